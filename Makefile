@@ -1,0 +1,58 @@
+# `make check` runs the conformance suite on the reference store; `make test` tests this project itself.
+# Both need only Python >= 3.11: they build .venv on first use, from PyPI and requirements.txt.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+SOURCES := model impl conformance tests
+WORKERS ?= 2
+
+# The first of these that runs, is new enough and can make an environment. Override with `make PYTHON=...`.
+# python3 comes first where it will do; versions the pinned numba has wheels for come before newer ones.
+CANDIDATES := python3 python3.11 python3.12 python3.13 python3.14 python
+GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
+
+.DEFAULT_GOAL := help
+.PHONY: help check test lint format lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+check: $(STAMP) ## run the conformance suite on the reference store (ARGS="--level disk" etc.)
+	$(BIN)/ackcheck run $(ARGS)
+
+test: lint ## lint, types, and every test, with line and branch coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+lint: $(STAMP) ## ruff and mypy --strict
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: $(STAMP) ## rewrite the sources the way ruff wants them
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c '$(GOOD)' 2>/dev/null || { \
+	  echo "ackcheck needs Python 3.11 or newer, with the venv and ensurepip modules; tried: $(or $(PYTHON),$(CANDIDATES))." >&2; \
+	  echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+lock: ## pin the newest versions that pyproject.toml allows into requirements.txt
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	{ echo '# Pinned by `make lock` (pip freeze of a fresh environment with .[dev]). Do not edit by hand.'; \
+	  $(VENV)-lock/bin/python -m pip freeze --exclude ackcheck; } > requirements.txt
+	rm -rf $(VENV)-lock
+
+clean: ## remove the environment, caches and reports
+	rm -rf $(VENV) $(VENV)-lock build dist htmlcov coverage.xml junit.xml .coverage .coverage.*
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The conformance suite: targets, oracle, fault injection, reports and the command line."""

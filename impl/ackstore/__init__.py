@@ -1,0 +1,1 @@
+"""The reference store: durable consumption progress behind a sans-I/O core."""

@@ -1,0 +1,1 @@
+"""Explores the model: every reachable state, shortest counterexamples, liveness."""

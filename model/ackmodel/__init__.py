@@ -1,0 +1,1 @@
+"""The acknowledgement protocol as code: states, steps, faults, invariants and the contract."""

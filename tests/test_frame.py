@@ -1,0 +1,195 @@
+"""The frame: what must hold of the whole tree, whatever its files say.
+
+Each rule is a function from a root folder to a list of offences, so that the same function is shown
+an offending tree (it must speak) and the real one (it must be silent).
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "ackmodel": Path("model/ackmodel"),
+    "ackexplore": Path("model/ackexplore"),
+    "ackstore": Path("impl/ackstore"),
+    "ackcheck": Path("conformance/ackcheck"),
+}
+MAY_IMPORT = {
+    "ackmodel": set[str](),
+    "ackexplore": {"ackmodel"},
+    "ackstore": set[str](),
+    "ackcheck": {"ackmodel", "ackexplore", "ackstore"},
+}
+MAX_LINES = 450
+
+# Written so that this file does not match itself.
+MACHINE_PATH = re.compile(
+    r"(?<![\w.])/(?:root|home/\w|Users/\w|work)/" + "|" + r"(?<![\w.])/tmp/(?:plan|t)\b"
+)
+
+Rule = Callable[[Path], list[str]]
+
+
+def sources(root: Path, package: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((root / PACKAGES[package]).rglob("*.py")):
+        yield path.relative_to(root), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported_roots(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The top-level name of every absolute import, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module.partition(".")[0]
+
+
+def imports_go_one_way(root: Path) -> list[str]:
+    return [
+        f"{path}:{line}: {package} imports {name}"
+        for package, allowed in MAY_IMPORT.items()
+        for path, tree in sources(root, package)
+        for line, name in imported_roots(tree)
+        if name in PACKAGES and name not in allowed | {package}
+    ]
+
+
+def model_is_vendorable(root: Path) -> list[str]:
+    allowed = sys.stdlib_module_names | {"attr", "attrs", "ackmodel"}
+    return [
+        f"{path}:{line}: ackmodel imports {name}, only attrs and the standard library may be"
+        for path, tree in sources(root, "ackmodel")
+        for line, name in imported_roots(tree)
+        if name not in allowed
+    ]
+
+
+def modules_have_docstrings(root: Path) -> list[str]:
+    return [
+        f"{path}: no module docstring"
+        for package in PACKAGES
+        for path, tree in sources(root, package)
+        if (not path.stem.startswith("_") or path.stem == "__init__")
+        and not (ast.get_docstring(tree) or "").strip()
+    ]
+
+
+def tracked_files(root: Path) -> list[Path]:
+    """What git tracks; in a tree without git (an unpacked sdist), every file."""
+    if not (root / ".git").exists():
+        return sorted(p for p in root.rglob("*") if p.is_file() and ".venv" not in p.parts)
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True
+    )
+    paths = (root / name for name in listing.stdout.split("\0") if name)
+    return [path for path in paths if path.is_file()]
+
+
+def files_fit_in_a_head(root: Path) -> list[str]:
+    counts = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in tracked_files(root)
+        if path.suffix == ".py"
+    }
+    return [
+        f"{path.relative_to(root)}: {count} lines, split it (limit {MAX_LINES})"
+        for path, count in counts.items()
+        if count > MAX_LINES
+    ]
+
+
+def names_no_machine(root: Path) -> list[str]:
+    offences = []
+    for path in tracked_files(root):
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        offences += [
+            f"{path.relative_to(root)}:{number}: {line.strip()[:80]}"
+            for number, line in enumerate(text.splitlines(), start=1)
+            if MACHINE_PATH.search(line)
+        ]
+    return offences
+
+
+def version_stands_once(root: Path) -> list[str]:
+    """No module assigns a version of its own: the number stands in pyproject.toml."""
+    return [
+        f"{path}:{node.lineno}: __version__ is a literal; use importlib.metadata"
+        for package in PACKAGES
+        for path, tree in sources(root, package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and any(isinstance(t, ast.Name) and t.id == "__version__" for t in node.targets)
+        and isinstance(node.value, ast.Constant)
+    ]
+
+
+OFFENDING = [
+    (imports_go_one_way, "impl/ackstore/a.py", '"""D."""\nfrom ackmodel.state import X\n'),
+    (
+        imports_go_one_way,
+        "model/ackmodel/a.py",
+        '"""D."""\ndef f():\n    import ackexplore.graph\n',
+    ),
+    (imports_go_one_way, "model/ackexplore/a.py", '"""D."""\nimport ackstore\n'),
+    (model_is_vendorable, "model/ackmodel/a.py", '"""D."""\nimport networkx\n'),
+    (modules_have_docstrings, "conformance/ackcheck/rig/a.py", "X = 1\n"),
+    (modules_have_docstrings, "impl/ackstore/__init__.py", ""),
+    (files_fit_in_a_head, "tests/a.py", "X = 1\n" * (MAX_LINES + 1)),
+    (names_no_machine, "README.md", "see " + "/".join(["", "home", "me", "x"]) + "\n"),
+    (names_no_machine, "specs/a.md", "see `" + "/".join(["", "tmp", "plan", "x"]) + "`\n"),
+    (version_stands_once, "model/ackmodel/__init__.py", '"""D."""\n__version__ = "1.0"\n'),
+]
+RULES: list[Rule] = list(dict.fromkeys(rule for rule, _, _ in OFFENDING))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_tree_keeps(rule: Rule) -> None:
+    assert rule(ROOT) == []
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), OFFENDING)
+def test_rule_speaks_of_an_offence(rule: Rule, name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    offences = rule(tmp_path)
+    assert len(offences) == 1
+    assert offences[0].startswith(name)
+
+
+def test_every_package_is_there_and_typed() -> None:
+    for package, folder in PACKAGES.items():
+        assert (ROOT / folder / "__init__.py").is_file(), package
+        assert (ROOT / folder / "py.typed").is_file(), package
+
+
+def test_installed_version_is_the_one_in_pyproject() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    try:
+        installed = metadata.version("ackcheck")
+    except metadata.PackageNotFoundError:
+        pytest.skip("ackcheck is not installed: pip install -e .")
+    assert installed == stated["project"]["version"]
+
+
+def test_lock_pins_every_requirement() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9_.\-]+==[\w.+]+", pin)] == []
+    pinned = {re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower() for pin in pins}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = {
+        re.split(r"[^A-Za-z0-9_.-]", name)[0].lower()
+        for name in [*project["dependencies"], *(name for extra in extras for name in extra)]
+    }
+    assert wanted - pinned == {"ackcheck"}  # named once, by the extra that joins the others
