@@ -1,1 +1,59 @@
-"""The acknowledgement protocol as code: states, steps, faults, invariants and the contract."""
+"""ackmodel: the executable specification of asynchronous acknowledgement storage.
+
+A model of one queue whose store answers an ack before the disk has it. A state is one `Shared` part and N `Message`
+values; `protocol` is what a correct store does, `environment` what consumers, the operating system, the disk and the
+power may do; `invariants` are the clauses, judged on truth; `contract` is the same from outside, for one message of a
+real store. Plain Python and attrs; copy this folder into your own tests, under any name.
+
+>>> config = Config(messages=1, sync_failures=1, rules={"rewrite-after-failure": False})
+>>> state = config.initial()
+>>> sorted({move.action for move in moves(config, state)})
+['pop']
+"""
+
+from .clauses import Clause
+from .config import BadConfig, CommitPolicy, Config
+from .invariants import Seen, broken_by_step, broken_in_state
+from .rules import RULES, Rule, UnknownRule, rule_named
+from .stages import Level, Promise, Record, Stage, Truth
+from .state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
+from .steps import Broadcast, Step
+from .system import Move, State, broadcast_steps, local_steps, moves
+
+VERSION = "1"
+"""The version of the model: it changes whenever a configuration gets other states or steps."""
+
+__all__ = [
+    "RULES",
+    "VERSION",
+    "BadConfig",
+    "Broadcast",
+    "Budget",
+    "Clause",
+    "CommitPolicy",
+    "Config",
+    "Level",
+    "Message",
+    "Mode",
+    "Move",
+    "Offset",
+    "Phase",
+    "Power",
+    "Promise",
+    "Record",
+    "Rule",
+    "Seen",
+    "Shared",
+    "Stage",
+    "State",
+    "Step",
+    "Syncing",
+    "Truth",
+    "UnknownRule",
+    "broadcast_steps",
+    "broken_by_step",
+    "broken_in_state",
+    "local_steps",
+    "moves",
+    "rule_named",
+]

@@ -1,0 +1,218 @@
+"""The rules of the protocol, each of which can be switched off by name.
+
+A rule is one decision of a correct store. Switching it off gives the store that somebody once shipped; the explorer
+must then find a counterexample to each clause in `Rule.breaks`, or the rule is not needed, or not checked.
+
+>>> rule_named("rewrite-after-failure").breaks[0].value
+'flush-rewrites'
+>>> rule_named("rewrite-after-falure")
+Traceback (most recent call last):
+...
+ackmodel.rules.UnknownRule: no rule 'rewrite-after-falure'; did you mean 'rewrite-after-failure'?
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from attrs import field, frozen
+
+from .clauses import Clause
+from .stages import Level
+
+
+class UnknownRule(ValueError):
+    """A rule was named that the protocol does not have; the message offers the nearest names."""
+
+
+def _frozen_mapping(items: Mapping[str, object]) -> Mapping[str, object]:
+    return MappingProxyType(dict(items))
+
+
+@frozen(eq=False)
+class Rule:
+    """One decision of the protocol.
+
+    `says` is the rule in a sentence, `breaks` the clauses that fall without it, `shown_by` the settings of
+    `ackmodel.Config` (beyond its defaults) under which they are seen to fall, `source` who got it wrong.
+    """
+
+    name: str
+    says: str
+    breaks: tuple[Clause, ...]
+    shown_by: Mapping[str, object] = field(factory=dict, converter=_frozen_mapping)
+    source: str = ""
+
+
+ANSWER_AFTER_WRITE = Rule(
+    "answer-after-write",
+    "An operation is answered OK only once its record is in the page cache.",
+    (Clause.REPLY_AFTER_STAGE, Clause.SURVIVES_PROCESS_CRASH),
+    {"process_crashes": 1},
+    "RocketMQ #4806",
+)
+ANSWER_AFTER_FLUSH = Rule(
+    "answer-after-flush",
+    "At level DISK, and while degraded, an operation is answered OK only once its record is flushed.",
+    (Clause.REPLY_AFTER_STAGE,),
+    {"level": Level.DISK},
+    "NATS #7564",
+)
+FAILED_WRITE_IS_NOT_OK = Rule(
+    "failed-write-is-not-ok",
+    "When the write fails, the operation is answered FAILED.",
+    (Clause.REPLY_NEVER_FALSE,),
+    {"write_failures": 1},
+    "RocketMQ #4806",
+)
+FAILED_WRITE_IS_NOT_STORED = Rule(
+    "failed-write-is-not-stored",
+    "When the write fails, the record is not taken for stored, and the message is still to be acknowledged.",
+    (Clause.REPLY_NEVER_FALSE,),
+    {"write_failures": 1},
+    "Pulsar #25528",
+)
+TIMEOUT_IS_UNKNOWN = Rule(
+    "timeout-is-unknown",
+    "A sync that timed out has flushed nothing, as far as the store may believe.",
+    (Clause.REPLY_NEVER_FALSE, Clause.FLUSH_IS_REAL),
+    {"sync_timeouts": 1},
+    "RocketMQ #4806",
+)
+FAILED_SYNC_IS_NOT_FLUSHED = Rule(
+    "failed-sync-is-not-flushed",
+    "A sync that failed does not move the flushed watermark.",
+    (Clause.FLUSH_IS_REAL, Clause.REPLY_NEVER_FALSE),
+    {"sync_failures": 1},
+    "RocketMQ #2706, #5235, #9713",
+)
+SYNC_COVERS_WHAT_IT_FOUND = Rule(
+    "sync-covers-what-it-found",
+    "A sync that succeeded covers the records written before it began, and no later ones.",
+    (Clause.FLUSH_IS_REAL,),
+    {},
+    "RocketMQ #8239",
+)
+REWRITE_AFTER_FAILURE = Rule(
+    "rewrite-after-failure",
+    "After a failed sync the records it may have touched are written again before another sync counts for them.",
+    (Clause.FLUSH_REWRITES, Clause.FLUSH_IS_REAL),
+    {"sync_failures": 1},
+    "PostgreSQL fsyncgate; Rebello et al., USENIX ATC 2020",
+)
+SUSPECT_WRITTEN_DURING_SYNC = Rule(
+    "suspect-written-during-sync",
+    "A failed sync makes suspect what was written while it ran, too: the kernel may have lost those pages with the "
+    "others, and reports an error only once.",
+    (Clause.FLUSH_REWRITES, Clause.FLUSH_IS_REAL),
+    {"sync_failures": 1},
+    "PostgreSQL fsyncgate",
+)
+REWRITE_AFTER_RECOVERY = Rule(
+    "rewrite-after-recovery",
+    "What recovery cannot prove synced it writes again: readable bytes may be PHANTOM.",
+    (Clause.FLUSH_REWRITES, Clause.FLUSH_IS_REAL),
+    {"sync_failures": 1, "process_crashes": 1},
+    "Rebello et al., USENIX ATC 2020",
+)
+RECOVERED_IS_CACHED = Rule(
+    "recovered-is-cached",
+    "What recovery read is CACHED until it has been synced again.",
+    (Clause.RECOVERED_IS_CACHED, Clause.FLUSH_IS_REAL),
+    {"process_crashes": 1},
+    "RocketMQ #6703",
+)
+RECOVERY_READS_ACKS = Rule(
+    "recovery-reads-acks",
+    "Recovery takes every ack that it can read for effective, with or without its checkpoint.",
+    (Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS),
+    {"process_crashes": 1, "power_losses": 1},
+    "NATS Streaming #72, #626",
+)
+RECOVERY_REDELIVERS = Rule(
+    "recovery-redelivers",
+    "Recovery takes a checkpoint without an ack for a delivery whose deadline still runs.",
+    (Clause.NO_LIMBO,),
+    {"process_crashes": 1},
+    "RabbitMQ #15473",
+)
+CALLBACK_AFTER_FLUSH = Rule(
+    "callback-after-flush",
+    "The durable callback runs, and a barrier returns, only once the record is flushed.",
+    (Clause.SURVIVES_POWER_LOSS,),
+    {"power_losses": 1},
+    "Redis #8347",
+)
+COMMIT_AFTER_FLUSH = Rule(
+    "commit-after-flush",
+    "The offset passes a message only once the record that allows it is flushed.",
+    (Clause.COMMIT_IS_SAFE, Clause.DERIVED_NEVER_AHEAD),
+    {},
+    "RocketMQ #9626, #8239",
+)
+COMMIT_IN_ORDER = Rule(
+    "commit-in-order",
+    "The offset passes a message only after it has passed all messages before it.",
+    (Clause.COMMIT_IS_SAFE,),
+    {"messages": 2},
+    "RocketMQ #9318",
+)
+RECOVERY_KEEPS_OFFSET = Rule(
+    "recovery-keeps-offset",
+    "Recovery starts from the offset that it reads, never from the beginning.",
+    (Clause.COMMIT_IS_MONOTONE,),
+    {"process_crashes": 1},
+    "NATS #8036",
+)
+OFFSET_FILE_IS_ATOMIC = Rule(
+    "offset-file-is-atomic",
+    "The offset file is replaced as a whole: a power loss leaves the old one or the new one.",
+    (Clause.COMMIT_IS_MONOTONE,),
+    {"messages": 2, "power_losses": 1},
+    "RocketMQ #3401, #5905, #9412, #9705",
+)
+SETTLED_IS_FINAL = Rule(
+    "settled-is-final",
+    "Once the ack is effective, no timer hands the message out again.",
+    (Clause.NO_RETURN,),
+    {"deliveries": 2},
+    "Kafka KAFKA-19476",
+)
+RECEIPT_NAMES_DELIVERY = Rule(
+    "receipt-names-delivery",
+    "An ack with the receipt of an earlier delivery changes nothing.",
+    (Clause.RECEIPT_IS_EXACT,),
+    {"deliveries": 2},
+    "RocketMQ #4938, #9583",
+)
+LATE_RESULT_IS_IGNORED = Rule(
+    "late-result-is-ignored",
+    "The result of a sync that has been given up changes nothing when it comes at last.",
+    (Clause.REPLY_EXACTLY_ONCE,),
+    {"sync_timeouts": 1},
+    "RocketMQ #1895",
+)
+DEGRADE_AFTER_FAILURES = Rule(
+    "degrade-after-failures",
+    "After the configured number of consecutive sync failures, answers wait for the disk.",
+    (Clause.FLUSH_DEGRADES,),
+    {"sync_failures": 1},
+    "RocketMQ PR #8727",
+)
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {rule.name: rule for rule in list(globals().values()) if isinstance(rule, Rule)}
+)
+"""Every rule by its name, in the order of this file."""
+
+
+def rule_named(name: str) -> Rule:
+    """Return the rule of that name; `UnknownRule` offers the nearest names."""
+    try:
+        return RULES[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, RULES, n=3, cutoff=0.5)
+        hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the rules are: " + ", ".join(RULES)
+        raise UnknownRule(f"no rule {name!r}; {hint}") from None

@@ -1,0 +1,59 @@
+"""All that may happen next: the protocol and the environment put together.
+
+`moves` is the definition that the engines of exploration must agree with; they call `local_steps` and
+`broadcast_steps` once for each distinct argument, and combine the results themselves.
+
+>>> from ackmodel import Config
+>>> config = Config(messages=2)
+>>> [(move.action, move.actor) for move in moves(config, config.initial())]
+[('pop', 0), ('pop', 1)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+from attrs import frozen
+
+from . import environment, protocol
+from .config import Config
+from .state import Message, Shared
+from .steps import Broadcast, Step
+
+State = tuple[Shared, tuple[Message, ...]]
+"""A state of the whole system: the shared part and the messages, by index."""
+
+
+def local_steps(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """Yield every local step of `message`: the protocol's first, then the environment's."""
+    for rule in (*protocol.LOCAL, *environment.LOCAL):
+        yield from rule(config, shared, message)
+
+
+def broadcast_steps(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """Yield every broadcast step: the protocol's first, then the environment's."""
+    for rule in (*protocol.BROADCAST, *environment.BROADCAST):
+        yield from rule(config, shared)
+
+
+@frozen
+class Move:
+    """One transition of the whole system. `actor` is the index of the message of a local step, None in a broadcast."""
+
+    action: str
+    actor: int | None
+    after: State
+
+
+def moves(config: Config, state: State) -> Iterator[Move]:
+    """Yield every transition out of `state`."""
+    shared, messages = state
+    for index, message in enumerate(messages):
+        for step in local_steps(config, shared, message):
+            after = (*messages[:index], step.message, *messages[index + 1 :])
+            yield Move(step.action, index, (step.shared, after))
+    for cast in broadcast_steps(config, shared):
+        if any(map(cast.some, messages)):
+            for combination in product(*map(cast.outcomes, messages)):
+                yield Move(cast.action, None, (cast.shared, combination))
