@@ -1,1 +1,1 @@
-"""The reference store: durable consumption progress behind a sans-I/O core."""
+"""The reference store."""

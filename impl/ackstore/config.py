@@ -1,0 +1,114 @@
+"""The settings of a store.
+
+>>> Config(mode="sync").mode
+'sync'
+>>> Config(mode="fast")
+Traceback (most recent call last):
+    ...
+ackstore.errors.ConfigInvalid: mode is 'fast': choose one of 'async', 'sync'
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+from attrs import Attribute, field, frozen
+
+from ackstore.errors import ConfigInvalid
+
+
+def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value not in allowed:
+            names = ", ".join(map(repr, allowed))
+            raise ConfigInvalid(f"{attribute.name} is {value!r}: choose one of {names}")
+
+    return check
+
+
+def _whole(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+        if type(value) is not int or value < least:
+            raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer of at least {least}")
+
+    return check
+
+
+def _seconds(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
+        raise ConfigInvalid(f"{attribute.name} is {value!r}: give a positive number of seconds")
+
+
+def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise ConfigInvalid(f"{attribute.name} is {value!r}: give a number from 0 to 1")
+
+
+@frozen(kw_only=True)
+class Config:
+    """How a store behaves. Times are in seconds, sizes in bytes."""
+
+    mode: Literal["async", "sync"] = field(default="async", validator=_one_of("async", "sync"))
+    """When an operation is answered: once its record is CACHED (async) or FLUSHED (sync)."""
+
+    commit: Literal["ack", "checkpoint"] = field(default="ack", validator=_one_of("ack", "checkpoint"))
+    """What lets the consumer offset pass a message: its FLUSHED ack, or also a FLUSHED checkpoint
+    of it.
+    """
+
+    flush_interval: float = field(default=0.1, validator=_seconds)
+    """A CACHED record's sync begins at most this long after its write, though nothing new arrives.
+    """
+
+    offset_interval: float = field(default=0.5, validator=_seconds)
+    """A moved consumer offset is written to the offset file at most this long after it moved."""
+
+    segment_bytes: int = field(default=64 << 20, validator=_whole(1))
+    """A segment that has reached this size is followed by a new one."""
+
+    max_unflushed_records: int = field(default=200_000, validator=_whole(2))
+    """Records not yet FLUSHED, at most: from half of it on, answers wait for the disk; at it, BUSY.
+    """
+
+    max_unflushed_bytes: int = field(default=32 << 20, validator=_whole(2))
+    """Bytes of records not yet FLUSHED, at most; halved as above."""
+
+    max_outstanding: int = field(default=1_000_000, validator=_whole(1))
+    """Messages of one queue kept in memory, at most; a pop of further new messages is BUSY."""
+
+    max_batch: int = field(default=4096, validator=_whole(1))
+    """Messages in one pop, and receipts in one `ack_many`, at most."""
+
+    op_timeout: float = field(default=10.0, validator=_seconds)
+    """An operation without an outcome after this long ends as UNKNOWN."""
+
+    sync_timeout: float = field(default=5.0, validator=_seconds)
+    """A sync without a result after this long counts as failed, whatever it may return later."""
+
+    retry_first: float = field(default=0.05, validator=_seconds)
+    """Pause before the next sync after a failed one; doubled for each further failure."""
+
+    retry_limit: float = field(default=5.0, validator=_seconds)
+    """Longest such pause."""
+
+    retry_jitter: float = field(default=0.2, validator=_share)
+    """Up to this share is added to each pause, at random, so that stores on one disk do not retry
+    in step.
+    """
+
+    degrade_after: int = field(default=3, validator=_whole(1))
+    """After this many failed syncs in a row answers wait for the disk, until a sync succeeds."""
+
+    max_sync_failures: int = field(default=8, validator=_whole(1))
+    """After this many failed syncs in a row nothing new is accepted (BUSY), until a sync succeeds.
+    """
+
+    flush_threads: int = field(default=4, validator=_whole(1))
+    """Threads that sync, at most; more than one are used only when a sync hangs past
+    `sync_timeout`.
+    """
+
+    seed: int = field(default=0, validator=_whole(0))
+    """Seed of the jitter: equal seeds and equal histories give equal effects."""

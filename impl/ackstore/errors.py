@@ -1,0 +1,89 @@
+"""What can be wrong, by name. Every message says what was found and how to mend it.
+
+`StoreError` covers them all. `UsageError` is a mistake in the call: nothing was submitted.
+`DirectoryError` is about where the store lives, and `LogError` about what its files hold: nothing
+was changed by the attempt to open them.
+
+>>> issubclass(LogDamaged, LogError), issubclass(CountOutOfRange, UsageError)
+(True, True)
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class UsageError(StoreError):
+    """The call itself is wrong; nothing was submitted."""
+
+
+class CountOutOfRange(UsageError):
+    """A count that is no integer, too small, or beyond the configured limit."""
+
+
+class DurationOutOfRange(UsageError):
+    """A time in seconds that is no finite number within the limits."""
+
+
+class QueueNameInvalid(UsageError):
+    """A queue name that is not `topic/group/number`."""
+
+
+class QueueUnknown(UsageError):
+    """A queue that was never published, and of which the log knows nothing."""
+
+
+class ConfigInvalid(UsageError):
+    """A setting outside its range."""
+
+
+class StoreClosed(UsageError):
+    """An operation on a store that is closed, or closing."""
+
+
+class StoreBroken(StoreError):
+    """A background thread of the store has died; it can promise nothing more until it is opened
+    again.
+    """
+
+
+class DirectoryError(StoreError):
+    """The directory cannot hold a store."""
+
+
+class DirectoryIsAFile(DirectoryError):
+    """The path names a file."""
+
+
+class DirectoryNotWritable(DirectoryError):
+    """The directory cannot be created, entered or written."""
+
+
+class DirectoryInUse(DirectoryError):
+    """Another process, or another store in this one, holds the directory."""
+
+
+class LogError(StoreError):
+    """The files do not hold what a store left there."""
+
+
+class LogDamaged(LogError):
+    """Bytes that were proved durable are missing or changed."""
+
+
+class LogUnreadable(LogError):
+    """The operating system failed to read a file."""
+
+
+class OffsetsDamaged(LogError):
+    """The offset file is not what was written."""
+
+
+class OffsetsAheadOfLog(LogError):
+    """The offset file claims more than the log holds."""
+
+
+class FutureFormat(LogError):
+    """A file written by a later version of this package."""

@@ -1,0 +1,123 @@
+"""Who is meant: the name of a queue, and the receipt of one delivery of one message.
+
+A queue is named by topic, group and number; as text, `topic/group/number`, where missing parts mean
+group `default` and number 0:
+
+>>> QueueId.parse("orders/billing/300")
+QueueId(topic='orders', group='billing', queue=300)
+>>> str(QueueId.parse("orders"))
+'orders/default/0'
+
+A receipt is short ASCII text for clients to hand back unread. It holds every field that tells two
+deliveries apart: queue, offset, attempt, and the epoch of the store that handed it out (which open
+of the store), at full width.
+
+>>> receipt = Receipt(queue=QueueId.parse("orders/billing/3"), offset=2**40, attempt=2, epoch=7)
+>>> receipt.text()
+'0000010000000000000000020000000000000007@orders/billing/3'
+>>> parse_receipt(receipt.text())
+('orders/billing/3', 1099511627776, 2, 7)
+>>> parse_receipt("no receipt") is None
+True
+"""
+
+from __future__ import annotations
+
+import struct
+from binascii import Error as NotHex
+from binascii import hexlify, unhexlify
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from ackstore.errors import QueueNameInvalid
+
+#: Longest topic or group, in UTF-8 bytes: both fit in a record's queue field with room to spare.
+MAX_NAME_BYTES = 255
+#: Largest queue number.
+MAX_QUEUE = 2**31 - 1
+
+_FIELDS = struct.Struct(">QIQ")
+_HEX = 2 * _FIELDS.size
+
+
+def _is_name(_instance: object, _attribute: object, value: Any) -> None:
+    if not (isinstance(value, str) and value and value.isprintable()) or "/" in value:
+        raise QueueNameInvalid(f"{value!r} cannot name a topic or group: give printable text, not empty, without '/'")
+    if len(value.encode()) > MAX_NAME_BYTES:
+        raise QueueNameInvalid(f"a topic or group name takes at most {MAX_NAME_BYTES} bytes: shorten {value[:40]!r}...")
+
+
+def _is_number(_instance: object, _attribute: object, value: Any) -> None:
+    if type(value) is not int or not 0 <= value <= MAX_QUEUE:
+        raise QueueNameInvalid(f"{value!r} cannot number a queue: give an integer from 0 to {MAX_QUEUE}")
+
+
+@frozen(order=True, cache_hash=True)
+class QueueId:
+    """One queue of one topic, as one consumer group sees it."""
+
+    topic: str = field(validator=_is_name)
+    group: str = field(default="default", validator=_is_name)
+    queue: int = field(default=0, validator=_is_number)
+
+    @classmethod
+    def parse(cls, text: str) -> QueueId:
+        """Read `topic/group/number`, `topic/group` or `topic`; or raise `QueueNameInvalid`."""
+        return _parse_queue(text)
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.group}/{self.queue}"
+
+    @property
+    def token(self) -> str:
+        """The name in ASCII: other characters, and '%' itself, percent-encoded."""
+        return f"{quote(self.topic, safe='')}/{quote(self.group, safe='')}/{self.queue}"
+
+
+@lru_cache(maxsize=4096)
+def _parse_queue(text: str) -> QueueId:
+    if not isinstance(text, str):
+        raise QueueNameInvalid(f"{text!r} cannot name a queue: give a QueueId, or text such as 'topic/group/3'")
+    parts = text.split("/")
+    number = parts[2] if len(parts) > 2 else "0"
+    if len(parts) > 3 or not (number.isascii() and number.isdigit()) or number != str(int(number)):
+        raise QueueNameInvalid(f"{text!r} cannot name a queue: write 'topic/group/number', such as 'orders/billing/3'")
+    return QueueId(parts[0], parts[1] if len(parts) > 1 else "default", int(number))
+
+
+@frozen
+class Receipt:
+    """One delivery of one message."""
+
+    queue: QueueId
+    offset: int
+    attempt: int
+    epoch: int
+
+    def text(self) -> str:
+        """The form that clients hold."""
+        return receipt_text(self.queue.token, self.offset, self.attempt, self.epoch)
+
+
+def receipt_text(token: str, offset: int, attempt: int, epoch: int) -> str:
+    """Write a receipt for the queue whose `QueueId.token` is given."""
+    return f"{hexlify(_FIELDS.pack(offset, attempt, epoch)).decode()}@{token}"
+
+
+def parse_receipt(text: object) -> tuple[str, int, int, int] | None:
+    """Read a receipt into (queue token, offset, attempt, epoch); None for text that `receipt_text`
+    cannot have written.
+    """
+    if not isinstance(text, str):
+        return None
+    head = text[:_HEX]
+    if text[_HEX : _HEX + 1] != "@" or head != head.lower():
+        return None
+    try:
+        offset, attempt, epoch = _FIELDS.unpack(unhexlify(head))
+    except (NotHex, ValueError):
+        return None
+    return text[_HEX + 1 :], offset, attempt, epoch

@@ -1,0 +1,79 @@
+"""What clients ask of the core. Every request is frozen when it is submitted (clause
+`submitted-is-written`).
+
+>>> receipts = ["a", "b"]
+>>> request = AckMany(receipts)
+>>> receipts.clear()
+>>> request.receipts
+('a', 'b')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+from ackstore.identity import QueueId
+
+
+def _queue(value: QueueId | str) -> QueueId:
+    return value if isinstance(value, QueueId) else QueueId.parse(value)
+
+
+def _queue_or_none(value: QueueId | str | None) -> QueueId | None:
+    return None if value is None else _queue(value)
+
+
+def _tuple(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
+@frozen
+class Publish:
+    """The queue now holds messages 0 to `end` - 1. Never lowers the end, and is not kept."""
+
+    queue: QueueId = field(converter=_queue)
+    end: int
+
+
+@frozen
+class Pop:
+    """Hand out up to `count` messages, each invisible to others for `invisible` seconds."""
+
+    queue: QueueId = field(converter=_queue)
+    count: int = 1
+    invisible: float = 30.0
+
+
+@frozen
+class Ack:
+    """Settle the delivery that `receipt` names. With `queue`, only if it is a delivery of that
+    queue.
+
+    `durable` asks for a `Durable` effect once the ack is FLUSHED.
+    """
+
+    receipt: str
+    queue: QueueId | None = field(default=None, converter=_queue_or_none)
+    durable: bool = True
+
+
+@frozen
+class AckMany:
+    """Settle several deliveries; each receipt gets its own reply, in order."""
+
+    receipts: tuple[str, ...] = field(converter=_tuple)
+
+
+@frozen
+class Flush:
+    """A barrier: OK once everything submitted before it is FLUSHED."""
+
+
+@frozen
+class Close:
+    """Refuse what comes later, flush, persist the offsets, end."""
+
+
+Request = Publish | Pop | Ack | AckMany | Flush | Close

@@ -1,0 +1,113 @@
+"""What a store tells about itself, and what the conformance suite observes.
+
+All counters are exact, and taken at one instant. At quiescence (nothing submitted, everything
+flushed) every field under "outstanding" is zero (clause `quiescence-is-zero`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import frozen
+
+from ackstore.identity import QueueId
+from ackstore.replies import Reply
+
+
+@frozen(kw_only=True)
+class QueueStats:
+    """One queue. Offsets count messages: an offset of n means that messages 0 to n - 1 are behind
+    it.
+    """
+
+    end: int
+    """Published: messages 0 to `end` - 1 exist."""
+    next_new: int
+    """Handed out at least once: all new messages below this one."""
+    floor: int
+    """Settled without a gap, every ack FLUSHED."""
+    committed: int
+    """The consumer offset, as in memory."""
+    persisted: int
+    """The consumer offset, as certainly on disk."""
+    delivered: int
+    """Handed out and not acked, expired ones included."""
+    acking: int
+    """Acked, but not FLUSHED yet."""
+    settled: int
+    """Acked and FLUSHED, above the floor."""
+    free: int
+    """Below `next_new`, but in nobody's hands: their checkpoint was never stored."""
+
+
+@frozen(kw_only=True)
+class Recovery:
+    """What opening the store found."""
+
+    records: int = 0
+    """Records read back."""
+    rewritten: int = 0
+    """Of those, records not proved synced, which are written again."""
+    cut_records: int = 0
+    """Whole records behind a hole in the unproved tail: not part of the log."""
+    cut_bytes: int = 0
+    """Bytes not part of the log, those records included."""
+
+
+@frozen(kw_only=True)
+class Stats:
+    """A store at one instant."""
+
+    mode: Literal["async", "sync", "refuse"]
+    """How it answers now: as configured, degraded to sync, or refusing."""
+    healthy: bool
+    """Whether every thread the store needs is alive."""
+    epoch: int
+    """Which open of the store this is."""
+
+    written: int
+    """Log sequence number (LSN) of the last CACHED record."""
+    flushed: int
+    """LSN of the last FLUSHED record."""
+
+    # Outstanding: zero at quiescence.
+    operations: int
+    """Operations without an answer."""
+    effects: int
+    """Effects without a result."""
+    pending_records: int
+    """Records not CACHED yet."""
+    unflushed_records: int
+    """Records not FLUSHED yet, pending ones included."""
+    unflushed_bytes: int
+    """Their bytes, which are kept in memory."""
+    oldest_unflushed: float
+    """Seconds since the oldest CACHED record that is not FLUSHED was written; 0.0 when there is
+    none.
+    """
+    offsets_dirty: bool
+    """Whether a consumer offset is ahead of the offset file."""
+
+    # Since the store was opened.
+    failures: int
+    """Failed syncs in a row, up to now."""
+    syncs: int
+    """Flush cycles that succeeded."""
+    sync_failures: int
+    """Flush cycles that failed, those that timed out included."""
+    sync_timeouts: int
+    """Flush cycles that timed out."""
+    write_failures: int
+    """Writes and segment creations that failed."""
+    rewritten: int
+    """Records written again after a failed sync, or after recovery."""
+    offset_writes: int
+    """Times the offset file was replaced."""
+    offset_failures: int
+    """Attempts to replace it that failed."""
+    replies: Mapping[Reply, int]
+    """Answers, by kind."""
+
+    recovery: Recovery
+    queues: Mapping[QueueId, QueueStats]
