@@ -49,15 +49,20 @@ def _between(low: int, high: int) -> Any:
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 
 
-def _one_of(choices: type[_Choice]) -> Any:
-    def convert(value: object) -> _Choice:
-        try:
-            return choices(value)
-        except ValueError:
-            names = ", ".join(repr(choice.value) for choice in choices)
-            raise BadConfig(f"{choices.__name__} must be one of {names}, not {value!r}") from None
+def _one_of(choices: type[_Choice], value: object) -> _Choice:
+    try:
+        return choices(value)
+    except ValueError:
+        names = ", ".join(repr(choice.value) for choice in choices)
+        raise BadConfig(f"{choices.__name__} must be one of {names}, not {value!r}") from None
 
-    return convert
+
+def _level(value: Level | str) -> Level:
+    return _one_of(Level, value)
+
+
+def _commit(value: CommitPolicy | str) -> CommitPolicy:
+    return _one_of(CommitPolicy, value)
 
 
 def _switched_off(rules: Mapping[str, bool] | frozenset[str]) -> frozenset[str]:
@@ -89,8 +94,8 @@ class Config:
     sync_timeouts: int = _count(0, 0, MOST_OF_A_FAULT)
     write_failures: int = _count(0, 0, MOST_OF_A_FAULT)
     degrade_after: int = _count(1, 1, MOST_OF_A_FAULT)
-    level: Level = field(default=Level.PAGE_CACHE, converter=_one_of(Level))
-    commit: CommitPolicy = field(default=CommitPolicy.CHECKPOINT, converter=_one_of(CommitPolicy))
+    level: Level = field(default=Level.PAGE_CACHE, converter=_level)
+    commit: CommitPolicy = field(default=CommitPolicy.CHECKPOINT, converter=_commit)
     without: frozenset[str] = field(default=frozenset(), converter=_switched_off, alias="rules")
 
     def keeps(self, rule: Rule) -> bool:
@@ -99,7 +104,8 @@ class Config:
 
     def dropping(self, rule: Rule) -> Config:
         """Return this configuration with `rule` switched off, and the settings that show what it is for."""
-        return evolve(self, **{**rule.shown_by, "rules": self.without | {rule.name}})
+        changes: dict[str, Any] = {**rule.shown_by, "rules": self.without | {rule.name}}
+        return evolve(self, **changes)
 
     def initial(self) -> tuple[Shared, tuple[Message, ...]]:
         """Return the state that everything begins in."""

@@ -182,9 +182,7 @@ def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
 def stopped(shared: Shared, power: Power) -> Shared:
     """Return the shared part without all that lived in the memory of the process."""
     offset = evolve(shared.offset, volatile=0)
-    return evolve(
-        shared, power=power, mode=Mode.ASYNC, syncing=Syncing.IDLE, late=False, failures=0, offset=offset
-    )
+    return evolve(shared, power=power, mode=Mode.ASYNC, syncing=Syncing.IDLE, late=False, failures=0, offset=offset)
 
 
 def forgotten(record: Record) -> Record:

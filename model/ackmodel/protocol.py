@@ -119,10 +119,13 @@ def rewrite(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A record that a failed sync may have lost is written again, into a new file (clause flush-rewrites)."""
     if not shared.up:
         return
-    for name in ("checkpoint", "earlier", "ack"):
-        record: Record = getattr(message, name)
-        if record.stage is Stage.SUSPECT:
-            yield Step(f"rewrite_{name}", shared, evolve(message, **{name: rewritten(config, record)}))
+    if message.checkpoint.stage is Stage.SUSPECT:
+        again = rewritten(config, message.checkpoint)
+        yield Step("rewrite_checkpoint", shared, evolve(message, checkpoint=again))
+    if message.earlier.stage is Stage.SUSPECT:
+        yield Step("rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
+    if message.ack.stage is Stage.SUSPECT:
+        yield Step("rewrite_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
 
 
 def rewritten(config: Config, record: Record) -> Record:
@@ -212,9 +215,7 @@ def after_sync_lost(config: Config, shared: Shared) -> Shared:
     """Return the shared part after a failed or timed-out sync (clause flush-degrades)."""
     failures = min(shared.failures + 1, config.degrade_after)
     degraded = failures >= config.degrade_after and config.keeps(rules.DEGRADE_AFTER_FAILURES)
-    return evolve(
-        shared, syncing=Syncing.IDLE, failures=failures, mode=Mode.SYNC if degraded else shared.mode
-    )
+    return evolve(shared, syncing=Syncing.IDLE, failures=failures, mode=Mode.SYNC if degraded else shared.mode)
 
 
 # --- broadcast: the offset file -------------------------------------------------------------------------------------

@@ -213,6 +213,6 @@ def rule_named(name: str) -> Rule:
     try:
         return RULES[name]
     except KeyError:
-        near = difflib.get_close_matches(name, RULES, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, RULES, n=2, cutoff=0.7)
         hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the rules are: " + ", ".join(RULES)
         raise UnknownRule(f"no rule {name!r}; {hint}") from None

@@ -14,6 +14,7 @@ consumers may do in `ackmodel.environment`; `ackmodel.system` puts them together
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -53,12 +54,12 @@ class Broadcast:
     some: Callable[[Message], bool] = _always
 
 
-LocalRule = Callable[[Config, Shared, Message], Iterator[Step]]
-BroadcastRule = Callable[[Config, Shared], Iterator[Broadcast]]
+LocalRule: TypeAlias = Callable[[Config, Shared, Message], Iterator[Step]]
+BroadcastRule: TypeAlias = Callable[[Config, Shared], Iterator[Broadcast]]
 
 
-LocalRule = Callable[[Config, Shared, Message], Iterator[Step]]
+LocalRule: TypeAlias = Callable[[Config, Shared, Message], Iterator[Step]]
 """A function that yields the local steps of one name that are possible."""
 
-BroadcastRule = Callable[[Config, Shared], Iterator[Broadcast]]
+BroadcastRule: TypeAlias = Callable[[Config, Shared], Iterator[Broadcast]]
 """A function that yields the broadcast steps of one name that are possible."""
