@@ -62,7 +62,11 @@ def expire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
 
 def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The write of a checkpoint fails (ENOSPC): the pop is answered FAILED, the message is free again."""
-    if not shared.up or not shared.budget.write_failures or message.checkpoint.stage is not Stage.PENDING:
+    if (
+        not shared.up
+        or not shared.budget.write_failures
+        or message.checkpoint.stage is not Stage.PENDING
+    ):
         return
     freed = evolve(
         message,
@@ -111,7 +115,9 @@ def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
             truths = [Truth.PHANTOM]
         elif record.truth is Truth.DIRTY and record.stage is Stage.CACHED:
             truths = [Truth.DIRTY, Truth.PHANTOM]
-        return tuple(protocol.believe_sync_failed(config, evolve(record, truth=truth)) for truth in truths)
+        return tuple(
+            protocol.believe_sync_failed(config, evolve(record, truth=truth)) for truth in truths
+        )
 
     if shared.up and shared.syncing is Syncing.RUNNING and shared.budget.sync_failures:
         after = spend(protocol.after_sync_lost(config, shared), "sync_failures")
@@ -127,7 +133,9 @@ def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
     if shared.up and shared.syncing is Syncing.RUNNING and shared.budget.sync_timeouts:
         after = evolve(protocol.after_sync_lost(config, shared), late=True)
         yield Broadcast(
-            "sync_times_out", spend(after, "sync_timeouts"), lambda message: (message.with_records(outcome),)
+            "sync_times_out",
+            spend(after, "sync_timeouts"),
+            lambda message: (message.with_records(outcome),),
         )
 
 
@@ -140,7 +148,11 @@ def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
         return protocol.believe_late_result(config, evolve(record, truth=truth))
 
     if shared.up and shared.late:
-        yield Broadcast("late_sync_ok", evolve(shared, late=False), lambda message: (message.with_records(outcome),))
+        yield Broadcast(
+            "late_sync_ok",
+            evolve(shared, late=False),
+            lambda message: (message.with_records(outcome),),
+        )
 
 
 def late_sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
@@ -182,7 +194,15 @@ def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
 def stopped(shared: Shared, power: Power) -> Shared:
     """Return the shared part without all that lived in the memory of the process."""
     offset = evolve(shared.offset, volatile=0)
-    return evolve(shared, power=power, mode=Mode.ASYNC, syncing=Syncing.IDLE, late=False, failures=0, offset=offset)
+    return evolve(
+        shared,
+        power=power,
+        mode=Mode.ASYNC,
+        syncing=Syncing.IDLE,
+        late=False,
+        failures=0,
+        offset=offset,
+    )
 
 
 def forgotten(record: Record) -> Record:
@@ -202,11 +222,16 @@ def unpowered(message: Message) -> tuple[Message, ...]:
     return tuple(evolve(left, promise=promise) for left in each_choice(message, outcomes))
 
 
-def each_choice(message: Message, outcomes: Callable[[Record], tuple[Record, ...]]) -> tuple[Message, ...]:
+def each_choice(
+    message: Message, outcomes: Callable[[Record], tuple[Record, ...]]
+) -> tuple[Message, ...]:
     """Return the message with every combination of the outcomes of its records, without repetitions."""
     combinations = product(*map(outcomes, message.records))
     return tuple(
-        dict.fromkeys(evolve(message, checkpoint=ck, earlier=earlier, ack=ack) for ck, earlier, ack in combinations)
+        dict.fromkeys(
+            evolve(message, checkpoint=ck, earlier=earlier, ack=ack)
+            for ck, earlier, ack in combinations
+        )
     )
 
 

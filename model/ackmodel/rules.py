@@ -5,10 +5,10 @@ must then find a counterexample to each clause in `Rule.breaks`, or the rule is 
 
 >>> rule_named("rewrite-after-failure").breaks[0].value
 'flush-rewrites'
->>> rule_named("rewrite-after-falure")
+>>> rule_named("commit-in-ordr")
 Traceback (most recent call last):
 ...
-ackmodel.rules.UnknownRule: no rule 'rewrite-after-falure'; did you mean 'rewrite-after-failure'?
+ackmodel.rules.UnknownRule: no rule 'commit-in-ordr'; did you mean 'commit-in-order'?
 """
 
 from __future__ import annotations
@@ -214,5 +214,9 @@ def rule_named(name: str) -> Rule:
         return RULES[name]
     except KeyError:
         near = difflib.get_close_matches(name, RULES, n=2, cutoff=0.7)
-        hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the rules are: " + ", ".join(RULES)
+        hint = (
+            "did you mean " + " or ".join(map(repr, near)) + "?"
+            if near
+            else "the rules are: " + ", ".join(RULES)
+        )
         raise UnknownRule(f"no rule {name!r}; {hint}") from None

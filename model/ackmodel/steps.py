@@ -55,10 +55,6 @@ class Broadcast:
 
 
 LocalRule: TypeAlias = Callable[[Config, Shared, Message], Iterator[Step]]
-BroadcastRule: TypeAlias = Callable[[Config, Shared], Iterator[Broadcast]]
-
-
-LocalRule: TypeAlias = Callable[[Config, Shared, Message], Iterator[Step]]
 """A function that yields the local steps of one name that are possible."""
 
 BroadcastRule: TypeAlias = Callable[[Config, Shared], Iterator[Broadcast]]
