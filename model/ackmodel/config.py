@@ -66,9 +66,7 @@ def _commit(value: CommitPolicy | str) -> CommitPolicy:
 
 
 def _switched_off(rules: Mapping[str, bool] | frozenset[str]) -> frozenset[str]:
-    names = (
-        rules if isinstance(rules, frozenset) else [name for name, on in rules.items() if not on]
-    )
+    names = rules if isinstance(rules, frozenset) else [name for name, on in rules.items() if not on]
     if not isinstance(rules, frozenset):
         for name in rules:
             rule_named(name)

@@ -62,11 +62,7 @@ def expire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
 
 def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The write of a checkpoint fails (ENOSPC): the pop is answered FAILED, the message is free again."""
-    if (
-        not shared.up
-        or not shared.budget.write_failures
-        or message.checkpoint.stage is not Stage.PENDING
-    ):
+    if not shared.up or not shared.budget.write_failures or message.checkpoint.stage is not Stage.PENDING:
         return
     freed = evolve(
         message,
@@ -115,9 +111,7 @@ def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
             truths = [Truth.PHANTOM]
         elif record.truth is Truth.DIRTY and record.stage is Stage.CACHED:
             truths = [Truth.DIRTY, Truth.PHANTOM]
-        return tuple(
-            protocol.believe_sync_failed(config, evolve(record, truth=truth)) for truth in truths
-        )
+        return tuple(protocol.believe_sync_failed(config, evolve(record, truth=truth)) for truth in truths)
 
     if shared.up and shared.syncing is Syncing.RUNNING and shared.budget.sync_failures:
         after = spend(protocol.after_sync_lost(config, shared), "sync_failures")
@@ -222,16 +216,11 @@ def unpowered(message: Message) -> tuple[Message, ...]:
     return tuple(evolve(left, promise=promise) for left in each_choice(message, outcomes))
 
 
-def each_choice(
-    message: Message, outcomes: Callable[[Record], tuple[Record, ...]]
-) -> tuple[Message, ...]:
+def each_choice(message: Message, outcomes: Callable[[Record], tuple[Record, ...]]) -> tuple[Message, ...]:
     """Return the message with every combination of the outcomes of its records, without repetitions."""
     combinations = product(*map(outcomes, message.records))
     return tuple(
-        dict.fromkeys(
-            evolve(message, checkpoint=ck, earlier=earlier, ack=ack)
-            for ck, earlier, ack in combinations
-        )
+        dict.fromkeys(evolve(message, checkpoint=ck, earlier=earlier, ack=ack) for ck, earlier, ack in combinations)
     )
 
 

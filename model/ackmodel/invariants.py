@@ -47,9 +47,7 @@ def reply_after_stage(config: Config, shared: Shared, message: Message) -> bool:
     if message.promise is Promise.NOTHING or message.ack.stage is Stage.NONE:
         return True
     promised_disk = message.promise is Promise.SURVIVES_POWER_LOSS and shared.up
-    return message.ack.stage is not Stage.PENDING and not (
-        promised_disk and message.ack.truth is Truth.DIRTY
-    )
+    return message.ack.stage is not Stage.PENDING and not (promised_disk and message.ack.truth is Truth.DIRTY)
 
 
 def flush_is_real(config: Config, shared: Shared, message: Message) -> bool:
@@ -103,9 +101,7 @@ STATE: dict[Clause, StateInvariant] = {
 
 # --- step invariants ------------------------------------------------------------------------------------------------
 
-FAILURES = frozenset(
-    {"fail_checkpoint_write", "fail_ack_write", "sync_fails", "sync_times_out", "late_sync_fails"}
-)
+FAILURES = frozenset({"fail_checkpoint_write", "fail_ack_write", "sync_fails", "sync_times_out", "late_sync_fails"})
 ANSWERS = {"deliver": "checkpoint", "answer_ack": "ack"}
 
 
@@ -159,9 +155,7 @@ def survives_power_loss(config: Config, seen: Seen) -> bool:
 
 def recovered_is_cached(config: Config, seen: Seen) -> bool:
     """Recovery takes nothing for FLUSHED."""
-    return seen.action != "recover" or all(
-        record.stage is not Stage.FLUSHED for record in seen.after.records
-    )
+    return seen.action != "recover" or all(record.stage is not Stage.FLUSHED for record in seen.after.records)
 
 
 def commit_is_monotone(config: Config, seen: Seen) -> bool:

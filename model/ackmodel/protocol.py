@@ -49,11 +49,7 @@ def promise_of(level: Level) -> Promise:
 
 def pop(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A pop takes a message that nobody has, or whose deadline has passed, and accepts a checkpoint for it."""
-    if (
-        not shared.up
-        or message.phase not in (Phase.WAITING, Phase.DUE)
-        or message.delivery >= config.deliveries
-    ):
+    if not shared.up or message.phase not in (Phase.WAITING, Phase.DUE) or message.delivery >= config.deliveries:
         return
     taken = evolve(
         message,
@@ -80,11 +76,7 @@ def write_checkpoint(config: Config, shared: Shared, message: Message) -> Iterat
 
 def deliver(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The pop is answered: the consumer has the message (clause reply-after-stage)."""
-    if (
-        shared.up
-        and message.phase is Phase.POPPING
-        and may_answer(config, shared, message.checkpoint)
-    ):
+    if shared.up and message.phase is Phase.POPPING and may_answer(config, shared, message.checkpoint):
         yield Step("deliver", shared, evolve(message, phase=Phase.DELIVERED))
 
 
@@ -107,12 +99,7 @@ def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Ste
 def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The ack is written, but cannot be flushed for now: answered UNKNOWN, and effective if it survives."""
     waits_for_disk = answer_level(config, shared) is Level.DISK
-    if (
-        shared.up
-        and message.phase is Phase.ACKING
-        and waits_for_disk
-        and message.ack.stage is Stage.SUSPECT
-    ):
+    if shared.up and message.phase is Phase.ACKING and waits_for_disk and message.ack.stage is Stage.SUSPECT:
         yield Step("answer_unknown", shared, evolve(message, phase=Phase.SETTLED))
 
 
@@ -136,9 +123,7 @@ def rewrite(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
         again = rewritten(config, message.checkpoint)
         yield Step("rewrite_checkpoint", shared, evolve(message, checkpoint=again))
     if message.earlier.stage is Stage.SUSPECT:
-        yield Step(
-            "rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier))
-        )
+        yield Step("rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
     if message.ack.stage is Stage.SUSPECT:
         yield Step("rewrite_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
 
@@ -230,9 +215,7 @@ def after_sync_lost(config: Config, shared: Shared) -> Shared:
     """Return the shared part after a failed or timed-out sync (clause flush-degrades)."""
     failures = min(shared.failures + 1, config.degrade_after)
     degraded = failures >= config.degrade_after and config.keeps(rules.DEGRADE_AFTER_FAILURES)
-    return evolve(
-        shared, syncing=Syncing.IDLE, failures=failures, mode=Mode.SYNC if degraded else shared.mode
-    )
+    return evolve(shared, syncing=Syncing.IDLE, failures=failures, mode=Mode.SYNC if degraded else shared.mode)
 
 
 # --- broadcast: the offset file -------------------------------------------------------------------------------------
@@ -242,9 +225,7 @@ def write_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The offset file is replaced: written beside, synced, renamed (clause derived-never-ahead)."""
     offset = shared.offset
     if shared.up and offset.volatile != offset.cached:
-        yield Broadcast(
-            "write_offset", evolve(shared, offset=evolve(offset, cached=offset.volatile))
-        )
+        yield Broadcast("write_offset", evolve(shared, offset=evolve(offset, cached=offset.volatile)))
 
 
 def sync_directory(config: Config, shared: Shared) -> Iterator[Broadcast]:
@@ -275,9 +256,7 @@ def recovered(config: Config, record: Record) -> Record:
         return ABSENT
     if not config.keeps(rules.RECOVERED_IS_CACHED):
         return evolve(record, stage=Stage.FLUSHED)
-    return evolve(
-        record, stage=Stage.SUSPECT if config.keeps(rules.REWRITE_AFTER_RECOVERY) else Stage.CACHED
-    )
+    return evolve(record, stage=Stage.SUSPECT if config.keeps(rules.REWRITE_AFTER_RECOVERY) else Stage.CACHED)
 
 
 def recovered_message(config: Config, message: Message, offset: int) -> Message:

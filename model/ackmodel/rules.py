@@ -214,9 +214,5 @@ def rule_named(name: str) -> Rule:
         return RULES[name]
     except KeyError:
         near = difflib.get_close_matches(name, RULES, n=2, cutoff=0.7)
-        hint = (
-            "did you mean " + " or ".join(map(repr, near)) + "?"
-            if near
-            else "the rules are: " + ", ".join(RULES)
-        )
+        hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the rules are: " + ", ".join(RULES)
         raise UnknownRule(f"no rule {name!r}; {hint}") from None
