@@ -3,7 +3,8 @@
 A model of one queue whose store answers an ack before the disk has it. A state is one `Shared` part and N `Message`
 values; `protocol` is what a correct store does, `environment` what consumers, the operating system, the disk and the
 power may do; `invariants` are the clauses, judged on truth; `contract` is the same from outside, for one message of a
-real store. Plain Python and attrs; copy this folder into your own tests, under any name.
+real store, on the `events` that can be seen of it. Plain Python and attrs;
+copy this folder into your own tests, under any name.
 
 >>> config = Config(messages=1, sync_failures=1, rules={"rewrite-after-failure": False})
 >>> state = config.initial()
@@ -13,6 +14,7 @@ real store. Plain Python and attrs; copy this folder into your own tests, under 
 
 from .clauses import Clause
 from .config import BadConfig, CommitPolicy, Config
+from .contract import Contract, ContractBroken
 from .invariants import Seen, broken_by_step, broken_in_state
 from .rules import RULES, Rule, UnknownRule, rule_named
 from .stages import Level, Promise, Record, Stage, Truth
@@ -32,6 +34,8 @@ __all__ = [
     "Clause",
     "CommitPolicy",
     "Config",
+    "Contract",
+    "ContractBroken",
     "Level",
     "Message",
     "Mode",

@@ -1,0 +1,122 @@
+"""What can be seen of one message from outside the store: the alphabet of a history.
+
+Times are seconds of the clock that the store is given; receipts are compared, never read.
+
+>>> AckAnswered(op=7, reply=Reply.OK, at=1.5).reply.value
+'OK'
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+from attrs import frozen
+
+
+class Reply(enum.Enum):
+    """How an operation ended (DESIGN section 2)."""
+
+    OK = "OK"
+    SETTLED = "SETTLED"
+    """The message was already settled; nothing changed."""
+    EXPIRED = "EXPIRED"
+    """Not the receipt of the current delivery, or its deadline has passed."""
+    FAILED = "FAILED"
+    """Not stored, and never will be."""
+    UNKNOWN = "UNKNOWN"
+    """Timed out, or the store died first: stored or not."""
+    BUSY = "BUSY"
+    """Refused: over a limit."""
+    INVALID = "INVALID"
+    """Not a receipt of this store."""
+
+
+@frozen
+class Popped:
+    """A pop was answered with this message."""
+
+    receipt: str
+    at: float
+    deadline: float
+
+
+@frozen
+class PopUnanswered:
+    """A pop that may have taken this message ended without saying so; it would have hidden it until `deadline`."""
+
+    deadline: float
+
+
+@frozen
+class AckAsked:
+    """An ack with this receipt was asked for, as operation `op`."""
+
+    op: int
+    receipt: str
+    at: float
+
+
+@frozen
+class AckAnswered:
+    """Operation `op` ended."""
+
+    op: int
+    reply: Reply
+    at: float
+
+
+@frozen
+class MadeDurable:
+    """A barrier that began after the OK returned, the durable callback ran, or the stage was seen FLUSHED."""
+
+    by: str = "barrier"
+
+
+@frozen
+class Absent:
+    """The queue was popped until it was empty, and this message did not come."""
+
+    at: float
+
+
+@frozen
+class ProcessCrashed:
+    """The process died and was started again on the same directory; the page cache lived."""
+
+
+@frozen
+class PowerLost:
+    """The machine lost power, and the store was started again; only what was synced was sure to live."""
+
+
+@frozen
+class Restarted:
+    """The store was closed, answered OK to that, and was opened again."""
+
+
+@frozen
+class WriteFailed:
+    """A write returned an error."""
+
+
+@frozen
+class SyncEnded:
+    """A sync returned success ("ok"), an error ("failed"), or has taken too long ("timed out")."""
+
+    outcome: str
+
+
+Event: TypeAlias = (
+    Popped
+    | PopUnanswered
+    | AckAsked
+    | AckAnswered
+    | MadeDurable
+    | Absent
+    | ProcessCrashed
+    | PowerLost
+    | Restarted
+    | WriteFailed
+    | SyncEnded
+)
