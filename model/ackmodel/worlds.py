@@ -130,10 +130,12 @@ def _(event: events.ProcessCrashed, world: World, level: Level) -> tuple[World, 
 @possible_after.register
 def _(event: events.PowerLost, world: World, level: Level) -> tuple[World, ...]:
     """The memory and any subset of the unsynced writes go (clause survives-power-loss)."""
-    known = (world,) if level is Level.DISK else (world, evolve(world, current=None, deadline=float("-inf")))
+    ended = evolve(world, asked=frozenset())
+    known = [ended]
+    if level is not Level.DISK:
+        known.append(evolve(ended, current=None, deadline=float("-inf")))
     if world.settled is Settled.DURABLE:
-        return known
-    known = tuple(evolve(left, asked=frozenset()) for left in known)
+        return tuple(known)
     gone = tuple(evolve(left, settled=Settled.NO, by=None) for left in known)
     if world.settled is Settled.NO:
         return gone
