@@ -1,0 +1,362 @@
+r"""A target in a child process, spoken to in JSON Lines, that can be killed at any moment.
+
+A request is one line, `{"id": 1, "op": "ack", "receipt": "..."}`; its reply is one line,
+`{"id": 1, "result": "OK"}` or `{"id": 1, "error": {"type": "...", "message": "..."}}`. Requests may
+be pipelined, and replies may come in any order.
+
+    >>> import sys
+    >>> echo = '''import json, sys
+    ... for line in sys.stdin:
+    ...     request = json.loads(line)
+    ...     print(json.dumps({"id": request["id"], "result": request["op"]}), flush=True)
+    ... '''
+    >>> with Child([sys.executable, "-c", echo]) as child:
+    ...     child.call("flush")
+    ...     _ = child.send("ack", receipt="r1")
+    ...     killed = child.kill()
+    ...     len(killed.answered) + len(killed.unanswered)
+    'flush'
+    1
+
+A reply counts as given once the target has written it, read or not: `kill` reads what is left in
+the pipe before it says what was unanswered. No threads: the pipes are served whenever the caller
+waits for something.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from attrs import evolve, frozen
+
+from ackcheck.rig.errors import ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
+from ackcheck.rig.wire import LINE_LIMIT, decode_reply, encode_request
+
+STDERR_TAIL = 4096  # bytes shown of a dead target's last words
+REAP_SECONDS = 5.0  # a killed process that is not gone by then is stuck in the kernel
+
+
+@frozen(kw_only=True)
+class Exchange:
+    """A request and, once it is there, its reply. Times are `time.monotonic_ns`."""
+
+    id: int
+    op: str
+    arguments: Mapping[str, Any]
+    sent_ns: int
+    replied_ns: int | None = None
+    result: Any = None
+    error: tuple[str, str] | None = None
+    """The type and message of the exception that the target answered with."""
+
+    def value(self) -> Any:
+        """The result; raises `TargetError` where the target raised."""
+        if self.error is not None:
+            raise TargetError(self.op, *self.error)
+        return self.result
+
+
+@frozen(kw_only=True)
+class Killed:
+    """What a killed target had answered (and nobody had received yet), and what it had not.
+
+    An unanswered request may have taken effect or not.
+    """
+
+    answered: tuple[Exchange, ...]
+    unanswered: tuple[Exchange, ...]
+
+
+class Child:
+    """A target's process. Use as a context manager: leaving it kills the process.
+
+    `reply_timeout` is in seconds; a line longer than `line_limit` bytes is refused either way.
+    `environment` is added to the caller's. Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        reply_timeout: float = 10.0,
+        line_limit: int = LINE_LIMIT,
+    ) -> None:
+        self.command = tuple(command)
+        self.environment = dict(environment or {})
+        self.reply_timeout = reply_timeout
+        self.line_limit = line_limit
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+        self._next_id = 1
+        self._reset()
+
+    @classmethod
+    def python(cls, target: str, directory: Path, *, threads: int = 1, reply_timeout: float = 10.0) -> Self:
+        """A Python target (`module:factory` or `file.py:factory`) served on `directory`.
+
+        The child imports from where the caller does.
+        """
+        command = [sys.executable, "-m", "ackcheck.rig.serve", "--target", target]
+        command += ["--dir", str(directory), "--threads", str(threads)]
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        return cls(command, environment={"PYTHONPATH": path}, reply_timeout=reply_timeout)
+
+    def _reset(self) -> None:
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        self._in_flight: dict[int, Exchange] = {}
+        self._finished: deque[Exchange] = deque()
+        self._at_eof = False
+        self._listening = True
+
+    # -- life and death
+
+    def start(self) -> Self:
+        """Start the process (again, after a kill or close); raises `TargetNotStarted`."""
+        if self._process is not None:
+            raise RuntimeError("the target is running; kill() or close() it first")
+        self._reset()
+        self._stderr = _unnamed_file()
+        try:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env={**os.environ, **self.environment},
+                bufsize=0,
+                start_new_session=True,  # so that the target's own children die with it
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise TargetNotStarted(self.command, str(error)) from error
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
+        return self
+
+    def restart(self) -> Self:
+        """Kill the process where it runs, and start it anew; the directory is the same."""
+        self.kill()
+        return self.start()
+
+    def stop_listening(self) -> None:
+        """Take in what has been answered by now; what comes later was never heard.
+
+        For a power cut, after which a process that runs on for a moment may say anything.
+        """
+        if self._process is not None:
+            while not self._at_eof and self._exchange_bytes(0):
+                pass
+        self._listening = False
+
+    def kill(self) -> Killed:
+        """SIGKILL the process and its children, reap it, and read what it had answered.
+
+        Harmless when nothing runs.
+        """
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(REAP_SECONDS)
+            self._outgoing.clear()
+            deadline = time.monotonic() + REAP_SECONDS
+            with contextlib.suppress(ProtocolError):  # garbage answers nothing
+                while not self._at_eof and time.monotonic() < deadline:
+                    self._exchange_bytes(deadline - time.monotonic())
+            self._release()
+        killed = Killed(answered=tuple(self._finished), unanswered=tuple(self._in_flight.values()))
+        self._finished.clear()
+        self._in_flight.clear()
+        return killed
+
+    def close(self) -> int:
+        """Close the target's input and wait for it to exit; returns its exit status.
+
+        Raises `TargetHung` (after killing it) when it does not exit within `reply_timeout`. This is
+        the end of the process; the store's own orderly end is the operation `close`.
+        """
+        if self._process is None:
+            return 0
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            status = self._process.wait(self.reply_timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise TargetHung("end of input", self.reply_timeout) from None
+        self.kill()  # what is left of its process group
+        return status
+
+    def _release(self) -> None:
+        assert self._process is not None
+        assert self._stderr is not None
+        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        return self.start() if self._process is None else self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    # -- requests
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, `None` when nothing runs."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no reply yet."""
+        return len(self._in_flight)
+
+    def send(self, op: str, **arguments: Any) -> int:
+        """Put a request on its way and return its id; the reply is for `receive` to fetch.
+
+        Raises `ProtocolError` when the request is longer than `line_limit`.
+        """
+        if self._process is None:
+            raise RuntimeError("the target is not running; start() it first")
+        number = self._next_id
+        line = encode_request(number, op, arguments, self.line_limit)
+        self._next_id += 1
+        self._in_flight[number] = Exchange(id=number, op=op, arguments=arguments, sent_ns=time.monotonic_ns())
+        self._outgoing += line
+        self._exchange_bytes(0)
+        return number
+
+    def receive(self) -> Exchange:
+        """The next finished exchange, whichever it is.
+
+        Raises `TargetHung`, `TargetDied`, `ProtocolError`; `RuntimeError` with nothing in flight.
+        """
+        if not self._finished and not self._in_flight:
+            raise RuntimeError("nothing is in flight; send() a request first")
+        self._wait_for(lambda: bool(self._finished), next(iter(self._in_flight.values()), None))
+        return self._finished.popleft()
+
+    def call(self, op: str, **arguments: Any) -> Any:
+        """Send a request, wait for its reply and return the result; `TargetError` if it raised."""
+        number = self.send(op, **arguments)
+        exchange = self._in_flight.get(number)
+        self._wait_for(lambda: number not in self._in_flight, exchange)
+        found = next(done for done in self._finished if done.id == number)
+        self._finished.remove(found)
+        return found.value()
+
+    def poll(self, seconds: float = 0.0) -> list[Exchange]:
+        """What has finished by now, or by the next stir of a pipe within `seconds`.
+
+        Raises `TargetDied` and `ProtocolError`.
+        """
+        self._exchange_bytes(seconds)
+        if self._at_eof and not self._finished and self._in_flight:
+            raise self._death()
+        finished = list(self._finished)
+        self._finished.clear()
+        return finished
+
+    # -- pipes
+
+    def _wait_for(self, done: Callable[[], bool], awaited: Exchange | None) -> None:
+        deadline = time.monotonic() + self.reply_timeout
+        while not done():
+            if self._at_eof:
+                raise self._death()
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TargetHung(awaited.op if awaited else "?", self.reply_timeout)
+            self._exchange_bytes(remaining)
+
+    def _exchange_bytes(self, seconds: float) -> bool:
+        """Write and read what the pipes take and give, waiting up to `seconds`; whether any did."""
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        poller = select.poll()
+        poller.register(process.stdout, select.POLLIN)
+        if self._outgoing:
+            poller.register(process.stdin, select.POLLOUT)
+        ready = poller.poll(max(0.0, seconds) * 1000)
+        for descriptor, _ in ready:
+            if descriptor == process.stdout.fileno():
+                self._read(descriptor)
+            else:
+                self._write(descriptor)
+        return bool(ready)
+
+    def _write(self, descriptor: int) -> None:
+        try:
+            written = os.write(descriptor, self._outgoing)
+        except BrokenPipeError:  # the reading side will see why
+            self._outgoing.clear()
+        except BlockingIOError:
+            pass
+        else:
+            del self._outgoing[:written]
+
+    def _read(self, descriptor: int) -> None:
+        chunk = os.read(descriptor, 1 << 16)
+        if not chunk:
+            self._at_eof = True  # an unfinished last line was never told to anybody
+            return
+        if not self._listening:
+            return
+        self._incoming += chunk
+        *lines, rest = self._incoming.split(b"\n")
+        self._incoming = rest
+        for line in lines:
+            self._finish(bytes(line))
+        if len(rest) > self.line_limit:
+            raise ProtocolError(f"the target wrote {len(rest)} bytes without a line end, over {self.line_limit}")
+
+    def _finish(self, line: bytes) -> None:
+        reply = decode_reply(line)
+        exchange = self._in_flight.pop(reply.id, None)
+        if exchange is None:
+            raise ProtocolError(f"a reply to request {reply.id}, which is not in flight: {line!r}")
+        self._finished.append(
+            evolve(
+                exchange,
+                replied_ns=time.monotonic_ns(),
+                result=reply.result,
+                error=reply.error,
+            )
+        )
+
+    def _death(self) -> TargetDied:
+        assert self._process is not None
+        assert self._stderr is not None
+        returncode: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            returncode = self._process.wait(1.0)
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - STDERR_TAIL))
+        tail = self._stderr.read().decode("utf-8", errors="replace").strip()
+        return TargetDied(returncode, len(self._in_flight), tail)
+
+
+def _unnamed_file() -> IO[bytes]:
+    """Where a child's last words go: a pipe that nobody reads would make it hang."""
+    return tempfile.TemporaryFile()

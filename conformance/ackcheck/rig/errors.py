@@ -1,0 +1,83 @@
+"""What can go wrong between the rig and a target, each by its own name.
+
+    >>> raise TargetHung("ack", 2.5)
+    Traceback (most recent call last):
+        ...
+    ackcheck.rig.errors.TargetHung: no reply to 'ack' within 2.5 s; if the target may take longer, \
+raise reply_timeout
+"""
+
+from collections.abc import Sequence
+
+
+class RigError(Exception):
+    """The rig could not do, or the target did not do, what was asked. The base of the others."""
+
+
+class TargetNotStarted(RigError):
+    """The target's program could not be run at all."""
+
+    def __init__(self, command: Sequence[str], reason: str) -> None:
+        super().__init__(f"cannot start {' '.join(command)!r}: {reason}; check the command")
+
+
+class TargetHung(RigError):
+    """No reply within the time allowed. The operation's outcome is unknown."""
+
+    def __init__(self, operation: str, seconds: float) -> None:
+        super().__init__(
+            f"no reply to {operation!r} within {seconds:g} s; if the target may take longer, raise reply_timeout"
+        )
+        self.operation = operation
+        self.seconds = seconds
+
+
+class TargetDied(RigError):
+    """The target's process ended, or closed its output, while the rig still needed it."""
+
+    def __init__(self, returncode: int | None, unanswered: int, stderr_tail: str) -> None:
+        if returncode is None:
+            how = "closed its output but did not exit"
+        elif returncode < 0:
+            how = f"was killed by signal {-returncode}"
+        else:
+            how = f"exited with status {returncode}"
+        tail = f"; its standard error ends:\n{stderr_tail}" if stderr_tail else "; it wrote no error"
+        super().__init__(f"the target {how} with {unanswered} requests unanswered{tail}")
+        self.returncode = returncode
+        self.unanswered = unanswered
+        self.stderr_tail = stderr_tail
+
+
+class ProtocolError(RigError):
+    """A line that is not a reply (or not a request); the message shows it, and what should be."""
+
+
+class TargetError(RigError):
+    """The target answered a request with an exception of its own. Its outcome is unknown."""
+
+    def __init__(self, operation: str, kind: str, message: str) -> None:
+        super().__init__(f"the target's {operation!r} raised {kind}: {message}")
+        self.operation = operation
+        self.kind = kind
+        self.message = message
+
+
+class RigUnavailable(RigError):
+    """This machine cannot run the machine-grade faults; the message is the reason."""
+
+
+class MountFailed(RigError):
+    """A command of the machine rig (mkfs, mount, umount ...) failed."""
+
+    def __init__(self, command: Sequence[str], reason: str) -> None:
+        super().__init__(f"{' '.join(command)!r} failed: {reason}")
+
+
+class MountBusy(RigError):
+    """The file system cannot be unmounted, because processes still hold files of it."""
+
+    def __init__(self, mountpoint: str, holders: Sequence[str]) -> None:
+        who = ", ".join(holders) or "an unknown holder"
+        super().__init__(f"{mountpoint} is held open by {who}; end it, or close its files, first")
+        self.holders = tuple(holders)

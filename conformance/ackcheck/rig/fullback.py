@@ -1,0 +1,170 @@
+"""A real failed sync: the disk behind the file system fills up, and fsync fails, once.
+
+The target's directory lies on an ext4 image whose sparse backing file lies on a small tmpfs. `fill`
+takes the tmpfs's last page. From then on the file system still has room, so every write succeeds,
+into the page cache; but a sync of pages that need new blocks fails, and the kernel then marks those
+pages clean. A second sync has nothing to do and reports success; reads still give the bytes, from
+the cache; `remount` shows that they are not on the disk. That is the fsyncgate failure, whole:
+
+    >>> import os, tempfile
+    >>> from ackcheck.rig.machine import available
+    >>> if available() is None:
+    ...     with tempfile.TemporaryDirectory() as folder, FullBackingRig(Path(folder)) as rig:
+    ...         file = os.open(rig.path / "log", os.O_CREAT | os.O_RDWR)
+    ...         rig.fill()
+    ...         assert os.write(file, b"record") == 6
+    ...         try: os.fsync(file)
+    ...         except OSError: pass
+    ...         os.fsync(file)
+    ...         assert os.pread(file, 6, 0) == b"record"
+    ...         os.close(file)
+    ...         rig.remount()
+    ...         assert (rig.path / "log").read_bytes() != b"record"
+
+Two kinds of disk, by `journal`:
+
+* `"spared"`: the journal and the other metadata have their blocks already. The sync fails with
+  ENOSPC (the loop device passes on what the tmpfs said), the file system stays writable, and after
+  `relieve` a target that writes its records again, anywhere, can sync them. The lost bytes read as
+  zeros after a remount, or the file is short.
+* `"starved"`: the journal needs new blocks too. A sync that has only metadata or overwritten bytes
+  to write fails with EIO, once; one with appended bytes fails twice, ENOSPC for them and then EIO
+  for the journal; those after it say success. The file system is read-only from then on, until
+  `remount`: a target has nowhere to write to, and must say FAILED or UNKNOWN.
+
+A record that fits into the last block of what was synced needs no new block, and its sync succeeds.
+Measured on Linux 6.18.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from ackcheck.rig.errors import RigUnavailable
+from ackcheck.rig.loop import KIB, MIB, LoopImage, missing, run, unmount_by_force
+from ackcheck.rig.machine import sync_path
+
+FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
+SLACK = 2 * MIB  # of the tmpfs, beyond the image
+
+
+def trim(mountpoint: Path) -> None:
+    """Give the blocks that the file system does not use back to what lies below it."""
+    descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(descriptor, FITRIM, struct.pack("QQQ", 0, 2**64 - 1, 0))
+    finally:
+        os.close(descriptor)
+
+
+class FullBackingRig:
+    """A directory whose disk can fill up behind its back. Use as a context manager.
+
+    `size` is in bytes; a tmpfs of a little more is taken in `directory`, and filled by `fill`.
+    Raises `RigUnavailable` and `MountFailed`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        size: int = 16 * MIB,
+        journal: Literal["spared", "starved"] = "spared",
+    ) -> None:
+        self._backing = directory / "backing"
+        self._journal = journal
+        self._loop = LoopImage(
+            self._backing / "disk.img",
+            directory / "disk",
+            size=size,
+            mount_options=("commit=3600",),
+        )
+
+    @property
+    def path(self) -> Path:
+        """The target's directory: empty at first, and durable itself."""
+        return self._loop.mountpoint / "target"
+
+    def fill(self) -> None:
+        """Leave not one page to the disk: the next sync that needs a new block fails.
+
+        The bytes that were written but not synced before are among those that the sync loses.
+        """
+        if self._journal == "spared":
+            trim(self._loop.mountpoint)  # what was freed since the mount
+        with (self._backing / "filler").open("ab", buffering=0) as filler:
+            for size in (MIB, 4 * KIB):
+                with contextlib.suppress(_NoSpace):
+                    while True:
+                        _append(filler.fileno(), size)
+
+    def relieve(self) -> None:
+        """Give the space back. What a failed sync lost stays lost."""
+        (self._backing / "filler").unlink(missing_ok=True)
+
+    def remount(self) -> None:
+        """Unmount and mount again, so that reads come from the disk. Relieves it first.
+
+        The target must have ended: `MountBusy` names who has not.
+        """
+        self.relieve()
+        self._loop.unmount()
+        self._loop.mount()
+
+    def close(self) -> None:
+        """Unmount both file systems. Never raises; may be repeated."""
+        self._loop.close()
+        unmount_by_force(self._backing)
+
+    def __enter__(self) -> Self:
+        if reason := missing():
+            raise RigUnavailable(reason)
+        self._backing.mkdir(parents=True, exist_ok=True)
+        try:
+            size = self._loop.size + SLACK
+            run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self._backing))
+            self._loop.create()
+            if self._journal == "starved":
+                run("fallocate", "--dig-holes", str(self._loop.image))  # zeros need no page
+            else:
+                # Every block gets its page; those that hold no data give it back, once mounted.
+                with self._loop.image.open("r+b") as image:
+                    os.posix_fallocate(image.fileno(), 0, self._loop.size)
+            self._loop.mount()
+            if self._journal == "spared":
+                trim(self._loop.mountpoint)
+            self.path.mkdir()
+            sync_path(self.path)
+            sync_path(self._loop.mountpoint)
+        except BaseException:  # an interrupt too must leave no mount behind
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _NoSpace(Exception):
+    """The filler met the end of the tmpfs."""
+
+
+def _append(descriptor: int, size: int) -> None:
+    try:
+        written = os.write(descriptor, bytes(size))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise _NoSpace from None
+    if written < size:
+        raise _NoSpace

@@ -1,0 +1,180 @@
+"""An ext4 file system in an image file, mounted through a loop device, and always cleaned up.
+
+The building block of the machine-grade rigs. Needs root; `missing` says what else:
+
+    >>> missing() is None or isinstance(missing(), str)
+    True
+
+A killed Python leaves its mount behind; `umount` of the mount point also frees the loop device.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
+
+TOOLS = ("mkfs.ext4", "mount", "umount", "losetup", "fallocate")
+COMMAND_SECONDS = 60.0
+BUSY_SECONDS = 2.0  # how long a killed process may take to let go of its files
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def missing() -> str | None:
+    """Why loop mounts cannot work here, `None` when nothing obvious is missing."""
+    if os.geteuid() != 0:
+        return "needs root (the effective user is not 0)"
+    if not Path("/dev/loop-control").exists():
+        return "needs loop devices (there is no /dev/loop-control)"
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if absent:
+        return f"needs {', '.join(absent)} (packages e2fsprogs, mount, util-linux)"
+    return None
+
+
+def run(*command: str) -> str:
+    """Run a command and return its output; raises `MountFailed` with what it complained of."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MountFailed(command, str(error)) from error
+    if done.returncode != 0:
+        reason = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
+        raise MountFailed(command, reason)
+    return done.stdout
+
+
+def holders_of(mountpoint: Path) -> list[str]:
+    """The processes with a file, or their working directory, below a mount point."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # it ended while we looked
+            links = [process / "cwd", *(process / "fd").iterdir()]
+            if any(_is_below(link, mountpoint) for link in links):
+                name = (process / "comm").read_text().strip()
+                found.append(f"process {process.name} ({name})")
+    return found
+
+
+def _is_below(link: Path, folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return link.readlink().is_relative_to(folder)
+    return False
+
+
+def unmount(mountpoint: Path) -> None:
+    """Unmount, waiting a moment for killed processes to be gone; raises `MountBusy`."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            run("umount", str(mountpoint))
+        except MountFailed:
+            if not os.path.ismount(mountpoint):
+                return
+            if time.monotonic() > deadline:
+                raise MountBusy(str(mountpoint), holders_of(mountpoint.resolve())) from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+def unmount_by_force(mountpoint: Path) -> None:
+    """Unmount whatever holds it; for cleaning up, where nothing may be raised."""
+    if not os.path.ismount(mountpoint):
+        return
+    try:
+        unmount(mountpoint)
+    except (MountBusy, MountFailed):
+        with contextlib.suppress(MountFailed):
+            run("umount", "--lazy", str(mountpoint))
+
+
+class LoopImage:
+    """An ext4 image of `size` bytes, to be mounted on `mountpoint` (made where it is not there).
+
+    It has blocks of 4 KiB and a journal of 4 MiB, so `size` is at least some 12 MiB.
+    Raises `RigUnavailable` where loop mounts cannot work, `MountFailed` where one did not.
+    """
+
+    def __init__(
+        self,
+        image: Path,
+        mountpoint: Path,
+        *,
+        size: int,
+        mount_options: Sequence[str] = (),
+    ) -> None:
+        self.image = image
+        self.mountpoint = mountpoint
+        self.size = size
+        self.mount_options = tuple(mount_options)
+        self._owner = os.getpid()
+
+    def create(self) -> None:
+        """Make the (sparse) image and the file system in it."""
+        if reason := missing():
+            raise RigUnavailable(reason)
+        self.mountpoint.mkdir(parents=True, exist_ok=True)
+        with self.image.open("wb") as file:
+            file.truncate(self.size)
+        # Nothing is left for the kernel to initialise later, in its own time.
+        lazy = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
+        # What mke2fs picks for so small a disk (1 KiB blocks, perhaps no journal) no server has.
+        usual = ("-b", "4096", "-J", "size=4")
+        run("mkfs.ext4", "-q", "-F", "-E", lazy, *usual, str(self.image))
+
+    def mount(self) -> None:
+        """Mount the image; replays the journal, as after a crash."""
+        options = ",".join(("loop", *self.mount_options))
+        atexit.register(self.close)
+        run("mount", "-t", "ext4", "-o", options, str(self.image), str(self.mountpoint))
+
+    def unmount(self) -> None:
+        """Unmount; raises `MountBusy` naming who still holds a file."""
+        unmount(self.mountpoint)
+
+    def close(self) -> None:
+        """Unmount by whatever means and let the loop device go. Never raises; may be repeated."""
+        atexit.unregister(self.close)
+        if os.getpid() != self._owner:  # a fork of ours must not take the mount away
+            return
+        unmount_by_force(self.mountpoint)
+        with contextlib.suppress(MountFailed):
+            # The mount let its device go by itself, unless it was only lazily undone.
+            for line in run("losetup", "--associated", str(self.image)).splitlines():
+                run("losetup", "--detach", line.partition(":")[0])
+
+    def __enter__(self) -> Self:
+        try:
+            self.create()
+            self.mount()
+        except BaseException:  # an interrupt too must leave no mount behind
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,141 @@
+"""Serves a Python target to a rig: `python -m ackcheck.rig.serve --target module:factory --dir D`.
+
+The factory is called without arguments and returns an `ackcheck.target.Target`; `file.py:factory`
+names one that no installed module holds. With `--threads N` up to N requests run at once, so that
+several acks are in the store when the process is killed; `open` and `close` run alone. A request of
+the target's that raises is answered with the exception, and the target goes on.
+
+    >>> load_factory("collections:OrderedDict")().__class__.__name__
+    'OrderedDict'
+    >>> load_factory("collections")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'collections' names no factory; write module:factory or path/to/file.py:factory
+"""
+
+import argparse
+import importlib
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from ackcheck.rig.errors import ProtocolError
+from ackcheck.rig.wire import LINE_LIMIT, Request, decode_request, encode
+from ackcheck.target import OPERATIONS
+
+ALONE = frozenset({"open", "close"})
+SHOWN_MESSAGE = 4096  # characters of an exception's message that travel
+LAST_SECONDS = 30.0  # for the requests that still run when the input ends
+QUEUED = 1024  # requests taken in ahead of the threads; beyond it the pipe pushes back
+
+
+def load_factory(name: str) -> Callable[[], Any]:
+    """The object that `module:factory` or `file.py:factory` names."""
+    module_name, colon, attribute = name.rpartition(":")
+    if not colon or not module_name or not attribute:
+        raise ValueError(f"{name!r} names no factory; write module:factory or path/to/file.py:factory")
+    if module_name.endswith(".py"):
+        spec = spec_from_file_location(Path(module_name).stem, module_name)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        sys.modules[spec.name] = module  # attrs and typing look their module up there
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(module_name)
+    factory: Callable[[], Any] = getattr(module, attribute)
+    return factory
+
+
+class Server:
+    """Runs requests on a target with a few threads, and writes each reply once it is there."""
+
+    def __init__(self, target: Any, directory: Path, output: int, *, threads: int = 1) -> None:
+        self._target = target
+        self._directory = directory
+        self._output = output
+        self._writing = threading.Lock()
+        self._waiting: queue.Queue[Request] = queue.Queue(QUEUED)
+        for number in range(threads):
+            threading.Thread(target=self._work, name=f"request-{number}", daemon=True).start()
+
+    def serve(self, lines: Iterator[bytes]) -> None:
+        """Take requests until the input ends. A line that is no request raises `ProtocolError`."""
+        for line in lines:
+            request = decode_request(line)
+            if request.op in ALONE:
+                self._waiting.join()
+                self._answer(request)
+            else:
+                self._waiting.put(request)
+        # Nobody may be left to kill a target that hangs, so the wait for it ends by itself.
+        with self._waiting.all_tasks_done:
+            self._waiting.all_tasks_done.wait_for(lambda: self._waiting.unfinished_tasks == 0, LAST_SECONDS)
+
+    def _work(self) -> None:
+        while True:
+            request = self._waiting.get()
+            try:
+                self._answer(request)
+            finally:
+                self._waiting.task_done()
+
+    def _answer(self, request: Request) -> None:
+        try:
+            line = encode({"id": request.id, "result": self._run(request)})
+        except Exception as error:  # the top of a request: whatever the target raised is its reply
+            reason = {"type": type(error).__name__, "message": str(error)[:SHOWN_MESSAGE]}
+            line = encode({"id": request.id, "error": reason})
+        try:
+            with self._writing:
+                while line:
+                    line = line[os.write(self._output, line) :]
+        except BrokenPipeError:
+            os._exit(0)  # the rig is gone: no one is left to answer, on any thread
+
+    def _run(self, request: Request) -> Any:
+        if request.op not in OPERATIONS:
+            known = ", ".join(sorted(OPERATIONS))
+            raise ProtocolError(f"no operation {request.op!r}; there are {known}")
+        method = getattr(self._target, request.op)
+        if request.op == "open":
+            return method(self._directory)
+        return method(**request.arguments)
+
+
+def lines_of(descriptor: int, limit: int = LINE_LIMIT) -> Iterator[bytes]:
+    """The lines that come from a descriptor, as they come. Raises `ProtocolError` over `limit`."""
+    pending = b""
+    while chunk := os.read(descriptor, 1 << 16):
+        *lines, pending = (pending + chunk).split(b"\n")
+        yield from lines
+        if len(pending) > limit:
+            raise ProtocolError(f"a request over {limit} bytes; split it")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status: 0 at the end of input, 2 for a protocol error."""
+    parser = argparse.ArgumentParser(prog="ackcheck.rig.serve", description=__doc__.splitlines()[0])
+    parser.add_argument("--target", required=True, help="module:factory or file.py:factory")
+    parser.add_argument("--dir", required=True, type=Path, help="the store's directory; must exist")
+    parser.add_argument("--threads", type=int, default=1, help="requests that run at once")
+    options = parser.parse_args(arguments)
+    # A target that prints would garble the protocol: from here on its output goes to stderr.
+    output = os.dup(1)
+    os.dup2(2, 1)
+    server = Server(load_factory(options.target)(), options.dir, output, threads=max(1, options.threads))
+    try:
+        server.serve(lines_of(0))
+    except ProtocolError as error:
+        print(f"ackcheck.rig.serve: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

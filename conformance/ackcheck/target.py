@@ -1,0 +1,81 @@
+"""What an implementer provides to have an acknowledgement store judged.
+
+An in-process target is any object with the methods of `Target`; it need not inherit from it:
+
+    >>> class Forgetful:
+    ...     def open(self, directory): ...
+    ...     def publish(self, queue, end): ...
+    ...     def pop(self, queue, count, invisible): return []
+    ...     def ack(self, receipt): return "OK"
+    ...     def ack_many(self, receipts): return ["OK" for _ in receipts]
+    ...     def flush(self): return "OK"
+    ...     def stats(self): return {}
+    ...     def close(self): return "OK"
+    >>> isinstance(Forgetful(), Target)
+    True
+
+Values are what JSON can carry, so that the same target can be served from a child process
+(`ackcheck.rig.serve`) and from any other language.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypedDict, runtime_checkable
+
+OPERATIONS = frozenset({"open", "publish", "pop", "ack", "ack_many", "flush", "stats", "close"})
+"""The methods of `Target`, by the names they have on the wire."""
+
+REPLIES = frozenset({"OK", "SETTLED", "EXPIRED", "FAILED", "UNKNOWN", "BUSY", "INVALID"})
+"""What an acknowledgement may be answered; the meaning of each is in the specification."""
+
+
+class Delivery(TypedDict):
+    """One delivery of one message."""
+
+    receipt: str
+    """Names this delivery, and no other, for ever."""
+    offset: int
+    """The message's place in its queue, from 0."""
+    attempt: int
+    """1 for the first delivery of the message."""
+    deadline: float
+    """When the message becomes deliverable again if it is not acked; seconds of the target's clock."""
+
+
+@runtime_checkable
+class Target(Protocol):
+    """An acknowledgement store, as the suite sees it. A reply is one of `REPLIES`, by name.
+
+    Methods may raise: an operation that raises has an unknown outcome, and the exception is
+    reported. They may be called from several threads at once where the target was started so.
+    """
+
+    def open(self, directory: Path) -> None:
+        """Open or recover the store in `directory`, which exists and is the target's alone."""
+
+    def publish(self, queue: str, end: int) -> None:
+        """Tell the store that `queue` holds the messages 0 to `end` - 1. Never goes back."""
+
+    def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
+        """Hand out up to `count` messages, hidden from others for `invisible` seconds."""
+        ...
+
+    def ack(self, receipt: str) -> str:
+        """Settle the delivery that `receipt` names."""
+        ...
+
+    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
+        """Settle several deliveries; one reply for each receipt, in the order given."""
+        ...
+
+    def flush(self) -> str:
+        """A barrier: OK once everything answered before the call survives power loss."""
+        ...
+
+    def stats(self) -> Mapping[str, object]:
+        """Counters and gauges, by name."""
+        ...
+
+    def close(self) -> str:
+        """Drain or refuse what is pending, in bounded time."""
+        ...

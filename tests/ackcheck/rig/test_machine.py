@@ -1,0 +1,298 @@
+"""Real power loss: unsynced bytes are gone, synced ones are there, and nothing is left mounted."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ackcheck.rig import loop, machine
+from ackcheck.rig.child import Child
+from ackcheck.rig.drive import AfterReplies, drive
+from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
+from ackcheck.rig.machine import PowerRig, sync_path
+from ackcheck.rig.writeback import Range, Writeback, choose_writeback
+
+StartToy = Callable[..., Child]
+machine_grade = [pytest.mark.machine, pytest.mark.usefixtures("machine_grade")]
+
+
+def on_machine(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in machine_grade:
+        test = mark(test)
+    return test
+
+
+def write(path: Path, data: bytes, *, sync: bool) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def pages(path: Path) -> list[str]:
+    """The first letter of each page; '0' for one that reads as zeros."""
+    data = path.read_bytes()
+    starts = (data[at : at + 1].decode() for at in range(0, len(data), 4096))
+    return [start.replace("\0", "0") for start in starts]
+
+
+@on_machine
+def test_only_what_was_synced_is_there(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        write(rig.path / "log", b"synced", sync=True)
+        write(rig.path / "log", b"UNSYNCED", sync=False)
+        write(rig.path / "new", b"x", sync=False)
+        rig.power_loss()
+        assert (rig.path / "log").read_bytes() == b"synced"
+        assert [path.name for path in rig.path.iterdir()] == ["log"]
+        write(rig.path / "log", b"+more", sync=True)  # the disk works again
+        rig.power_loss()
+        assert (rig.path / "log").read_bytes() == b"synced+more"
+
+
+@on_machine
+def test_a_directory_sync_keeps_the_name(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        write(rig.path / "kept", b"", sync=False)
+        sync_path(rig.path)
+        write(rig.path / "lost", b"", sync=False)
+        rig.power_loss()
+        assert [path.name for path in rig.path.iterdir()] == ["kept"]
+
+
+@on_machine
+def test_unlinks_and_renames_are_undone(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        write(rig.path / "a", b"a", sync=True)
+        write(rig.path / "b", b"b", sync=True)
+        (rig.path / "a").unlink()
+        (rig.path / "b").rename(rig.path / "c")
+        rig.power_loss()
+        assert sorted(path.name for path in rig.path.iterdir()) == ["a", "b"]
+
+
+@on_machine
+def test_the_journal_may_survive_without_the_data(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        write(rig.path / "offset", b"1", sync=True)
+        write(rig.path / "offset.tmp", b"2", sync=False)
+        (rig.path / "offset.tmp").rename(rig.path / "offset")
+        rig.power_loss(writeback=Writeback(metadata=True))
+        assert (rig.path / "offset").read_bytes() == b""  # renamed before it was synced
+
+
+@on_machine
+def test_pages_survive_out_of_order(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        log = rig.path / "log"
+        write(log, b"A" * 4096, sync=True)
+        for letter in b"BCDEFGHI":
+            write(log, bytes([letter]) * 4096, sync=False)
+        plan = Writeback(ranges=(Range("log", 8 * 4096, 4096),), metadata=True)
+        rig.power_loss(writeback=plan)
+        assert pages(log)[0] == "A"
+        assert pages(log)[-1] == "I"
+        assert "0" in pages(log)  # a hole before a page that survived
+        assert len(pages(log)) == 9
+
+
+@on_machine
+def test_pages_without_the_journal_are_lost_unless_overwritten(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        log = rig.path / "log"
+        write(log, b"A" * 8192, sync=True)
+        with log.open("r+b") as file:
+            file.write(b"a" * 4096)
+        write(log, b"B" * 4096, sync=False)
+        rig.power_loss(writeback=Writeback(ranges=(Range("log", 0, 4096), Range("log", 8192, 4096))))
+        assert pages(log) == ["a", "A"]
+
+
+@on_machine
+def test_a_chosen_file_survives_beside_one_that_does_not(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        write(rig.path / "first", b"1", sync=False)
+        write(rig.path / "second", b"2", sync=False)
+        rig.power_loss(writeback=Writeback(files=("second", "gone-by-now"), metadata=True))
+        assert (rig.path / "second").read_bytes() == b"2"
+        assert (rig.path / "first").read_bytes() == b""
+
+
+@on_machine
+def test_chosen_writebacks_lose_different_subsets(tmp_path: Path) -> None:
+    outcomes = set()
+    with PowerRig(tmp_path) as rig:
+        for seed in range(12):
+            for path in rig.path.iterdir():
+                path.unlink()
+            write(rig.path / "log", b"A" * 4096, sync=True)
+            for letter in b"BCDEFGHIJKLMNOPQRSTUVWXYZ":
+                write(rig.path / "log", bytes([letter]) * 4096, sync=False)
+            rig.power_loss(writeback=choose_writeback(random.Random(seed), rig.path))
+            survived = "".join(pages(rig.path / "log"))
+            assert survived.startswith("A")
+            outcomes.add(survived)
+    assert "A" in outcomes
+    assert len(outcomes) >= 4
+
+
+def lost_acks(child: Child, rig: PowerRig, rounds: int) -> int:
+    """How many acks that were answered OK are gone, over several power losses."""
+    lost = 0
+    receipts = (f"r{number:05}" for number in count())
+    for seed in range(rounds):
+        child.call("open")
+        requests = (("ack", {"receipt": receipt}) for receipt in receipts)
+        answered = drive(child, requests, until=AfterReplies(random.Random(seed).randint(1, 60)))
+        plan = choose_writeback(random.Random(seed), rig.path)
+        killed = rig.power_loss(child, writeback=plan)
+        told = [one for one in (*answered, *killed.answered) if one.error is None]
+        child.start()
+        child.call("open")
+        kept = set(child.call("stats")["acked"])
+        lost += sum(one.arguments["receipt"] not in kept for one in told)
+    return lost
+
+
+@on_machine
+@pytest.mark.parametrize(("name", "loses"), [("Appender", False), ("Forgetful", True), ("InMemory", True)])
+def test_power_loss_tells_syncing_from_forgetting(toy: StartToy, tmp_path: Path, name: str, loses: bool) -> None:
+    with PowerRig(tmp_path) as rig:
+        child = toy(name, directory=rig.path, threads=3)
+        assert (lost_acks(child, rig, 6) > 0) is loses
+        child.kill()
+
+
+@on_machine
+def test_a_log_whose_name_was_never_synced_is_gone(toy: StartToy, tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        child = toy("NeverSyncsTheName", directory=rig.path)
+        child.call("open")
+        child.call("ack", receipt="r00001")
+        assert (rig.path / "log").exists()
+        rig.power_loss(child)
+        assert not (rig.path / "log").exists()
+
+
+@on_machine
+def test_a_holder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "BUSY_SECONDS", 0.1)
+    with PowerRig(tmp_path) as rig:
+        with (rig.path / "log").open("wb"), pytest.raises(MountBusy) as caught:
+            rig.power_loss()
+        assert any(f"process {os.getpid()} " in holder for holder in caught.value.holders)
+    assert not os.path.ismount(tmp_path / "power")
+
+
+def loop_devices_of(image: Path) -> str:
+    return loop.run("losetup", "--associated", str(image))
+
+
+@on_machine
+def test_nothing_is_left_after_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> None:
+        assert os.path.ismount(tmp_path / "power")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), PowerRig(tmp_path):
+        work()
+    assert not os.path.ismount(tmp_path / "power")
+    assert not loop_devices_of(tmp_path / "power.img")
+
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "sync_path", interrupted)
+    with pytest.raises(KeyboardInterrupt), PowerRig(tmp_path):
+        pass
+    assert not os.path.ismount(tmp_path / "power")
+
+
+@on_machine
+def test_a_held_file_does_not_keep_the_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "BUSY_SECONDS", 0.1)
+    with PowerRig(tmp_path) as rig:
+        file = (rig.path / "log").open("wb")
+    assert not os.path.ismount(tmp_path / "power")
+    file.close()
+    assert not loop_devices_of(tmp_path / "power.img")
+    rig.close()  # once more does no harm
+
+
+@on_machine
+def test_an_exit_without_close_unmounts(tmp_path: Path) -> None:
+    body = (
+        "import pathlib, sys\n"
+        "from ackcheck.rig.machine import PowerRig\n"
+        "rig = PowerRig(pathlib.Path(sys.argv[1])).__enter__()\n"
+        "import os; assert os.path.ismount(rig.path.parent); print('mounted')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.stdout == "mounted\n"
+    assert not os.path.ismount(tmp_path / "power")
+    assert not loop_devices_of(tmp_path / "power.img")
+
+
+@on_machine
+def test_a_fork_leaves_the_mount_alone(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        pid = os.fork()
+        if pid == 0:
+            rig.close()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert os.path.ismount(tmp_path / "power")
+
+
+@on_machine
+def test_what_mount_complained_of_is_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MountFailed, match="no-such-option"),
+        PowerRig(tmp_path, mount_options=("no-such-option",)),
+    ):
+        pass
+
+
+def test_reasons_not_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert loop.missing() == "needs root (the effective user is not 0)"
+    with pytest.raises(RigUnavailable, match="needs root"), PowerRig(tmp_path):
+        pass
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(loop, "TOOLS", ("no-such-tool",))
+    reason = loop.missing()
+    assert reason is not None
+    assert reason.startswith(("needs no-such-tool (packages", "needs loop devices"))
+
+
+def test_a_mount_that_is_refused_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*command: str) -> str:
+        raise MountFailed(command, "permission denied")
+
+    monkeypatch.setattr(machine, "missing", lambda: None)
+    monkeypatch.setattr(loop, "missing", lambda: None)
+    monkeypatch.setattr(loop, "run", refused)
+    reason = machine.available.__wrapped__()
+    assert reason is not None
+    assert "cannot be shut down here: 'mkfs.ext4" in reason
+    assert reason.endswith("permission denied")
+
+
+@on_machine
+def test_a_shutdown_that_loses_nothing_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "shut_down", lambda mountpoint: os.sync())
+    reason = machine.available.__wrapped__()
+    assert reason is not None
+    assert "does not lose what a power cut would" in reason
