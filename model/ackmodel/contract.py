@@ -61,6 +61,24 @@ class Contract:
         self.worlds = left
         self.history.append(event)
 
+    def stakes(self, event: Event) -> tuple[Clause, ...]:
+        """Return the clauses that observing `event` next would put to the test, whether they hold or not."""
+        promised = _index_of_promise(self.history) is not None
+        match event:
+            case events.Popped():
+                handed_out = any(isinstance(seen, events.Popped) for seen in self.history)
+                return (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT) if handed_out else ()
+            case events.Absent() if promised:
+                returned = events.Popped("", at=event.at, deadline=event.at)
+                return (_blame_return(self.history, returned, frozenset())[0],)
+            case events.Absent():
+                return (Clause.NO_LIMBO,)
+            case events.AckAnswered(reply=Reply.FAILED | Reply.BUSY | Reply.UNKNOWN):
+                return (Clause.REPLY_NEVER_FALSE,)
+            case events.AckAnswered():
+                return (Clause.RECEIPT_IS_EXACT,)
+        return ()
+
     @property
     def certainly_settled(self) -> bool:
         """Whether every world left has the message settled."""
@@ -106,11 +124,12 @@ def _blame_return(history: list[Event], event: events.Popped, worlds: frozenset[
     if any(world.settled is Settled.NO for world in worlds):
         return Clause.DEADLINE_IS_EXACT, f"handed out again at {event.at}, before its deadline"
     promised = _index_of_promise(history)
+    if promised is None:
+        return Clause.NO_RETURN, f"handed out again at {event.at}, though it was seen to be settled"
     since, told = history[promised:], history[: promised + 1]
     how = "made durable" if isinstance(history[promised], events.MadeDurable) else "answered OK"
     why = f"handed out again at {event.at}, though its ack was {how}"
-    asked = max(index for index, seen in enumerate(told) if isinstance(seen, events.AckAsked))
-    before = told[asked:]
+    before = told[max(index for index, seen in enumerate(told) if isinstance(seen, events.AckAsked)) :]
     if events.PowerLost() in since:
         return _blame_power_loss(before), why + " before the power was lost"
     if events.WriteFailed() in before:
@@ -122,16 +141,16 @@ def _blame_return(history: list[Event], event: events.Popped, worlds: frozenset[
     return Clause.NO_RETURN, why
 
 
-def _index_of_promise(history: list[Event]) -> int:
-    """Return where the strongest promise that still stood was made: the last barrier, or else the OK."""
-    durable = [index for index, seen in enumerate(history) if isinstance(seen, events.MadeDurable)]
-    answered = [
-        index
-        for index, seen in enumerate(history)
-        if isinstance(seen, events.AckAnswered) and seen.reply in (Reply.OK, Reply.SETTLED)
-    ]
-    absent = [index for index, seen in enumerate(history) if isinstance(seen, events.Absent)]
-    return max(durable or answered or absent)
+def _index_of_promise(history: list[Event]) -> int | None:
+    """Return where the strongest promise that still stands was made, if any was: the last barrier, or else the OK."""
+    popped = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=0)
+    durable, answered = [], []
+    for index, seen in enumerate(history[popped:], popped):
+        if isinstance(seen, events.MadeDurable):
+            durable.append(index)
+        elif isinstance(seen, events.AckAnswered) and seen.reply in (Reply.OK, Reply.SETTLED):
+            answered.append(index)
+    return max(durable or answered, default=None)
 
 
 def _blame_power_loss(before: list[Event]) -> Clause:
