@@ -1,1 +1,53 @@
-"""Explores the model: every reachable state, shortest counterexamples, liveness."""
+"""ackexplore: goes through every state that the model can reach, and judges every clause in each.
+
+A tutorial in five lines. Take a configuration; explore it; nothing is broken:
+
+>>> from ackmodel import Config
+>>> result = explore(Config(sync_failures=1))
+>>> result.holds, result.states
+(True, 259)
+
+Now ship a store that calls fsync again after an error, and believes the answer:
+
+>>> broken = explore(Config(sync_failures=1, rules={"rewrite-after-failure": False}), stop_at="flush-is-real")
+>>> for step in broken.counterexample.steps:
+...     print(step.number, step.action, "|", *(c.after for c in step.changes if c.field == "checkpoint"))
+1 pop | pending
+2 write_checkpoint | cached / dirty
+3 begin_sync | flushing / dirty
+4 sync_fails | suspect / phantom
+5 rewrite_checkpoint | cached / phantom
+6 begin_sync | flushing / phantom
+7 sync_ok | flushed / phantom
+
+The engines: `graph` keeps every transition in a networkx graph; `table` needs the extra `table` (NumPy and Numba), and
+takes millions of states a second. `explore_rules` shows that every rule of the protocol is needed.
+"""
+
+from .coverage import ACTIONS, never_possible
+from .explore import UnknownClause, clauses_named, explore
+from .needed import Finding, explore_rule, explore_rules
+from .result import Progress, Result, StateSpace, TooManyStates, Watcher
+from .trace import Change, Trace, TraceStep, changes_between, state_json, trace_json
+
+__all__ = [
+    "ACTIONS",
+    "Change",
+    "Finding",
+    "Progress",
+    "Result",
+    "StateSpace",
+    "TooManyStates",
+    "Trace",
+    "TraceStep",
+    "UnknownClause",
+    "Watcher",
+    "changes_between",
+    "clauses_named",
+    "explore",
+    "explore_rule",
+    "explore_rules",
+    "never_possible",
+    "state_json",
+    "trace_json",
+]

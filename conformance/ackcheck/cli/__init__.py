@@ -1,0 +1,41 @@
+"""The command `ackcheck`: one module of this package is one subcommand.
+
+A module `ackcheck.cli.NAME` holds a click command of the same name; it is found by being there, and imported only when
+it is used or listed. Modules whose name begins with an underscore are helpers. Exit codes, for every command: 0 kept,
+1 broken, 2 usage, 3 the target or the environment failed.
+
+>>> from click.testing import CliRunner
+>>> CliRunner().invoke(main, ["--version"]).output.startswith("ackcheck, version")
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+
+ORDER = ("run", "explore", "bugs", "trace", "vectors", "spec", "bench")
+"""The commands in the order of a reader's use; others follow by name."""
+
+
+class _Commands(click.Group):
+    """A group whose commands are the modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+        return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command), f"ackcheck.cli.{cmd_name} holds no click command of its own name"
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ackcheck", prog_name="ackcheck")
+def main() -> None:
+    """Check which promise an acknowledgement store keeps under which fault."""

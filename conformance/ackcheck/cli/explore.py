@@ -1,0 +1,177 @@
+"""`ackcheck explore`: go through every state of the model, and show the shortest way to a broken clause.
+
+    ackcheck explore --messages 2 --power-losses 1
+    ackcheck explore --sync-failures 1 --without rewrite-after-failure
+    ackcheck explore --rules
+
+>>> from click.testing import CliRunner
+>>> ran = CliRunner().invoke(explore, ["--json", "-"])
+>>> ran.exit_code, json.loads(ran.stdout)["states"]
+(0, 54)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ackexplore import Progress, Result, TooManyStates, UnknownClause, Watcher, clauses_named, explore_rules
+from ackexplore import explore as explore_model
+from ackexplore.show import counts_line, findings_view, progress_line, result_view
+from ackmodel import BadConfig, CommitPolicy, Config, Level, UnknownRule
+
+BROKEN = 1
+
+
+class TooBig(click.ClickException):
+    """More states than were allowed."""
+
+    exit_code = 2
+
+
+FAULTS = {
+    "process_crashes": "How often the process may die.",
+    "power_losses": "How often the machine may lose power.",
+    "sync_failures": "How often a sync may fail (EIO).",
+    "sync_timeouts": "How often a sync may time out.",
+    "write_failures": "How often a write may fail (ENOSPC).",
+}
+NO_FAULTS = "no fault is in the budget: add --process-crashes 1, --power-losses 1 or --sync-failures 1"
+
+
+def _config_of(settings: dict[str, Any], without: tuple[str, ...]) -> Config:
+    try:
+        return Config(rules=dict.fromkeys(without, False), **settings)
+    except (BadConfig, UnknownRule) as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def _progress_shown() -> Iterator[Watcher]:
+    """Show the progress on the standard error while something runs; on no terminal, show nothing."""
+    with Console(stderr=True).status("exploring") as status:
+
+        def show(progress: Progress) -> None:
+            status.update(progress_line(progress))
+
+        yield show
+
+
+def _writable(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:  # noqa: ARG001 - click's
+    """Refuse a place that cannot be written to before the work, not after it."""
+    if where not in (None, "-") and not Path(str(where)).parent.is_dir():
+        raise click.BadParameter(f"there is no folder {Path(str(where)).parent}")
+    return where
+
+
+def _write_json(where: str, value: object) -> None:
+    with click.open_file(where, "w", encoding="utf-8") as out:
+        json.dump(value, out, indent=2)
+        out.write("\n")
+
+
+def _explored(config: Config, clause: str | None, max_states: int | None) -> Result:
+    try:
+        clauses_named(clause)
+        with _progress_shown() as watcher:
+            return explore_model(config, stop_at=clause, max_states=max_states, watcher=watcher)
+    except UnknownClause as error:
+        raise click.UsageError(str(error)) from error
+    except TooManyStates as error:
+        if error.result.holds:
+            raise TooBig(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
+        return error.result
+
+
+def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None:
+    """Switch off each rule in turn, and show what falls."""
+    with _progress_shown() as _, Console(stderr=True).status("switching off one rule after another"):
+        findings = explore_rules(config)
+    if json_to != "-":
+        console = Console()
+        console.print(findings_view(findings))
+        unneeded = [finding.rule.name for finding in findings if not finding.needed]
+        console.print(
+            f"not needed, or not checked: {', '.join(unneeded)}"
+            if unneeded
+            else f"all {len(findings)} rules are needed; with all of them on, every clause holds"
+        )
+    if json_to:
+        _write_json(json_to, {"rules": [finding.as_json() for finding in findings]})
+    if not all(finding.needed and finding.holds_with_rule for finding in findings):
+        ctx.exit(BROKEN)
+
+
+def _fault_options(command: Any) -> Any:
+    for name, text in reversed(FAULTS.items()):
+        flag = "--timeouts" if name == "sync_timeouts" else "--" + name.replace("_", "-")
+        command = click.option(flag, name, default=0, show_default=True, metavar="N", type=int, help=text)(command)
+    return command
+
+
+@click.command()
+@click.option("--messages", default=1, show_default=True, metavar="N", type=int, help="Messages in the queue.")
+@click.option("--deliveries", default=1, show_default=True, metavar="N", type=int, help="Deliveries each may have.")
+@_fault_options
+@click.option(
+    "--degrade-after", default=1, show_default=True, metavar="N", type=int, help="Failed syncs before answers wait."
+)
+@click.option(
+    "--level",
+    default=Level.PAGE_CACHE.value,
+    show_default=True,
+    type=click.Choice([level.value for level in Level]),
+    help="The point at which the store answers OK.",
+)
+@click.option(
+    "--commit",
+    default=CommitPolicy.CHECKPOINT.value,
+    show_default=True,
+    type=click.Choice([policy.value for policy in CommitPolicy]),
+    help="What the offset waits for: a flushed ack, or a flushed checkpoint that can redeliver.",
+)
+@click.option("--without", multiple=True, metavar="RULE", help="Switch a rule of the protocol off; may be repeated.")
+@click.option("--clause", metavar="CLAUSE", help="End when this clause, or `any`, first falls.")
+@click.option("--rules", "rules", is_flag=True, help="Switch each rule off in turn, and show that something falls.")
+@click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond so many states.")
+@click.option(
+    "--json", "json_to", metavar="FILE", callback=_writable, help="Write the result as JSON; - is the standard output."
+)
+@click.pass_context
+def explore(
+    ctx: click.Context,
+    /,
+    *,
+    without: tuple[str, ...],
+    clause: str | None,
+    rules: bool,
+    max_states: int | None,
+    json_to: str | None,
+    **settings: Any,
+) -> None:
+    """Go through every state of the model, and judge every clause in each.
+
+    Exits with 0 if nothing is broken, 1 if a clause is (or, with --rules, if a rule proves not to be needed), 2 for a
+    setting that is out of its range, or more states than --max-states.
+    """
+    config = _config_of(settings, without)
+    if rules:
+        _show_rules(ctx, config, json_to)
+        return
+    result = _explored(config, clause, max_states)
+    if json_to != "-":
+        console = Console()
+        for part in result_view(result):
+            console.print(part)
+        if not any(settings[fault] for fault in FAULTS):
+            Console(stderr=True).print(f"[dim]{NO_FAULTS}[/dim]")
+    if json_to:
+        _write_json(json_to, result.as_json())
+    if not result.holds:
+        ctx.exit(BROKEN)

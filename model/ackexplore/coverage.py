@@ -1,0 +1,85 @@
+"""What happened in an exploration, and what never did: an action that is never taken was never checked.
+
+>>> from ackmodel import Config
+>>> "sync_fails" in ACTIONS, never_possible(Config())["sync_fails"]
+(True, 'no sync failure in the budget')
+>>> "pop" in never_possible(Config())
+False
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+import attrs
+
+from ackmodel import Config, Message, Record, Shared, environment, protocol
+
+from .trace import wording
+
+SPLIT = {"rewrite": ("rewrite_checkpoint", "rewrite_earlier", "rewrite_ack")}
+"""The functions of the model that yield steps of several names; all others yield steps of their own name."""
+
+ACTIONS: tuple[str, ...] = tuple(
+    action
+    for rule in (*protocol.LOCAL, *environment.LOCAL, *protocol.BROADCAST, *environment.BROADCAST)
+    for action in SPLIT.get(rule.__name__, (rule.__name__,))
+)
+"""The name of every step there is, in the order of the model."""
+
+
+def never_possible(config: Config) -> dict[str, str]:
+    """Return the actions that a configuration rules out, each with the reason."""
+    crashes = config.process_crashes + config.power_losses
+    writes, fails, late = config.write_failures, config.sync_failures, config.sync_timeouts
+    twice = config.deliveries > 1
+    reasons: list[tuple[str, object, str]] = [
+        ("process_crash", config.process_crashes, "no process crash in the budget"),
+        ("power_loss", config.power_losses, "no power loss in the budget"),
+        ("recover", crashes, "no crash in the budget"),
+        ("fail_checkpoint_write", writes, "no write failure in the budget"),
+        ("fail_ack_write", writes, "no write failure in the budget"),
+        ("sync_fails", fails, "no sync failure in the budget"),
+        ("sync_times_out", late, "no sync timeout in the budget"),
+        ("late_sync_ok", late, "no sync timeout in the budget"),
+        ("late_sync_fails", late and fails, "no sync timeout and sync failure in the budget"),
+        ("expire", twice, "one delivery only"),
+        ("late_ack", twice, "one delivery only"),
+    ]
+    return {action: why for action, possible, why in reasons if not possible}
+
+
+def count_hits(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the transitions per action, with a zero for every action that never happened."""
+    return {action: counts.get(action, 0) for action in (*ACTIONS, *sorted(set(counts) - set(ACTIONS)))}
+
+
+def _features(value: Shared | Message) -> Iterable[str]:
+    for attribute in attrs.fields(type(value)):
+        item = getattr(value, attribute.name)
+        if isinstance(item, (Record, enum.Enum)):
+            yield f"{attribute.name} is {wording(item)}"
+
+
+def count_reached(
+    shareds: Iterable[tuple[Shared, int]],
+    messages: Iterable[tuple[Message, int]],
+) -> dict[str, int]:
+    """Return how often each value of each enumerated field was seen, given how often each whole value was.
+
+    Phases, modes and the like that never occur are listed with a zero; of belief and truth together, only what occurs.
+    """
+    counts: Counter[str] = Counter()
+    for kind in (Shared, Message):
+        for attribute in attrs.fields(kind):
+            default = attribute.default
+            if isinstance(default, enum.Enum) and default is not attrs.NOTHING:
+                counts.update({f"{attribute.name} is {wording(choice)}": 0 for choice in type(default)})
+    seen: Iterable[tuple[Shared | Message, int]] = chain(shareds, messages)
+    for value, times in seen:
+        for feature in _features(value):
+            counts[feature] += times
+    return dict(counts)

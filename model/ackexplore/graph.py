@@ -1,0 +1,201 @@
+"""The graph engine: breadth-first, every state a node and every transition an edge of a networkx graph.
+
+For configurations up to some hundred thousand states; beyond that the graph itself fills the memory, and
+`ackexplore.table` goes on without it. Breadth-first order makes the first trace to a clause a shortest one.
+
+>>> from ackmodel import Config
+>>> result = explore_graph(Config(rules={"commit-after-flush": False}))
+>>> result.counterexample.actions
+('pop(0)', 'write_checkpoint(0)', 'commit(0)')
+>>> result.graph.number_of_nodes() == result.states, result.graph.number_of_edges() == result.edges
+(True, True)
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from itertools import product
+from typing import TypeAlias
+
+import networkx as nx
+from attrs import define, field
+
+from ackmodel import Clause, Config
+
+from .coverage import count_hits, count_reached
+from .interning import CLAUSES, Code, Interned, clauses_in, mask_of
+from .result import Progress, Result, StateSpace, TooManyStates, Watcher
+from .trace import Trace, TraceStep
+
+DEFAULT_MAX_STATES = 200_000
+STATES_BETWEEN_REPORTS = 2_000
+
+Move: TypeAlias = tuple[int, int | None, Code, int]
+"""One transition: (action, message that acted or None, code after, clauses broken by the step)."""
+
+
+@define(eq=False)
+class _Search:
+    """The state of one breadth-first search; `parents[n]` is how node n was first reached."""
+
+    model: Interned
+    wanted: int
+    max_states: int
+    watcher: Watcher | None
+    began: float = field(factory=time.perf_counter)
+    graph: nx.MultiDiGraph = field(factory=nx.MultiDiGraph)
+    nodes: dict[Code, int] = field(factory=dict)
+    codes: list[Code] = field(factory=list)
+    parents: list[tuple[int, int, int | None]] = field(factory=list)
+    edges: int = 0
+    depth: int = 0
+    hits: Counter[int] = field(factory=Counter)
+    violations: Counter[int] = field(factory=Counter)
+    first: dict[int, Trace] = field(factory=dict)
+
+    # --- the search -------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Explore level by level, until nothing is new or a wanted clause has fallen."""
+        self._add(self.model.encode(self.model.config.initial()), (-1, -1, None))
+        level = [0]
+        while True:
+            wanted_fell = any(self.wanted >> bit & 1 for bit in self.first)
+            if wanted_fell or not (found := self._expand(level)):
+                return
+            self.depth += 1
+            level = found
+
+    def _expand(self, level: list[int]) -> list[int]:
+        """Add every transition out of a level; return the nodes that are new."""
+        found: list[int] = []
+        for done, node in enumerate(level):
+            if self.watcher is not None and not done % STATES_BETWEEN_REPORTS:
+                self.watcher(self.progress(len(level) - done))
+            edges = []
+            for action, actor, after, broken in successors(self.model, self.codes[node]):
+                known = self.nodes.get(after)
+                if known is None:
+                    known = self._add(after, (node, action, actor))
+                    found.append(known)
+                if broken:
+                    self._note(broken, (node, action, actor, known))
+                edges.append((node, known, {"action": self.model.actions[action], "actor": actor}))
+                self.hits[action] += 1
+            self.graph.add_edges_from(edges)
+            self.edges += len(edges)
+            if len(self.codes) > self.max_states:
+                raise TooManyStates(self.max_states, self.result(complete=False))
+        return found
+
+    def _add(self, code: Code, parent: tuple[int, int, int | None]) -> int:
+        node = len(self.codes)
+        self.nodes[code] = node
+        self.codes.append(code)
+        self.parents.append(parent)
+        self.graph.add_node(node)
+        broken = self.model.broken_state(code)
+        if broken:
+            self._note(broken, (*parent, node))
+        return node
+
+    # --- what was found ---------------------------------------------------------------------------------------------
+
+    def _note(self, broken: int, step: tuple[int, int, int | None, int]) -> None:
+        for bit in range(len(CLAUSES)):
+            if broken >> bit & 1:
+                self.violations[bit] += 1
+                if bit not in self.first:
+                    self.first[bit] = self._trace(broken, step)
+
+    def _trace(self, broken: int, last: tuple[int, int, int | None, int]) -> Trace:
+        """Return the shortest trace that ends with a step (source, action, actor, target)."""
+        steps: list[tuple[int, int, int | None, int]] = []
+        step = last
+        while step[0] >= 0:
+            steps.append(step)
+            step = (*self.parents[step[0]], step[0])
+        model, codes = self.model, self.codes
+        return Trace(
+            initial=model.decode(codes[0]),
+            steps=tuple(
+                TraceStep(
+                    number=number,
+                    action=model.actions[action],
+                    actor=actor,
+                    before=model.decode(codes[source]),
+                    after=model.decode(codes[target]),
+                )
+                for number, (source, action, actor, target) in enumerate(reversed(steps), start=1)
+            ),
+            broken=clauses_in(broken),
+        )
+
+    def progress(self, frontier: int) -> Progress:
+        return Progress(
+            states=len(self.codes),
+            edges=self.edges,
+            depth=self.depth,
+            frontier=frontier,
+            seconds=time.perf_counter() - self.began,
+        )
+
+    def result(self, *, complete: bool) -> Result:
+        model = self.model
+        shareds = Counter(code[0] for code in self.codes)
+        messages = Counter(number for code in self.codes for number in code[1:])
+        return Result(
+            config=model.config,
+            engine="graph",
+            states=len(self.codes),
+            edges=self.edges,
+            depth=self.depth,
+            seconds=time.perf_counter() - self.began,
+            complete=complete,
+            violations={CLAUSES[bit]: self.violations[bit] for bit in sorted(self.violations)},
+            counterexamples={CLAUSES[bit]: self.first[bit] for bit in sorted(self.first)},
+            hits=count_hits({model.actions[action]: count for action, count in self.hits.items()}),
+            reached=count_reached(
+                ((model.shareds[number], times) for number, times in shareds.items()),
+                ((model.messages[number], times) for number, times in messages.items()),
+            ),
+            model_calls=model.calls,
+            graph=self.graph,
+            space=StateSpace(model=model, codes=tuple(self.codes)),
+        )
+
+
+def successors(model: Interned, code: Code) -> Iterator[Move]:
+    """Yield every transition out of a state, as `ackmodel.moves` does, but in numbers and judged."""
+    shared, messages = code[0], code[1:]
+    for index, message in enumerate(messages):
+        for action, shared_after, message_after, broken in model.local(shared, message):
+            yield action, index, (shared_after, *messages[:index], message_after, *messages[index + 1 :]), broken
+    for action, shared_after, cast in model.casts(shared):
+        if not any(model.some(cast, message) for message in messages):
+            continue
+        for combination in product(*(model.outcomes(cast, message) for message in messages)):
+            broken = 0
+            for _, breaks in combination:
+                broken |= breaks
+            yield action, None, (shared_after, *(after for after, _ in combination)), broken
+
+
+def explore_graph(
+    config: Config,
+    *,
+    stop_at: Collection[Clause] = (),
+    max_states: int = DEFAULT_MAX_STATES,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Explore a configuration with the graph engine.
+
+    Ends after the level in which one of the clauses in `stop_at` first falls; without them, when nothing is new.
+    Raises `TooManyStates` beyond `max_states`.
+    """
+    search = _Search(model=Interned(config), wanted=mask_of(tuple(stop_at)), max_states=max_states, watcher=watcher)
+    search.run()
+    stopped = any(search.wanted >> bit & 1 for bit in search.first)
+    return search.result(complete=not stopped)

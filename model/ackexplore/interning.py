@@ -1,0 +1,198 @@
+"""The model with its values numbered, and every question put to it at most once.
+
+A global state is one `Shared` and N `Message` values. There are few distinct values and few distinct pairs of them,
+but many combinations: so both engines number ("intern") the values, ask the model for the steps of each distinct pair
+once, and work on the numbers. The model stays the only source: nothing here knows a rule.
+
+A state becomes a *code*, a tuple of ints: the number of its shared part, then one number a message. Clauses become
+bits of a mask: bit i stands for `CLAUSES[i]`.
+
+>>> from ackmodel import Config
+>>> model = Interned(Config(messages=2))
+>>> start = model.encode(Config(messages=2).initial())
+>>> start
+(0, 0, 1)
+>>> [(model.actions[action], broken) for action, shared, message, broken in model.local(0, 0)]
+[('pop', 0)]
+>>> model.calls, model.local(0, 0) is model.local(0, 0), model.calls
+(1, True, 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from attrs import define, field
+
+from ackmodel import (
+    Broadcast,
+    Clause,
+    Config,
+    Message,
+    Seen,
+    Shared,
+    State,
+    broadcast_steps,
+    broken_by_step,
+    broken_in_state,
+    local_steps,
+)
+
+CLAUSES: tuple[Clause, ...] = tuple(Clause)
+"""The clause that each bit of a mask stands for."""
+
+Code: TypeAlias = tuple[int, ...]
+"""A state: the number of its shared part, then of each message."""
+
+LocalSteps: TypeAlias = tuple[tuple[int, int, int, int], ...]
+"""Local steps: (action, shared after, message after, clauses broken by the step)."""
+
+Casts: TypeAlias = tuple[tuple[int, int, int], ...]
+"""Broadcast steps: (action, shared after, number of the broadcast)."""
+
+Outcomes: TypeAlias = tuple[tuple[int, int], ...]
+"""What one message may become in a broadcast: (message after, clauses broken by the step)."""
+
+
+def mask_of(clauses: tuple[Clause, ...]) -> int:
+    """Return the mask of some clauses.
+
+    >>> clauses_in(mask_of((Clause.NO_LIMBO,)))
+    (<Clause.NO_LIMBO: 'no-limbo'>,)
+    """
+    return sum(1 << CLAUSES.index(clause) for clause in clauses)
+
+
+def clauses_in(mask: int) -> tuple[Clause, ...]:
+    """Return the clauses of a mask, in the order of `Clause`."""
+    return tuple(clause for bit, clause in enumerate(CLAUSES) if mask >> bit & 1)
+
+
+@define(eq=False)
+class Interned:
+    """One configuration's values, steps and judgements, numbered as they turn up.
+
+    `calls` counts how often the model was asked for steps (local, broadcast or outcomes): the price of an exploration
+    in plain Python. Numbers are given in the order of first use, so they differ between engines; counts do not.
+    """
+
+    config: Config
+    shareds: list[Shared] = field(factory=list, init=False)
+    messages: list[Message] = field(factory=list, init=False)
+    actions: list[str] = field(factory=list, init=False)
+    calls: int = field(default=0, init=False)
+    _shared_ids: dict[Shared, int] = field(factory=dict, init=False)
+    _message_ids: dict[Message, int] = field(factory=dict, init=False)
+    _action_ids: dict[str, int] = field(factory=dict, init=False)
+    _local: dict[tuple[int, int], LocalSteps] = field(factory=dict, init=False)
+    _casts: dict[int, Casts] = field(factory=dict, init=False)
+    _broadcasts: list[tuple[int, Broadcast]] = field(factory=list, init=False)
+    _some: dict[tuple[int, int], bool] = field(factory=dict, init=False)
+    _outcomes: dict[tuple[int, int], Outcomes] = field(factory=dict, init=False)
+    _broken: dict[tuple[int, int], int] = field(factory=dict, init=False)
+
+    # --- values and their numbers -----------------------------------------------------------------------------------
+
+    def shared_id(self, shared: Shared) -> int:
+        """Return the number of a shared part, a new one if it was not seen before."""
+        number = self._shared_ids.setdefault(shared, len(self.shareds))
+        if number == len(self.shareds):
+            self.shareds.append(shared)
+        return number
+
+    def message_id(self, message: Message) -> int:
+        """Return the number of a message, a new one if it was not seen before."""
+        number = self._message_ids.setdefault(message, len(self.messages))
+        if number == len(self.messages):
+            self.messages.append(message)
+        return number
+
+    def action_id(self, action: str) -> int:
+        """Return the number of an action, a new one if it was not seen before."""
+        number = self._action_ids.setdefault(action, len(self.actions))
+        if number == len(self.actions):
+            self.actions.append(action)
+        return number
+
+    def encode(self, state: State) -> Code:
+        """Return the code of a state of the model."""
+        shared, messages = state
+        return (self.shared_id(shared), *map(self.message_id, messages))
+
+    def decode(self, code: Code) -> State:
+        """Return the state of the model that a code stands for."""
+        return self.shareds[code[0]], tuple(self.messages[number] for number in code[1:])
+
+    # --- steps ------------------------------------------------------------------------------------------------------
+
+    def local(self, shared: int, message: int) -> LocalSteps:
+        """Return the local steps of a message beside a shared part, judged."""
+        key = (shared, message)
+        if key not in self._local:
+            self._local[key] = tuple(self._ask_local(shared, message))
+        return self._local[key]
+
+    def _ask_local(self, shared: int, message: int) -> Iterator[tuple[int, int, int, int]]:
+        self.calls += 1
+        before, old = self.shareds[shared], self.messages[message]
+        for step in local_steps(self.config, before, old):
+            broken = broken_by_step(self.config, Seen(step.action, before, old, step.shared, step.message))
+            yield (
+                self.action_id(step.action),
+                self.shared_id(step.shared),
+                self.message_id(step.message),
+                mask_of(broken),
+            )
+
+    def casts(self, shared: int) -> Casts:
+        """Return the broadcast steps out of a shared part; `some` and `outcomes` tell what becomes of the messages."""
+        if shared not in self._casts:
+            self.calls += 1
+            casts = []
+            for broadcast in broadcast_steps(self.config, self.shareds[shared]):
+                casts.append(
+                    (self.action_id(broadcast.action), self.shared_id(broadcast.shared), len(self._broadcasts))
+                )
+                self._broadcasts.append((shared, broadcast))
+            self._casts[shared] = tuple(casts)
+        return self._casts[shared]
+
+    def some(self, cast: int, message: int) -> bool:
+        """Return whether a message makes the broadcast possible."""
+        key = (cast, message)
+        if key not in self._some:
+            self._some[key] = self._broadcasts[cast][1].some(self.messages[message])
+        return self._some[key]
+
+    def outcomes(self, cast: int, message: int) -> Outcomes:
+        """Return what a message may become in a broadcast, judged."""
+        key = (cast, message)
+        if key not in self._outcomes:
+            self._outcomes[key] = tuple(self._ask_outcomes(cast, message))
+        return self._outcomes[key]
+
+    def _ask_outcomes(self, cast: int, message: int) -> Iterator[tuple[int, int]]:
+        self.calls += 1
+        shared, broadcast = self._broadcasts[cast]
+        before, old = self.shareds[shared], self.messages[message]
+        for new in broadcast.outcomes(old):
+            seen = Seen(broadcast.action, before, old, broadcast.shared, new)
+            yield self.message_id(new), mask_of(broken_by_step(self.config, seen))
+
+    # --- judgements -------------------------------------------------------------------------------------------------
+
+    def broken(self, shared: int, message: int) -> int:
+        """Return the mask of the clauses that a message breaks beside a shared part."""
+        key = (shared, message)
+        if key not in self._broken:
+            clauses = broken_in_state(self.config, self.shareds[shared], self.messages[message])
+            self._broken[key] = mask_of(clauses)
+        return self._broken[key]
+
+    def broken_state(self, code: Code) -> int:
+        """Return the mask of the clauses that any message of a state breaks."""
+        shared, broken = code[0], 0
+        for message in code[1:]:
+            broken |= self.broken(shared, message)
+        return broken

@@ -1,0 +1,132 @@
+"""What an exploration returns, and how it says that it cannot go on.
+
+>>> from ackmodel import Config
+>>> from ackexplore import explore
+>>> result = explore(Config())
+>>> result.states, result.edges, result.depth, result.holds
+(54, 97, 12, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from attrs import field, frozen
+
+from ackmodel import Clause, Config, State
+
+from .interning import Code, Interned
+from .trace import Trace, as_json, trace_json
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far an exploration has got: `seconds` since it began, `frontier` states of this depth still to expand."""
+
+    states: int
+    edges: int
+    depth: int
+    frontier: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Distinct states a second, so far."""
+        return self.states / self.seconds if self.seconds else 0.0
+
+
+Watcher: TypeAlias = Callable[[Progress], None]
+"""Called with the progress a few times a second; it may raise to stop the exploration."""
+
+
+@frozen(kw_only=True, eq=False)
+class StateSpace:
+    """Every state that was reached, by number: the nodes of the graph, 0 being the initial state."""
+
+    model: Interned = field(repr=False)
+    codes: tuple[Code, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        """The number of states."""
+        return len(self.codes)
+
+    def state(self, node: int) -> State:
+        """Return the state of the model that a node stands for."""
+        return self.model.decode(self.codes[node])
+
+
+@frozen(kw_only=True, eq=False)
+class Result:
+    """What was found. Counts are exact, and the same for every engine.
+
+    `states`, `edges` (transitions, parallel ones counted each) and `depth` (steps to the farthest state) cover what
+    was explored: everything if `complete`, else whole levels up to the one in which the search ended. `violations`
+    counts, for each broken clause, the states that break it (state invariants) or the transitions (step invariants).
+    `counterexamples` holds a shortest trace to each. `hits` counts transitions per action, zero hits included.
+    `reached` counts, for each value of each enumerated field, the messages (or shared parts) that have it, over all
+    states. `model_calls` is how often the model was asked for steps. Only the graph engine fills `graph` (a
+    `networkx.MultiDiGraph` whose edges carry `action` and `actor`) and `space`.
+    """
+
+    config: Config
+    engine: str
+    states: int
+    edges: int
+    depth: int
+    seconds: float
+    complete: bool
+    violations: Mapping[Clause, int]
+    counterexamples: Mapping[Clause, Trace] = field(repr=False)
+    hits: Mapping[str, int] = field(repr=False)
+    reached: Mapping[str, int] = field(repr=False)
+    model_calls: int
+    graph: Any = field(default=None, repr=False)
+    space: StateSpace | None = field(default=None, repr=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no clause is broken in what was explored."""
+        return not self.violations
+
+    @property
+    def counterexample(self) -> Trace | None:
+        """The shortest trace to any broken clause; None if none is broken."""
+        return min(self.counterexamples.values(), key=len, default=None)
+
+    @property
+    def unhit(self) -> tuple[str, ...]:
+        """The actions that never happened."""
+        return tuple(action for action, count in self.hits.items() if not count)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as JSON types; the keys are described in `specs/exploration.md`."""
+        return {
+            "states": self.states,
+            "edges": self.edges,
+            "depth": self.depth,
+            "seconds": round(self.seconds, 6),
+            "complete": self.complete,
+            "engine": self.engine,
+            "model_calls": self.model_calls,
+            "config": as_json(self.config),
+            "violations": {clause.value: count for clause, count in self.violations.items()},
+            "hits": dict(self.hits),
+            "reached": dict(self.reached),
+            "counterexamples": {clause.value: trace_json(trace) for clause, trace in self.counterexamples.items()},
+        }
+
+
+class TooManyStates(RuntimeError):
+    """The configuration has more states than were allowed; `result` is what was found up to there."""
+
+    def __init__(self, limit: int, result: Result) -> None:
+        self.limit = limit
+        self.result = result
+        advice = "allow more with max_states (--max-states)"
+        if result.engine == "graph":
+            advice += ", use the table engine (--engine table), which takes millions"
+        super().__init__(
+            f"more than {limit:,} states at depth {result.depth}: {advice}, "
+            "or take fewer messages, deliveries or faults"
+        )

@@ -1,0 +1,99 @@
+"""`ackcheck explore`: its exit codes, its JSON, and that it says how to mend what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from click.testing import CliRunner, Result
+
+from ackcheck.cli import main
+from ackexplore import explore_rule
+from ackmodel import RULES
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["explore", *arguments])
+
+
+def test_nothing_broken_is_zero() -> None:
+    ran = run("--power-losses", "1")
+    assert ran.exit_code == 0
+    assert "288 states, 629 transitions, depth 18" in ran.stdout
+    assert "every clause holds" in ran.stdout
+
+
+def test_no_faults_is_said() -> None:
+    assert "no fault is in the budget" in run().stderr
+    assert "no fault is in the budget" not in run("--power-losses", "1").stderr
+
+
+def test_broken_is_one_and_the_counterexample_is_shown() -> None:
+    ran = run("--sync-failures", "1", "--without", "rewrite-after-failure", "--clause", "flush-is-real")
+    assert ran.exit_code == 1
+    assert "flushed / phantom" in ran.stdout
+    assert "broken: flush-is-real, flush-rewrites" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--without", "rewrite-after-falure"], "did you mean 'rewrite-after-failure'"),
+        (["--messages", "0"], "messages must be from 1 to 64, not 0"),
+        (["--power-losses", "-1"], "power_losses must be from 0 to 64, not -1"),
+        (["--clause", "no-limb"], "did you mean 'no-limbo'"),
+        (["--level", "memory"], "page-cache"),
+        (["--max-states", "0"], "max-states"),
+        (["--messages", "2", "--max-states", "100"], "more than 100 states"),
+        (["--json", "no/such/folder/out.json"], "no/such/folder"),
+    ],
+)
+def test_bad_input_is_two_and_says_how_to_mend_it(arguments: list[str], message: str) -> None:
+    ran = run(*arguments)
+    assert ran.exit_code == 2
+    assert message in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_broken_before_the_limit_is_still_broken() -> None:
+    ran = run("--messages", "2", "--without", "commit-after-flush", "--max-states", "500")
+    assert ran.exit_code == 1
+    assert "commit-is-safe" in ran.stdout
+
+
+def test_json_on_standard_output_is_alone_there() -> None:
+    ran = run("--process-crashes", "1", "--json", "-")
+    told = json.loads(ran.stdout)
+    assert (told["states"], told["edges"], told["depth"], told["violations"]) == (482, 999, 19, {})
+    assert told["seconds"] > 0
+    assert told["complete"] is True
+    assert told["config"]["process_crashes"] == 1
+    assert told["hits"]["power_loss"] == 0
+
+
+def test_json_in_a_file_tells_of_the_violation(tmp_path: Path) -> None:
+    where = tmp_path / "out.json"
+    ran = run("--without", "commit-after-flush", "--json", str(where))
+    told = json.loads(where.read_text(encoding="utf-8"))
+    assert ran.exit_code == 1
+    assert "broken clause" in ran.stdout
+    assert told["violations"]["commit-is-safe"] > 0
+    assert told["counterexamples"]["commit-is-safe"]["length"] == 3
+
+
+def test_rules_are_all_needed() -> None:
+    ran = run("--rules")
+    assert ran.exit_code == 0
+    assert f"all {len(RULES)} rules are needed" in ran.stdout
+    for name in RULES:
+        assert name in ran.stdout
+
+
+def test_a_rule_that_is_not_needed_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = explore_rule(RULES["commit-after-flush"])
+    unneeded = evolve(first, missing=first.rule.breaks, counterexamples={})
+    monkeypatch.setattr("ackcheck.cli.explore.explore_rules", lambda _: (unneeded,))
+    ran = run("--rules", "--json", "-")
+    assert ran.exit_code == 1
+    assert json.loads(ran.stdout)["rules"][0]["needed"] is False
+    assert "NOT BROKEN" in run("--rules").stdout
