@@ -81,8 +81,8 @@ class OffsetsDamaged(LogError):
     """The offset file is not what was written."""
 
 
-class OffsetsAheadOfLog(LogError):
-    """The offset file claims more than the log holds."""
+class OffsetsAheadOfLog(LogDamaged):
+    """The offset file claims more than the log holds: part of the log is gone."""
 
 
 class FutureFormat(LogError):

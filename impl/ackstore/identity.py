@@ -28,7 +28,7 @@ from binascii import Error as NotHex
 from binascii import hexlify, unhexlify
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
@@ -86,6 +86,12 @@ def _parse_queue(text: str) -> QueueId:
     if len(parts) > 3 or not (number.isascii() and number.isdigit()) or number != str(int(number)):
         raise QueueNameInvalid(f"{text!r} cannot name a queue: write 'topic/group/number', such as 'orders/billing/3'")
     return QueueId(parts[0], parts[1] if len(parts) > 1 else "default", int(number))
+
+
+def parse_token(token: str) -> QueueId:
+    """The queue that a `QueueId.token` names."""
+    topic, group, number = token.split("/")
+    return QueueId(unquote(topic), unquote(group), int(number))
 
 
 @frozen

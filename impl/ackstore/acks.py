@@ -1,0 +1,161 @@
+"""Settling deliveries: acks, their ACK records, and what becomes of both.
+
+Each receipt of a batch is judged by itself. Those to be stored are collected into one record a
+queue, which holds its own list of them from the start: nobody else can change or clear it (clause
+`submitted-is-written`). Outcomes go back item by item.
+"""
+
+from __future__ import annotations
+
+from ackstore.config import Config
+from ackstore.errors import CountOutOfRange
+from ackstore.flusher import Flusher
+from ackstore.identity import QueueId, parse_receipt
+from ackstore.log import Log, Record
+from ackstore.operations import Operation, Operations
+from ackstore.payloads import encode_ack, encode_one_ack
+from ackstore.queues import Entry, Queue
+from ackstore.records import ACK
+from ackstore.replies import Reply
+from ackstore.requests import Ack, AckMany
+
+
+class Acks:
+    """Acks, and the records they write."""
+
+    def __init__(
+        self,
+        config: Config,
+        queues: dict[str, Queue],
+        log: Log,
+        flusher: Flusher,
+        operations: Operations,
+    ) -> None:
+        self.config = config
+        self.queues = queues
+        self.log = log
+        self.flusher = flusher
+        self.operations = operations
+
+    def submit(self, op: int, request: Ack, now: float, deadline: float) -> None:
+        """Settle one delivery."""
+        operation = self.operations.begin(op, deadline)
+        operation.durable = request.durable
+        found = self.judge(request.receipt, now, request.queue)
+        if isinstance(found, Reply):
+            self.settled_before(operation, 0, found)
+            return
+        queue, entry = found
+        if entry.ack is not None:
+            self.join(operation, 0, entry.ack)
+        elif self.flusher.refuses():
+            self.operations.end(operation, Reply.BUSY)
+        else:
+            record = Record(ACK, queue)
+            record.entries.append(entry)
+            record.waiters = [(operation, 0, Reply.OK)]
+            if operation.durable:
+                record.durables = [operation]
+            record.payload = encode_one_ack(queue.prefix, entry.offset, entry.attempt, entry.epoch)
+            entry.ack = record
+            self.log.append(record)
+
+    def submit_many(self, op: int, request: AckMany, now: float, deadline: float) -> None:
+        """Settle several deliveries, each by itself."""
+        receipts = request.receipts
+        most = self.config.max_batch
+        if len(receipts) > most:
+            raise CountOutOfRange(f"cannot ack {len(receipts)} receipts at once: give up to {most}")
+        operation = self.operations.begin(op, deadline, items=len(receipts))
+        if not receipts:
+            self.operations.end(operation, Reply.OK)
+            return
+        refused = self.flusher.refuses()
+        records: dict[str, Record] = {}
+        for item, receipt in enumerate(receipts):
+            found = self.judge(receipt, now)
+            if isinstance(found, Reply):
+                self.settled_before(operation, item, found)
+            elif found[1].ack is not None:
+                self.join(operation, item, found[1].ack)
+            elif refused:
+                self.operations.reply(operation, item, Reply.BUSY)
+            else:
+                self.collect(records, *found).append((operation, item, Reply.OK))
+        for record in records.values():
+            record.payload = encode_ack(
+                record.queue.prefix,
+                [(entry.offset, entry.attempt, entry.epoch) for entry in record.entries],
+            )
+            self.log.append(record)
+
+    @staticmethod
+    def collect(records: dict[str, Record], queue: Queue, entry: Entry) -> list[tuple[Operation, int, Reply]]:
+        """Add a delivery to its queue's record; returns who waits for that record."""
+        record = records.get(queue.token)
+        if record is None:
+            record = records[queue.token] = Record(ACK, queue)
+            record.waiters = []
+        entry.ack = record
+        record.entries.append(entry)
+        assert record.waiters is not None
+        return record.waiters
+
+    def judge(self, receipt: str, now: float, only: QueueId | None = None) -> tuple[Queue, Entry] | Reply:
+        """What this receipt asks for: a delivery to settle, or the reply it gets at once. With
+        `only`, it has to be a receipt of that queue."""
+        parsed = parse_receipt(receipt)
+        if parsed is None:
+            return Reply.INVALID
+        token, offset, attempt, epoch = parsed
+        queue = self.queues.get(token)
+        if queue is None or (only is not None and only != queue.id):
+            return Reply.INVALID
+        found = queue.judge(offset, attempt, epoch, now, self.log.epoch)
+        return found if isinstance(found, Reply) else (queue, found)
+
+    def settled_before(self, operation: Operation, item: int, reply: Reply) -> None:
+        """Nothing to store. What was settled before is FLUSHED, so it is durable too."""
+        self.operations.reply(operation, item, reply)
+        if reply is Reply.SETTLED:
+            self.operations.durable(operation)
+
+    def join(self, operation: Operation, item: int, record: Record) -> None:
+        """The message's ack is on its way: share its outcome, which settles nothing new."""
+        if operation.durable:
+            record.durables = [*(record.durables or ()), operation]
+        if record.waiters is not None:
+            record.waiters.append((operation, item, Reply.SETTLED))
+        elif self.flusher.answers_when_cached():
+            self.operations.reply(operation, item, Reply.SETTLED)
+        else:
+            record.waiters = [(operation, item, Reply.SETTLED)]
+            self.flusher.want(record.lsn)
+
+    def cached(self, record: Record, prompt: bool) -> None:
+        """The ack is CACHED; `prompt` says that this is enough for an answer."""
+        if prompt:
+            self.answer(record)
+        else:
+            self.flusher.want(record.lsn)
+
+    def failed(self, record: Record) -> None:
+        """The ack was certainly not stored: the deliveries are as before."""
+        record.queue.unsettle(record.entries)
+        waiters, record.waiters = record.waiters, None
+        for operation, item, _ in waiters or ():
+            self.operations.reply(operation, item, Reply.FAILED)
+
+    def flushed(self, record: Record) -> None:
+        """The ack is FLUSHED."""
+        record.queue.settle(record.entries)
+        if record.waiters is not None:
+            self.answer(record)
+        for operation in record.durables or ():
+            self.operations.durable(operation)
+
+    def answer(self, record: Record) -> None:
+        """Tell everybody who waits that all went well."""
+        waiters, record.waiters = record.waiters, None
+        for operation, item, reply in waiters or ():
+            self.operations.reply(operation, item, reply)

@@ -1,0 +1,342 @@
+"""The store as a state machine: requests and results go in, effects come out.
+
+No thread, clock or file in here. Whoever drives it performs the effects (see `ackstore.effects`)
+and reports their results in any order; `now` is wall-clock time in seconds, and never goes back.
+The threaded runtime is one driver, a deterministic simulator another:
+
+>>> from ackstore.effects import DONE
+>>> core = Core(Config(), Recovered(), now=0.0)
+>>> def answers(now):
+...     found = []
+...     while effects := core.take_effects():
+...         for io, effect in effects:
+...             if io == 0:
+...                 found.append(effect)
+...             else:
+...                 core.complete(io, DONE, now)  # a disk that never fails
+...     return found
+>>> core.submit(1, Publish("orders", 5), now=0.0)
+>>> core.submit(2, Pop("orders", 1, invisible=30.0), now=0.0)
+>>> _, popped = answers(now=0.0)
+>>> (delivery,) = popped.value
+>>> core.submit(3, Ack(delivery.receipt), now=0.1)
+>>> answers(now=0.1)[0].reply, core.stage(delivery.receipt)
+(<Reply.OK: 'OK'>, <Stage.CACHED: 'CACHED'>)
+>>> core.next_tick()
+0.2
+>>> core.tick(now=0.2)
+>>> answers(now=0.2), core.stage(delivery.receipt)
+([Durable(op=3)], <Stage.FLUSHED: 'FLUSHED'>)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, ClassVar
+
+from ackstore.acks import Acks
+from ackstore.config import Config
+from ackstore.directory import Directory
+from ackstore.effects import Answer, Durable, Effect, Result
+from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
+from ackstore.flusher import Flusher
+from ackstore.identity import QueueId, parse_receipt
+from ackstore.log import Handler, Log, Record
+from ackstore.offsets import Offsets
+from ackstore.operations import Operation, Operations
+from ackstore.pops import Pops
+from ackstore.queues import Queue
+from ackstore.records import ACK
+from ackstore.recovery import Recovered
+from ackstore.replay import replay
+from ackstore.replies import Reply, Stage
+from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
+from ackstore.stats import Recovery, Stats
+
+#: No queue holds more messages than this: their offsets fit in a record.
+MAX_END = 2**63 - 1
+
+
+class Barrier:
+    """A flush operation that waits."""
+
+    __slots__ = ("lsn", "operation", "submitted")
+
+    def __init__(self, operation: Operation, submitted: int) -> None:
+        self.operation = operation
+        self.submitted = submitted
+        """How many records had been submitted before it."""
+        self.lsn: int | None = None
+        """The last LSN before it; None while some of them are PENDING."""
+
+
+class Core:
+    """One store. Its parts are class attributes, so that a variant can put others in their place.
+
+    `submit` raises a `UsageError` for a mistake in the call, and then nothing was submitted.
+    """
+
+    log_class: ClassVar[type[Log]] = Log
+    flusher_class: ClassVar[type[Flusher]] = Flusher
+    offsets_class: ClassVar[type[Offsets]] = Offsets
+    queue_class: ClassVar[type[Queue]] = Queue
+    pops_class: ClassVar[type[Pops]] = Pops
+    acks_class: ClassVar[type[Acks]] = Acks
+
+    def __init__(self, config: Config, recovered: Recovered, now: float) -> None:
+        self.config = config
+        self.now = now
+        """The latest time this core was told."""
+        self.barriers: list[Barrier] = []
+        self.closing: Operation | None = None
+        self.closed = False
+        self._effects: list[tuple[int, Effect]] = []
+        self._handlers: dict[int, Handler] = {}
+        self._io = 0
+        self.queues, rewrites = replay(recovered, self._new_queue)
+        """By token."""
+        self.recovery = Recovery(
+            records=recovered.last,
+            rewritten=len(rewrites),
+            cut_records=recovered.cut_records,
+            cut_bytes=recovered.cut_bytes,
+        )
+        random = Random(config.seed)
+        number, proved = recovered.next_number, recovered.proved
+        self.log = self.log_class(self, config, number=number, flushed=proved, rewrites=rewrites)
+        self.directory = Directory(self)
+        self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
+        self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)
+        self.operations = Operations(self._send)
+        parts = config, self.queues, self.log, self.flusher, self.operations
+        self.pops = self.pops_class(*parts)
+        self.acks = self.acks_class(*parts)
+        self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
+            Publish: self._publish,
+            Pop: self.pops.submit,
+            Ack: self.acks.submit,
+            AckMany: self.acks.submit_many,
+            Flush: self._flush,
+            Close: self._close,
+        }
+        if recovered.offsets.committed:
+            self.offsets.moved(now)
+        self.log.pump()
+
+    def _new_queue(self, queue: QueueId) -> Queue:
+        return self.queue_class(queue, commits_checkpoints=self.config.commit == "checkpoint")
+
+    # What the driver calls
+
+    def submit(self, op: int, request: Request, now: float, timeout: float | None = None) -> None:
+        """Take a request. `op` is the caller's name for the operation, new each time; `timeout` is
+        in seconds, by default `Config.op_timeout`, and at its end the answer is UNKNOWN."""
+        if self.closing is not None:
+            raise StoreClosed("the store is closed: open it again")
+        if timeout is None:
+            timeout = self.config.op_timeout
+        elif type(timeout) not in (int, float) or not timeout > 0:
+            raise DurationOutOfRange(f"cannot wait {timeout!r} seconds: give a number above 0")
+        self.now = now
+        self._submit[type(request)](op, request, now, now + timeout)
+        if self.flusher.wanted > self.log.flushed or self.closing is not None:
+            self._progress(now)
+
+    def complete(self, io: int, result: Result, now: float) -> None:
+        """Take the result of an effect. One that is not awaited is ignored."""
+        then = self._handlers.pop(io, None)
+        if then is None or self.closed:
+            return
+        self.now = now
+        then(result, now)
+        flusher = self.flusher
+        if flusher.hurry or flusher.wanted > self.log.flushed:
+            self._progress(now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due at `now`. Early and repeated calls do no harm."""
+        if self.closed:
+            return
+        self.now = now
+        self._progress(now)
+        self.offsets.tick(now)
+        self.operations.expire(now)
+        if self.closing is not None and self.closing.ended:
+            self._end()
+
+    def next_tick(self) -> float | None:
+        """When `tick` will next have something to do, if nothing else happens; None for never."""
+        if self.closed:
+            return None
+        times = self.flusher.due(), self.offsets.due(), self.operations.next_deadline()
+        return min((time for time in times if time is not None), default=None)
+
+    def take_effects(self) -> list[tuple[int, Effect]]:
+        """The effects that came up since the last call, in order, each with its I/O id."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def stage(self, receipt: str) -> Stage | None:
+        """How far the ack of the message that `receipt` names has come; None when it has none."""
+        parsed = parse_receipt(receipt)
+        queue = self.queues.get(parsed[0]) if parsed else None
+        if parsed is None or queue is None:
+            return None
+        offset = parsed[1]
+        entry = queue.entries.get(offset)
+        if offset < queue.floor or (entry is not None and entry.settled):
+            on_disk = offset < self.offsets.persisted.get(queue.token, 0)
+            return Stage.COMMITTED if on_disk else Stage.FLUSHED
+        if entry is None or entry.ack is None:
+            return None
+        return self._stage_of(entry.ack)
+
+    def _stage_of(self, record: Record) -> Stage:
+        if not 0 < record.lsn <= self.log.last:
+            return Stage.PENDING
+        if self.log.to_rewrite:
+            return Stage.SUSPECT
+        flushing = self.flusher.left and record.lsn <= self.flusher.covers
+        return Stage.FLUSHING if flushing else Stage.CACHED
+
+    # What its parts call
+
+    def request(self, effect: Effect, then: Handler) -> int:
+        """Have `effect` performed; `then` gets its result and the time."""
+        self._io += 1
+        self._handlers[self._io] = then
+        self._effects.append((self._io, effect))
+        return self._io
+
+    def _send(self, effect: Answer | Durable) -> None:
+        self._effects.append((0, effect))
+
+    def cached(self, records: list[Record]) -> None:
+        """Records have become CACHED: answer those for which that is enough (clause
+        `reply-after-stage`)."""
+        prompt = self.flusher.answers_when_cached()
+        for record in records:
+            (self.acks if record.kind == ACK else self.pops).cached(record, prompt)
+        if self.barriers:
+            self._lift_barriers()
+
+    def failed(self, records: list[Record]) -> None:
+        """Records were certainly not stored (clause `reply-never-false`)."""
+        for record in records:
+            (self.acks if record.kind == ACK else self.pops).failed(record)
+        self._lift_barriers()
+
+    def flushed(self, records: list[Record], now: float) -> None:
+        """Records have become FLUSHED: only now may offsets move."""
+        queues = {}
+        for record in records:
+            (self.acks if record.kind == ACK else self.pops).flushed(record)
+            queues[record.queue.token] = record.queue
+        for queue in queues.values():
+            if queue.advance():
+                self.offsets.moved(now)
+        self.pops.open_gate()
+        self._lift_barriers()
+
+    def log_stuck(self, now: float) -> None:
+        """The log has no file to write to."""
+        self.flusher.rewrite_failed(now)
+
+    def directory_failed(self, now: float) -> None:
+        """A sync of the directory failed: no entry is certain that none has covered."""
+        self.flusher.entry_failed(now)
+        self.offsets.rename_suspect()
+
+    # Publishing, barriers, closing
+
+    def _publish(self, op: int, request: Publish, _now: float, deadline: float) -> None:
+        if type(request.end) is not int or not 0 <= request.end <= MAX_END:
+            raise CountOutOfRange(f"a queue cannot hold {request.end!r} messages: give an integer from 0 to {MAX_END}")
+        token = request.queue.token
+        queue = self.queues.get(token)
+        if queue is None:
+            queue = self.queues[token] = self._new_queue(request.queue)
+        queue.publish(request.end)
+        self.operations.end(self.operations.begin(op, deadline), Reply.OK)
+
+    def _flush(self, op: int, _request: Flush, _now: float, deadline: float) -> None:
+        self.barriers.append(Barrier(self.operations.begin(op, deadline), self.log.submitted))
+        self._lift_barriers()
+
+    def _lift_barriers(self) -> None:
+        """Answer the barriers that everything before is FLUSHED for; hurry for the others."""
+        log = self.log
+        for barrier in self.barriers:
+            # Records are resolved in the order in which they were submitted: once all that came
+            # before the barrier are, none of them is beyond the last LSN.
+            if barrier.lsn is None and log.resolved >= barrier.submitted:
+                barrier.lsn = log.last
+            if barrier.lsn is not None and barrier.lsn <= log.flushed:
+                self.operations.end(barrier.operation, Reply.OK)
+            elif barrier.lsn is not None:
+                self.flusher.want(barrier.lsn)
+        self.barriers = [barrier for barrier in self.barriers if not barrier.operation.ended]
+
+    def _close(self, op: int, _request: Close, _now: float, deadline: float) -> None:
+        self.closing = self.operations.begin(op, deadline)
+        self.flusher.draining = self.flusher.hurry = True
+        self.offsets.hurry = True
+
+    def _progress(self, now: float) -> None:
+        """Sync if it is due; when closing, see whether all is done."""
+        self.flusher.tick(now)
+        if self.closing is not None and not self.closed:
+            self._drain(now)
+
+    def _drain(self, now: float) -> None:
+        """Close once every record is FLUSHED and every offset on disk (clause `close-drains`)."""
+        log, offsets = self.log, self.offsets
+        if log.unflushed or log.dirty_since is not None or log.busy or self.flusher.left:
+            return
+        if not offsets.dirty and offsets.persisted_lsn < log.flushed:
+            offsets.moved(now)  # its mark proves to the next recovery that all of it was synced
+        if offsets.dirty:
+            offsets.tick(now)
+        else:
+            assert self.closing is not None
+            self.operations.end(self.closing, Reply.OK)
+            self._end()
+
+    def _end(self) -> None:
+        """Nothing happens after this. What has no outcome by now ends as UNKNOWN."""
+        self.operations.end_all()
+        self.closed = True
+        self._handlers.clear()
+        self._effects = [(io, effect) for io, effect in self._effects if io == 0]
+
+    def stats(self) -> Stats:
+        """What there is to see, at the latest time this core was told."""
+        log, flusher, offsets = self.log, self.flusher, self.offsets
+        oldest = flusher.oldest()
+        persisted = offsets.persisted
+        return Stats(
+            mode=flusher.mode,
+            healthy=True,
+            epoch=log.epoch,
+            written=log.last,
+            flushed=log.flushed,
+            operations=len(self.operations.live),
+            effects=len(self._handlers),
+            pending_records=log.pending,
+            unflushed_records=log.unflushed,
+            unflushed_bytes=log.unflushed_bytes,
+            oldest_unflushed=0.0 if oldest is None else self.now - oldest,
+            offsets_dirty=offsets.dirty,
+            failures=flusher.failures,
+            syncs=flusher.syncs,
+            sync_failures=flusher.sync_failures,
+            sync_timeouts=flusher.sync_timeouts,
+            write_failures=log.write_failures,
+            rewritten=log.rewritten,
+            offset_writes=offsets.writes,
+            offset_failures=offsets.failures,
+            replies={reply: self.operations.replies[reply.name] for reply in Reply},
+            recovery=self.recovery,
+            queues={queue.id: queue.stats(persisted.get(token, 0)) for token, queue in self.queues.items()},
+        )

@@ -1,0 +1,65 @@
+"""Syncs of the one directory, one at a time.
+
+The log needs its new segments' entries on disk, the offset file its rename. Both would sync the
+same directory, and an error is reported once: were two syncs outstanding, one could return success
+for entries that the other was told are lost. So requests that come while a sync is outstanding
+share the next one, and a failure is told to everybody: those who wait, and through
+`Host.directory_failed` the owner of any entry that no sync has covered yet, even when the sync that
+failed had been given up long before.
+"""
+
+from __future__ import annotations
+
+import errno
+from functools import partial
+
+from ackstore.effects import Failed, Result, SyncDir
+from ackstore.log import Handler, Host
+
+
+class Directory:
+    """The entries of the store's directory."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.round = 0
+        """Counts the syncs asked for: a result of an earlier round is late."""
+        self.serving: list[Handler] = []
+        """Who waits for the outstanding sync; nobody when none is outstanding."""
+        self.queued: list[Handler] = []
+        """Who waits for the next."""
+
+    def sync(self, then: Handler) -> None:
+        """Make every entry made up to now durable; `then` gets the result."""
+        if self.serving:
+            self.queued.append(then)
+        else:
+            self._begin([then])
+
+    def give_up(self, now: float) -> None:
+        """The outstanding sync is overdue: its outcome is unknown, which counts as failed."""
+        if self.serving:
+            self._failed(Failed(errno.ETIMEDOUT), now)
+
+    def _begin(self, handlers: list[Handler]) -> None:
+        self.serving = handlers
+        self.round += 1
+        self.host.request(SyncDir(), partial(self._returned, self.round))
+
+    def _returned(self, of_round: int, result: Result, now: float) -> None:
+        if isinstance(result, Failed):
+            self._failed(result, now)
+        elif of_round == self.round and self.serving:
+            serving, self.serving = self.serving, []
+            queued, self.queued = self.queued, []
+            if queued:
+                self._begin(queued)
+            for then in serving:
+                then(result, now)
+
+    def _failed(self, result: Failed, now: float) -> None:
+        waiting = self.serving + self.queued
+        self.serving, self.queued = [], []
+        self.host.directory_failed(now)  # first: it must not see what the others do next
+        for then in waiting:
+            then(result, now)

@@ -1,0 +1,200 @@
+"""When to sync, what to make of a sync that fails or hangs, and how the store answers meanwhile.
+
+A *flush cycle* syncs every segment that was written since it was last synced, and the directory if
+a segment was created. It covers what was CACHED when it began, and only when all of its syncs have
+succeeded does the flushed watermark move (clause `flush-is-real`). One cycle runs at a time. It
+begins when the oldest uncovered record is `flush_interval` old, at once when somebody waits for the
+disk or the limit on unflushed records is half reached (clause `flush-when-idle`).
+
+A failed or overdue sync ends the cycle: what it leaves behind is ignored, the log condemns its
+files, and the next cycle, on new files, waits for a pause that doubles (clause `flush-rewrites`).
+After `degrade_after` failures in a row answers wait for the disk; after `max_sync_failures` nothing
+new is accepted; a success ends both (clause `flush-degrades`).
+
+>>> from random import Random
+>>> [round(pause(n, Config(retry_jitter=0.0), Random(0)), 2) for n in (1, 2, 3, 20)]
+[0.05, 0.1, 0.2, 5.0]
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+from typing import Literal
+
+from ackstore.config import Config
+from ackstore.directory import Directory
+from ackstore.effects import Failed, Result, Sync
+from ackstore.log import Host, Log, Segment
+
+
+def pause(failures: int, config: Config, random: Random) -> float:
+    """Seconds to wait after so many failures in a row: doubling, bounded, with jitter."""
+    doubled = config.retry_first * 2.0 ** min(failures - 1, 64)
+    return min(doubled, config.retry_limit) * (1 + config.retry_jitter * random.random())
+
+
+class Flusher:
+    """The flush cycles of one log."""
+
+    def __init__(self, host: Host, config: Config, log: Log, directory: Directory, random: Random) -> None:
+        self.host = host
+        self.config = config
+        self.log = log
+        self.directory = directory
+        self.random = random
+        self.wanted = 0
+        """Somebody waits for this LSN to be FLUSHED."""
+        self.opened = False
+        """Some cycle has succeeded, so this open's epoch can never be given again."""
+        self.hurry = True
+        """Sync as soon as possible: nothing was synced yet, or a sync failed, or `draining`."""
+        self.draining = False
+        """The store is closing."""
+        self.cycle = 0
+        """Counts the cycles: a result of an earlier one is late."""
+        self.left = 0
+        """Results that the running cycle waits for; 0 when none is running."""
+        self.segments: list[Segment] = []
+        """What the running cycle syncs."""
+        self.covers = 0
+        """The running cycle's LSN."""
+        self.covered_since: float | None = None
+        """When the oldest record that the running cycle covers was written."""
+        self.overdue_at: float | None = None
+        """When the running cycle is given up."""
+        self.failures = 0
+        self.retry_at: float | None = None
+        self.syncs = 0
+        self.sync_failures = 0
+        self.sync_timeouts = 0
+
+    # How the store answers
+
+    @property
+    def mode(self) -> Literal["async", "sync", "refuse"]:
+        """As configured, degraded to sync, or refusing."""
+        if self.failures >= self.config.max_sync_failures:
+            return "refuse"
+        return "sync" if self.failures >= self.config.degrade_after else self.config.mode
+
+    def refuses(self) -> bool:
+        """Whether a new record would be BUSY (clause `memory-is-bounded`)."""
+        log = self.log
+        return log.stuck or self.failures >= self.config.max_sync_failures or log.crowded()
+
+    def answers_when_cached(self) -> bool:
+        """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED."""
+        return self.mode == "async" and not self.log.crowded(0.5)
+
+    def want(self, lsn: int) -> None:
+        """Somebody waits for this record to be FLUSHED: do not wait for the interval."""
+        self.wanted = max(self.wanted, lsn)
+
+    def oldest(self) -> float | None:
+        """When the oldest record that is CACHED and not FLUSHED was written."""
+        return self.log.dirty_since if self.covered_since is None else self.covered_since
+
+    # When
+
+    def due(self) -> float | None:
+        """The earliest time at which `tick` has something to do; None for never."""
+        log = self.log
+        if self.left:
+            return self.overdue_at
+        if log.stuck:
+            return self.retry_at
+        since = log.dirty_since
+        if since is None or log.to_rewrite:
+            return None
+        if self.retry_at is not None:
+            return self.retry_at
+        if self.hurry or self.wanted > log.flushed:
+            return since
+        return since + self.config.flush_interval
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        due = self.due()
+        if due is None or now < due:
+            return
+        if self.left:
+            self.sync_timed_out(now)
+            return
+        self.retry_at = None
+        if self.log.stuck:
+            self.log.unstick()
+        else:
+            self.begin(now)
+
+    # The cycle
+
+    def begin(self, now: float) -> None:
+        """Sync all that is CACHED."""
+        log = self.log
+        self.cycle += 1
+        self.segments = log.dirty_segments()
+        self.covers = log.last
+        self.covered_since = log.dirty_since
+        self.overdue_at = now + self.config.sync_timeout
+        entry = log.unsynced_entry
+        log.sync_begins()
+        self.left = len(self.segments) + entry
+        for segment in self.segments:
+            self.host.request(Sync(segment.file), partial(self._returned, self.cycle))
+        if entry:
+            self.directory.sync(partial(self._returned, self.cycle))
+
+    def _returned(self, of_cycle: int, result: Result, now: float) -> None:
+        if of_cycle != self.cycle or not self.left:
+            return  # it was given up; no late success makes the files that it left trustworthy
+        if isinstance(result, Failed):
+            self.sync_failed(now)
+            return
+        self.left -= 1
+        if not self.left:
+            self.sync_succeeded(now)
+
+    def sync_succeeded(self, now: float) -> None:
+        """Everything that the cycle covers is FLUSHED."""
+        self._end()
+        self.syncs += 1
+        self.failures = 0
+        self.retry_at = None
+        self.opened = True
+        self.hurry = self.draining
+        self.log.sync_succeeded(self.segments, self.covers, now)
+
+    def sync_failed(self, now: float) -> None:
+        """Nothing is FLUSHED, and the files cannot be trusted any more."""
+        self._end()
+        self.sync_failures += 1
+        self._pause(now)
+        self.log.condemn()
+
+    def sync_timed_out(self, now: float) -> None:
+        """The outcome is unknown: it may yet be stored, but must not count as stored."""
+        self.sync_timeouts += 1
+        of_cycle = self.cycle
+        self.directory.give_up(now)
+        if self.left and of_cycle == self.cycle:
+            self.sync_failed(now)
+
+    def entry_failed(self, now: float) -> None:
+        """A sync of the directory failed: an entry that none has covered is suspect."""
+        if self.log.unsynced_entry:
+            self.sync_failed(now)
+
+    def rewrite_failed(self, now: float) -> None:
+        """What has to be written again could not be: no sync can help before it is."""
+        self._pause(now)
+
+    def _pause(self, now: float) -> None:
+        self.failures += 1
+        self.hurry = True
+        self.retry_at = now + pause(self.failures, self.config, self.random)
+
+    def _end(self) -> None:
+        self.left = 0
+        self.overdue_at = None
+        self.covered_since = None

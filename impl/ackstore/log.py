@@ -1,0 +1,372 @@
+"""The log: records on their way into segments, and the bytes kept until they are FLUSHED.
+
+A record is *fresh* until its write has returned, then CACHED and in the *tail* until a flush cycle
+covers it. Its LSN is given when its write begins, so the LSNs of records that failed are used again
+and the log has no gaps. One write is outstanding at a time; what is submitted meanwhile goes into
+the next one.
+
+**A failed write** stores the whole records within the bytes that were written, and no others: those
+fail for certain. The next write begins at the end of the last whole record, over the torn bytes.
+
+**A failed sync** makes the tail suspect: the kernel may have marked its pages clean without writing
+them, and a second sync of the same file would succeed and prove nothing. `condemn` gives up every
+file that holds unflushed records, and the tail is written again, unchanged, to a new segment. The
+failure may concern whatever was written before it was *reported*, so a write that is still
+outstanding then is waited for and written again too.
+
+`Flusher` decides when to sync; this class only knows what would have to be.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from ackstore.config import Config
+from ackstore.effects import DONE, Create, Done, Effect, Failed, Result, Unlink, Write
+from ackstore.operations import Operation
+from ackstore.queues import Claim, Entry, Queue
+from ackstore.records import HEADER_BYTES, RECORD_BYTES, Header, encode_record
+from ackstore.recovery import segment_name
+from ackstore.replies import Reply
+
+Handler = Callable[[Result, float], None]
+
+
+class Host(Protocol):
+    """What the parts of the core need of it."""
+
+    def request(self, effect: Effect, then: Handler) -> int:
+        """Have `effect` performed; `then` gets its result and the time."""
+
+    def cached(self, records: list[Record]) -> None:
+        """Records have become CACHED."""
+
+    def failed(self, records: list[Record]) -> None:
+        """Records were certainly not stored."""
+
+    def flushed(self, records: list[Record], now: float) -> None:
+        """Records have become FLUSHED."""
+
+    def log_stuck(self, now: float) -> None:
+        """Records that have to be written again could not be."""
+
+    def directory_failed(self, now: float) -> None:
+        """A sync of the directory failed: no entry is certain that none has covered."""
+
+
+class Record:
+    """One record on its way to the disk, and who waits for it."""
+
+    __slots__ = (
+        "claims",
+        "data",
+        "durables",
+        "entries",
+        "kind",
+        "lsn",
+        "payload",
+        "queue",
+        "waiters",
+    )
+
+    def __init__(self, kind: int, queue: Queue) -> None:
+        self.kind = kind
+        self.queue = queue
+        self.payload = b""
+        self.claims: list[Claim] = []
+        """What a CHECKPOINT hands out."""
+        self.entries: list[Entry] = []
+        """What an ACK settles."""
+        self.waiters: list[tuple[Operation, int, Reply]] | None = None
+        """Operations to resolve at the stage they were promised: which item, and the reply if all
+        goes well. None when nobody waits any more."""
+        self.durables: list[Operation] | None = None
+        """Operations to tell that their ack is FLUSHED."""
+        self.lsn = 0
+        """0 until its write begins."""
+        self.data = b""
+        """Its bytes, kept until it is FLUSHED."""
+
+
+class Segment:
+    """One file of the log that this open of the store has created."""
+
+    __slots__ = ("dirty", "file", "number", "size", "synced")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.file = segment_name(number)
+        self.size = 0
+        """Where the next write begins; 0 while the header is not written."""
+        self.dirty = False
+        """Written since the last flush cycle that covered it began."""
+        self.synced = False
+        """Some flush cycle that covered it has succeeded."""
+
+
+class Log:
+    """Append-only storage of records, as effects asked of `host`."""
+
+    def __init__(self, host: Host, config: Config, *, number: int, flushed: int, rewrites: list[Record]) -> None:
+        self.host = host
+        self.config = config
+        self.epoch = number
+        """Which open of the store this is: the number of the first segment it creates."""
+        self.next_number = number
+        self.flushed = flushed
+        """LSN of the last FLUSHED record."""
+        self.last = rewrites[-1].lsn if rewrites else flushed
+        """LSN of the last record that is, or ever was, CACHED: where the history ends."""
+        self.keeps = self.last
+        """Where it ended when the store was opened."""
+        self.fresh: list[Record] = []
+        """Not CACHED, and in no write."""
+        self.rewrites = rewrites
+        """CACHED in files that cannot be trusted: to be written again, before anything fresh."""
+        self.tail: deque[Record] = deque()
+        """CACHED in files that can, not FLUSHED."""
+        self.writing: list[Record] = []
+        """In the outstanding write: first those written again, then fresh ones."""
+        self.busy = False
+        """A creation or a write is outstanding."""
+        self.stuck = False
+        """Nothing can be written before `unstick`: writing again failed, or beginning a file."""
+        self.condemned = False
+        """The files written so far are to be given up once the outstanding effect has returned."""
+        self.current: Segment | None = None
+        self.earlier: list[Segment] = []
+        """Segments before the current one that hold unflushed records."""
+        self.superseded: list[Segment] = []
+        """Never synced, and all their records about to be in a newer one."""
+        self.unsynced_entry = False
+        """A segment's directory entry has not been synced since it was created."""
+        self.dirty_since: float | None = None
+        """When the first record was written that no flush cycle has begun to cover."""
+        self.unflushed_bytes = sum(len(record.data) for record in rewrites)
+        self.submitted = 0
+        self.resolved = 0
+        """Of those submitted, how many are no longer PENDING."""
+        self.write_failures = 0
+        self.rewritten = 0
+
+    # What others ask
+
+    @property
+    def pending(self) -> int:
+        """Records not CACHED yet."""
+        return self.submitted - self.resolved
+
+    @property
+    def unflushed(self) -> int:
+        """Records not FLUSHED yet."""
+        return self.pending + self.last - self.flushed
+
+    @property
+    def to_rewrite(self) -> bool:
+        """Whether CACHED records wait to be written again, so that no sync could cover them."""
+        return bool(self.rewrites) or self.condemned
+
+    def crowded(self, share: float = 1.0) -> bool:
+        """Whether this share of the limit on unflushed records or bytes is reached."""
+        config = self.config
+        return (
+            self.submitted - self.resolved + self.last - self.flushed >= config.max_unflushed_records * share
+            or self.unflushed_bytes >= config.max_unflushed_bytes * share
+        )
+
+    def dirty_segments(self) -> list[Segment]:
+        """The segments that a flush cycle has to sync."""
+        segments = [*self.earlier, *([self.current] if self.current else [])]
+        return [segment for segment in segments if segment.dirty]
+
+    # Writing
+
+    def append(self, record: Record) -> None:
+        """Take a record; `host` hears whether it became CACHED or failed."""
+        self.submitted += 1
+        self.unflushed_bytes += RECORD_BYTES + len(record.payload)
+        self.fresh.append(record)
+        if not self.busy:
+            self.pump()
+
+    def pump(self) -> None:
+        """Begin the next creation or write, if there is anything to do and nothing outstanding."""
+        segment = self.current
+        if self.busy or self.stuck:
+            return
+        if segment is None or (self.fresh and segment.size >= self.config.segment_bytes):
+            self.busy = True
+            self.unsynced_entry = True
+            self.host.request(Create(segment_name(self.next_number)), self._created)
+        elif self.fresh or self.rewrites or not segment.size:
+            self._write(segment)
+
+    def _created(self, result: Result, now: float) -> None:
+        self.busy = False
+        if isinstance(result, Failed):
+            lost, self.fresh = self.fresh, []
+            self._give_up_condemned()
+            self._write_failed(lost, now)
+            return
+        self.rotate(Segment(self.next_number))
+        self.next_number += 1
+        self._give_up_condemned()
+        self.pump()
+
+    def rotate(self, segment: Segment) -> None:
+        """Go on in a new segment. What the old one holds is not FLUSHED yet: the next flush cycle
+        has to sync both files, and the directory."""
+        if self.current is not None and self.current.dirty:
+            self.earlier.append(self.current)
+        self.current = segment
+        self.unsynced_entry = True
+
+    def _write(self, segment: Segment) -> None:
+        """Write the header if it is due, what has to be written again, and everything fresh."""
+        lsn = self.last
+        for record in self.fresh:
+            lsn += 1
+            record.lsn = lsn
+            record.data = encode_record(record.kind, record.payload, lsn, self.flushed)
+        batch = self.writing = self.rewrites + self.fresh if self.rewrites else self.fresh
+        self.fresh = []
+        data = batch[0].data if len(batch) == 1 else b"".join([record.data for record in batch])
+        if not segment.size:
+            data = self._header(segment).encode() + data
+        self.busy = True
+        self.host.request(Write(segment.file, segment.size, data), self._written)
+
+    def _header(self, segment: Segment) -> Header:
+        return Header(
+            number=segment.number,
+            epoch=self.epoch,
+            keeps=self.keeps,
+            first=self.rewrites[0].lsn if self.rewrites else self.last + 1,
+            synced=self.flushed,
+        )
+
+    def _written(self, result: Result, now: float) -> None:
+        self.busy = False
+        segment = self.current
+        assert segment is not None
+        batch, self.writing = self.writing, []
+        again = len(self.rewrites)
+        whole = len(batch) if result is DONE else self.whole_records(segment, batch, result)
+        if not segment.size and (isinstance(result, Done) or result.written >= HEADER_BYTES):
+            segment.size = HEADER_BYTES
+        stored, lost = (batch, []) if whole == len(batch) else (batch[:whole], batch[whole:])
+        self.rewrites = lost[: again - whole] if whole < again else []
+        self._store(segment, stored, again, now)
+        if isinstance(result, Done):
+            self._drop_superseded()
+        if self.condemned:
+            self._give_up_condemned()
+        if isinstance(result, Failed):
+            self._write_failed(lost[max(again - whole, 0) :], now)
+        if self.fresh or self.current is None:
+            self.pump()
+
+    @staticmethod
+    def whole_records(segment: Segment, batch: list[Record], result: Result) -> int:
+        """How many records of an ended write reached the file whole."""
+        if isinstance(result, Done):
+            return len(batch)
+        left = result.written - (0 if segment.size else HEADER_BYTES)
+        for count, record in enumerate(batch):
+            left -= len(record.data)
+            if left < 0:
+                return count
+        return len(batch)
+
+    def _store(self, segment: Segment, stored: list[Record], again: int, now: float) -> None:
+        """Whole records are in the file: CACHED, `again` of them once more."""
+        segment.dirty = True
+        if self.dirty_since is None:
+            self.dirty_since = now
+        size = 0
+        for record in stored:
+            size += len(record.data)
+        segment.size += size
+        self.tail.extend(stored)
+        fresh = stored[again:] if again else stored
+        self.rewritten += len(stored) - len(fresh)
+        if fresh:
+            self.last = fresh[-1].lsn
+            self.resolved += len(fresh)
+            self.host.cached(fresh)
+
+    def _write_failed(self, lost: list[Record], now: float) -> None:
+        """A creation or write failed: `lost` are certainly not stored. While there are records to
+        write again, or no file to write to, nothing fresh is taken."""
+        self.write_failures += 1
+        self.stuck = bool(self.rewrites) or self.current is None or not self.current.size
+        if self.stuck:
+            lost, self.fresh = lost + self.fresh, []
+        self.resolved += len(lost)
+        for record in lost:
+            record.lsn = 0
+            record.data = b""
+            self.unflushed_bytes -= RECORD_BYTES + len(record.payload)
+        self.host.failed(lost)
+        if self.stuck:
+            self.host.log_stuck(now)
+
+    def unstick(self) -> None:
+        """Try again to write what has to be written again."""
+        self.stuck = False
+        self.pump()
+
+    # Syncing
+
+    def sync_begins(self) -> None:
+        """A flush cycle begins: it covers everything that is CACHED now."""
+        for segment in self.dirty_segments():
+            segment.dirty = False
+        self.unsynced_entry = False
+        self.dirty_since = None
+
+    def sync_succeeded(self, segments: list[Segment], covered: int, now: float) -> None:
+        """Every file and the directory were synced: records up to `covered` are FLUSHED."""
+        for segment in segments:
+            segment.synced = True
+        self.earlier = [segment for segment in self.earlier if segment.dirty]
+        self.flushed = covered
+        records = []
+        while self.tail and self.tail[0].lsn <= covered:
+            record = self.tail.popleft()
+            self.unflushed_bytes -= len(record.data)
+            record.data = b""
+            records.append(record)
+        self.host.flushed(records, now)
+
+    def condemn(self) -> None:
+        """A sync failed: what is CACHED and not FLUSHED has to be written again, elsewhere."""
+        self.condemned = True
+        if not self.busy:
+            self._give_up_condemned()
+            self.pump()
+
+    def _give_up_condemned(self) -> None:
+        if not self.condemned:
+            return
+        self.condemned = False
+        self.rewrites = [*self.tail, *self.rewrites]
+        self.tail.clear()
+        given_up = [*self.earlier, *([self.current] if self.current else [])]
+        self.superseded += [segment for segment in given_up if not segment.synced]
+        self.earlier = []
+        self.current = None
+
+    def _drop_superseded(self) -> None:
+        """All that the superseded segments hold is CACHED in a newer one now. None of them was ever
+        synced, so nothing rests on them, and retries do not fill the disk."""
+        if self.superseded and not self.rewrites:
+            for segment in self.superseded:
+                self.host.request(Unlink(segment.file), _whatever)
+            self.superseded = []
+
+
+def _whatever(_result: Result, _now: float) -> None:
+    """A file that could not be removed only takes space."""

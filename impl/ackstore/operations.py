@@ -1,0 +1,111 @@
+"""Operations: from their submission to their one answer (clause `reply-exactly-once`).
+
+>>> sent = []
+>>> operations = Operations(sent.append)
+>>> batch = operations.begin(7, deadline=9.0, items=2)
+>>> operations.reply(batch, 1, Reply.OK)
+>>> operations.reply(batch, 0, Reply.EXPIRED)
+>>> sent[0].value
+(<Reply.EXPIRED: 'EXPIRED'>, <Reply.OK: 'OK'>)
+>>> operations.end(batch, Reply.UNKNOWN), len(sent), operations.live
+(None, 1, {})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ackstore.effects import Answer, Durable
+from ackstore.replies import Delivery, Reply
+
+
+class Operation:
+    """What is outstanding of one request."""
+
+    __slots__ = ("deadline", "deliveries", "durable", "ended", "left", "op", "replies")
+
+    def __init__(self, op: int, deadline: float) -> None:
+        self.op = op
+        self.deadline = deadline
+        """When it ends as UNKNOWN."""
+        self.replies: list[Reply] | None = None
+        """Of a batch, one reply an item; None for other operations."""
+        self.left = 1
+        """How many replies are still to come."""
+        self.deliveries: tuple[Delivery, ...] | None = None
+        """What a pop hands out, if all goes well; None for other operations."""
+        self.durable = False
+        """Whether the client wants to hear when its ack is FLUSHED."""
+        self.ended = False
+
+    def value(self, reply: Reply) -> tuple[Delivery, ...] | tuple[Reply, ...] | None:
+        """What to send along with `reply`."""
+        if self.replies is not None:
+            return tuple(self.replies)
+        if self.deliveries is not None:
+            return self.deliveries if reply is Reply.OK else ()
+        return None
+
+
+#: Who waits for a record: the operation, which item of it, and the reply if all goes well.
+Waiter = tuple[Operation, int, Reply]
+
+
+class Operations:
+    """The operations without an answer, and how they get one, through `send`."""
+
+    def __init__(self, send: Callable[[Answer | Durable], None]) -> None:
+        self.send = send
+        self.live: dict[int, Operation] = {}
+        self.replies: dict[str, int] = {reply.name: 0 for reply in Reply}
+        """Answers by kind; a batch counts once an item."""
+
+    def begin(self, op: int, deadline: float, items: int | None = None) -> Operation:
+        """A request was submitted; with `items`, a batch of so many."""
+        operation = self.live[op] = Operation(op, deadline)
+        if items is not None:
+            operation.replies = [Reply.UNKNOWN] * items
+            operation.left = items
+        return operation
+
+    def reply(self, operation: Operation, item: int, reply: Reply) -> None:
+        """One item's outcome is known. The last one ends the operation."""
+        if operation.ended:
+            return
+        if operation.replies is None:
+            self.end(operation, reply)
+            return
+        operation.replies[item] = reply
+        operation.left -= 1
+        if not operation.left:
+            self.end(operation, Reply.OK)
+
+    def end(self, operation: Operation, reply: Reply) -> None:
+        """Answer an operation, unless it was answered before."""
+        if operation.ended:
+            return
+        operation.ended = True
+        del self.live[operation.op]
+        for each in operation.replies or (reply,):
+            self.replies[each._name_] += 1
+        self.send(Answer(operation.op, reply, operation.value(reply)))
+
+    def durable(self, operation: Operation) -> None:
+        """Its ack is FLUSHED: tell the client, once, if it wants to know."""
+        if operation.durable:
+            operation.durable = False
+            self.send(Durable(operation.op))
+
+    def expire(self, now: float) -> None:
+        """End those whose time is up."""
+        for operation in [each for each in self.live.values() if now >= each.deadline]:
+            self.end(operation, Reply.UNKNOWN)
+
+    def end_all(self) -> None:
+        """The store is closed: what has no outcome will get none."""
+        for operation in list(self.live.values()):
+            self.end(operation, Reply.UNKNOWN)
+
+    def next_deadline(self) -> float | None:
+        """When the first of them ends as UNKNOWN."""
+        return min((operation.deadline for operation in self.live.values()), default=None)

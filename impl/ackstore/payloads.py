@@ -1,0 +1,64 @@
+"""What the two kinds of record say.
+
+    CHECKPOINT  queue | deadline f64 | epoch u64 | (offset u64, attempt u32) for each message
+    ACK         queue | (offset u64, attempt u32, epoch u64) for each delivery
+
+`queue` is a u16 length and the queue's name in ASCII (`QueueId.token`). Every record names its
+queue in full and every ack its delivery in full, so that no record needs another to be understood.
+
+>>> prefix = queue_prefix("orders/billing/3")
+>>> decode_ack(encode_ack(prefix, [(7, 1, 4), (9, 2, 4)]))
+('orders/billing/3', [(7, 1, 4), (9, 2, 4)])
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+_LENGTH = struct.Struct("<H")
+_TERMS = struct.Struct("<dQ")
+_MESSAGE = struct.Struct("<QI")
+_DELIVERY = struct.Struct("<QIQ")
+
+_delivery = _DELIVERY.pack
+
+
+def queue_prefix(token: str) -> bytes:
+    """The `queue` field of every record of one queue."""
+    return _LENGTH.pack(len(token)) + token.encode("ascii")
+
+
+def encode_checkpoint(prefix: bytes, deadline: float, epoch: int, messages: Iterable[tuple[int, int]]) -> bytes:
+    """A CHECKPOINT's payload; `messages` are (offset, attempt)."""
+    items = b"".join([_MESSAGE.pack(offset, attempt) for offset, attempt in messages])
+    return prefix + _TERMS.pack(deadline, epoch) + items
+
+
+def encode_ack(prefix: bytes, deliveries: Iterable[tuple[int, int, int]]) -> bytes:
+    """An ACK's payload; `deliveries` are (offset, attempt, epoch)."""
+    return prefix + b"".join([_DELIVERY.pack(*delivery) for delivery in deliveries])
+
+
+def encode_one_ack(prefix: bytes, offset: int, attempt: int, epoch: int) -> bytes:
+    """The payload of an ACK of one delivery: the short way, for the hottest path there is."""
+    return prefix + _delivery(offset, attempt, epoch)
+
+
+def _token(payload: bytes) -> tuple[str, int]:
+    (length,) = _LENGTH.unpack_from(payload)
+    end = _LENGTH.size + length
+    return payload[_LENGTH.size : end].decode("ascii"), end
+
+
+def decode_checkpoint(payload: bytes) -> tuple[str, float, int, list[tuple[int, int]]]:
+    """A CHECKPOINT's queue token, deadline, epoch, and messages as (offset, attempt)."""
+    token, at = _token(payload)
+    deadline, epoch = _TERMS.unpack_from(payload, at)
+    return token, deadline, epoch, list(_MESSAGE.iter_unpack(payload[at + _TERMS.size :]))
+
+
+def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int, int]]]:
+    """An ACK's queue token, and its deliveries as (offset, attempt, epoch)."""
+    token, at = _token(payload)
+    return token, list(_DELIVERY.iter_unpack(payload[at:]))

@@ -1,0 +1,178 @@
+"""The bytes of a segment: its header, its records, and what a scan finds in a file.
+
+A segment is a header and then records, back to back (all integers little-endian):
+
+    header  magic "ACKSTORE" | version u32 | number u64 | epoch u64 | keeps u64 | first u64
+            | synced u64 | crc32
+    record  mark ac 52 45 43 | crc32 | kind u8, 3 zero bytes | length u32 | lsn u64 | synced u64
+            | payload of `length` bytes
+
+Records are numbered: the *log sequence number* (LSN) counts from 1, over all segments. Each CRC-32
+covers what follows it in a record, and what precedes it in a header. The fields that recovery
+reasons with:
+
+- `synced`: every record up to this LSN had been synced when this was written. It is a statement
+  about the past, so it holds wherever it is found, and it is what tells damage from a torn tail.
+- `epoch`: which open of the store wrote this segment, named by the number of its first segment.
+- `keeps`: where the history ended when that open began; equal in all of its segments. What segments
+  of earlier epochs hold beyond it is not part of the history: power loss had cut it off, and its
+  LSNs were given again.
+- `first`: the LSN of this segment's first record. Earlier segments may hold it too: a record is
+  written again, unchanged, when a sync of it failed or when it was not proved synced.
+
+>>> header = Header(number=3, epoch=3, keeps=9, first=10, synced=9)
+>>> data = header.encode() + encode_record(ACK, b"...", lsn=10, synced=9)
+>>> found = scan("log-00000003.seg", data + b"torn")
+>>> found.header == header, [(run.first, run.last) for run in found.runs], found.damaged_at
+(True, [(10, 10)], 91)
+"""
+
+from __future__ import annotations
+
+import struct
+from zlib import crc32
+
+from attrs import field, frozen
+
+from ackstore.errors import FutureFormat
+
+MAGIC = b"ACKSTORE"
+VERSION = 1
+#: Starts every record. Not ASCII, so no queue name can imitate it.
+MARK = b"\xacREC"
+
+CHECKPOINT = 1
+"""Kind of record: messages were handed out, until a deadline."""
+ACK = 2
+"""Kind of record: deliveries were settled."""
+
+_VERSION = struct.Struct("<8sI")
+_HEADER = struct.Struct("<8sIQQQQQ")
+_CRC = struct.Struct("<I")
+_LEAD = struct.Struct("<4sI")
+_BODY = struct.Struct("<B3xIQQ")
+_RECORD = struct.Struct("<4sIB3xIQQ")
+
+HEADER_BYTES = _HEADER.size + _CRC.size
+LEAD_BYTES = _LEAD.size
+RECORD_BYTES = _RECORD.size
+
+_lead = _LEAD.pack
+_body = _BODY.pack
+
+
+@frozen(kw_only=True)
+class Header:
+    """What a segment says of itself; the fields are explained above."""
+
+    number: int
+    epoch: int
+    keeps: int
+    first: int
+    synced: int
+
+    def encode(self) -> bytes:
+        """The header's `HEADER_BYTES` bytes."""
+        fields = self.number, self.epoch, self.keeps, self.first, self.synced
+        data = _HEADER.pack(MAGIC, VERSION, *fields)
+        return data + _CRC.pack(crc32(data))
+
+
+def decode_header(file: str, data: bytes) -> Header | None:
+    """Read the header of `file`; None when it is torn; `FutureFormat` when its version is newer."""
+    if len(data) >= _VERSION.size:
+        magic, version = _VERSION.unpack_from(data)
+        if magic == MAGIC and version > VERSION:
+            raise FutureFormat(
+                f"{file} has format version {version}, and this release reads up to {VERSION}: "
+                "open the store with the release that wrote it, or a later one"
+            )
+    if len(data) < HEADER_BYTES:
+        return None
+    magic, version, number, epoch, keeps, first, synced = _HEADER.unpack_from(data)
+    (crc,) = _CRC.unpack_from(data, _HEADER.size)
+    if magic != MAGIC or version != VERSION or crc32(data[: _HEADER.size]) != crc:
+        return None
+    return Header(number=number, epoch=epoch, keeps=keeps, first=first, synced=synced)
+
+
+def encode_record(kind: int, payload: bytes, lsn: int, synced: int) -> bytes:
+    """One record, as it stands in a segment."""
+    body = _body(kind, len(payload), lsn, synced) + payload
+    return _lead(MARK, crc32(body)) + body
+
+
+def decode_record(data: bytes, at: int) -> tuple[int, bytes, bytes]:
+    """The record that a scan found at byte `at`: its kind, its payload, and all of its bytes."""
+    _mark, _crc, kind, length, _lsn, _synced = _RECORD.unpack_from(data, at)
+    start = at + RECORD_BYTES
+    return kind, data[start : start + length], data[at : start + length]
+
+
+@frozen
+class Run:
+    """Whole records with consecutive LSNs: the LSN of the first, and the byte where each begins."""
+
+    first: int
+    starts: list[int] = field(factory=list)
+
+    @property
+    def last(self) -> int:
+        """The LSN of the last."""
+        return self.first + len(self.starts) - 1
+
+
+@frozen(kw_only=True)
+class Scan:
+    """What a segment's file really holds."""
+
+    file: str
+    data: bytes = field(repr=False)
+    header: Header | None
+    """None when the header is torn; then no record of this file can be placed in the history."""
+    runs: tuple[Run, ...]
+    """The whole records. More than one run means holes between them."""
+    synced: int
+    """The highest `synced` that the header or any whole record states."""
+    damaged_at: int | None
+    """The first byte that belongs to no whole record, or to no header; None for a clean file."""
+
+
+def scan(file: str, data: bytes) -> Scan:
+    """Find every whole record of a segment, also behind a hole.
+
+    After power loss any subset of the unsynced pages may be on disk, so whole records may follow a
+    hole: they count only for what they state about earlier ones (`synced`), unless another segment
+    fills the hole.
+    """
+    header = decode_header(file, data)
+    at = HEADER_BYTES if header else 0
+    damaged_at = None if header else 0
+    synced = header.synced if header else 0
+    runs: list[Run] = []
+    expected = header.first if header else 0
+    size = len(data)
+    while at + RECORD_BYTES <= size:
+        mark, crc, _kind, length, lsn, stated = _RECORD.unpack_from(data, at)
+        end = at + RECORD_BYTES + length
+        if mark == MARK and lsn >= expected and end <= size and crc32(data[at + LEAD_BYTES : end]) == crc:
+            if lsn != expected or not runs:
+                runs.append(Run(lsn))
+            runs[-1].starts.append(at)
+            expected = lsn + 1
+            synced = max(synced, stated)
+            at = end
+        else:
+            damaged_at = at if damaged_at is None else damaged_at
+            found = data.find(MARK, at + 1)
+            at = found if found >= 0 else size
+    if at < size and damaged_at is None:
+        damaged_at = at
+    return Scan(
+        file=file,
+        data=data,
+        header=header,
+        runs=tuple(runs),
+        synced=synced,
+        damaged_at=damaged_at,
+    )

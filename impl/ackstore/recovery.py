@@ -1,0 +1,235 @@
+"""Opening a store: what its files prove, and what history they hold.
+
+Recovery reads and never writes. It puts the segments together into one history, the records with
+LSN 1 to `last`, and finds out up to which LSN that history is *proved*: some header, record or
+offset file states that everything up to there had been synced (see `ackstore.records`).
+
+- A hole at or below the proved LSN is damage. It is reported by name, file and byte
+  (`LogDamaged`), and never skipped: those records were FLUSHED, and promises rest on them.
+- A hole above it is what power loss leaves of records that were never synced. The history ends
+  there, and whatever lies behind is counted and left where it is.
+- The records between are CACHED and no more (clause `recovered-is-cached`). After a process crash
+  they may be phantoms: readable, but dropped by a sync that failed, and never to reach the disk. So
+  the core writes them again (clause `flush-rewrites`).
+
+Where several segments hold the same LSN the newest whole copy counts. A segment's `keeps` says how
+much of the earlier epochs it continues; what they hold beyond that belongs to a history that power
+loss had ended, and is dropped before the segment's own records are added. Every segment says so for
+itself, because the one that said it first may be lost.
+
+>>> class Nothing:
+...     def names(self): return []
+...     def read(self, name): raise AssertionError(name)
+>>> recovered = recover(Config(), Nothing())
+>>> recovered.last, recovered.proved, recovered.next_number
+(0, 0, 1)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import inf
+from typing import Protocol
+
+from attrs import field, frozen
+
+from ackstore.config import Config
+from ackstore.errors import LogDamaged, OffsetsAheadOfLog
+from ackstore.offsetfile import OffsetFile, decode_offsets
+from ackstore.records import Header, Run, Scan, decode_record, scan
+
+OFFSETS = "offsets"
+OFFSETS_TMP = "offsets.tmp"
+
+_SEGMENT = re.compile(r"log-(\d{8,})\.seg", re.ASCII)
+
+
+def segment_name(number: int) -> str:
+    """The file that holds segment `number`."""
+    return f"log-{number:08d}.seg"
+
+
+class Reader(Protocol):
+    """The files of one directory, as recovery sees them."""
+
+    def names(self) -> list[str]:
+        """Every file name in the directory, in any order."""
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file."""
+
+
+@frozen
+class Piece:
+    """Part of the history: the records with LSN `first` to `last`, and where they are."""
+
+    first: int
+    last: int
+    run: Run
+    file: Scan
+
+    def part(self, first: int, last: int) -> Piece:
+        """The same, narrowed."""
+        return Piece(max(self.first, first), min(self.last, last), self.run, self.file)
+
+    def records(self) -> Iterator[tuple[int, int, bytes, bytes]]:
+        """LSN, kind, payload and whole bytes of each record."""
+        data = self.file.data
+        skip = self.first - self.run.first
+        starts = self.run.starts[skip : skip + self.last - self.first + 1]
+        for lsn, start in enumerate(starts, self.first):
+            yield lsn, *decode_record(data, start)
+
+
+@frozen(kw_only=True)
+class Recovered:
+    """What the files hold, for `Core` to start from."""
+
+    next_number: int = 1
+    """The number of the segment to create."""
+    proved: int = 0
+    """Everything up to this LSN had been synced."""
+    last: int = 0
+    """Where the history ends."""
+    offsets: OffsetFile = field(factory=lambda: OffsetFile(0, {}))
+    cut_records: int = 0
+    cut_bytes: int = 0
+    pieces: tuple[Piece, ...] = ()
+
+    def records(self) -> Iterator[tuple[int, int, bytes, bytes]]:
+        """The history: LSN, kind, payload and whole bytes of each record, from LSN 1 to `last`."""
+        for piece in self.pieces:
+            yield from piece.records()
+
+
+def recover(_config: Config, reader: Reader) -> Recovered:
+    """Read a store's files.
+
+    Raises `LogDamaged`, `OffsetsDamaged`, `OffsetsAheadOfLog`, `FutureFormat`, or what `reader`
+    raises. No setting changes what files mean; `_config` keeps the door open for one that does.
+    """
+    names = reader.names()
+    numbers = {int(match[1]): name for name in names if (match := _SEGMENT.fullmatch(name))}
+    scans = [scan(name, reader.read(name)) for _number, name in sorted(numbers.items())]
+    offsets = OffsetFile(0, {})
+    if OFFSETS in names:
+        offsets = decode_offsets(OFFSETS, reader.read(OFFSETS))
+    pieces = _contiguous(_history(scans))
+    last = pieces[-1].last if pieces else 0
+    if offsets.flushed > last:
+        raise _ahead(offsets, last, scans)
+    proved = max([offsets.flushed, *(found.synced for found in scans)])
+    if proved > last:
+        raise _damage(scans, last + 1, proved)
+    cut_records, cut_bytes = _cut(scans, last)
+    return Recovered(
+        next_number=max(numbers, default=0) + 1,
+        proved=proved,
+        last=last,
+        offsets=offsets,
+        cut_records=cut_records,
+        cut_bytes=cut_bytes,
+        pieces=tuple(pieces),
+    )
+
+
+def _history(scans: list[Scan]) -> list[Piece]:
+    """Lay the segments over each other, oldest first. The result may still have holes."""
+    history: list[Piece] = []
+    for found in scans:
+        if found.header is None:
+            continue
+        history = [piece for old in history for piece in _kept(old, found.header)]
+        for run in found.runs:
+            history = _laid_over(history, Piece(run.first, run.last, run, found))
+    return history
+
+
+def _kept(old: Piece, header: Header) -> list[Piece]:
+    """What of `old` is still history for the epoch of a later segment."""
+    if old.file.header is not None and old.file.header.epoch == header.epoch:
+        return [old]
+    return [old.part(0, header.keeps)] if old.first <= header.keeps else []
+
+
+def _laid_over(history: list[Piece], new: Piece) -> list[Piece]:
+    """`history` with its records from `new.first` to `new.last` replaced by those of `new`."""
+    pieces = [new]
+    for old in history:
+        if old.first < new.first:
+            pieces.append(old.part(old.first, new.first - 1))
+        if old.last > new.last:
+            pieces.append(old.part(new.last + 1, old.last))
+    return sorted(pieces, key=lambda piece: piece.first)
+
+
+def _contiguous(history: list[Piece]) -> list[Piece]:
+    """The pieces from LSN 1 up to the first hole."""
+    pieces: list[Piece] = []
+    for piece in history:
+        if piece.first != (pieces[-1].last + 1 if pieces else 1):
+            break
+        pieces.append(piece)
+    return pieces
+
+
+def _hole(found: Scan) -> int:
+    """The LSN that the first damaged byte of a segment with a header belongs to."""
+    assert found.header is not None
+    assert found.damaged_at is not None
+    before = [run.last for run in found.runs if run.starts[0] < found.damaged_at]
+    return before[-1] + 1 if before else found.header.first
+
+
+def _cut(scans: list[Scan], last: int) -> tuple[int, int]:
+    """Count whole records, and bytes, that lie beyond the history and are cut off now.
+
+    What the `keeps` of a later epoch had already cut off is not counted again.
+    """
+    records = cut = 0
+    keeps: dict[int, float] = {}
+    for found in reversed(scans):
+        header = found.header
+        limit = min((keeps[epoch] for epoch in keeps if header and epoch > header.epoch), default=inf)
+        if header is None:
+            if not keeps:
+                records += sum(len(run.starts) for run in found.runs)
+                cut += len(found.data)
+            continue
+        starts = [start for run in found.runs for lsn, start in enumerate(run.starts, run.first) if last < lsn <= limit]
+        records += len(starts)
+        if found.damaged_at is not None and last < _hole(found) <= limit:
+            starts.append(found.damaged_at)
+        if starts:
+            cut += len(found.data) - min(starts)
+        keeps[header.epoch] = header.keeps
+    return records, cut
+
+
+def _where(scans: list[Scan], lsn: int) -> str:
+    """Name the file and byte where record `lsn` should be."""
+    able = [found for found in scans if found.header is None or found.header.first <= lsn]
+    damaged = [found for found in able if found.damaged_at is not None]
+    if damaged:
+        return f"{damaged[-1].file}, byte {damaged[-1].damaged_at}"
+    if able:
+        return f"{able[-1].file}, byte {len(able[-1].data)} (its end)"
+    return f"{scans[0].file} begins later: an earlier segment is missing" if scans else "no segment"
+
+
+_MEND = "Nothing was changed. Restore the directory from a copy, or move it away to begin with an empty store"
+
+
+def _damage(scans: list[Scan], lsn: int, proved: int) -> LogDamaged:
+    return LogDamaged(
+        f"record {lsn} is missing or changed at {_where(scans, lsn)}, "
+        f"but records up to {proved} had been synced. {_MEND}"
+    )
+
+
+def _ahead(offsets: OffsetFile, last: int, scans: list[Scan]) -> OffsetsAheadOfLog:
+    return OffsetsAheadOfLog(
+        f"{OFFSETS} derives from records up to {offsets.flushed}, but the log ends with record "
+        f"{last}, at {_where(scans, last + 1)}. {_MEND}"
+    )
