@@ -61,7 +61,8 @@ def drive(
 ) -> tuple[Exchange, ...]:
     """Pipeline requests, up to `window` at once, until the point; returns what was answered.
 
-    At the point it returns at once and leaves the rest in flight, for `Child.kill` to account for.
+    At the point it returns at once and leaves the rest in flight, for `Child.kill` to account for;
+    replies that come together may overshoot a count, by less than a window.
     Requests that run out before the point end the run early, when the last reply is in. Raises as
     `Child.receive` does.
     """
@@ -69,20 +70,19 @@ def drive(
     exhausted = False
     answered: list[Exchange] = []
     began = time.perf_counter()
-    while True:
-        while not exhausted and child.in_flight < window:
-            if _reached(until, began, len(answered)):
-                break
+    while not _reached(until, began, len(answered)):
+        room = not exhausted and child.in_flight < window
+        if room:
             following = next(coming, None)
-            if following is None:
-                exhausted = True
-            else:
+            exhausted = following is None
+            if following is not None:
                 child.send(following[0], **following[1])
-        answered += child.poll(_patience(until, began))
-        if _reached(until, began, len(answered)) or (exhausted and not child.in_flight):
-            return tuple(answered)
-        if isinstance(until, AfterReplies) and child.in_flight:
+        answered += child.poll(0.0 if room else _patience(until, began))
+        if exhausted and not child.in_flight:
+            break
+        if not room and not _reached(until, began, len(answered)) and isinstance(until, AfterReplies):
             answered.append(child.receive())
+    return tuple(answered)
 
 
 def _patience(point: KillPoint, began: float) -> float:

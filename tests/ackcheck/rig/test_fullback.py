@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ackcheck.rig import fullback, loop
+from ackcheck.rig import fullback
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import RigUnavailable, TargetError
 from ackcheck.rig.fullback import FullBackingRig
@@ -143,10 +143,24 @@ def test_nothing_is_left_mounted(tmp_path: Path) -> None:
     rig.close()
 
 
+@machine_grade
+@pytest.mark.machine
+def test_nothing_is_left_of_a_rig_that_was_interrupted_while_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path) -> None:
+        assert os.path.ismount(tmp_path / "disk")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fullback, "sync_path", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        FullBackingRig(tmp_path).__enter__()
+    assert not os.path.ismount(tmp_path / "disk")
+    assert not os.path.ismount(tmp_path / "backing")
+
+
 def test_unavailable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fullback, "missing", lambda: "needs root")
     with pytest.raises(RigUnavailable, match="needs root"), FullBackingRig(tmp_path):
         pass
     assert not (tmp_path / "backing").exists()
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert loop.missing() is not None

@@ -180,6 +180,32 @@ def test_a_log_whose_name_was_never_synced_is_gone(toy: StartToy, tmp_path: Path
         assert not (rig.path / "log").exists()
 
 
+class Witness:
+    """A victim that says in which state of the disk it was asked for what."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seen: list[str] = []
+
+    def stop_listening(self) -> None:
+        (self.folder / "before").touch()
+        self.seen.append("stopped listening, disk alive")
+
+    def kill(self) -> list[str]:
+        with pytest.raises(OSError, match="Input/output error"):
+            (self.folder / "after").touch()
+        self.seen.append("killed, disk dead")
+        return self.seen
+
+
+@on_machine
+def test_answers_count_until_the_cut_and_no_longer(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        order = rig.power_loss(Witness(rig.path))
+        assert order == ["stopped listening, disk alive", "killed, disk dead"]
+        assert list(rig.path.iterdir()) == []
+
+
 @on_machine
 def test_a_holder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "BUSY_SECONDS", 0.1)
@@ -275,6 +301,16 @@ def test_reasons_not_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     reason = loop.missing()
     assert reason is not None
     assert reason.startswith(("needs no-such-tool (packages", "needs loop devices"))
+
+
+def test_a_command_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MountFailed, match=r"'no-such-command -x' failed: .*No such file"):
+        loop.run("no-such-command", "-x")
+    with pytest.raises(MountFailed, match="'false' failed: exit status 1"):
+        loop.run("false")
+    monkeypatch.setattr(loop, "COMMAND_SECONDS", 0.05)
+    with pytest.raises(MountFailed, match=r"timed out after 0\.05 seconds"):
+        loop.run("sleep", "5")
 
 
 def test_a_mount_that_is_refused_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The child's side: which requests run at once, and what a target cannot break."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +27,7 @@ def serve(directory: Path, text: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     )
 
 
@@ -64,12 +65,15 @@ def test_a_result_that_json_cannot_carry(toy: StartToy) -> None:
     child = toy("Raising")
     with pytest.raises(TargetError, match=r"'flush' raised TypeError: .*not JSON serializable"):
         child.call("flush")
+    assert child.close() == 0
 
 
 @pytest.mark.parametrize("op", ["__class__", "_sync_directory", "renew"])
 def test_only_operations_are_called(toy: StartToy, op: str) -> None:
+    child = toy("Appender")
     with pytest.raises(TargetError, match=f"no operation '{op}'; there are ack, ack_many"):
-        toy("Appender").call(op)
+        child.call(op)
+    assert child.close() == 0
 
 
 def test_a_line_that_is_no_request_ends_it(tmp_path: Path) -> None:
@@ -99,7 +103,7 @@ def test_nobody_listening_ends_it(tmp_path: Path) -> None:
         [*command, "--dir", str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
