@@ -36,7 +36,6 @@ A record that fits into the last block of what was synced needs no new block, an
 Measured on Linux 6.18.
 """
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -46,7 +45,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from ackcheck.rig.errors import RigUnavailable
-from ackcheck.rig.loop import KIB, MIB, LoopImage, missing, run, unmount_by_force
+from ackcheck.rig.loop import MIB, LoopImage, missing, run, unmount_by_force
 from ackcheck.rig.machine import sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
@@ -98,10 +97,7 @@ class FullBackingRig:
         if self._journal == "spared":
             trim(self._loop.mountpoint)  # what was freed since the mount
         with (self._backing / "filler").open("ab", buffering=0) as filler:
-            for size in (MIB, 4 * KIB):
-                with contextlib.suppress(_NoSpace):
-                    while True:
-                        _append(filler.fileno(), size)
+            _fill_up(filler.fileno())
 
     def relieve(self) -> None:
         """Give the space back. What a failed sync lost stays lost."""
@@ -139,7 +135,6 @@ class FullBackingRig:
             if self._journal == "spared":
                 trim(self._loop.mountpoint)
             self.path.mkdir()
-            sync_path(self.path)
             sync_path(self._loop.mountpoint)
         except BaseException:  # an interrupt too must leave no mount behind
             self.close()
@@ -155,16 +150,11 @@ class FullBackingRig:
         self.close()
 
 
-class _NoSpace(Exception):
-    """The filler met the end of the tmpfs."""
-
-
-def _append(descriptor: int, size: int) -> None:
-    try:
-        written = os.write(descriptor, bytes(size))
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise _NoSpace from None
-    if written < size:
-        raise _NoSpace
+def _fill_up(descriptor: int) -> None:
+    while True:
+        try:
+            os.write(descriptor, bytes(MIB))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return

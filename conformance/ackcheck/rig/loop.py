@@ -25,8 +25,7 @@ TOOLS = ("mkfs.ext4", "mount", "umount", "losetup", "fallocate")
 COMMAND_SECONDS = 60.0
 BUSY_SECONDS = 2.0  # how long a killed process may take to let go of its files
 
-KIB = 1024
-MIB = 1024 * KIB
+MIB = 1024 * 1024
 
 
 def missing() -> str | None:

@@ -137,7 +137,6 @@ class PowerRig:
         self._loop.__enter__()
         try:
             self.path.mkdir()
-            sync_path(self.path)
             sync_path(self._loop.mountpoint)
         except BaseException:  # an interrupt too must leave no mount behind
             self.close()

@@ -12,6 +12,7 @@ from ackcheck.rig import fullback
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import RigUnavailable, TargetError
 from ackcheck.rig.fullback import FullBackingRig
+from ackcheck.rig.machine import sync_path
 
 StartToy = Callable[..., Child]
 machine_grade = pytest.mark.usefixtures("machine_grade")
@@ -101,6 +102,23 @@ def test_a_starved_journal_loses_a_name_with_eio(tmp_path: Path) -> None:
         os.close(folder)
         rig.remount()
         assert not (rig.path / "segment").exists()
+
+
+@machine_grade
+@pytest.mark.machine
+def test_freed_blocks_are_no_way_out(tmp_path: Path) -> None:
+    with FullBackingRig(tmp_path) as rig:
+        with (rig.path / "old").open("wb", buffering=0) as old, suppress(OSError):
+            while True:  # every block of the file system has been used once
+                old.write(BLOCK * 16)
+        sync_path(rig.path / "old")
+        (rig.path / "old").unlink()
+        sync_path(rig.path)
+        rig.fill()
+        with (rig.path / "log").open("wb", buffering=0) as log:
+            log.write(BLOCK)
+            with pytest.raises(OSError, match="No space left"):
+                os.fsync(log.fileno())
 
 
 def answered_but_lost(child: Child, rig: FullBackingRig) -> set[str]:

@@ -15,9 +15,10 @@ from ackcheck.rig.child import Child
 from ackcheck.rig.drive import AfterReplies, drive
 from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
 from ackcheck.rig.machine import PowerRig, sync_path
-from ackcheck.rig.writeback import Range, Writeback, choose_writeback
+from ackcheck.rig.writeback import Range, Writeback, choose_writeback, write_back
 
 StartToy = Callable[..., Child]
+JOURNAL = Writeback(metadata=True)
 machine_grade = [pytest.mark.machine, pytest.mark.usefixtures("machine_grade")]
 
 
@@ -80,11 +81,20 @@ def test_unlinks_and_renames_are_undone(tmp_path: Path) -> None:
 @on_machine
 def test_the_journal_may_survive_without_the_data(tmp_path: Path) -> None:
     with PowerRig(tmp_path) as rig:
-        write(rig.path / "offset", b"1", sync=True)
-        write(rig.path / "offset.tmp", b"2", sync=False)
-        (rig.path / "offset.tmp").rename(rig.path / "offset")
-        rig.power_loss(writeback=Writeback(metadata=True))
-        assert (rig.path / "offset").read_bytes() == b""  # renamed before it was synced
+        for _ in range(2):
+            write(rig.path / "offset", b"1", sync=True)
+            write(rig.path / "offset.tmp", b"2", sync=False)
+            write_back(JOURNAL, rig.path, bystander=rig.path.parent / "bystander")
+            (rig.path / "offset.tmp").rename(rig.path / "offset")
+            rig.power_loss(writeback=JOURNAL)
+            assert (rig.path / "offset").read_bytes() == b""  # renamed before it was synced
+
+
+@on_machine
+def test_the_directory_itself_is_durable(tmp_path: Path) -> None:
+    with PowerRig(tmp_path) as rig:
+        rig.power_loss()
+        assert rig.path.is_dir()
 
 
 @on_machine
@@ -289,6 +299,11 @@ def test_what_mount_complained_of_is_told(tmp_path: Path) -> None:
         PowerRig(tmp_path, mount_options=("no-such-option",)),
     ):
         pass
+
+
+def test_a_shutdown_that_does_nothing_is_no_reason_to_skip() -> None:
+    """Where the rig can mount and shut down, losing nothing is a fault of the rig's own."""
+    assert "does not lose" not in str(machine.available())
 
 
 def test_reasons_not_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_close_waits_for_those_before_it(toy: StartToy) -> None:
     child = toy("Meeting", threads=3)
     for number in range(3):
         child.send("ack", receipt=f"r{number}")
-    assert child.call("close") == "0 acks ran beside close"
+    assert child.call("close") == "3 acks finished before close"
 
 
 def test_prints_of_the_target_do_no_harm(toy: StartToy) -> None:
