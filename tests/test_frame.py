@@ -76,8 +76,7 @@ def modules_have_docstrings(root: Path) -> list[str]:
         f"{path}: no module docstring"
         for package in PACKAGES
         for path, tree in sources(root, package)
-        if (not path.stem.startswith("_") or path.stem == "__init__")
-        and not (ast.get_docstring(tree) or "").strip()
+        if (not path.stem.startswith("_") or path.stem == "__init__") and not (ast.get_docstring(tree) or "").strip()
     ]
 
 
@@ -85,18 +84,14 @@ def tracked_files(root: Path) -> list[Path]:
     """What git tracks; in a tree without git (an unpacked sdist), every file."""
     if not (root / ".git").exists():
         return sorted(p for p in root.rglob("*") if p.is_file() and ".venv" not in p.parts)
-    listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True
-    )
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True)
     paths = (root / name for name in listing.stdout.split("\0") if name)
     return [path for path in paths if path.is_file()]
 
 
 def files_fit_in_a_head(root: Path) -> list[str]:
     counts = {
-        path: len(path.read_text(encoding="utf-8").splitlines())
-        for path in tracked_files(root)
-        if path.suffix == ".py"
+        path: len(path.read_text(encoding="utf-8").splitlines()) for path in tracked_files(root) if path.suffix == ".py"
     }
     return [
         f"{path.relative_to(root)}: {count} lines, split it (limit {MAX_LINES})"
