@@ -1,1 +1,88 @@
-"""The reference store."""
+"""An embedded, durable store of consumption progress: which messages were handed out and settled.
+
+Message bodies live elsewhere. The store knows how many messages a queue holds, hands them out with
+a receipt and a deadline, and keeps the acks, asynchronously or synchronously, on disk:
+
+>>> import ackstore, tempfile
+>>> directory = tempfile.mkdtemp()
+>>> with ackstore.open(directory, config=Config(mode="async")) as store:
+...     store.publish("orders/billing/3", 100)
+...     (delivery,) = store.pop("orders/billing/3", count=1, invisible=30.0)
+...     store.ack(delivery.receipt)  # CACHED: survives a crash of the process
+...     store.flush()  # FLUSHED: survives power loss
+<Reply.OK: 'OK'>
+<Reply.OK: 'OK'>
+>>> with ackstore.open(directory) as store:
+...     store.ack(delivery.receipt)
+<Reply.SETTLED: 'SETTLED'>
+
+`Store` says what each call promises, `Config` what can be set, `ackstore.core` how it works inside.
+"""
+
+from ackstore.config import Config
+from ackstore.core import Core
+from ackstore.effects import Answer
+from ackstore.errors import (
+    ConfigInvalid,
+    CountOutOfRange,
+    DirectoryError,
+    DirectoryInUse,
+    DirectoryIsAFile,
+    DirectoryNotWritable,
+    DurationOutOfRange,
+    FutureFormat,
+    LogDamaged,
+    LogError,
+    LogUnreadable,
+    OffsetsAheadOfLog,
+    OffsetsDamaged,
+    QueueNameInvalid,
+    QueueUnknown,
+    StoreBroken,
+    StoreClosed,
+    StoreError,
+    UsageError,
+)
+from ackstore.identity import QueueId, Receipt
+from ackstore.recovery import Recovered, recover
+from ackstore.replies import Delivery, Reply, Stage
+from ackstore.runtime import Store
+from ackstore.runtime import Store as open
+from ackstore.stats import QueueStats, Recovery, Stats
+
+__all__ = [
+    "Answer",
+    "Config",
+    "ConfigInvalid",
+    "Core",
+    "CountOutOfRange",
+    "Delivery",
+    "DirectoryError",
+    "DirectoryInUse",
+    "DirectoryIsAFile",
+    "DirectoryNotWritable",
+    "DurationOutOfRange",
+    "FutureFormat",
+    "LogDamaged",
+    "LogError",
+    "LogUnreadable",
+    "OffsetsAheadOfLog",
+    "OffsetsDamaged",
+    "QueueId",
+    "QueueNameInvalid",
+    "QueueStats",
+    "QueueUnknown",
+    "Receipt",
+    "Recovered",
+    "Recovery",
+    "Reply",
+    "Stage",
+    "Stats",
+    "Store",
+    "StoreBroken",
+    "StoreClosed",
+    "StoreError",
+    "UsageError",
+    "open",
+    "recover",
+]

@@ -1,0 +1,235 @@
+"""The real directory: effects performed, files read, and one store at a time.
+
+>>> import tempfile
+>>> path = Path(tempfile.mkdtemp()) / "store"
+>>> prepare(path)
+>>> disk = RealDisk(path)
+>>> disk.perform(Create("a")), disk.perform(Write("a", 0, b"abc")), disk.perform(Sync("a"))
+(Done(), Done(), Done())
+>>> FileReader(path).read("a")
+b'abc'
+>>> disk.close()
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from ackstore.effects import (
+    DONE,
+    Create,
+    Effect,
+    Failed,
+    Rename,
+    Result,
+    Sync,
+    SyncDir,
+    Unlink,
+    Write,
+)
+from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
+
+LOCK = "lock"
+
+
+class Disk(Protocol):
+    """Performs effects. Put one of your own around a `RealDisk` to inject faults."""
+
+    def perform(self, effect: Effect) -> Result:
+        """Perform one effect, from any thread. An `OSError` counts as `Failed` with its errno."""
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
+
+
+class OpenFile:
+    """A file that this store writes. Its descriptor stays open until what it wrote is synced: an
+    error of the write-back is reported to descriptors that were open then."""
+
+    __slots__ = ("dirty", "fd", "leaving", "syncs")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.dirty = False
+        """Written since the last sync."""
+        self.syncs = 0
+        """Syncs running on the descriptor: it must not be closed under them."""
+        self.leaving = False
+        """To be closed as soon as it may."""
+
+
+class RealDisk:
+    """The directory at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._files: dict[str, OpenFile] = {}
+        self._lock = threading.Lock()
+        """Guards the life of descriptors, never held during I/O on one."""
+
+    def perform(self, effect: Effect) -> Result:
+        """Perform one effect."""
+        try:
+            if type(effect) is Write:
+                return self._write(effect)
+            if isinstance(effect, Sync):
+                self._sync(effect.file)
+            elif isinstance(effect, SyncDir):
+                os.fsync(self._directory)
+            elif isinstance(effect, Create):
+                self._create(effect.file)
+            elif isinstance(effect, Rename):
+                here = self._directory
+                os.rename(effect.source, effect.target, src_dir_fd=here, dst_dir_fd=here)
+                self._leave(effect.source)
+            elif isinstance(effect, Unlink):
+                os.unlink(effect.file, dir_fd=self._directory)
+                self._leave(effect.file)
+        except OSError as error:
+            return Failed(error.errno or errno.EIO)
+        return DONE
+
+    def close(self) -> None:
+        """Close every descriptor; those being synced close when their sync returns."""
+        for file in list(self._files):
+            self._leave(file)
+        os.close(self._directory)
+
+    def _create(self, file: str) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        fd = os.open(file, flags, 0o644, dir_fd=self._directory)
+        self._leave(file)
+        with self._lock:
+            # Only the newest file of the log is written: the others go once they are synced.
+            for other in list(self._files):
+                if other[:4] == file[:4] == "log-":
+                    self._files[other].leaving = True
+                    self._close_if_idle(other)
+            self._files[file] = OpenFile(fd)
+
+    def _write(self, effect: Write) -> Result:
+        file = self._files[effect.file]
+        file.dirty = True
+        data, at = effect.data, effect.at
+        written = 0
+        try:
+            written = os.pwrite(file.fd, data, at)
+            while written < len(data):
+                more = os.pwrite(file.fd, data[written:], at + written)
+                if not more:
+                    return Failed(errno.EIO, written)
+                written += more
+        except OSError as error:
+            return Failed(error.errno or errno.EIO, written)
+        return DONE
+
+    def _sync(self, name: str) -> None:
+        with self._lock:
+            # Never through a new descriptor: it might not be told of an earlier error.
+            file = self._files.get(name)
+            if file is None:
+                raise OSError(errno.EBADF, "not written by this store", name)
+            file.syncs += 1
+            file.dirty = False
+        try:
+            os.fsync(file.fd)
+        finally:
+            with self._lock:
+                file.syncs -= 1
+                if self._files.get(name) is file:
+                    self._close_if_idle(name)
+                elif not file.syncs:
+                    os.close(file.fd)
+
+    def _close_if_idle(self, name: str) -> None:
+        file = self._files[name]
+        if file.leaving and not file.dirty and not file.syncs:
+            del self._files[name]
+            os.close(file.fd)
+
+    def _leave(self, name: str) -> None:
+        """The file has lost its name: what it holds does not matter any more."""
+        with self._lock:
+            file = self._files.pop(name, None)
+            if file is not None and not file.syncs:
+                os.close(file.fd)
+
+
+class FileReader:
+    """Recovery's view of the directory at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> list[str]:
+        """Every file name."""
+        return os.listdir(self.path)
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file; `LogUnreadable` if the system cannot read it."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise LogUnreadable(
+                f"{self.path / name} cannot be read ({error.strerror}): nothing was changed. "
+                "See to the disk and the file's permissions, or restore the directory from a copy"
+            ) from error
+
+
+def prepare(path: Path) -> None:
+    """See that `path` is a directory; a new one is made durable, with its parents."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    if path.exists() and not path.is_dir():
+        raise DirectoryIsAFile(f"{path} is a file: give the path of a directory, or of a new one")
+    try:
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            parent = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
+    except NotADirectoryError as error:
+        raise DirectoryIsAFile(
+            f"{path} cannot be a directory: {error.filename} is a file. Give another path"
+        ) from error
+    except OSError as error:
+        raise DirectoryNotWritable(
+            f"{path} cannot be made a directory ({error.strerror}): make it yourself, or give a "
+            "path that this user can write"
+        ) from error
+
+
+class DirectoryLock:
+    """Keeps a second store, of this process or another, out of a directory.
+
+    The system drops the lock with the process, however it ends: no stale lock is left behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise DirectoryNotWritable(
+                f"{path} cannot be written ({error.strerror}): give this user the right to, or give another path"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise DirectoryInUse(
+                f"{path} is in use by process {holder or 'unknown'}: close that store first, or give another path"
+            ) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others in. Unlocked before it is closed: a forked child may hold the file too."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        os.close(self._fd)

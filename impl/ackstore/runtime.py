@@ -1,0 +1,356 @@
+"""The store with threads, on real files. It drives a `Core` and holds no rule of its own.
+
+- Request threads run the core under one lock, and write to the page cache themselves. In async mode
+  they never wait for the disk.
+- Flush threads sync, and replace the offset file. There is one; more are started, up to
+  `Config.flush_threads`, when a sync hangs.
+- A timer thread says what time it is.
+- Durable callbacks run on a thread of their own, so that none of them holds up the store.
+
+If a thread meets an error that nobody foresaw, the store is broken: it says so in `stats().healthy`
+and refuses every call with `StoreBroken`, until it is opened again. Nothing is lost by that which a
+process crash would not lose.
+
+>>> import tempfile
+>>> with Store(tempfile.mkdtemp()) as store:
+...     store.publish("orders", 3)
+...     first, second = store.pop("orders", 2)
+...     store.ack(first.receipt), store.ack("no receipt"), store.flush()
+(<Reply.OK: 'OK'>, <Reply.INVALID: 'INVALID'>, <Reply.OK: 'OK'>)
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from attrs import evolve
+
+from ackstore.config import Config
+from ackstore.core import Core
+from ackstore.effects import Answer, Durable, Effect, Failed, Rename, Result, Sync, SyncDir
+from ackstore.errors import StoreBroken, UsageError
+from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, prepare
+from ackstore.identity import QueueId
+from ackstore.recovery import OFFSETS_TMP, recover
+from ackstore.replies import Delivery, Reply
+from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
+from ackstore.stats import Stats
+from ackstore.threads import Workers, call_back
+
+log = logging.getLogger("ackstore")
+
+#: How long a closing store waits for threads once all of its operations have ended, in seconds.
+GRACE = 1.0
+
+
+def wall_clock() -> Callable[[], float]:
+    """A clock that shows wall time when it is made, and from then on only ever goes forward: nobody
+    who sets the system's clock can delay a sync or bring a deadline nearer."""
+    source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    read = time.clock_gettime
+    start = time.time() - read(source)
+    return lambda: start + read(source)
+
+
+class Store:
+    """An open store. Every method may be called from any thread; use it as a context manager, or
+    `close` it."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        config: Config | None = None,
+        *,
+        disk: Disk | None = None,
+        core_class: type[Core] = Core,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Open the store in the directory at `path`, or make a new one there.
+
+        `disk`, `core_class` and `clock` are for tests: a disk that fails, a core that is wrong, a
+        time of one's own (seconds, never going back).
+
+        Raises a `DirectoryError` when the directory cannot be used, and a `LogError` when its files
+        are not what a store left. Neither changes a file.
+        """
+        self.path = Path(path).absolute()
+        self.config = config or Config()
+        self._clock = clock or wall_clock()
+        prepare(self.path)
+        self._directory_lock = DirectoryLock(self.path)
+        try:
+            recovered = recover(self.config, FileReader(self.path))
+            self._disk = disk or RealDisk(self.path)
+            self._core = core_class(self.config, recovered, self._clock())
+        except BaseException:
+            self._directory_lock.release()
+            raise
+        self._lock = threading.Lock()
+        """Guards the core and everything below."""
+        self._op = 0
+        self._answers: dict[int, Answer] = {}
+        self._waiters: dict[int, threading.Lock] = {}
+        """What the threads wait on whose operations have no answer yet: released with it."""
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._broken: BaseException | None = None
+        self._closed: Reply | None = None
+        self._closing = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        self._asleep = False
+        """The timer waits for something to happen."""
+        self._flushing = Workers(self._flush_work, limit=self.config.flush_threads, died=self._die)
+        self._calling_back = Workers(call_back, limit=1, died=self._die)
+        self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
+        with self._lock:
+            self._perform()
+        self._timer.start()
+
+    # What clients call
+
+    def publish(self, queue: QueueId | str, end: int) -> None:
+        """Tell that `queue` holds messages 0 to `end` - 1. Their bodies live elsewhere.
+
+        Never lowers the end. Not kept: publish again after opening the store.
+        Raises `QueueNameInvalid`, `CountOutOfRange`.
+        """
+        self._call(Publish(queue, end), None)
+
+    def pop(self, queue: QueueId | str, count: int = 1, invisible: float = 30.0) -> list[Delivery]:
+        """Get up to `count` messages, which nobody else gets for `invisible` seconds.
+
+        An empty list when there is nothing to hand out, and also when the store is busy or could
+        not store that it handed something out: nobody has those messages then, or they come back.
+        Raises `QueueUnknown`, `CountOutOfRange`, `DurationOutOfRange`.
+        """
+        return cast("list[Delivery]", list(self.try_pop(queue, count, invisible).value or ()))
+
+    def try_pop(
+        self,
+        queue: QueueId | str,
+        count: int = 1,
+        invisible: float = 30.0,
+        timeout: float | None = None,
+    ) -> Answer:
+        """As `pop`, with the reply that says why there is nothing: `Answer.reply`, `.value`."""
+        return self._call(Pop(queue, count, invisible), timeout)
+
+    def ack(
+        self,
+        receipt: str,
+        on_durable: Callable[[], None] | None = None,
+        timeout: float | None = None,
+        queue: QueueId | str | None = None,
+    ) -> Reply:
+        """Settle the delivery that `receipt` names.
+
+        `on_durable` is called once, later, on another thread, if and when the ack is FLUSHED.
+        After `timeout` seconds (by default `Config.op_timeout`) the reply is UNKNOWN.
+        With `queue`, a receipt of another queue is INVALID.
+        """
+        return self._call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
+
+    def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
+        """Settle several deliveries; one reply for each receipt, in order."""
+        return cast("list[Reply]", list(self._call(AckMany(receipts), timeout).value or ()))
+
+    def flush(self, timeout: float | None = None) -> Reply:
+        """Wait until everything submitted before is FLUSHED: OK, or UNKNOWN after `timeout`."""
+        return self._call(Flush(), timeout).reply
+
+    def stats(self) -> Stats:
+        """What there is to see, at one instant; also of a closed or broken store."""
+        with self._lock:
+            if not self._core.closed and self._broken is None:
+                self._core.tick(self._clock())
+                self._perform()
+            return evolve(self._core.stats(), healthy=self._broken is None)
+
+    def close(self, timeout: float = 10.0) -> Reply:
+        """Refuse new operations, make everything durable, and let go of the directory.
+
+        OK when all was FLUSHED and the offsets written; UNKNOWN when that took longer than
+        `timeout` seconds, or the store is broken: operations without an outcome end as UNKNOWN
+        then. Closing again returns the same.
+        """
+        with self._closing:
+            if self._closed is None:
+                try:
+                    self._closed = self._call(Close(), timeout).reply
+                except StoreBroken:
+                    self._closed = Reply.UNKNOWN
+                self._let_go()
+            return self._closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # How a call becomes an operation
+
+    def _call(
+        self,
+        request: Request,
+        timeout: float | None,
+        on_durable: Callable[[], None] | None = None,
+    ) -> Answer:
+        with self._lock:
+            if self._broken is not None:
+                raise StoreBroken(f"the store at {self.path} is broken: open it again") from self._broken
+            op = self._op = self._op + 1
+            if on_durable is not None:
+                self._callbacks[op] = on_durable
+            try:
+                self._core.submit(op, request, self._clock(), timeout)
+                self._perform()
+            except UsageError:
+                self._callbacks.pop(op, None)
+                raise
+            except BaseException as error:
+                self._break(error)
+                raise StoreBroken(f"the store at {self.path} is broken: open it again") from error
+            if self._asleep:
+                self._asleep = False
+                self._wake.notify()
+            answer = self._answers.pop(op, None)
+            if answer is not None:
+                return answer
+            waiter = self._waiters[op] = threading.Lock()
+            waiter.acquire()
+        return self._wait(op, waiter, self.config.op_timeout if timeout is None else timeout)
+
+    def _wait(self, op: int, waiter: threading.Lock, timeout: float) -> Answer:
+        """Wait for the answer. When time is up this thread says so itself, so that no client
+        depends on another thread being alive."""
+        until = time.monotonic() + timeout
+        while not waiter.acquire(timeout=min(max(until - time.monotonic(), 0.001), 3600.0)):
+            with self._lock:
+                self._advance()
+        with self._lock:
+            return self._answers.pop(op)
+
+    def _advance(self) -> None:
+        """Tell the core the time. (The lock is held.)"""
+        if self._broken is None:
+            try:
+                self._core.tick(self._clock())
+                self._perform()
+            except BaseException as error:
+                self._break(error)
+                raise
+
+    def _perform(self) -> None:
+        """Have everything done that the core asks for. (The lock is held.)
+
+        What goes to the page cache is done here and now; what waits for the disk, elsewhere.
+        """
+        core, disk = self._core, self._disk
+        while effects := core.take_effects():
+            for io, effect in effects:
+                kind = type(effect)
+                if kind is Answer:
+                    self._deliver(cast(Answer, effect))
+                elif kind is Durable:
+                    callback = self._callbacks.pop(cast(Durable, effect).op, None)
+                    if callback is not None:
+                        self._calling_back.put(callback)
+                elif self._waits_for_disk(effect):
+                    self._flushing.put((io, effect))
+                else:
+                    core.complete(io, perform(disk, effect), self._clock())
+
+    @staticmethod
+    def _waits_for_disk(effect: Effect) -> bool:
+        if isinstance(effect, Sync | SyncDir | Rename):
+            return True
+        return getattr(effect, "file", None) == OFFSETS_TMP
+
+    def _deliver(self, answer: Answer) -> None:
+        op = answer.op
+        self._answers[op] = answer
+        if answer.reply not in _MAY_BE_DURABLE:
+            self._callbacks.pop(op, None)
+        waiter = self._waiters.pop(op, None)
+        if waiter is not None:
+            waiter.release()
+
+    # The other threads
+
+    def _flush_work(self, job: tuple[int, Effect]) -> None:
+        io, effect = job
+        result = perform(self._disk, effect)
+        with self._lock:
+            if self._broken is None:
+                self._core.complete(io, result, self._clock())
+                self._perform()
+
+    def _time(self) -> None:
+        try:
+            with self._lock:
+                while not self._core.closed and self._broken is None:
+                    self._core.tick(self._clock())
+                    self._perform()
+                    due = self._core.next_tick()
+                    # Anything that comes up meanwhile is due a flush interval later at the
+                    # earliest, or wakes this thread, or is waited for by a thread that looks at
+                    # the clock itself.
+                    self._asleep = due is None
+                    wait = None if due is None else max(due - self._clock(), 0.0005)
+                    self._wake.wait(None if wait is None else min(wait, self.config.flush_interval))
+        except BaseException as error:
+            # The thread's top: without a timer nothing is synced in time.
+            self._die(error)
+
+    def _die(self, error: BaseException) -> None:
+        """A thread has died of `error`."""
+        with self._lock:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        """Promise nothing more. (The lock is held.)"""
+        if self._broken is None:
+            log.critical("the store at %s is broken", self.path, exc_info=error)
+            self._broken = error
+        for op in list(self._waiters):
+            self._deliver(Answer(op, Reply.UNKNOWN))
+        self._wake.notify_all()
+
+    def _let_go(self) -> None:
+        """Stop the threads and leave the directory to others."""
+        with self._lock:
+            self._callbacks.clear()
+            self._wake.notify_all()
+        self._timer.join(GRACE)
+        stuck = [effect for _io, effect in self._flushing.stop(GRACE)]
+        self._calling_back.stop(GRACE, drain=True)
+        self._disk.close()
+        if all(isinstance(effect, Sync | SyncDir) for effect in stuck):
+            self._directory_lock.release()
+        else:
+            log.error("%s stays locked: %s is still going on there", self.path, stuck)
+
+
+#: Answers after which an ack may still become FLUSHED.
+_MAY_BE_DURABLE = frozenset({Reply.OK, Reply.SETTLED, Reply.UNKNOWN})
+
+
+def perform(disk: Disk, effect: Effect) -> Result:
+    """Perform an effect; an `OSError` is a failure like any other."""
+    try:
+        return disk.perform(effect)
+    except OSError as error:
+        return Failed(error.errno or errno.EIO)

@@ -1,0 +1,84 @@
+"""Threads that work off a queue.
+
+>>> done = []
+>>> workers = Workers(done.append, limit=2, died=print)
+>>> workers.put(1); workers.put(2)
+>>> workers.stop(timeout=5.0, drain=True), sorted(done)
+([], [1, 2])
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+log = logging.getLogger("ackstore")
+
+Job = TypeVar("Job")
+
+
+class Workers(Generic[Job]):
+    """Daemon threads that `work` off jobs. Another is started, up to `limit`, when a job comes and
+    all are at work. An exception in `work` ends its thread, and `died` is told."""
+
+    def __init__(self, work: Callable[[Job], None], *, limit: int, died: Callable[[BaseException], None]) -> None:
+        self._work = work
+        self._limit = limit
+        self._died = died
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._outstanding = 0
+        self._threads: list[threading.Thread] = []
+        self._at_work: dict[int, Job] = {}
+        self._stopped = False
+
+    def put(self, job: Job) -> None:
+        """Have a job done."""
+        with self._lock:
+            self._outstanding += 1
+            self._jobs.put(job)
+            if len(self._threads) < min(self._outstanding, self._limit):
+                number = len(self._threads) + 1
+                thread = threading.Thread(target=self._run, name=f"ackstore-{number}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def stop(self, timeout: float, *, drain: bool = False) -> list[Job]:
+        """Start no further job, or with `drain` no job after those put before; wait up to `timeout`
+        seconds, and return the jobs still at work."""
+        self._stopped = not drain
+        until = time.monotonic() + timeout
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+        return list(self._at_work.values())
+
+    def _run(self) -> None:
+        me = threading.get_ident()
+        try:
+            while (job := self._jobs.get()) is not None:
+                if not self._stopped:
+                    self._at_work[me] = job
+                    self._work(job)
+                    del self._at_work[me]
+                with self._lock:
+                    self._outstanding -= 1
+        except BaseException as error:
+            # The thread's top: whatever it was, the store must hear that nobody syncs any more.
+            self._at_work.pop(me, None)
+            self._died(error)
+
+
+def call_back(callback: Callable[[], None]) -> None:
+    """Run a client's callback. What it raises is logged and harms nobody."""
+    try:
+        callback()
+    except Exception:
+        # Top of the callbacks' thread: any error in foreign code ends here.
+        log.exception("a durable callback failed")
