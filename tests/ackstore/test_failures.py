@@ -1,0 +1,527 @@
+"""Disks that fail: syncs, writes, creations, and all of it late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ackstore import Core, Reply, Stage
+from ackstore.effects import Create, Failed, Sync, SyncDir, Unlink, Write
+from ackstore.flusher import Flusher
+from ackstore.identity import QueueId
+from ackstore.log import Log
+from ackstore.records import HEADER_BYTES
+from ackstore.requests import Pop
+
+EIO, ENOSPC = Failed(5), Failed(28)
+
+
+class TestFailedSync:
+    def test_writes_again_to_a_new_segment_and_syncs_that(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(mode="sync")
+        op = store.ack(receipt)
+        (before,) = store.waiting(Write)
+        store.finish(Write)
+        store.finish(Sync, EIO)
+        assert store.reply(op) is None
+        assert store.core.stage(receipt) is Stage.SUSPECT
+        assert store.stats.flushed == 1
+        store.finish(Create, file="log-00000002.seg")
+        (after,) = store.waiting(Write)
+        assert after.file == "log-00000002.seg"
+        assert after.data.endswith(before.data)  # the same bytes, LSN included
+        store.finish(Write)
+        assert store.core.stage(receipt) is Stage.CACHED
+        store.wait(store.config.retry_first)
+        assert [effect.file for effect in store.waiting(Sync)] == ["log-00000002.seg"]
+        store.finish(Sync)
+        assert store.reply(op) is None  # the new entry is not on disk yet
+        store.finish(SyncDir)
+        assert store.reply(op) is Reply.OK
+        assert store.power_loss().settle().core.stage(receipt) in (Stage.FLUSHED, Stage.COMMITTED)
+
+    def test_what_was_written_during_the_sync_is_suspect_too(self, popped: Any) -> None:
+        store, (first, second, third) = popped()
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        store.ack(second)
+        store.finish(Write)  # written while the sync runs
+        store.ack(third)  # outstanding when the failure is reported
+        store.finish(Sync, EIO)
+        assert store.waiting(Create) == []
+        assert store.core.stage(second) is Stage.SUSPECT
+        store.finish(Write)
+        assert store.core.stage(third) is Stage.SUSPECT
+        store.finish(Create)
+        store.finish(Write)
+        assert store.stats.rewritten == 3
+        store.rest()
+        assert store.stats.flushed == 4
+        store = store.power_loss().settle()
+        assert store.stats.recovery.records == 4
+
+    def test_pauses_double_with_jitter_and_are_bounded(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(retry_first=1.0, retry_limit=5.0, max_sync_failures=100)
+        store.ack(receipt)
+        store.finish(Write)
+        store.wait(0.1)
+        pauses = []
+        for _ in range(5):
+            store.finish(Sync, EIO)
+            failed_at = store.now
+            store.finish(Create)
+            store.finish(Write)
+            while store.waiting(Unlink):
+                store.finish(Unlink)
+            pauses.append(store.core.next_tick() - failed_at)
+            store.wait(pauses[-1])
+        assert pauses == pytest.approx([1.0, 2.0, 4.0, 5.0, 5.0])
+
+    def test_degrades_refuses_and_comes_back(self, popped: Any) -> None:
+        store, receipts = popped(6, degrade_after=2, max_sync_failures=4)
+        store.ack(receipts[0])
+        store.finish(Write)
+        store.wait(0.1)
+        modes = []
+        for _ in range(4):
+            store.finish(Sync, EIO)
+            store.finish(Create)
+            store.finish(Write)
+            modes.append(store.stats.mode)
+            store.wait(store.core.next_tick() - store.now)
+        assert modes == ["async", "sync", "sync", "refuse"]
+        busy = store.ack(receipts[1])
+        assert store.reply(busy) is Reply.BUSY
+        assert store.reply(store.submit(Pop("q", 1))) is Reply.BUSY
+        batch = store.ack_many(receipts[0], receipts[1], "nonsense")
+        store.wait(0.0)
+        store.settle()  # the probe that had begun succeeds
+        assert store.stats.mode == "async"
+        assert store.answers[batch].value == (Reply.SETTLED, Reply.BUSY, Reply.INVALID)
+        again = store.ack(receipts[1])
+        store.finish(Write)
+        assert store.reply(again) is Reply.OK
+
+    def test_a_degraded_store_answers_when_flushed(self, popped: Any) -> None:
+        store, (first, second, _) = popped(degrade_after=1)
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create)
+        store.finish(Write)
+        op, twice = store.ack(second), store.ack(first)
+        store.finish(Write)
+        assert (store.reply(op), store.reply(twice)) == (None, None)
+        store.rest(0.2)
+        assert (store.reply(op), store.reply(twice)) == (Reply.OK, Reply.SETTLED)
+        assert store.stats.mode == "async"
+
+    def test_ends_operations_as_unknown_not_failed(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(mode="sync", op_timeout=1.0, retry_first=5.0)
+        op, barrier = store.ack(receipt), store.flush()
+        store.finish(Write)
+        store.finish(Sync, EIO)
+        store.finish(Create)
+        store.finish(Write)
+        store.wait(1.0)
+        assert (store.reply(op), store.reply(barrier)) == (Reply.UNKNOWN, Reply.UNKNOWN)
+        store.rest()
+        assert store.durable == [op]  # it was stored after all
+        assert store.committed() == 1
+
+    def test_superseded_segments_do_not_fill_the_disk(self, popped: Any) -> None:
+        store, (receipt, *_) = popped()
+        store.ack(receipt)
+        store.finish(Write)
+        store.wait(0.1)
+        for _ in range(20):
+            store.finish(Sync, EIO)
+            while not store.waiting(Sync):
+                if store.pending:
+                    store.finish(object)
+                else:
+                    store.wait(10.0)
+        segments = [name for name in store.files.cached if name.startswith("log-")]
+        assert segments == ["log-00000001.seg", "log-00000021.seg"]
+
+    def test_of_the_directory(self, drive: Any) -> None:
+        store = drive()
+        store.finish(Create)
+        store.finish(Write)
+        store.finish(Sync)
+        store.finish(SyncDir, EIO)
+        assert not store.core.flusher.opened
+        store.finish(Create, file="log-00000002.seg")
+        store.rest()
+        assert store.core.flusher.opened
+        assert store.stats.epoch == 1
+
+
+class TestOverdueSync:
+    def test_counts_as_failed_and_a_late_success_changes_nothing(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(mode="sync", sync_timeout=1.0)
+        op = store.ack(receipt)
+        store.finish(Write)
+        late = store.hold(Sync)
+        store.wait(1.0)
+        assert store.stats.sync_timeouts == 1
+        assert store.core.stage(receipt) is Stage.SUSPECT
+        store.release(late)
+        assert store.reply(op) is None
+        assert store.stats.flushed == 1
+        store.rest(1.0)
+        assert store.reply(op) is Reply.OK
+
+    def test_a_late_failure_changes_nothing_either(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(mode="sync", sync_timeout=1.0)
+        op = store.ack(receipt)
+        store.finish(Write)
+        late = store.hold(Sync)
+        store.wait(1.0)
+        store.rest(1.0)
+        assert store.reply(op) is Reply.OK
+        store.release(late, EIO)
+        assert store.stats.failures == 0
+        assert store.stats.effects == 0
+
+    def test_a_late_failure_of_the_directory_makes_new_entries_suspect(self, drive: Any) -> None:
+        """One sync may be told of an error that concerns entries made long after it began."""
+        store = drive(sync_timeout=1.0)
+        store.finish(Create)
+        store.finish(Write)
+        store.finish(Sync)
+        late = store.hold(SyncDir)
+        store.wait(1.0)
+        store.finish(Create, file="log-00000002.seg")
+        store.release(late, EIO)
+        store.finish(Write)
+        store.finish(Create, file="log-00000003.seg")
+        store.rest()
+        assert store.core.flusher.opened
+
+    def test_a_late_success_of_the_directory_is_ignored(self, drive: Any) -> None:
+        store = drive(sync_timeout=1.0)
+        store.finish(Create)
+        store.finish(Write)
+        store.finish(Sync)
+        late = store.hold(SyncDir)
+        store.wait(1.0)
+        store.release(late)
+        assert not store.core.flusher.opened
+        store.rest()
+        assert store.core.flusher.opened
+
+
+class TestFailedWrite:
+    def test_is_failed_and_leaves_the_delivery_as_it_was(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(1)
+        op = store.ack(receipt)
+        store.finish(Write, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        again = store.ack(receipt)
+        store.settle()
+        assert store.reply(again) is Reply.OK
+        assert store.rest().stats.unflushed_bytes == 0
+
+    def test_after_the_deadline_still_brings_the_message_back(self, popped: Any) -> None:
+        """A29: the timer that went off while the ack was on its way must not be lost."""
+        store, receipts = popped(100)
+        store.ack_many(*receipts[1:])
+        store.settle()
+        store.ack(receipts[0], timeout=99.0)
+        store.wait(31.0)
+        op = store.submit(Pop("q", 1))
+        assert store.answers[op].value == ()
+        store.finish(Write, ENOSPC)
+        assert [(each.offset, each.attempt) for each in store.pop(9)] == [(0, 2)]
+
+    def test_of_a_pop_frees_the_messages(self, popped: Any) -> None:
+        store, _ = popped(2)
+        op = store.submit(Pop("q", 2))
+        other = store.submit(Pop("q", 1))
+        store.finish(Write, ENOSPC)
+        assert (store.reply(op), store.answers[op].value) == (Reply.FAILED, ())
+        store.settle()
+        assert [each.offset for each in store.answers[other].value] == [4]
+        assert store.stats.queues[QueueId("q")].free == 2
+        store = store.process_crash().settle()
+        store.publish(10)
+        assert [(each.offset, each.attempt) for each in store.pop(3)] == [(2, 1), (3, 1), (5, 1)]
+
+    def test_of_a_redelivery_leaves_the_old_delivery_expired(self, popped: Any) -> None:
+        store, (receipt,) = popped(1)
+        store.publish(1)
+        store.wait(30.0)
+        op = store.submit(Pop("q", 1))
+        assert store.reply(store.ack(receipt)) is Reply.EXPIRED
+        store.finish(Write, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.ack(receipt)) is Reply.EXPIRED
+        assert [each.attempt for each in store.pop(1)] == [2]
+
+    @pytest.mark.parametrize("short", [0, 1, 30, 64])
+    def test_torn_bytes_are_overwritten(self, popped: Any, short: Any) -> None:
+        store, (first, second, third) = popped()
+        store.ack(first)
+        store.finish(Write, Failed(28, short))
+        store.ack_many(second, third)
+        store.settle()
+        store = store.process_crash()
+        assert store.stats.recovery.cut_bytes == 0
+        stages = [store.core.stage(receipt) for receipt in (first, second, third)]
+        assert stages == [None, Stage.SUSPECT, Stage.SUSPECT]
+
+    def test_whole_records_in_it_are_stored(self, popped: Any) -> None:
+        store, (first, second, third) = popped()
+        store.ack(first)
+        ops = [store.ack(second), store.ack(third)]
+        store.finish(Write)
+        (write,) = store.waiting(Write)
+        store.finish(Write, Failed(28, len(write.data) - 1))
+        assert [store.reply(op) for op in ops] == [Reply.OK, Reply.FAILED]
+        store.settle()
+        store = store.process_crash()
+        stages = [store.core.stage(receipt) for receipt in (first, second, third)]
+        assert stages == [Stage.SUSPECT, Stage.SUSPECT, None]
+
+    def test_of_the_first_header(self, drive: Any) -> None:
+        store = drive()
+        store.publish(5)
+        store.finish(Create)
+        op = store.submit(Pop("q", 1))
+        store.finish(Write, Failed(28, 10))
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.submit(Pop("q", 1))) is Reply.BUSY
+        store.rest()
+        assert len(store.pop(1)) == 1
+        assert len(store.process_crash().core.queues) == 1
+
+    def test_of_a_header_that_was_written_whole(self, drive: Any) -> None:
+        store = drive()
+        store.publish(5)
+        store.finish(Create)
+        op = store.submit(Pop("q", 1))
+        store.finish(Write, Failed(28, HEADER_BYTES))
+        assert [effect.at for effect in store.waiting(Write)] == [HEADER_BYTES]
+        store.settle()
+        assert store.reply(op) is Reply.OK
+
+    def test_of_a_creation(self, drive: Any) -> None:
+        store = drive()
+        store.publish(5)
+        op = store.submit(Pop("q", 1))
+        store.finish(Create, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.submit(Pop("q", 1))) is Reply.BUSY
+        store.rest()
+        assert len(store.pop(1)) == 1
+        assert store.stats.epoch == 1
+
+    def test_of_a_rotation(self, popped: Any) -> None:
+        store, (first, second, _) = popped(segment_bytes=100)
+        op = store.ack(first)
+        store.finish(Create, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        op = store.ack(second)
+        store.finish(Create)
+        store.finish(Write)
+        assert store.reply(op) is Reply.OK
+        assert store.rest().power_loss().settle().core.stage(second) is Stage.FLUSHED
+
+    def test_while_writing_again(self, popped: Any) -> None:
+        store, (first, second, third) = popped()
+        for receipt in (first, second):
+            store.ack(receipt)
+            store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create)
+        op = store.ack(third)
+        (write,) = store.waiting(Write)
+        store.finish(Write, Failed(28, len(write.data) - 1))  # the first of two is whole
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.ack(third)) is Reply.BUSY
+        crashed = store.process_crash()
+        assert [crashed.core.stage(each) for each in (first, second)] == [Stage.SUSPECT] * 2
+        store.rest()
+        assert [store.core.stage(each) for each in (first, second)] == [Stage.COMMITTED] * 2
+        crashed = store.power_loss().settle()
+        assert [crashed.core.stage(each) for each in (first, second)] == [Stage.FLUSHED] * 2
+
+    def test_of_the_creation_that_a_failed_sync_asks_for(self, popped: Any) -> None:
+        store, (first, second, _) = popped()
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create, ENOSPC)
+        assert store.stats.failures == 2
+        assert store.reply(store.ack(second)) is Reply.BUSY
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+        assert store.stats.failures == 0
+
+    def test_when_a_failed_sync_has_condemned_its_file(self, popped: Any) -> None:
+        store, (first, second, _) = popped()
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        op = store.ack(second)
+        store.finish(Sync, EIO)
+        store.finish(Write, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+        assert store.core.stage(second) is None
+
+    def test_when_a_failed_sync_came_during_a_creation(self, popped: Any) -> None:
+        store, (first, second, _) = popped(segment_bytes=200)
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        op = store.ack(second)  # into a new segment
+        store.finish(Sync, EIO)
+        store.finish(Create, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+
+
+class TestRotation:
+    def test_the_next_cycle_syncs_both_files_and_the_directory(self, popped: Any) -> None:
+        """B05: the tail of the old segment."""
+        store, receipts = popped(4, segment_bytes=200)
+        for receipt in receipts:
+            store.ack(receipt)
+            while store.pending:
+                store.finish(object)
+        assert len([name for name in store.files.cached if name.startswith("log-")]) > 1
+        op = store.flush()
+        synced = [effect.file for effect in store.waiting(Sync)]
+        assert synced == ["log-00000001.seg", "log-00000002.seg"]
+        assert len(store.waiting(SyncDir)) == 1
+        store.settle()
+        assert store.reply(op) is Reply.OK
+        store = store.power_loss().settle()
+        assert all(store.core.stage(receipt) is Stage.FLUSHED for receipt in receipts)
+
+    def test_of_the_old_file_failing_makes_both_suspect(self, popped: Any) -> None:
+        store, receipts = popped(4, segment_bytes=200)
+        for receipt in receipts:
+            store.ack(receipt)
+            store.settle()
+        op = store.flush()
+        store.finish(Sync, EIO, file="log-00000001.seg")
+        assert store.core.stage(receipts[-1]) is Stage.SUSPECT
+        store.rest()
+        assert store.reply(op) is Reply.OK
+        store = store.power_loss().settle()
+        assert all(store.core.stage(receipt) is Stage.FLUSHED for receipt in receipts)
+
+
+class TestLimits:
+    def test_from_half_on_answers_wait_and_at_the_limit_it_is_busy(self, popped: Any) -> None:
+        store, receipts = popped(8, max_unflushed_records=6)
+        ops = []
+        for receipt in receipts:
+            ops.append(store.ack(receipt))
+            if store.waiting(Write):
+                store.finish(Write)
+        replies = [store.reply(op) for op in ops]
+        assert replies == [Reply.OK] * 2 + [None] * 4 + [Reply.BUSY] * 2
+        store.settle()
+        assert [store.reply(op) for op in ops][:6] == [Reply.OK] * 6
+        again = store.ack(receipts[-1])
+        store.finish(Write)
+        assert store.reply(again) is Reply.OK
+
+    def test_bytes_count_too(self, popped: Any) -> None:
+        store, receipts = popped(8, max_unflushed_bytes=200)
+        ops = [store.ack(receipt) for receipt in receipts]
+        assert [store.reply(op) for op in ops].count(Reply.BUSY) == 4
+
+
+class TestClose:
+    def test_makes_all_durable_and_answers_everybody(self, popped: Any) -> None:
+        store, (first, second, _) = popped()
+        ops = [store.ack(first), store.ack(second), store.flush()]
+        close = store.close()
+        store.settle()
+        assert [store.reply(op) for op in ops] == [Reply.OK] * 3
+        assert store.reply(close) is Reply.OK
+        assert store.core.next_tick() is None
+        store = store.power_loss()
+        assert store.stats.recovery.rewritten == 0
+        assert store.committed() == 2
+
+    def test_of_a_failing_store_ends_in_time(self, popped: Any) -> None:
+        store, (first, _second, _) = popped(mode="sync")
+        ack = store.ack(first)
+        close = store.close(timeout=2.0)
+        store.finish(Write)
+        store.finish(Sync, EIO)
+        store.wait(2.0)
+        assert store.reply(ack) is Reply.UNKNOWN
+        assert store.reply(close) is Reply.UNKNOWN
+        assert store.pending != {}
+        for io in list(store.pending):
+            store.release(io)
+        assert store.stats.operations == 0
+        assert store.core.take_effects() == []
+
+    def test_writes_the_offsets(self, popped: Any) -> None:
+        store, (first, *_) = popped(offset_interval=1000.0)
+        store.ack(first)
+        store.close()
+        store.settle()
+        assert store.power_loss().stats.recovery.rewritten == 0
+        assert "offsets" in store.files.after_power_loss().cached
+
+    def test_of_an_untouched_store(self, drive: Any) -> None:
+        store = drive()
+        close = store.close()
+        store.settle()
+        assert store.reply(close) is Reply.OK
+        assert "offsets" not in store.files.cached
+
+
+class TestVariants:
+    """The decisions that a broken variant overrides are where it looks for them."""
+
+    def test_a_log_that_forgets_the_old_segment_loses_it(self, drive: Any) -> None:
+        class Forgetful(Log):
+            def rotate(self, segment: Any) -> None:
+                self.current = segment
+                self.unsynced_entry = True
+
+        class Variant(Core):
+            log_class = Forgetful
+
+        store = drive(core=Variant, segment_bytes=200).settle()
+        store.publish(9)
+        for delivery in store.pop(5):
+            store.ack(delivery.receipt)
+            store.settle()
+        op = store.flush()
+        assert store.settle().reply(op) is Reply.OK
+        assert store.power_loss().stats.recovery.records < 6
+
+    def test_a_flusher_that_trusts_a_failed_sync_lies(self, drive: Any) -> None:
+        class Trusting(Flusher):
+            def sync_failed(self, now: Any) -> None:
+                self.sync_succeeded(now)
+
+        class Variant(Core):
+            flusher_class = Trusting
+
+        store = drive(core=Variant, mode="sync").settle()
+        store.publish(1)
+        (delivery,) = store.pop(1)
+        op = store.ack(delivery.receipt)
+        store.finish(Write)
+        store.finish(Sync, EIO)
+        assert store.reply(op) is Reply.OK
+        assert store.power_loss().core.stage(delivery.receipt) is None
