@@ -37,16 +37,17 @@ class IoCounts:
 
 
 def commit_is_monotone(before: Sighting | None, now: Sighting, *, restarted: bool) -> str | None:
-    """The offset never goes back; a restart may take it back to what was on the disk, and no further."""
+    """The offset never goes back; a restart may take it back to what was held to be on the disk, and no further.
+
+    `before.persisted` is the most that the store ever held to be on the disk.
+    """
     if before is None:
         return None
-    if now.persisted < before.persisted:
-        return f"the offset went back to {now.persisted}, though {before.persisted} was on the disk"
-    if restarted:
-        low = now.committed < before.persisted
-        return f"recovery took the offset back to {now.committed}, {before.persisted} was on the disk" if low else None
-    low = now.committed < before.committed
-    return f"the offset went back from {before.committed} to {now.committed}" if low else None
+    if now.committed < before.persisted:
+        return f"the offset went back to {now.committed}, though {before.persisted} was on the disk"
+    if now.committed < before.committed and not restarted:
+        return f"the offset went back from {before.committed} to {now.committed}"
+    return None
 
 
 def commit_is_safe(now: Sighting, *, unsettled: Iterable[int], unflushed: Iterable[int]) -> str | None:

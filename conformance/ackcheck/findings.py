@@ -1,0 +1,52 @@
+"""What a campaign brings home: how often what was tried and checked, and what broke.
+
+>>> report = GradeReport(grade="sim", seed=1)
+>>> report.finding is None
+True
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from attrs import Factory, define, frozen
+
+from ackcheck.history import Line
+from ackmodel import Clause
+
+Grade = Literal["sim", "process", "power"]
+"""How real the faults are: a simulated disk, a killed process, a machine that loses power."""
+
+
+@frozen
+class Finding:
+    """A clause that is broken, and the shortest way there that was found.
+
+    `test` is a Python program that shows it again; empty where chance outside our control plays a part.
+    """
+
+    clause: Clause
+    why: str
+    grade: Grade
+    seed: int
+    lines: tuple[Line, ...] = ()
+    test: str = ""
+
+
+@define
+class GradeReport:
+    """One campaign of one grade against one store. `cases` are runs from an empty directory.
+
+    `checked` counts how often each clause could have failed, `ran` how often each operation and fault really ran.
+    `not_judged` says why nothing could be tried, if so.
+    """
+
+    grade: Grade
+    seed: int
+    cases: int = 0
+    seconds: float = 0.0
+    checked: Counter[Clause] = Factory(Counter)
+    ran: Counter[str] = Factory(Counter)
+    finding: Finding | None = None
+    not_judged: str = ""

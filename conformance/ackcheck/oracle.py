@@ -1,0 +1,267 @@
+"""The oracle: holds what is seen of a store against the model, and counts what it held.
+
+It keeps a contract (`ackmodel.contract`) for each message and calls the monitors (`ackmodel.monitors`) for what a store
+shows of itself; it has no rules of its own. All grades of faults feed the same oracle.
+
+>>> from ackmodel import Level
+>>> from ackmodel.events import Reply
+>>> oracle = Oracle(Level.PAGE_CACHE)
+>>> oracle.pop_asked(1, "q", deadline=30.0)
+>>> oracle.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+>>> oracle.ack_asked(2, ["r1"], at=1.0)
+>>> oracle.ack_answered(2, [Reply.OK], at=1.0)
+>>> oracle.drained("q", [], at=99.0)
+>>> [clause.value for clause in sorted(oracle.checked)]
+['no-return', 'receipt-is-exact', 'reply-exactly-once']
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import Factory, define, evolve, frozen
+
+from ackmodel import Clause, Contract, ContractBroken, Level, monitors
+from ackmodel.events import (
+    Absent,
+    AckAnswered,
+    AckAsked,
+    Event,
+    MadeDurable,
+    Popped,
+    PopUnanswered,
+    PowerLost,
+    ProcessCrashed,
+    Reply,
+    Restarted,
+    SyncEnded,
+    WriteFailed,
+)
+from ackmodel.monitors import IoCounts, Sighting
+
+Key = tuple[str, int]
+"""A message: its queue, and its place in it."""
+
+
+class Broken(AssertionError):
+    """A clause is broken; `clause` names it."""
+
+    def __init__(self, clause: Clause, why: str):
+        super().__init__(f"{clause.value}: {why}")
+        self.clause = clause
+        self.why = why
+
+
+@frozen
+class Seen:
+    """One delivery, as a pop returned it."""
+
+    receipt: str
+    offset: int
+    deadline: float
+
+
+@define
+class Oracle:
+    """Judges one run of one store that claims `level`. Methods raise `Broken` at the first impossible observation."""
+
+    level: Level
+    checked: Counter[Clause] = Factory(Counter)
+    contracts: dict[Key, Contract] = Factory(dict)
+    _receipts: dict[str, Key] = Factory(dict)
+    _pops: dict[int, tuple[str, float]] = Factory(dict)
+    _acks: dict[int, tuple[str, ...]] = Factory(dict)
+    _barriers: dict[int, frozenset[Key]] = Factory(dict)
+    _acknowledged: set[Key] = Factory(set)
+    _sightings: dict[str, Sighting] = Factory(dict)
+    _answers: Counter[int] = Factory(Counter)
+    _restarted: set[str] = Factory(set)
+
+    # --- what the clients see ---------------------------------------------------------------------------------------
+
+    def published(self, queue: str, end: int) -> None:
+        """`queue` holds the messages 0 to `end` - 1."""
+        for offset in range(end):
+            self.contracts.setdefault((queue, offset), Contract(self.level))
+
+    def pop_asked(self, op: int, queue: str, deadline: float) -> None:
+        """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
+        self._pops[op] = (queue, deadline)
+
+    def popped(self, op: int, queue: str, deliveries: Sequence[Seen], at: float) -> None:
+        """A pop was answered OK with these deliveries."""
+        self._ended(op)
+        self._pops.pop(op, None)
+        for seen in deliveries:
+            key = (queue, seen.offset)
+            self._check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
+            self._receipts[seen.receipt] = key
+            self._acknowledged.discard(key)
+            self._observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
+
+    def pop_refused(self, op: int, reply: Reply) -> None:
+        """A pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
+        self._ended(op)
+        queue, deadline = self._pops.pop(op)
+        if reply is Reply.UNKNOWN:
+            self._perhaps_hidden(queue, deadline)
+
+    def ack_asked(self, op: int, receipts: Sequence[str], at: float) -> None:
+        """An ack of these receipts was asked for, as one operation."""
+        self._acks[op] = tuple(receipts)
+        for index, receipt in enumerate(receipts):
+            if receipt in self._receipts:
+                self._observe(self._receipts[receipt], AckAsked(_item(op, index), receipt, at=at))
+
+    def ack_answered(self, op: int, replies: Sequence[Reply], at: float) -> None:
+        """An ack was answered, item by item."""
+        self._ended(op)
+        receipts = self._acks.pop(op)
+        wrong = len(receipts) != len(replies)
+        self._check(Clause.RECEIPT_IS_EXACT, f"{len(receipts)} receipts got {len(replies)} replies" if wrong else None)
+        for index, (receipt, reply) in enumerate(zip(receipts, replies, strict=True)):
+            key = self._receipts.get(receipt)
+            if key is None:
+                settles = reply in (Reply.OK, Reply.SETTLED)
+                why = f"a receipt that was never issued was answered {reply.value}" if settles else None
+                self._check(Clause.RECEIPT_IS_EXACT, why)
+                continue
+            self._observe(key, AckAnswered(_item(op, index), reply, at=at))
+            if reply in (Reply.OK, Reply.SETTLED):
+                self._acknowledged.add(key)
+
+    def barrier_asked(self, op: int) -> None:
+        """A flush was asked for: it covers the acks that have been answered OK by now."""
+        self._barriers[op] = frozenset(self._acknowledged)
+
+    def barrier_answered(self, op: int, reply: Reply) -> None:
+        """A flush was answered; OK promises that what it covers survives power loss."""
+        self._ended(op)
+        covered = self._barriers.pop(op)
+        if reply is Reply.OK:
+            self.durable(covered & self._acknowledged, "barrier")
+
+    def durable(self, keys: Iterable[Key], by: str) -> None:
+        """The acks of these messages are promised to survive power loss."""
+        for key in sorted(keys):
+            self._observe(key, MadeDurable(by))
+
+    def drained(self, queue: str, returned: Iterable[int], at: float) -> None:
+        """The queue was popped until it was empty; only `returned` came (they were told by `popped` too)."""
+        came = set(returned)
+        for key in sorted(self.contracts):
+            if key[0] == queue and key[1] not in came:
+                self._observe(key, Absent(at=at))
+
+    # --- what the harness does to the store -------------------------------------------------------------------------
+
+    def stopped(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
+        """The store stopped and was opened again; what was asked and not answered has an unknown outcome."""
+        for queue, deadline in self._pops.values():
+            self._perhaps_hidden(queue, deadline)
+        self._pops.clear()
+        self._acks.clear()
+        self._barriers.clear()
+        if isinstance(event, PowerLost):
+            self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
+        self._restarted.update(self._sightings)
+        self._tell_all(event)
+
+    def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
+        """The store cannot be opened any more after `event`: nothing has survived; return what that breaks."""
+        clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
+        return Broken(clause, f"the store cannot be opened any more: {type(error).__name__}: {error}")
+
+    def write_failed(self) -> None:
+        """A write of the store returned an error."""
+        self._tell_all(WriteFailed())
+
+    def sync_ended(self, outcome: str) -> None:
+        """A sync of the store ended: "ok", "failed", "timed out"."""
+        self._tell_all(SyncEnded(outcome))
+
+    # --- what the store shows of itself -----------------------------------------------------------------------------
+
+    def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
+        """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
+        before = self._sightings.get(queue)
+        restarted = queue in self._restarted
+        self._check(Clause.COMMIT_IS_MONOTONE, monitors.commit_is_monotone(before, now, restarted=restarted))
+        if unflushed is not None:
+            unsettled = [
+                offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
+            ]
+            self._check(Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed))
+        most = max(now.persisted, before.persisted if before else 0)
+        self._sightings[queue] = evolve(now, persisted=most)
+        self._restarted.discard(queue)
+
+    def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
+        """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
+        self._check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
+
+    def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
+        """The store had nothing to do for `idle` seconds, on a disk that works."""
+        self._check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
+
+    def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
+        """Everything is settled, flushed and committed; this is what the store has outstanding."""
+        self._check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(outstanding))
+
+    def saw_all_settled(self, now: Sighting, end: int) -> None:
+        """Every message of a queue is settled and flushed, and the store was idle since."""
+        self._check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
+
+    def closed(self, reply: Reply) -> None:
+        """The store was closed, and answered."""
+        unanswered = len(self._pops) + len(self._acks) + len(self._barriers)
+        self._check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered))
+
+    # --- within -----------------------------------------------------------------------------------------------------
+
+    def _check(self, clause: Clause, why: str | None) -> None:
+        self.checked[clause] += 1
+        if why is not None:
+            raise Broken(clause, why)
+
+    def _ended(self, op: int) -> None:
+        self._answers[op] += 1
+        self._check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, self._answers[op]))
+
+    def _strange(self, receipt: str, key: Key) -> str | None:
+        known = self._receipts.get(receipt)
+        return f"the receipt of {_name(key)} was issued before, for {_name(known)}" if known is not None else None
+
+    def _perhaps_hidden(self, queue: str, deadline: float) -> None:
+        for key in sorted(self.contracts):
+            if key[0] == queue:
+                self._observe(key, PopUnanswered(deadline))
+
+    def _tell_all(self, event: Event) -> None:
+        for key in sorted(self.contracts):
+            self._observe(key, event)
+
+    def _observe(self, key: Key, event: Event) -> None:
+        contract = self.contracts.setdefault(key, Contract(self.level))
+        self.checked.update(contract.stakes(event))
+        try:
+            contract.observe(event)
+        except ContractBroken as broken:
+            why = str(broken).partition(": ")[2]
+            raise Broken(self._refined(key, broken), f"{_name(key)}: {why}") from broken
+
+    def _refined(self, key: Key, broken: ContractBroken) -> Clause:
+        """A message in limbo that the offset has passed is the offset's fault."""
+        seen = self._sightings.get(key[0])
+        passed = seen is not None and key[1] < seen.committed
+        return Clause.COMMIT_IS_SAFE if broken.clause is Clause.NO_LIMBO and passed else broken.clause
+
+
+def _item(op: int, index: int) -> int:
+    """Number each item of a batch as an operation of its own."""
+    return op * 100_000 + index
+
+
+def _name(key: Key | None) -> str:
+    return f"{key[0]}[{key[1]}]" if key else "nothing"

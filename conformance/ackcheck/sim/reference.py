@@ -1,0 +1,106 @@
+"""The reference store as a stepped target: the sans-I/O core, driven by the simulation.
+
+>>> from ackcheck.sim.disk import Disk
+>>> target = Reference()
+>>> target.open(Disk(), now=0.0)
+>>> {io.action for io in target.take()} <= {"create", "write", "sync", "sync_directory", "rename", "unlink"}
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from ackcheck.oracle import Seen
+from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
+from ackmodel.events import Reply
+from ackmodel.monitors import Sighting
+from ackstore import core, effects, recovery, requests
+from ackstore.config import Config
+from ackstore.replies import Delivery
+from ackstore.replies import Reply as StoreReply
+
+SMALL = Config(segment_bytes=300, flush_interval=0.1, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
+"""Settings under which segments are switched and timers run within a few steps."""
+
+OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
+
+
+@define
+class Reference:
+    """The reference store, or a broken variant of it (`core_class`)."""
+
+    config: Config = SMALL
+    core_class: type[core.Core] = core.Core
+    _core: core.Core = field(init=False)
+
+    def open(self, directory: Directory, now: float) -> None:
+        self._core = self.core_class(self.config, recovery.recover(self.config, directory), now)
+
+    def publish(self, queue: str, end: int, now: float) -> None:
+        self._core.submit(0, requests.Publish(queue, end), now)
+
+    def pop(self, op: int, queue: str, count: int, invisible: float, now: float) -> None:
+        self._core.submit(op, requests.Pop(queue, count, invisible), now)
+
+    def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
+        request = requests.Ack(receipts[0]) if len(receipts) == 1 else requests.AckMany(receipts)
+        self._core.submit(op, request, now)
+
+    def flush(self, op: int, now: float) -> None:
+        self._core.submit(op, requests.Flush(), now)
+
+    def close(self, op: int, now: float) -> None:
+        self._core.submit(op, requests.Close(), now)
+
+    def take(self) -> list[Told]:
+        return [told for io, effect in self._core.take_effects() if (told := _told(io, effect))]
+
+    def finish(self, io: int, outcome: Outcome, now: float) -> None:
+        result = effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
+        self._core.complete(io, result, now)
+
+    def tick(self, now: float) -> None:
+        self._core.tick(now)
+
+    def next_tick(self) -> float | None:
+        return self._core.next_tick()
+
+    def look(self, receipts: Sequence[str]) -> Look:
+        stats = self._core.stats()
+        stages = {receipt: self._core.stage(receipt) for receipt in receipts}
+        return Look(
+            offsets={str(queue): Sighting(seen.committed, seen.persisted) for queue, seen in stats.queues.items()},
+            unflushed=stats.unflushed_records,
+            outstanding={name: float(getattr(stats, name)) for name in OUTSTANDING},
+            flushed={receipt: stage.survives_power_loss for receipt, stage in stages.items() if stage is not None},
+        )
+
+
+def _told(io: int, effect: effects.Effect) -> Told | None:
+    match effect:
+        case effects.Create(file):
+            return Io(io, "create", file)
+        case effects.Write(file, at, data):
+            return Io(io, "write", file, at=at, data=data)
+        case effects.Sync(file):
+            return Io(io, "sync", file)
+        case effects.SyncDir():
+            return Io(io, "sync_directory")
+        case effects.Rename(source, target):
+            return Io(io, "rename", source, target=target)
+        case effects.Unlink(file):
+            return Io(io, "unlink", file)
+        case effects.Durable(op):
+            return BecameDurable(op)
+        case effects.Answer(op, reply, value):
+            return _ended(op, reply, value) if op else None
+
+
+def _ended(op: int, reply: StoreReply, value: tuple[object, ...] | None) -> Ended:
+    items = value or ()
+    deliveries = [Seen(d.receipt, d.offset, d.deadline) for d in items if isinstance(d, Delivery)]
+    replies = [Reply(item.value) for item in items if isinstance(item, StoreReply)]
+    return Ended(op, Reply(reply.value), tuple(deliveries), tuple(replies))

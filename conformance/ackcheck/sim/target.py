@@ -1,0 +1,148 @@
+"""What a store provides to be judged in the simulated grade: its I/O is handed out, and completed from outside.
+
+A stepped target does no I/O, has no clock and starts no thread. It is told the time with every call; it hands out what
+it wants done with `take`, and is told each result with `finish`, in any order, late, or never. Reading files is direct.
+
+>>> Io(id=1, action="write", file="log", at=40, data=b"abc").describe()
+'write log @40, 3 bytes'
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
+
+from attrs import Factory, field, frozen
+
+from ackcheck.oracle import Seen
+from ackmodel.events import Reply
+from ackmodel.monitors import Sighting
+
+Action = Literal["create", "write", "sync", "sync_directory", "rename", "unlink"]
+
+
+@frozen
+class Io:
+    """One thing that the target wants done; `id` is its own, and comes back with the result."""
+
+    id: int
+    action: Action
+    file: str = ""
+    at: int = 0
+    data: bytes = field(default=b"", repr=False)
+    target: str = ""
+
+    @property
+    def syncs(self) -> bool:
+        """Whether this is a sync of a file or of the directory."""
+        return self.action in ("sync", "sync_directory")
+
+    def describe(self) -> str:
+        """Return it in the words of a history."""
+        match self.action:
+            case "write":
+                return f"write {self.file} @{self.at}, {len(self.data)} bytes"
+            case "rename":
+                return f"rename {self.file} to {self.target}"
+            case "sync_directory":
+                return "sync the directory"
+        return f"{self.action} {self.file}"
+
+
+@frozen
+class Ended:
+    """An operation ended: with a reply, and for a pop with deliveries, for a batch with a reply an item."""
+
+    op: int
+    reply: Reply
+    deliveries: tuple[Seen, ...] = ()
+    replies: tuple[Reply, ...] = ()
+
+
+@frozen
+class BecameDurable:
+    """The durable callback of an ack ran."""
+
+    op: int
+
+
+Told: TypeAlias = Io | Ended | BecameDurable
+
+
+@frozen
+class Outcome:
+    """The result of an I/O: success, or an error and how many bytes were written before it."""
+
+    error: int = 0
+    written: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is success."""
+        return not self.error
+
+    def describe(self) -> str:
+        """Return it in the words of a history."""
+        return "ok" if self.ok else errno.errorcode[self.error]
+
+
+@frozen
+class Look:
+    """What a target shows of itself; a field that is None cannot be seen, and what needs it is not judged.
+
+    `offsets` by queue; `unflushed` counts records that are not flushed; `outstanding` is zero throughout when there is
+    nothing to do; `flushed` says of a receipt whose ack was accepted whether it is held for flushed.
+    """
+
+    offsets: Mapping[str, Sighting] | None = None
+    unflushed: int | None = None
+    outstanding: Mapping[str, float] = Factory(dict)
+    flushed: Mapping[str, bool] | None = None
+
+
+class Directory(Protocol):
+    """What a target reads when it opens."""
+
+    def names(self) -> list[str]:
+        """Return the names of the files."""
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+
+
+class SteppedTarget(Protocol):
+    """A store whose I/O is handed to the simulation. `now` is in seconds, and never goes back."""
+
+    def open(self, directory: Directory, now: float) -> None:
+        """Take up what the directory holds; raise if it cannot be opened."""
+
+    def publish(self, queue: str, end: int, now: float) -> None:
+        """Note that `queue` holds the messages 0 to `end` - 1."""
+
+    def pop(self, op: int, queue: str, count: int, invisible: float, now: float) -> None:
+        """Begin operation `op`: hand out up to `count` messages."""
+
+    def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
+        """Begin operation `op`: settle one delivery, or several as one batch."""
+
+    def flush(self, op: int, now: float) -> None:
+        """Begin operation `op`: a barrier."""
+
+    def close(self, op: int, now: float) -> None:
+        """Begin operation `op`: drain, and end."""
+
+    def take(self) -> list[Told]:
+        """Return what is new: I/O to be done, operations that ended."""
+
+    def finish(self, io: int, outcome: Outcome, now: float) -> None:
+        """Take the result of an I/O."""
+
+    def tick(self, now: float) -> None:
+        """Do what the time asks for."""
+
+    def next_tick(self) -> float | None:
+        """Return when `tick` matters next."""
+
+    def look(self, receipts: Sequence[str]) -> Look:
+        """Show what can be seen; `receipts` are the ones asked about."""

@@ -1,0 +1,49 @@
+"""One bug of the zoo: a broken variant of the reference store, and what is known of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from attrs import frozen
+
+from ackmodel import Clause, CommitPolicy, Level
+from ackstore.core import Core
+
+
+class UnknownBug(ValueError):
+    """A bug was named that the zoo does not have; the message offers the nearest names."""
+
+
+@frozen
+class Bug:
+    """One real bug, rebuilt in the reference store.
+
+    `name` is its name in the catalogue, `core` the broken store, `breaks` the clauses any of which may be the first to
+    fall, `source` the projects that shipped it. `level` and `commit` are the settings under which it shows.
+    """
+
+    name: str
+    core: type[Core]
+    breaks: tuple[Clause, ...]
+    source: str
+    level: Level = Level.PAGE_CACHE
+    commit: CommitPolicy = CommitPolicy.ACK
+
+    @property
+    def mechanism(self) -> str:
+        """What the broken store does, in a sentence: the docstring of its core."""
+        return " ".join((self.core.__doc__ or "").split())
+
+
+def zoo_of(bugs: Iterable[Bug]) -> Mapping[str, Bug]:
+    """Return the bugs by name."""
+    return MappingProxyType({bug.name: bug for bug in bugs})
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a hint for a misspelt name."""
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    return "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the bugs are: " + ", ".join(known)

@@ -1,0 +1,93 @@
+"""Bugs between the page cache and the disk."""
+
+from __future__ import annotations
+
+from ackcheck.zoo.bug import Bug
+from ackmodel import Clause
+from ackstore.core import Core
+from ackstore.flusher import Flusher
+from ackstore.log import Log, Segment
+
+
+class _FailureIsSuccess(Flusher):
+    def sync_failed(self, now: float) -> None:
+        self.sync_failures += 1
+        self.sync_succeeded(now)
+
+
+class WatermarkAdvancesOnError(Core):
+    """The error of fsync is caught and logged, and the flushed watermark moves all the same."""
+
+    flusher_class = _FailureIsSuccess
+
+
+class _TimeoutIsSuccess(Flusher):
+    def sync_timed_out(self, now: float) -> None:
+        self.sync_timeouts += 1
+        self.sync_succeeded(now)
+
+
+class TimeoutTreatedAsStored(Core):
+    """A flush that timed out is counted among the successes, though nobody knows how it will end."""
+
+    flusher_class = _TimeoutIsSuccess
+
+
+class _SyncsTheSameFilesAgain(Flusher):
+    def sync_failed(self, now: float) -> None:
+        segments, since = self.segments, self.covered_since
+        self._end()
+        self.sync_failures += 1
+        self._pause(now)
+        for segment in segments:
+            segment.dirty = True
+        self.log.unsynced_entry = True
+        if self.log.dirty_since is None:
+            self.log.dirty_since = since if since is not None else now
+
+
+class RetriedSyncReportsSuccess(Core):
+    """After EIO the same file is synced again; the kernel has marked its pages clean, so that succeeds."""
+
+    flusher_class = _SyncsTheSameFilesAgain
+
+
+class _ForgetsTheOldSegment(Log):
+    def rotate(self, segment: Segment) -> None:
+        if self.current is not None:
+            self.current.dirty = False
+        super().rotate(segment)
+
+
+class OldSegmentNotSynced(Core):
+    """When a segment is full, the next sync goes to the new one only: the old one's tail is never synced."""
+
+    log_class = _ForgetsTheOldSegment
+
+
+BUGS = (
+    Bug(
+        "flushed-watermark-advances-on-fsync-error",
+        WatermarkAdvancesOnError,
+        (Clause.FLUSH_IS_REAL, Clause.REPLY_AFTER_STAGE, Clause.SURVIVES_POWER_LOSS),
+        "RocketMQ #2706, #5235, #3129, #9713",
+    ),
+    Bug(
+        "retry-fsync-after-eio-reports-success",
+        RetriedSyncReportsSuccess,
+        (Clause.FLUSH_REWRITES, Clause.SURVIVES_POWER_LOSS),
+        "PostgreSQL fsyncgate; beanstalkd #477; RocketMQ",
+    ),
+    Bug(
+        "flush-timeout-treated-as-stored",
+        TimeoutTreatedAsStored,
+        (Clause.REPLY_NEVER_FALSE, Clause.SURVIVES_POWER_LOSS),
+        "RocketMQ #4806",
+    ),
+    Bug(
+        "old-segment-not-fsynced-on-rotation",
+        OldSegmentNotSynced,
+        (Clause.SURVIVES_POWER_LOSS,),
+        "Redis #11004; Artemis ARTEMIS-2414",
+    ),
+)
