@@ -103,8 +103,14 @@ class Core:
             cut_bytes=recovered.cut_bytes,
         )
         random = Random(config.seed)
-        number, proved = recovered.next_number, recovered.proved
-        self.log = self.log_class(self, config, number=number, flushed=proved, rewrites=rewrites)
+        self.log = self.log_class(
+            self,
+            config,
+            number=recovered.next_number,
+            parent=recovered.parent,
+            flushed=recovered.proved,
+            rewrites=rewrites,
+        )
         self.directory = Directory(self)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)

@@ -109,11 +109,15 @@ class Segment:
 class Log:
     """Append-only storage of records, as effects asked of `host`."""
 
-    def __init__(self, host: Host, config: Config, *, number: int, flushed: int, rewrites: list[Record]) -> None:
+    def __init__(
+        self, host: Host, config: Config, *, number: int, parent: int, flushed: int, rewrites: list[Record]
+    ) -> None:
         self.host = host
         self.config = config
         self.epoch = number
         """Which open of the store this is: the number of the first segment it creates."""
+        self.parent = parent
+        """The epoch whose history this one continues."""
         self.next_number = number
         self.flushed = flushed
         """LSN of the last FLUSHED record."""
@@ -121,6 +125,8 @@ class Log:
         """LSN of the last record that is, or ever was, CACHED: where the history ends."""
         self.keeps = self.last
         """Where it ended when the store was opened."""
+        self.base = flushed
+        """Up to where it was proved then."""
         self.fresh: list[Record] = []
         """Not CACHED, and in no write."""
         self.rewrites = rewrites
@@ -242,7 +248,9 @@ class Log:
         return Header(
             number=segment.number,
             epoch=self.epoch,
+            parent=self.parent,
             keeps=self.keeps,
+            base=self.base,
             first=self.rewrites[0].lsn if self.rewrites else self.last + 1,
             synced=self.flushed,
         )

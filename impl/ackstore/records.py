@@ -2,8 +2,8 @@
 
 A segment is a header and then records, back to back (all integers little-endian):
 
-    header  magic "ACKSTORE" | version u32 | number u64 | epoch u64 | keeps u64 | first u64
-            | synced u64 | crc32
+    header  magic "ACKSTORE" | version u32 | number u64 | epoch u64 | parent u64 | keeps u64
+            | base u64 | first u64 | synced u64 | crc32
     record  mark ac 52 45 43 | crc32 | kind u8, 3 zero bytes | length u32 | lsn u64 | synced u64
             | payload of `length` bytes
 
@@ -13,18 +13,20 @@ reasons with:
 
 - `synced`: every record up to this LSN had been synced when this was written. It is a statement
   about the past, so it holds wherever it is found, and it is what tells damage from a torn tail.
-- `epoch`: which open of the store wrote this segment, named by the number of its first segment.
-- `keeps`: where the history ended when that open began; equal in all of its segments. What segments
-  of earlier epochs hold beyond it is not part of the history: power loss had cut it off, and its
-  LSNs were given again.
+- `epoch`: which open of the store wrote this segment, named by the number of its first segment;
+  `parent`: the latest epoch that this open found a segment of, 0 for none.
+- `keeps`: where the history ended when that open began; `base`: up to where it was proved then. Both
+  are equal in all segments of an epoch. What segments of earlier epochs hold beyond `keeps` is not
+  part of the history: power loss had cut it off, and its LSNs were given again. Where no segment of
+  the parent is left, it cannot be known what the parent had cut off, and nothing beyond `base` is.
 - `first`: the LSN of this segment's first record. Earlier segments may hold it too: a record is
   written again, unchanged, when a sync of it failed or when it was not proved synced.
 
->>> header = Header(number=3, epoch=3, keeps=9, first=10, synced=9)
+>>> header = Header(number=3, epoch=3, parent=1, keeps=9, base=9, first=10, synced=9)
 >>> data = header.encode() + encode_record(ACK, b"...", lsn=10, synced=9)
 >>> found = scan("log-00000003.seg", data + b"torn")
 >>> found.header == header, [(run.first, run.last) for run in found.runs], found.damaged_at
-(True, [(10, 10)], 91)
+(True, [(10, 10)], 107)
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from __future__ import annotations
 import struct
 from zlib import crc32
 
-from attrs import field, frozen
+from attrs import astuple, field, frozen
 
 from ackstore.errors import FutureFormat
 
@@ -47,7 +49,7 @@ ACK = 2
 """Kind of record: deliveries were settled."""
 
 _VERSION = struct.Struct("<8sI")
-_HEADER = struct.Struct("<8sIQQQQQ")
+_HEADER = struct.Struct("<8sI7Q")
 _CRC = struct.Struct("<I")
 _LEAD = struct.Struct("<4sI")
 _BODY = struct.Struct("<B3xIQQ")
@@ -61,20 +63,21 @@ _lead = _LEAD.pack
 _body = _BODY.pack
 
 
-@frozen(kw_only=True)
+@frozen
 class Header:
     """What a segment says of itself; the fields are explained above."""
 
     number: int
     epoch: int
+    parent: int
     keeps: int
+    base: int
     first: int
     synced: int
 
     def encode(self) -> bytes:
         """The header's `HEADER_BYTES` bytes."""
-        fields = self.number, self.epoch, self.keeps, self.first, self.synced
-        data = _HEADER.pack(MAGIC, VERSION, *fields)
+        data = _HEADER.pack(MAGIC, VERSION, *astuple(self))
         return data + _CRC.pack(crc32(data))
 
 
@@ -89,11 +92,11 @@ def decode_header(file: str, data: bytes) -> Header | None:
             )
     if len(data) < HEADER_BYTES:
         return None
-    magic, version, number, epoch, keeps, first, synced = _HEADER.unpack_from(data)
+    magic, version, *fields = _HEADER.unpack_from(data)
     (crc,) = _CRC.unpack_from(data, _HEADER.size)
     if magic != MAGIC or version != VERSION or crc32(data[: _HEADER.size]) != crc:
         return None
-    return Header(number=number, epoch=epoch, keeps=keeps, first=first, synced=synced)
+    return Header(*fields)
 
 
 def encode_record(kind: int, payload: bytes, lsn: int, synced: int) -> bytes:

@@ -15,7 +15,8 @@ offset file states that everything up to there had been synced (see `ackstore.re
 Where several segments hold the same LSN the newest whole copy counts. A segment's `keeps` says how
 much of the earlier epochs it continues; what they hold beyond that belongs to a history that power
 loss had ended, and is dropped before the segment's own records are added. Every segment says so for
-itself, because the one that said it first may be lost.
+itself, because the one that said it first may be lost; and what the parent epoch said counts only
+as long as a segment of it is left.
 
 >>> class Nothing:
 ...     def names(self): return []
@@ -37,7 +38,7 @@ from attrs import field, frozen
 from ackstore.config import Config
 from ackstore.errors import LogDamaged, OffsetsAheadOfLog
 from ackstore.offsetfile import OffsetFile, decode_offsets
-from ackstore.records import Header, Run, Scan, decode_record, scan
+from ackstore.records import Run, Scan, decode_record, scan
 
 OFFSETS = "offsets"
 OFFSETS_TMP = "offsets.tmp"
@@ -88,6 +89,8 @@ class Recovered:
 
     next_number: int = 1
     """The number of the segment to create."""
+    parent: int = 0
+    """The latest epoch of which there is a segment."""
     proved: int = 0
     """Everything up to this LSN had been synced."""
     last: int = 0
@@ -125,6 +128,7 @@ def recover(_config: Config, reader: Reader) -> Recovered:
     cut_records, cut_bytes = _cut(scans, last)
     return Recovered(
         next_number=max(numbers, default=0) + 1,
+        parent=max((found.header.epoch for found in scans if found.header), default=0),
         proved=proved,
         last=last,
         offsets=offsets,
@@ -137,20 +141,24 @@ def recover(_config: Config, reader: Reader) -> Recovered:
 def _history(scans: list[Scan]) -> list[Piece]:
     """Lay the segments over each other, oldest first. The result may still have holes."""
     history: list[Piece] = []
+    epochs = {0}
     for found in scans:
-        if found.header is None:
+        header = found.header
+        if header is None:
             continue
-        history = [piece for old in history for piece in _kept(old, found.header)]
+        limit = header.keeps if header.parent in epochs else header.base
+        history = [piece for old in history for piece in _kept(old, header.epoch, limit)]
+        epochs.add(header.epoch)
         for run in found.runs:
             history = _laid_over(history, Piece(run.first, run.last, run, found))
     return history
 
 
-def _kept(old: Piece, header: Header) -> list[Piece]:
-    """What of `old` is still history for the epoch of a later segment."""
-    if old.file.header is not None and old.file.header.epoch == header.epoch:
+def _kept(old: Piece, epoch: int, limit: int) -> list[Piece]:
+    """What of `old` is still history for a later segment of `epoch`."""
+    if old.file.header is not None and old.file.header.epoch == epoch:
         return [old]
-    return [old.part(0, header.keeps)] if old.first <= header.keeps else []
+    return [old.part(0, limit)] if old.first <= limit else []
 
 
 def _laid_over(history: list[Piece], new: Piece) -> list[Piece]:

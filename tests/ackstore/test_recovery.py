@@ -1,0 +1,367 @@
+"""What recovery makes of segments: whole, torn, holed, garbled, of later versions, or missing."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ackstore import Config, Core, FutureFormat, LogDamaged, LogError, Reply, Stage, StoreError, recover
+from ackstore.effects import Create, Failed, Sync, Write
+from ackstore.identity import QueueId
+from ackstore.payloads import (
+    decode_ack,
+    decode_checkpoint,
+    encode_ack,
+    encode_checkpoint,
+    encode_one_ack,
+    queue_prefix,
+)
+from ackstore.records import ACK, HEADER_BYTES, Header, encode_record, scan
+
+
+class Reader:
+    """Files given as a dict."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+
+    def names(self) -> list[str]:
+        return list(self.files)
+
+    def read(self, name: str) -> bytes:
+        return self.files[name]
+
+
+def segment(
+    number: int,
+    lsns: Any,
+    *,
+    epoch: int = 1,
+    parent: int = 0,
+    keeps: int = 0,
+    base: int = 0,
+    synced: int = 0,
+) -> bytes:
+    """A segment whose records say which segment and LSN they are of."""
+    lsns = list(lsns)
+    first = lsns[0] if lsns else keeps + 1
+    header = Header(number, epoch, parent, keeps, base, first, synced)
+    records = [encode_record(ACK, f"{number}:{lsn}".encode(), lsn, synced) for lsn in lsns]
+    return header.encode() + b"".join(records)
+
+
+def found(*segments: bytes) -> list[str]:
+    """The history that these segments hold, by the texts that `segment` gave the records."""
+    files = {f"log-{number:08d}.seg": data for number, data in enumerate(segments, 1)}
+    recovered = recover(Config(), Reader(files))
+    return [payload.decode() for _lsn, _kind, payload, _data in recovered.records()]
+
+
+def without(data: bytes, lsn: int, number: int = 1) -> bytes:
+    """The segment with zeros for one record, as a page that power loss ate."""
+    record = data.index(f"{number}:{lsn}".encode())
+    return data[: record - 32] + bytes(32) + data[record:]
+
+
+U64 = st.integers(0, 2**64 - 1)
+U32 = st.integers(0, 2**32 - 1)
+NAMES = st.text(min_size=1, max_size=20).filter(lambda s: s.isprintable() and "/" not in s)
+QUEUES = st.builds(QueueId, NAMES, NAMES, st.integers(0, 2**31 - 1))
+
+
+class TestFormat:
+    @given(QUEUES, st.lists(st.tuples(U64, U32, U64)))
+    def test_acks_round_trip(self, queue: QueueId, items: list[tuple[int, int, int]]) -> None:
+        payload = encode_ack(queue_prefix(queue.token), items)
+        assert decode_ack(payload) == (queue.token, items)
+
+    @given(QUEUES, st.tuples(U64, U32, U64))
+    def test_one_ack_is_an_ack_of_one(self, queue: QueueId, item: tuple[int, int, int]) -> None:
+        prefix = queue_prefix(queue.token)
+        assert encode_one_ack(prefix, *item) == encode_ack(prefix, [item])
+
+    @given(QUEUES, st.floats(allow_nan=False), U64, st.lists(st.tuples(U64, U32)))
+    def test_checkpoints_round_trip(
+        self, queue: QueueId, deadline: float, epoch: int, items: list[tuple[int, int]]
+    ) -> None:
+        payload = encode_checkpoint(queue_prefix(queue.token), deadline, epoch, items)
+        assert decode_checkpoint(payload) == (queue.token, deadline, epoch, items)
+
+    @given(st.lists(st.binary(max_size=40), max_size=8), U32)
+    def test_scan_finds_what_was_written(self, payloads: list[bytes], first: int) -> None:
+        header = Header(1, 1, 0, first, first, first + 1, first)
+        data = header.encode()
+        for lsn, payload in enumerate(payloads, first + 1):
+            data += encode_record(ACK, payload, lsn, first)
+        result = scan("x", data)
+        assert (result.header, result.damaged_at) == (header, None)
+        assert [(run.first, run.last) for run in result.runs] == (
+            [(first + 1, first + len(payloads))] if payloads else []
+        )
+
+    @given(st.binary(max_size=200))
+    def test_scan_of_anything_never_fails(self, data: bytes) -> None:
+        result = scan("x", data)
+        assert result.header is None
+        assert result.damaged_at == 0
+
+    def test_a_record_of_an_unknown_kind(self) -> None:
+        data = segment(1, []) + encode_record(9, b"", 1, 0)
+        with pytest.raises(FutureFormat, match="kind 9"):
+            Core(Config(), recover(Config(), Reader({"log-00000001.seg": data})), 0.0)
+
+
+class TestHistory:
+    def test_segments_follow_each_other(self) -> None:
+        assert found(segment(1, [1, 2]), segment(2, [3])) == ["1:1", "1:2", "2:3"]
+
+    def test_the_newest_copy_counts(self) -> None:
+        assert found(segment(1, [1, 2, 3]), segment(2, [2, 3, 4])) == ["1:1", "2:2", "2:3", "2:4"]
+
+    def test_a_torn_rewrite_is_completed_from_the_old_copy(self) -> None:
+        """A process crash in the middle of writing again must not lose what was CACHED."""
+        torn = segment(2, [2, 3])[:-1]
+        assert found(segment(1, [1, 2, 3]), torn) == ["1:1", "2:2", "1:3"]
+        assert found(segment(1, [1, 2, 3]), torn[:HEADER_BYTES]) == ["1:1", "1:2", "1:3"]
+        assert found(segment(1, [1, 2, 3]), torn[: HEADER_BYTES - 1]) == ["1:1", "1:2", "1:3"]
+
+    def test_a_rewrite_fills_a_hole(self) -> None:
+        holed = without(segment(1, [1, 2, 3]), 2)
+        assert found(holed, segment(2, [2])) == ["1:1", "2:2", "1:3"]
+
+    def test_ends_at_a_hole_in_the_unproved_tail(self) -> None:
+        holed = without(segment(1, [1, 2, 3]), 2)
+        assert found(holed) == ["1:1"]
+        assert found(holed, segment(2, [4, 5])) == ["1:1"]
+
+    def test_what_a_later_epoch_had_cut_off_stays_cut_off(self) -> None:
+        """LSNs behind a hole are given again: the old records must not come back in their place."""
+        old = without(segment(1, [1, 2, 3, 4]), 2)
+        new = segment(2, [2], epoch=2, parent=1, keeps=1)
+        assert found(old, new) == ["1:1", "2:2"]
+
+    def test_every_segment_of_an_epoch_says_what_it_keeps(self) -> None:
+        """The first segment of an epoch may be lost to power loss, and a later one not."""
+        old = without(segment(1, [1, 2, 3, 4]), 2)
+        later = segment(3, [2], epoch=2, parent=1, keeps=1)
+        assert found(old, b"", later) == ["1:1", "3:2"]
+
+    def test_what_a_lost_epoch_had_cut_off_cannot_come_back(self) -> None:
+        """Epoch 2 cut the old segment off at 4, gave 5 to 7 again, and synced none of it. Epoch 3
+        had begun to write those again when power loss ate all of epoch 2 and a page of epoch 3."""
+        old = without(segment(1, [1, 2, 3, 4, 5, 6, 7]), 5)
+        second = segment(2, [3, 4, 5, 6, 7], epoch=2, parent=1, keeps=4, base=2)
+        third = segment(3, [3, 4, 5, 6, 7], epoch=3, parent=2, keeps=7, base=2)
+        assert found(old, second, third)[2:] == ["3:3", "3:4", "3:5", "3:6", "3:7"]
+        holed = without(third, 6, number=3)
+        assert found(old, second, holed)[2:] == ["3:3", "3:4", "3:5", "2:6", "3:7"]
+        files = {"log-00000001.seg": old, "log-00000003.seg": holed}
+        assert recover(Config(), Reader(files)).last == 5
+
+    def test_files_of_other_names_are_left_alone(self) -> None:
+        files = {"log-1.seg": b"x", "log-00000001.seg.bak": b"y", "lock": b"1\n", "notes": b""}
+        assert recover(Config(), Reader(files)).last == 0
+
+    def test_numbers_go_on_past_the_newest_file_whatever_it_holds(self) -> None:
+        files = {"log-00000007.seg": b"", "log-100000000.seg": b"torn"}
+        assert recover(Config(), Reader(files)).next_number == 100000001
+
+    def test_what_is_cut_is_counted_once(self, drive: Any) -> None:
+        holed = without(segment(1, [1, 2, 3, 4]), 2)
+        size = len(encode_record(ACK, b"1:1", 1, 0))
+        first = recover(Config(), Reader({"log-00000001.seg": holed}))
+        assert (first.cut_records, first.cut_bytes) == (2, 3 * size)
+        later = {"log-00000001.seg": holed, "log-00000002.seg": segment(2, [], epoch=2, parent=1, keeps=1)}
+        second = recover(Config(), Reader(later))
+        assert (second.cut_records, second.cut_bytes) == (0, 0)
+
+    def test_a_file_without_header_is_cut_whole(self) -> None:
+        data = segment(1, [1, 2])
+        headless = bytes(HEADER_BYTES) + data[HEADER_BYTES:]
+        got = recover(Config(), Reader({"log-00000001.seg": headless}))
+        assert (got.last, got.cut_records, got.cut_bytes) == (0, 2, len(data))
+
+
+class TestDamage:
+    def test_below_what_a_later_record_proves(self) -> None:
+        data = segment(1, [1, 2, 3]) + encode_record(ACK, b"1:4", 4, synced=3)
+        at = data.index(b"1:2") - 32
+        with pytest.raises(LogDamaged, match=rf"record 2 .*log-00000001.seg, byte {at}"):
+            found(without(data, 2))
+
+    def test_below_what_a_later_header_proves(self) -> None:
+        with pytest.raises(LogDamaged, match="record 3"):
+            found(segment(1, [1, 2, 3])[:-1], segment(2, [4], synced=3))
+
+    def test_a_missing_segment(self) -> None:
+        files = {"log-00000002.seg": segment(2, [3], synced=2)}
+        with pytest.raises(LogDamaged, match="earlier segment is missing"):
+            recover(Config(), Reader(files))
+
+    def test_a_missing_end(self) -> None:
+        files = {
+            "log-00000001.seg": segment(1, [1, 2]),
+            "log-00000003.seg": segment(3, [5], synced=4),
+        }
+        with pytest.raises(LogDamaged, match=r"log-00000001.seg, byte \d+ \(its end\)"):
+            recover(Config(), Reader(files))
+
+    def test_a_lost_header_that_matters(self) -> None:
+        headless = bytes(HEADER_BYTES) + segment(1, [1, 2])[HEADER_BYTES:]
+        with pytest.raises(LogDamaged, match=r"log-00000001.seg, byte 0"):
+            found(headless, segment(2, [3], synced=2))
+
+    def test_of_a_future_version(self) -> None:
+        data = segment(1, [1])
+        with pytest.raises(FutureFormat, match=r"log-00000001\.seg has format version 7"):
+            found(data[:8] + b"\x07" + data[9:])
+
+
+def busy_store(drive: Any, **settings: Any) -> Any:
+    """A store with pops, acks, a failed sync and several segments behind it."""
+    store = drive(segment_bytes=400, **settings).settle()
+    store.publish(100)
+    for round_ in range(6):
+        receipts = [each.receipt for each in store.pop(3)]
+        store.ack_many(*receipts[:2])
+        store.settle()
+        if round_ == 2:
+            store.wait(0.1)
+            store.finish(Sync, Failed(5))
+        if round_ < 5:
+            store.flush()
+            store.rest(1.0)
+    return store
+
+
+def state(store: Any) -> Any:
+    """All that a client could tell apart: what was handed out, and what of it is not acked."""
+    return {
+        token: (
+            queue.next_new,
+            {
+                offset: (entry.attempt, entry.epoch, entry.deadline)
+                for offset, entry in queue.entries.items()
+                if not entry.settled and entry.ack is None
+            },
+        )
+        for token, queue in store.core.queues.items()
+    }
+
+
+class TestWholeStores:
+    def test_recovery_changes_nothing_and_is_idempotent(self, drive: Any) -> None:
+        store = busy_store(drive)
+        before = dict(store.files.cached)
+        again = store.process_crash()
+        assert state(again) == state(store)
+        assert dict(store.files.cached) == before
+        third = again.settle().process_crash()
+        fourth = third.settle().process_crash()
+        assert state(third) == state(fourth)
+        assert [each for each in before if fourth.files.cached[each] != before[each]] == []
+
+    def test_what_is_not_proved_is_written_again_before_it_counts(self, drive: Any) -> None:
+        store = busy_store(drive)
+        flushed, written = store.stats.flushed, store.stats.written
+        assert written > flushed
+        again = store.process_crash()
+        assert again.stats.flushed < written
+        assert again.stats.recovery.rewritten == written - again.stats.flushed
+        again.finish(Create)
+        (write,) = again.waiting(Write)
+        for _lsn, _kind, _payload, data in list(recover(again.config, again.files).records())[again.stats.flushed :]:
+            assert data in write.data
+        again.settle()
+        assert again.stats.flushed == written
+        assert state(again.power_loss()) == state(store.process_crash().settle())
+
+    def test_phantoms_are_written_again(self, popped: Any) -> None:
+        """After a failed sync and a process crash the bytes are readable, and not on the disk."""
+        store, (receipt, *_) = popped()
+        ack = store.ack(receipt)
+        store.finish(Write)
+        assert store.reply(ack) is Reply.OK
+        store.wait(0.1)
+        store.finish(Sync, Failed(5))
+        crashed = store.process_crash()
+        assert crashed.core.stage(receipt) is Stage.SUSPECT
+        crashed.files.synced = dict(store.files.synced)  # what the disk really holds
+        crashed.settle()
+        assert crashed.core.stage(receipt) is Stage.FLUSHED
+        lost = crashed.files.after_power_loss()
+        assert len(lost.cached["log-00000001.seg"]) < len(store.files.cached["log-00000001.seg"])
+        assert crashed.reopen(lost).settle().core.stage(receipt) is Stage.FLUSHED
+
+    def test_a_crash_while_writing_again_loses_nothing(self, drive: Any) -> None:
+        store = busy_store(drive)
+        expected = state(store)
+        for written in range(0, 900, 13):
+            again = store.process_crash()
+            again.finish(Create)
+            again.finish(Write, Failed(28, written))
+            assert state(again.process_crash()) == expected
+
+    def test_truncation_at_every_byte(self, drive: Any) -> None:
+        store = busy_store(drive)
+        files = dict(store.files.cached)
+        outcomes = set()
+        for name, data in files.items():
+            for at in range(len(data)):
+                outcomes.add(self.reopen_with(drive, files, name, data[:at]))
+        assert outcomes == {"refused", "cut"}
+
+    def test_bit_flips(self, drive: Any) -> None:
+        store = busy_store(drive)
+        files = dict(store.files.cached)
+        pick = random.Random(1)
+        outcomes = set()
+        for name, data in files.items():
+            for at in range(len(data)):
+                changed = bytearray(data)
+                changed[at] ^= 1 << pick.randrange(8)
+                outcomes.add(self.reopen_with(drive, files, name, bytes(changed)))
+        assert outcomes == {"refused", "cut", "as before"}
+
+    @staticmethod
+    def reopen_with(drive: Any, files: dict[str, bytes], name: str, data: bytes) -> str:
+        """Open with one file changed: a named error, or a state that power loss may leave."""
+        try:
+            store = drive({**files, name: data})
+        except LogError as error:
+            text = str(error).lower()
+            named = "log-" in text or "offsets" in text
+            mend = "restore" in text or "open the store with" in text
+            return "refused" if named and mend else f"unhelpful: {text}"
+        proved = store.core.log.flushed
+        whole = recover(Config(), Reader(files))
+        assert proved <= store.core.log.last
+        kept = [each[3] for each in recover(Config(), Reader({**files, name: data})).records()]
+        assert kept == [each[3] for each in whole.records()][: len(kept)]
+        return "as before" if len(kept) == whole.last else "cut"
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5000), st.binary(max_size=9))))
+    def test_garbage_is_refused_by_name_or_cut(self, changes: list[tuple[int, int, bytes]]) -> None:
+        good = {
+            "log-00000001.seg": segment(1, range(1, 9), synced=0),
+            "log-00000002.seg": segment(2, range(9, 15), synced=8),
+            "log-00000003.seg": segment(3, range(15, 20), epoch=3, parent=1, keeps=14, base=14, synced=14),
+        }
+        files = dict(good)
+        for which, at, garbage in changes:
+            name = sorted(files)[which % len(files)]
+            start = at % (len(files[name]) + 1)
+            files[name] = files[name][:start] + garbage + files[name][start + len(garbage) :]
+        try:
+            recovered = recover(Config(), Reader(files))
+        except StoreError:
+            return
+        whole = list(recover(Config(), Reader(good)).records())
+        kept = list(recovered.records())
+        assert kept == whole[: len(kept)]
+        assert len(kept) >= recovered.proved
