@@ -76,6 +76,9 @@ class Oracle:
     _acknowledged: set[Key] = Factory(set)
     _sightings: dict[str, Sighting] = Factory(dict)
     _answers: Counter[int] = Factory(Counter)
+    _submitted: set[str] = Factory(set)
+    _written: set[str] | None = None
+    _confirmed: set[str] = Factory(set)
     _restarted: set[str] = Factory(set)
 
     # --- what the clients see ---------------------------------------------------------------------------------------
@@ -110,6 +113,7 @@ class Oracle:
     def ack_asked(self, op: int, receipts: Sequence[str], at: float) -> None:
         """An ack of these receipts was asked for, as one operation."""
         self._acks[op] = tuple(receipts)
+        self._submitted.update(receipts)
         for index, receipt in enumerate(receipts):
             if receipt in self._receipts:
                 self._observe(self._receipts[receipt], AckAsked(_item(op, index), receipt, at=at))
@@ -123,13 +127,15 @@ class Oracle:
         for index, (receipt, reply) in enumerate(zip(receipts, replies, strict=True)):
             key = self._receipts.get(receipt)
             if key is None:
-                settles = reply in (Reply.OK, Reply.SETTLED)
-                why = f"a receipt that was never issued was answered {reply.value}" if settles else None
+                why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
                 self._check(Clause.RECEIPT_IS_EXACT, why)
                 continue
             self._observe(key, AckAnswered(_item(op, index), reply, at=at))
             if reply in (Reply.OK, Reply.SETTLED):
                 self._acknowledged.add(key)
+            if reply is Reply.OK:
+                self._confirmed.add(receipt)
+        self._check_written()
 
     def barrier_asked(self, op: int) -> None:
         """A flush was asked for: it covers the acks that have been answered OK by now."""
@@ -183,6 +189,15 @@ class Oracle:
 
     # --- what the store shows of itself -----------------------------------------------------------------------------
 
+    def wrote(self, receipts: Iterable[str]) -> None:
+        """A write of the store, whole or in part, held the acks of these receipts."""
+        self._written = (self._written or set()).union(receipts)
+        self._check_written()
+
+    def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
+        """This is what the store has outstanding now, and at most ever."""
+        self._check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(outstanding, limits))
+
     def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
         """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
         before = self._sightings.get(queue)
@@ -213,10 +228,10 @@ class Oracle:
         """Every message of a queue is settled and flushed, and the store was idle since."""
         self._check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
 
-    def closed(self, reply: Reply) -> None:
-        """The store was closed, and answered."""
+    def closed(self, reply: Reply, unflushed: int = 0) -> None:
+        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen."""
         unanswered = len(self._pops) + len(self._acks) + len(self._barriers)
-        self._check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered))
+        self._check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
 
     # --- within -----------------------------------------------------------------------------------------------------
 
@@ -228,6 +243,11 @@ class Oracle:
     def _ended(self, op: int) -> None:
         self._answers[op] += 1
         self._check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, self._answers[op]))
+
+    def _check_written(self) -> None:
+        if self._written is not None:
+            why = monitors.submitted_is_written(self._submitted, self._written, self._confirmed)
+            self._check(Clause.SUBMITTED_IS_WRITTEN, why)
 
     def _strange(self, receipt: str, key: Key) -> str | None:
         known = self._receipts.get(receipt)

@@ -12,21 +12,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from ackcheck.cli._output import BROKEN, writable, write_json
 from ackexplore import Progress, Result, TooManyStates, UnknownClause, Watcher, clauses_named, explore_rules
 from ackexplore import explore as explore_model
 from ackexplore.show import counts_line, findings_view, progress_line, result_view
 from ackmodel import BadConfig, CommitPolicy, Config, Level, UnknownRule
-
-BROKEN = 1
 
 
 class TooBig(click.ClickException):
@@ -63,19 +60,6 @@ def _progress_shown() -> Iterator[Watcher]:
         yield show
 
 
-def _writable(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:  # noqa: ARG001 - click's
-    """Refuse a place that cannot be written to before the work, not after it."""
-    if where not in (None, "-") and not Path(str(where)).parent.is_dir():
-        raise click.BadParameter(f"there is no folder {Path(str(where)).parent}")
-    return where
-
-
-def _write_json(where: str, value: object) -> None:
-    with click.open_file(where, "w", encoding="utf-8") as out:
-        json.dump(value, out, indent=2)
-        out.write("\n")
-
-
 def _explored(config: Config, clause: str | None, max_states: int | None) -> Result:
     try:
         clauses_named(clause)
@@ -103,7 +87,7 @@ def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None
             else f"all {len(findings)} rules are needed; with all of them on, every clause holds"
         )
     if json_to:
-        _write_json(json_to, {"rules": [finding.as_json() for finding in findings]})
+        write_json(json_to, {"rules": [finding.as_json() for finding in findings]})
     if not all(finding.needed and finding.holds_with_rule for finding in findings):
         ctx.exit(BROKEN)
 
@@ -141,7 +125,7 @@ def _fault_options(command: Any) -> Any:
 @click.option("--rules", "rules", is_flag=True, help="Switch each rule off in turn, and show that something falls.")
 @click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond so many states.")
 @click.option(
-    "--json", "json_to", metavar="FILE", callback=_writable, help="Write the result as JSON; - is the standard output."
+    "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
 )
 @click.pass_context
 def explore(
@@ -172,6 +156,6 @@ def explore(
         if not any(settings[fault] for fault in FAULTS):
             Console(stderr=True).print(f"[dim]{NO_FAULTS}[/dim]")
     if json_to:
-        _write_json(json_to, result.as_json())
+        write_json(json_to, result.as_json())
     if not result.holds:
         ctx.exit(BROKEN)

@@ -19,11 +19,21 @@ from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
 from ackstore import core, effects, recovery, requests
 from ackstore.config import Config
+from ackstore.identity import receipt_text
+from ackstore.payloads import decode_ack
+from ackstore.records import ACK, HEADER_BYTES, decode_record
 from ackstore.replies import Delivery
 from ackstore.replies import Reply as StoreReply
 
-SMALL = Config(segment_bytes=300, flush_interval=0.1, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
-"""Settings under which segments are switched and timers run within a few steps."""
+SMALL = Config(
+    segment_bytes=300,
+    flush_interval=0.1,
+    offset_interval=0.05,
+    op_timeout=8.0,
+    sync_timeout=2.0,
+    max_unflushed_records=12,
+)
+"""Settings under which segments are switched, timers run and limits are reached within a few steps."""
 
 OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
@@ -75,8 +85,26 @@ class Reference:
             offsets={str(queue): Sighting(seen.committed, seen.persisted) for queue, seen in stats.queues.items()},
             unflushed=stats.unflushed_records,
             outstanding={name: float(getattr(stats, name)) for name in OUTSTANDING},
+            limits={"unflushed_records": self._most_unflushed(len(stats.queues))},
             flushed={receipt: stage.survives_power_loss for receipt, stage in stages.items() if stage is not None},
         )
+
+    def _most_unflushed(self, queues: int) -> float:
+        """A request taken just below the limit may bring one record for each queue."""
+        return self.config.max_unflushed_records + max(queues - 1, 0)
+
+
+def _acks_in(data: bytes, at: int) -> tuple[str, ...]:
+    """Return the receipts whose acks a write to a segment holds."""
+    receipts = []
+    start = 0 if at else HEADER_BYTES
+    while start < len(data):
+        kind, payload, whole = decode_record(data, start)
+        start += len(whole)
+        if kind == ACK:
+            token, deliveries = decode_ack(payload)
+            receipts += [receipt_text(token, *delivery) for delivery in deliveries]
+    return tuple(receipts)
 
 
 def _told(io: int, effect: effects.Effect) -> Told | None:
@@ -84,7 +112,8 @@ def _told(io: int, effect: effects.Effect) -> Told | None:
         case effects.Create(file):
             return Io(io, "create", file)
         case effects.Write(file, at, data):
-            return Io(io, "write", file, at=at, data=data)
+            acks = _acks_in(data, at) if file.endswith(".seg") else ()
+            return Io(io, "write", file, at=at, data=data, acks=acks)
         case effects.Sync(file):
             return Io(io, "sync", file)
         case effects.SyncDir():

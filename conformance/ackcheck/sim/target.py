@@ -24,7 +24,10 @@ Action = Literal["create", "write", "sync", "sync_directory", "rename", "unlink"
 
 @frozen
 class Io:
-    """One thing that the target wants done; `id` is its own, and comes back with the result."""
+    """One thing that the target wants done; `id` is its own, and comes back with the result.
+
+    `acks` are the receipts whose acks a write holds; None where the target does not say.
+    """
 
     id: int
     action: Action
@@ -32,6 +35,7 @@ class Io:
     at: int = 0
     data: bytes = field(default=b"", repr=False)
     target: str = ""
+    acks: tuple[str, ...] | None = field(default=None, repr=False)
 
     @property
     def syncs(self) -> bool:
@@ -92,12 +96,13 @@ class Look:
     """What a target shows of itself; a field that is None cannot be seen, and what needs it is not judged.
 
     `offsets` by queue; `unflushed` counts records that are not flushed; `outstanding` is zero throughout when there is
-    nothing to do; `flushed` says of a receipt whose ack was accepted whether it is held for flushed.
+    nothing to do; `flushed` says, for each receipt whose ack was accepted, whether the store believes it flushed.
     """
 
     offsets: Mapping[str, Sighting] | None = None
     unflushed: int | None = None
     outstanding: Mapping[str, float] = Factory(dict)
+    limits: Mapping[str, float] = Factory(dict)
     flushed: Mapping[str, bool] | None = None
 
 

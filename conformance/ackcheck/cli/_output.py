@@ -1,0 +1,69 @@
+"""What the commands share: where JSON goes, and how seeds are chosen.
+
+`--json -` writes the JSON, and nothing else, to the standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+BROKEN, ENVIRONMENT = 1, 3
+"""Exit codes: a clause is broken; the target or the environment failed. Usage errors are 2, by click."""
+
+MOST_SEED = 2**32 - 1
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class EnvironmentFailed(click.ClickException):
+    """The target, or the machine, failed, so that nothing can be said of the clauses."""
+
+    exit_code = ENVIRONMENT
+
+
+def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:  # noqa: ARG001 - click's
+    """Refuse a place that cannot be written to before the work, not after it."""
+    if where not in (None, "-") and not Path(str(where)).parent.is_dir():
+        raise click.BadParameter(f"there is no folder {Path(str(where)).parent}: create it first")
+    if where not in (None, "-") and Path(str(where)).is_dir():
+        raise click.BadParameter(f"{where} is a folder: name a file in it")
+    return where
+
+
+def write_json(where: str, value: object) -> None:
+    """Write `value` as JSON to a file, or to the standard output (`-`)."""
+    with click.open_file(where, "w", encoding="utf-8") as out:
+        json.dump(value, out, indent=2)
+        out.write("\n")
+
+
+def json_option(what: str) -> Callable[[Decorated], Decorated]:
+    """Return the option `--json FILE|-`."""
+    return click.option("--json", "json_to", metavar="FILE|-", callback=writable, help=f"Write {what} as JSON.")
+
+
+def seed_option() -> Callable[[Decorated], Decorated]:
+    """Return the option `--seed N`."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, MOST_SEED),
+        help="Seed of every random choice; printed, and by default chosen anew.",
+    )
+
+
+def chosen(seed: int | None) -> int:
+    """Return the seed that was given, or a fresh one."""
+    return random.SystemRandom().randint(0, MOST_SEED) if seed is None else seed
+
+
+def console_beside(json_to: str | None) -> Console:
+    """Return the console for people: quiet when the standard output is for JSON."""
+    return Console(quiet=json_to == "-")

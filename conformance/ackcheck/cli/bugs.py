@@ -1,0 +1,83 @@
+"""`ackcheck bugs`: run the suite against the bug zoo, and see what catches what.
+
+    ackcheck bugs
+    ackcheck bugs flush-timeout-treated-as-stored
+
+>>> from click.testing import CliRunner
+>>> ran = CliRunner().invoke(bugs, ["old-segment-not-fsynced-on-rotation", "--seed", "1", "--json", "-"])
+>>> ran.exit_code, json.loads(ran.stdout)[0]["caught"]
+(0, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
+from ackcheck.show import finding_panel
+from ackcheck.zoo import BUGS, UnknownBug, bug_named
+from ackcheck.zoo.hunt import MOST_CASES, Catch, hunt
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@seed_option()
+@click.option(
+    "--cases", default=MOST_CASES, show_default=True, type=click.IntRange(1, 10**7), help="Runs a bug, at most."
+)
+@json_option("what caught each bug, and in how many cases and seconds,")
+@click.pass_context
+def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: int, json_to: str | None) -> None:
+    """Run the suite against the bug zoo: real bugs, rebuilt in the reference store.
+
+    With NAMEs, only those, and with the history that shows each. Exit code 1 if a bug is not caught.
+    """
+    try:
+        chosen_bugs = [bug_named(name) for name in names] or list(BUGS.values())
+    except UnknownBug as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
+    seed = chosen(seed)
+    console = console_beside(json_to)
+    catches: list[Catch] = []
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        for bug in chosen_bugs:
+            progress.update(task, description=f"hunting {bug.name} ({len(catches)} of {len(chosen_bugs)} done)")
+            catches.append(hunt(bug, seed=seed, cases=cases))
+    for catch in catches if names else ():
+        console.print(catch.bug.mechanism, style="italic")
+        if catch.finding:
+            console.print(finding_panel(catch.finding))
+    console.print(catches_table(catches))
+    console.print(f"seed {seed}")
+    if json_to:
+        write_json(json_to, [catch.as_json() for catch in catches])
+    if not all(catch.caught for catch in catches):
+        ctx.exit(BROKEN)
+
+
+def catches_table(catches: Iterable[Catch]) -> Table:
+    """Return what caught what, a row a bug."""
+    table = Table(header_style="bold")
+    table.add_column("bug", no_wrap=True)
+    table.add_column("caught by", min_width=16)
+    table.add_column("cases", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("shipped by")
+    for catch in catches:
+        by = f"[green]{catch.finding.clause.value}[/]" if catch.caught and catch.finding else _missed(catch)
+        table.add_row(catch.bug.name, by, f"{catch.cases:,}", f"{catch.seconds:.1f}", catch.bug.source)
+    return table
+
+
+def _missed(catch: Catch) -> str:
+    if catch.finding is None:
+        return "[bold red]not caught[/]"
+    expected = ", ".join(clause.value for clause in catch.bug.breaks)
+    return f"[bold red]{catch.finding.clause.value}, not one of {expected}[/]"

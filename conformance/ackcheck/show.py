@@ -1,0 +1,86 @@
+"""How a verdict, a finding and the zoo look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+
+from ackcheck.findings import Finding, GradeReport
+from ackcheck.history import LANES, Line
+from ackcheck.verdict import Verdict
+
+STYLES = {"kept": "green", "broken": "bold red", "not-judged": "yellow"}
+
+
+def timeline(lines: Iterable[Line]) -> Table:
+    """Return a history as a table: a column a lane, a line a thing that happened, a rule between steps."""
+    table = Table(show_lines=False, header_style="bold", pad_edge=False)
+    table.add_column("step", justify="right", style="dim")
+    for lane in LANES:
+        table.add_column(lane, overflow="fold", ratio=1)
+    last = 0
+    for line in lines:
+        if line.step != last:
+            table.add_section()
+        cells = [escape(line.text) if lane == line.lane else "" for lane in LANES]
+        table.add_row(str(line.step) if line.step != last else "", *cells)
+        last = line.step
+    return table
+
+
+def finding_panel(finding: Finding, *, test: bool = True) -> RenderableType:
+    """Return a finding: what broke, the shortest history, and the test that shows it again."""
+    parts: list[RenderableType] = [escape(finding.why), "", timeline(finding.lines)]
+    if test and finding.test:
+        parts += ["", "Save as test_replay.py and run it to see it again:", "", Syntax(finding.test, "python")]
+    title = f"[bold red]{finding.clause.value}[/] is broken  (grade {finding.grade}, seed {finding.seed})"
+    return Panel(Group(*parts), title=title, title_align="left", border_style="red")
+
+
+def clause_table(verdict: Verdict) -> Table:
+    """Return the clause table of a verdict."""
+    table = Table("clause", "status", header_style="bold")
+    table.add_column("times checked", justify="right")
+    table.add_column("why", overflow="fold")
+    for clause in verdict.clauses().values():
+        style = STYLES[clause.status]
+        status = f"[{style}]{clause.status}[/]"
+        table.add_row(clause.clause.value, status, f"{clause.times_checked:,}", escape(clause.why))
+    return table
+
+
+def runs_table(verdict: Verdict) -> Table:
+    """Return what was tried: a row a level and grade."""
+    table = Table("level", "grade", header_style="bold")
+    for name in ("cases", "seconds", "seed"):
+        table.add_column(name, justify="right")
+    table.add_column("what really ran", overflow="fold")
+    for level in verdict.levels:
+        for report in level.grades:
+            ran = report.not_judged and f"[yellow]not judged: {escape(report.not_judged)}[/]"
+            seconds = f"{report.seconds:.1f}"
+            table.add_row(
+                level.level.value, report.grade, f"{report.cases:,}", seconds, str(report.seed), ran or _ran(report)
+            )
+    return table
+
+
+def _ran(report: GradeReport) -> str:
+    return ", ".join(f"{escape(name)} {count:,}" for name, count in sorted(report.ran.items()))
+
+
+def print_verdict(console: Console, verdict: Verdict) -> None:
+    """Print a verdict: what broke first, then the tables, then the level."""
+    for finding in verdict.findings:
+        console.print(finding_panel(finding))
+    console.print(clause_table(verdict))
+    console.print(runs_table(verdict))
+    if verdict.level is None:
+        console.print(f"[bold red]{escape(verdict.target)} keeps no level that was judged.[/]")
+    else:
+        console.print(f"[bold green]{escape(verdict.target)} keeps level {verdict.level.value.upper()}.[/]")

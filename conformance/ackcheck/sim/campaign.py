@@ -1,0 +1,142 @@
+"""The simulated grade as a campaign: many runs that Hypothesis chooses, from one seed.
+
+>>> from ackcheck.sim.campaign import SimSetup, run_sim_grade
+>>> report = run_sim_grade(SimSetup(), seed=1, cases=3)
+>>> report.cases >= 3, report.finding
+(True, None)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from attrs import evolve, frozen
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import seed as with_seed
+from hypothesis.stateful import run_state_machine_as_test
+
+from ackcheck.findings import Finding, GradeReport
+from ackcheck.oracle import Broken
+from ackcheck.sim.machine import AckStoreMachine
+from ackcheck.sim.reference import SMALL, Reference
+from ackcheck.sim.shrink import Step, shortest, simplest
+from ackcheck.sim.simulation import Simulation, replay
+from ackcheck.sim.target import SteppedTarget
+from ackmodel import CommitPolicy, Level
+from ackstore.core import Core
+
+STEPS_A_RUN = 30
+
+MODES: Mapping[Level, Literal["async", "sync"]] = {Level.PAGE_CACHE: "async", Level.DISK: "sync"}
+"""The mode of the reference store that claims a level."""
+
+
+@frozen
+class SimSetup:
+    """Which store is judged, at which level and commit policy. `bug` names a variant from the zoo.
+
+    `make` gives a fresh stepped target each time it is called; without it, the reference store is judged.
+    """
+
+    level: Level = Level.PAGE_CACHE
+    commit: CommitPolicy = CommitPolicy.ACK
+    core: type[Core] = Core
+    bug: str = ""
+    make: Callable[[], SteppedTarget] | None = None
+
+    def target(self) -> SteppedTarget:
+        """Return a fresh target."""
+        if self.make is not None:
+            return self.make()
+        return Reference(evolve(SMALL, mode=MODES[self.level], commit=self.commit.value), self.core)
+
+    def begin(self) -> Simulation:
+        """Return a fresh run."""
+        return Simulation(self.target, self.level, self.commit)
+
+    def breaks(self, script: list[Step]) -> Simulation | None:
+        """Replay a script; return the run if it broke a clause, else None. The run's `broken` says which."""
+        run = self.begin()
+        try:
+            replay(run, script)
+        except Broken:
+            return run
+        return None
+
+
+def run_sim_grade(
+    setup: SimSetup, *, seed: int, cases: int, progress: Callable[[GradeReport], None] = lambda _: None
+) -> GradeReport:
+    """Run `cases` runs, or until a clause breaks; the finding is shortened. Equal seeds give equal campaigns."""
+    report = GradeReport("sim", seed)
+    started = time.monotonic()
+    failed: list[Simulation] = []
+
+    class Machine(AckStoreMachine):
+        begin = staticmethod(setup.begin)
+
+        @staticmethod
+        def done(run: Simulation) -> None:
+            report.cases += 1
+            report.checked.update(run.oracle.checked)
+            report.ran.update(run.ran)
+            report.seconds = time.monotonic() - started
+            if run.broken is not None:
+                failed.append(run)
+            progress(report)
+
+    with_seed(seed)(Machine)
+    try:
+        run_state_machine_as_test(Machine, settings=_settings(cases))
+    except Broken:
+        report.finding = _finding(setup, failed[0], seed)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _settings(cases: int) -> settings:
+    """Generate only: the script is shortened by replaying it, which is much quicker than drawing it anew."""
+    return settings(
+        max_examples=cases,
+        stateful_step_count=STEPS_A_RUN,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+    )
+
+
+def _finding(setup: SimSetup, failed: Simulation, seed: int) -> Finding:
+    """Return the shortened finding of a run that broke a clause."""
+    assert failed.broken is not None
+    clause = failed.broken.clause
+
+    def still_breaks(script: list[Step]) -> bool:
+        run = setup.breaks(script)
+        return run is not None and run.broken is not None and run.broken.clause is clause
+
+    script = simplest(shortest(failed.script, still_breaks), still_breaks)
+    run = setup.breaks(script) or failed
+    assert run.broken is not None
+    return Finding(clause, run.broken.why, "sim", seed, tuple(run.history.lines), as_test(setup, script))
+
+
+def as_test(setup: SimSetup, script: list[Step]) -> str:
+    """Return a program that replays the script, with the standard test runners or by itself."""
+    steps = "".join(f"    ({name!r}, {arguments!r}),\n" for name, arguments in script)
+    core = f"core=bug_named({setup.bug!r}).core, " if setup.bug else ""
+    zoo = "from ackcheck.zoo import bug_named\n" if setup.bug else ""
+    return (
+        "from ackmodel import CommitPolicy, Level\n"
+        "from ackcheck.sim.campaign import SimSetup\n"
+        f"{zoo}from ackcheck.sim.simulation import replay\n\n"
+        f"SETUP = SimSetup({core}level={setup.level}, commit={setup.commit})\n"
+        f"SCRIPT = [\n{steps}]\n\n\n"
+        "def test_replay():\n    replay(SETUP.begin(), SCRIPT)\n\n\n"
+        'if __name__ == "__main__":\n    test_replay()\n'
+    )
