@@ -45,12 +45,13 @@ Key = tuple[str, int]
 
 
 class Broken(AssertionError):
-    """A clause is broken; `clause` names it."""
+    """A clause is broken; `clause` names it, and `key` the message at which it broke, where it was one."""
 
-    def __init__(self, clause: Clause, why: str):
+    def __init__(self, clause: Clause, why: str, key: Key | None = None):
         super().__init__(f"{clause.value}: {why}")
         self.clause = clause
         self.why = why
+        self.key = key
 
 
 @frozen
@@ -269,7 +270,7 @@ class Oracle:
             contract.observe(event)
         except ContractBroken as broken:
             why = str(broken).partition(": ")[2]
-            raise Broken(self._refined(key, broken), f"{_name(key)}: {why}") from broken
+            raise Broken(self._refined(key, broken), f"{_name(key)}: {why}", key) from broken
 
     def _refined(self, key: Key, broken: ContractBroken) -> Clause:
         """A message in limbo that the offset has passed is the offset's fault."""
