@@ -10,7 +10,7 @@ its clause, and returns why the clause is broken, or None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from attrs import frozen
 
@@ -95,9 +95,30 @@ def reply_after_stage(level: Level, asked: IoCounts, answered: IoCounts) -> str 
     return None
 
 
-def close_drains(reply: str, unanswered: int) -> str | None:
-    """After close has answered, no operation is without an answer."""
-    return f"close was answered {reply}, and {unanswered} operations were not" if unanswered else None
+def close_drains(reply: str, unanswered: int, unflushed: int) -> str | None:
+    """After close has answered, no operation is without an answer; after it has answered OK, no record is unflushed."""
+    if unanswered:
+        return f"close was answered {reply}, and {unanswered} operations were not"
+    if unflushed and reply == "OK":
+        return f"close was answered OK, and {unflushed} records are unflushed"
+    return None
+
+
+def memory_is_bounded(outstanding: Mapping[str, float], limits: Mapping[str, float]) -> str | None:
+    """What is outstanding stays within the limits, whatever the disk does."""
+    over = [
+        f"{name} = {outstanding[name]:g} (at most {most:g})" for name, most in limits.items() if outstanding[name] > most
+    ]
+    return "over its limit: " + ", ".join(over) if over else None
+
+
+def submitted_is_written(submitted: Set[str], written: Set[str], answered: Set[str]) -> str | None:
+    """By receipt: no ack is written that nobody submitted, and none is answered OK that was not written."""
+    if strange := written - submitted:
+        return f"the ack of {min(strange)} was written, and nobody submitted it"
+    if lost := answered - written:
+        return f"the ack of {min(lost)} was answered OK, and no write held it"
+    return None
 
 
 def reply_exactly_once(op: int, answers: int) -> str | None:

@@ -31,9 +31,13 @@ SMALL = Config(
     offset_interval=0.05,
     op_timeout=8.0,
     sync_timeout=2.0,
+    retry_limit=0.5,
     max_unflushed_records=12,
 )
-"""Settings under which segments are switched, timers run and limits are reached within a few steps."""
+"""Settings under which segments are switched, timers run and limits are reached within a few steps.
+
+The longest pause after failed syncs is shorter than the second of idleness after which nothing may be unflushed.
+"""
 
 OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
