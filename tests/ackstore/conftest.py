@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -27,52 +29,96 @@ from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
 EIO, ENOSPC = 5, 28
 
 
+class File:
+    """An inode: what readers see, and what of it is on the disk."""
+
+    def __init__(self, cached: bytes = b"") -> None:
+        self.cached = self.synced = cached
+        self.dirty: set[int] = set()
+        """Bytes that no sync has taken up since they were written."""
+        self.phantom: set[int] = set()
+        """Bytes that a failed sync took up: readable, and never to be written, also not by a later
+        sync that succeeds, unless they are written again."""
+
+    def write(self, at: int, data: bytes) -> None:
+        old = self.cached.ljust(at, b"\0")
+        self.cached = old[:at] + data + old[at + len(data) :]
+        fresh = set(range(at, at + len(data)))
+        self.dirty |= fresh
+        self.phantom -= fresh
+
+    def sync(self, *, ok: bool) -> None:
+        if ok:
+            self.synced = self.without(self.phantom)
+        else:
+            self.phantom |= self.dirty
+        self.dirty = set()
+
+    def without(self, lost: set[int]) -> bytes:
+        """What readers see, but with these bytes as they are on the disk."""
+        old = self.synced.ljust(len(self.cached), b"\0")
+        return bytes(old[at] if at in lost else now for at, now in enumerate(self.cached))
+
+    def remains(self, pick: random.Random) -> bytes:
+        """What a power loss leaves: any subset of what was not synced, in small pages."""
+        eaten = {page for page in {at // 16 for at in self.dirty} if pick.random() < 0.4}
+        content = self.without({at for at in self.dirty if at // 16 in eaten} | self.phantom)
+        if pick.random() < 0.5:  # the new length was not on the disk
+            content = content[: max(len(self.synced), pick.randrange(len(content) + 1))]
+        return content
+
+
 class Files:
-    """A directory: what readers see, and what power loss leaves at the least."""
+    """A directory: the names that readers see, and those on the disk."""
 
     def __init__(self, cached: dict[str, bytes] | None = None) -> None:
-        self.cached = dict(cached or {})
-        self.synced = dict(self.cached)
-        """Content by name as of the last sync that succeeded."""
-        self.entries = dict.fromkeys(self.cached, "")
-        """The names on disk, each with the name that its content was synced under."""
-        self.renamed: dict[str, str] = {}
+        self.files = {name: File(data) for name, data in (cached or {}).items()}
+        self.entries = dict(self.files)
+
+    @property
+    def cached(self) -> dict[str, bytes]:
+        return {name: file.cached for name, file in self.files.items()}
+
+    def put(self, name: str, data: bytes) -> None:
+        """Change a file behind the store's back."""
+        self.files[name] = File(data)
 
     def names(self) -> list[str]:
-        return list(self.cached)
+        return list(self.files)
 
     def read(self, name: str) -> bytes:
-        return self.cached[name]
+        return self.files[name].cached
 
     def apply(self, effect: Effect, result: Result) -> None:
         match effect:
-            case Create(file) if result is DONE:
-                self.cached[file] = b""
-                self.synced.pop(file, None)
-            case Write(file, at, data):
-                written = result.written if isinstance(result, Failed) else len(data)
-                old = self.cached[file].ljust(at, b"\0")
-                self.cached[file] = old[:at] + data[:written] + old[at + written :]
-            case Sync(file) if result is DONE:
-                self.synced[file] = self.cached[file]
+            case Write(name, at, data) if name in self.files:
+                whole = not isinstance(result, Failed)
+                self.files[name].write(at, data if whole else data[: result.written])
+            case Sync(name) if name in self.files:
+                self.files[name].sync(ok=result is DONE)
+            case Create(name) if result is DONE:
+                self.files[name] = File()
             case Rename(source, target) if result is DONE:
-                self.cached[target] = self.cached.pop(source)
-                self.renamed[target] = source
-            case Unlink(file) if result is DONE:
-                del self.cached[file]
+                self.files[target] = self.files.pop(source)
+            case Unlink(name) if result is DONE:
+                del self.files[name]
             case SyncDir() if result is DONE:
-                for target, source in self.renamed.items():
-                    self.synced[target] = self.synced.pop(source, b"")
-                self.renamed = {}
-                self.entries = dict.fromkeys(self.cached, "")
+                self.entries = dict(self.files)
 
-    def after_power_loss(self) -> Files:
-        """Only what was synced, entries included."""
-        return Files({name: self.synced.get(name, b"") for name in self.entries})
+    def after_power_loss(self, pick: random.Random | None = None) -> Files:
+        """Only what was synced; with `pick`, any subset of the rest too."""
+        if pick is None:
+            return Files({name: file.synced for name, file in self.entries.items()})
+        left: dict[str, bytes] = {}
+        for name in sorted(self.entries.keys() | self.files.keys()):
+            file = pick.choice([self.entries.get(name), self.files.get(name)])
+            if file is not None:
+                left[name] = file.remains(pick)
+        return Files(left)
 
     def after_process_crash(self) -> Files:
-        """Everything that was written."""
-        return Files(self.cached)
+        """Everything that was written, phantoms included, and the disk as it is under it."""
+        return deepcopy(self)
 
 
 class Driver:

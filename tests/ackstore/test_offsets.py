@@ -214,7 +214,7 @@ class TestBadFiles:
         store, _ = acked(popped)
         store.rest()
         files = store.files.after_power_loss()
-        del files.cached["offsets"]
+        del files.files["offsets"]
         assert store.reopen(files).settle().rest().committed() == 3
 
     def test_damaged_at_any_byte(self, popped: Any) -> None:
@@ -224,7 +224,7 @@ class TestBadFiles:
         good = files.cached["offsets"]
         for at in range(len(good)):
             for bad in (good[:at], good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]):
-                files.cached["offsets"] = bad
+                files.put("offsets", bad)
                 with pytest.raises((OffsetsDamaged, FutureFormat), match="offsets"):
                     store.reopen(files)
 
@@ -232,14 +232,14 @@ class TestBadFiles:
         store, _ = acked(popped)
         files = store.rest().files
         good = files.cached["offsets"]
-        files.cached["offsets"] = good[:8] + b"\x02" + good[9:]
+        files.put("offsets", good[:8] + b"\x02" + good[9:])
         with pytest.raises(FutureFormat, match="version 2"):
             store.reopen(files)
 
     def test_ahead_of_what_the_log_holds(self, popped: Any) -> None:
         store, _ = acked(popped)
         files = store.rest().files
-        files.cached["offsets"] = encode_offsets({"q/default/0": 3}, flushed=99)
+        files.put("offsets", encode_offsets({"q/default/0": 3}, flushed=99))
         with pytest.raises(OffsetsAheadOfLog, match=r"up to 99.*ends with record 2.*log-00000001"):
             store.reopen(files)
 
@@ -247,7 +247,7 @@ class TestBadFiles:
     def test_ahead_of_what_the_log_justifies(self, popped: Any, queue: str) -> None:
         store, _ = acked(popped)
         files = store.rest().files
-        files.cached["offsets"] = encode_offsets({queue: 5}, flushed=2)
+        files.put("offsets", encode_offsets({queue: 5}, flushed=2))
         with pytest.raises(OffsetsAheadOfLog, match="offset 5"):
             store.reopen(files)
 
@@ -255,7 +255,7 @@ class TestBadFiles:
         store, _ = acked(popped)
         files = store.rest().files
         log = files.cached["log-00000001.seg"]
-        files.cached["log-00000001.seg"] = log[:-1]
+        files.put("log-00000001.seg", log[:-1])
         with pytest.raises(OffsetsAheadOfLog, match="byte"):
             store.reopen(files)
         assert files.cached["log-00000001.seg"] == log[:-1]
@@ -263,5 +263,5 @@ class TestBadFiles:
     def test_a_leftover_of_a_crash_is_ignored(self, popped: Any) -> None:
         store, _ = acked(popped)
         files = store.rest().files
-        files.cached["offsets.tmp"] = b"half"
+        files.put("offsets.tmp", b"half")
         assert store.reopen(files).committed() == 3

@@ -1,0 +1,240 @@
+"""Random schedules: every operation, failure and crash, in any order; the promises hold throughout.
+
+The promises are the table of the contract: what was answered OK survives a process crash, what was
+told to be durable survives power loss, what was never acked comes back, and a consumer offset that
+was on disk never goes back.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from ackstore import Core, Reply
+from ackstore.effects import DONE, Failed, Write
+from ackstore.flusher import Flusher
+from ackstore.identity import receipt_text
+from ackstore.log import Log
+from ackstore.requests import Ack, AckMany, Flush, Pop
+
+MESSAGES = 40
+
+
+class Run:
+    """One random history of one queue."""
+
+    def __init__(self, drive: Any, seed: int, core: type[Core] = Core) -> None:
+        self.pick = random.Random(seed)
+        self.store = drive(
+            core=core,
+            mode=self.pick.choice(["async", "async", "sync"]),
+            commit=self.pick.choice(["ack", "checkpoint"]),
+            segment_bytes=self.pick.choice([150, 600, 10_000]),
+            sync_timeout=2.0,
+            op_timeout=8.0,
+            degrade_after=2,
+            max_sync_failures=4,
+            max_unflushed_records=self.pick.choice([6, 1000]),
+            seed=seed,
+        )
+        self.store.publish(MESSAGES)
+        self.held: dict[str, tuple[int, float]] = {}
+        """Receipts that a client holds: message, deadline."""
+        self.asked: dict[int, list[tuple[int, str]]] = {}
+        """Acks by operation: message and receipt of each."""
+        self.ever_asked: set[int] = set()
+        self.ok: set[int] = set()
+        """Answered OK: must survive a process crash."""
+        self.durable: set[int] = set()
+        """Told to be durable: must survive power loss."""
+        self.barriers: dict[int, set[int]] = {}
+        self.pops: set[int] = set()
+        self.persisted = 0
+
+    def step(self) -> None:
+        choices = [self.pop, self.ack, self.ack, self.batch, self.flush, self.wait]
+        choices += [self.finish] * 8 + [self.fail] * 2
+        self.pick.choice(choices)()
+        self.look()
+
+    def pop(self) -> None:
+        count, invisible = self.pick.randint(1, 4), self.pick.choice([3.0, 30.0])
+        self.pops.add(self.store.submit(Pop("q", count, invisible)))
+
+    def some_receipts(self, count: int) -> list[str]:
+        return [self.pick.choice(list(self.held)) for _ in range(count)] if self.held else []
+
+    def ack(self) -> None:
+        for receipt in self.some_receipts(1):
+            self.ask(self.store.submit(Ack(receipt)), [receipt])
+
+    def batch(self) -> None:
+        receipts = self.some_receipts(3)
+        if receipts:
+            self.ask(self.store.submit(AckMany(receipts)), receipts)
+
+    def ask(self, op: int, receipts: list[str]) -> None:
+        self.asked[op] = [(self.held[receipt][0], receipt) for receipt in receipts]
+        self.ever_asked |= {message for message, _ in self.asked[op]}
+
+    def flush(self) -> None:
+        self.barriers[self.store.flush()] = set(self.ok)
+
+    def wait(self) -> None:
+        self.store.wait(self.pick.choice([0.01, 0.1, 0.5, 1.0, 4.0]))
+
+    def finish(self) -> None:
+        if self.store.pending:
+            io = self.pick.choice(list(self.store.pending))
+            self.give(io, DONE)
+
+    def fail(self) -> None:
+        if self.store.pending and self.pick.random() < 0.5:
+            io = self.pick.choice(list(self.store.pending))
+            effect = self.store.pending[io]
+            written = 0
+            if isinstance(effect, Write):
+                written = self.pick.randrange(len(effect.data) + 1)
+            self.give(io, Failed(5, written))
+
+    def give(self, io: int, result: Any) -> None:
+        effect = self.store.pending.pop(io)
+        self.store.files.apply(effect, result)
+        self.store.release(io, result)
+
+    def look(self) -> None:
+        """Take in the answers, and judge what can be judged at once."""
+        for op, answer in list(self.store.answers.items()):
+            if op in self.pops:
+                for delivery in answer.value:
+                    assert delivery.offset not in self.ok, f"{delivery} was acked"
+                    assert delivery.receipt not in self.held, "a receipt was given twice"
+                    self.held[delivery.receipt] = (delivery.offset, delivery.deadline)
+            elif op in self.asked:
+                replies = answer.value or (answer.reply,)
+                for (message, receipt), reply in zip(self.asked[op], replies, strict=True):
+                    if reply in (Reply.OK, Reply.SETTLED):
+                        self.ok.add(message)
+                        if self.store.config.mode == "sync":
+                            self.durable.add(message)
+                    assert reply is not Reply.INVALID, receipt
+            elif op in self.barriers and answer.reply is Reply.OK:
+                self.durable |= self.barriers[op]
+            self.store.answers.pop(op)
+        for op in self.store.durable:
+            self.durable |= {message for message, _ in self.asked.get(op, [])}
+        self.store.durable.clear()
+        (queue,) = self.store.stats.queues.values()
+        assert queue.persisted <= queue.committed
+        self.persisted = max(self.persisted, queue.persisted)
+        if self.store.config.commit == "ack":
+            assert set(range(queue.committed)) <= self.ever_asked
+
+    def crash(self) -> None:
+        """Crash one way or the other, and go on with what is left."""
+        if self.pick.random() < 0.5:
+            self.store = self.store.process_crash()
+        else:
+            self.store = self.store.reopen(self.store.files.after_power_loss(self.pick))
+            self.ok = set(self.durable)
+        self.store.publish(MESSAGES)
+        (queue,) = self.store.stats.queues.values()
+        assert queue.committed >= self.persisted, "the offset went back"
+        self.asked.clear()
+        self.barriers.clear()
+        self.pops.clear()
+        self.store.answers.clear()
+
+    def survey(self) -> None:
+        """The disk works again and every deadline passes: what comes back is what may come back."""
+        self.store.rest(100.0)
+        self.look()
+        assert self.store.stats.mode == self.store.config.mode
+        back = {delivery.offset for delivery in self.store.pop(MESSAGES)}
+        assert not back & self.ok, "acked, and came back"
+        assert back >= set(range(MESSAGES)) - self.ever_asked, "never acked, and did not come back"
+        self.store.ack_many(*self.receipts_of(back))
+        self.store.rest(20.0)
+        (queue,) = self.store.stats.queues.values()
+        assert (queue.committed, queue.persisted) == (MESSAGES, MESSAGES)
+        stats = self.store.stats
+        assert (stats.operations, stats.effects, stats.unflushed_records, stats.unflushed_bytes) == (0,) * 4
+        assert self.store.core.queues["q/default/0"].entries == {}
+
+    def receipts_of(self, messages: set[int]) -> list[str]:
+        entries = self.store.core.queues["q/default/0"].entries
+        return [
+            receipt_text("q/default/0", each.offset, each.attempt, each.epoch)
+            for each in entries.values()
+            if each.offset in messages
+        ]
+
+
+def run(drive: Any, seed: int, core: type[Core] = Core) -> Run:
+    it = Run(drive, seed, core)
+    for _ in range(it.pick.randint(1, 4)):
+        for _ in range(it.pick.randint(5, 80)):
+            it.step()
+        it.crash()
+    it.survey()
+    return it
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_the_promises_hold(drive: Any, block: int) -> None:
+    for seed in range(block * 60, block * 60 + 60):
+        try:
+            run(drive, seed)
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+class SyncsAgain(Flusher):
+    """After a failed sync, syncs the same file again."""
+
+    def sync_failed(self, now: float) -> None:
+        self._end()
+        self._pause(now)
+        for segment in self.segments:
+            segment.dirty = True
+        self.log.unsynced_entry = True
+        self.log.dirty_since = now
+
+
+class TrustsTimeouts(Flusher):
+    """A sync that took too long counts as stored."""
+
+    def sync_timed_out(self, now: float) -> None:
+        self.sync_succeeded(now)
+
+
+class ForgetsOldSegment(Log):
+    """Rotation leaves the old file's tail unsynced."""
+
+    def rotate(self, segment: Any) -> None:
+        self.current = segment
+        self.unsynced_entry = True
+
+
+class TrustsRecovery(Log):
+    """What recovery read counts as FLUSHED."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.flushed = self.last
+        self.rewrites.clear()
+
+
+@pytest.mark.parametrize("part", [SyncsAgain, TrustsTimeouts, ForgetsOldSegment, TrustsRecovery])
+def test_the_schedules_find_a_broken_store(drive: Any, part: type) -> None:
+    name = "flusher_class" if issubclass(part, Flusher) else "log_class"
+    variant = type("Variant", (Core,), {name: part})
+    for seed in range(400):
+        try:
+            run(drive, seed, variant)
+        except Exception:
+            return
+    pytest.fail(f"{part.__name__} was not found out")
