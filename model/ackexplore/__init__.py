@@ -25,22 +25,27 @@ takes millions of states a second. `explore_rules` shows that every rule of the 
 """
 
 from .coverage import ACTIONS, never_possible
-from .explore import UnknownClause, clauses_named, explore
+from .engines import MissingExtra, UnknownClause, UnknownEngine, clauses_named, explore
 from .needed import Finding, explore_rule, explore_rules
-from .result import Progress, Result, StateSpace, TooManyStates, Watcher
-from .trace import Change, Trace, TraceStep, changes_between, state_json, trace_json
+from .result import Progress, Result, StateSpace, TooManyStates, TooMuchMemory, Unfinished, Watcher
+from .trace import Change, Trace, TraceStep, changes_between, trace_json
+from .values import state_json
 
 __all__ = [
     "ACTIONS",
     "Change",
     "Finding",
+    "MissingExtra",
     "Progress",
     "Result",
     "StateSpace",
     "TooManyStates",
+    "TooMuchMemory",
     "Trace",
     "TraceStep",
+    "Unfinished",
     "UnknownClause",
+    "UnknownEngine",
     "Watcher",
     "changes_between",
     "clauses_named",

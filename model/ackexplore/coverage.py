@@ -18,7 +18,7 @@ import attrs
 
 from ackmodel import Config, Message, Record, Shared, environment, protocol
 
-from .trace import wording
+from .values import wording
 
 SPLIT = {"rewrite": ("rewrite_checkpoint", "rewrite_earlier", "rewrite_ack")}
 """The functions of the model that yield steps of several names; all others yield steps of their own name."""

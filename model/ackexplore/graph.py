@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
-from itertools import product
-from typing import TypeAlias
+from collections.abc import Collection
 
 import networkx as nx
 from attrs import define, field
@@ -25,20 +23,17 @@ from attrs import define, field
 from ackmodel import Clause, Config
 
 from .coverage import count_hits, count_reached
-from .interning import CLAUSES, Code, Interned, clauses_in, mask_of
+from .interning import CLAUSES, Code, Interned, mask_of, successors
 from .result import Progress, Result, StateSpace, TooManyStates, Watcher
-from .trace import Trace, TraceStep
+from .trace import Trace, trace_through
 
 DEFAULT_MAX_STATES = 200_000
 STATES_BETWEEN_REPORTS = 2_000
 
-Move: TypeAlias = tuple[int, int | None, Code, int]
-"""One transition: (action, message that acted or None, code after, clauses broken by the step)."""
-
 
 @define(eq=False)
 class _Search:
-    """The state of one breadth-first search; `parents[n]` is how node n was first reached."""
+    """The state of one breadth-first search; `parents[n]` is the node from which n was first reached."""
 
     model: Interned
     wanted: int
@@ -48,7 +43,7 @@ class _Search:
     graph: nx.MultiDiGraph = field(factory=nx.MultiDiGraph)
     nodes: dict[Code, int] = field(factory=dict)
     codes: list[Code] = field(factory=list)
-    parents: list[tuple[int, int, int | None]] = field(factory=list)
+    parents: list[int] = field(factory=list)
     edges: int = 0
     depth: int = 0
     hits: Counter[int] = field(factory=Counter)
@@ -59,7 +54,7 @@ class _Search:
 
     def run(self) -> None:
         """Explore level by level, until nothing is new or a wanted clause has fallen."""
-        self._add(self.model.encode(self.model.config.initial()), (-1, -1, None))
+        self._add(self.model.encode(self.model.config.initial()), -1)
         level = [0]
         while True:
             wanted_fell = any(self.wanted >> bit & 1 for bit in self.first)
@@ -78,10 +73,10 @@ class _Search:
             for action, actor, after, broken in successors(self.model, self.codes[node]):
                 known = self.nodes.get(after)
                 if known is None:
-                    known = self._add(after, (node, action, actor))
+                    known = self._add(after, node)
                     found.append(known)
                 if broken:
-                    self._note(broken, (node, action, actor, known))
+                    self._note(broken, node, after)
                 edges.append((node, known, {"action": self.model.actions[action], "actor": actor}))
                 self.hits[action] += 1
             self.graph.add_edges_from(edges)
@@ -90,7 +85,7 @@ class _Search:
                 raise TooManyStates(self.max_states, self.result(complete=False))
         return found
 
-    def _add(self, code: Code, parent: tuple[int, int, int | None]) -> int:
+    def _add(self, code: Code, parent: int) -> int:
         node = len(self.codes)
         self.nodes[code] = node
         self.codes.append(code)
@@ -98,40 +93,26 @@ class _Search:
         self.graph.add_node(node)
         broken = self.model.broken_state(code)
         if broken:
-            self._note(broken, (*parent, node))
+            self._note(broken, parent, code)
         return node
 
     # --- what was found ---------------------------------------------------------------------------------------------
 
-    def _note(self, broken: int, step: tuple[int, int, int | None, int]) -> None:
+    def _note(self, broken: int, source: int, code: Code) -> None:
+        """Count what is broken by or in a state reached from `source`, and keep the first trace to each clause."""
         for bit in range(len(CLAUSES)):
             if broken >> bit & 1:
                 self.violations[bit] += 1
                 if bit not in self.first:
-                    self.first[bit] = self._trace(broken, step)
+                    self.first[bit] = trace_through(self.model, [*self._path(source), code], 1 << bit)
 
-    def _trace(self, broken: int, last: tuple[int, int, int | None, int]) -> Trace:
-        """Return the shortest trace that ends with a step (source, action, actor, target)."""
-        steps: list[tuple[int, int, int | None, int]] = []
-        step = last
-        while step[0] >= 0:
-            steps.append(step)
-            step = (*self.parents[step[0]], step[0])
-        model, codes = self.model, self.codes
-        return Trace(
-            initial=model.decode(codes[0]),
-            steps=tuple(
-                TraceStep(
-                    number=number,
-                    action=model.actions[action],
-                    actor=actor,
-                    before=model.decode(codes[source]),
-                    after=model.decode(codes[target]),
-                )
-                for number, (source, action, actor, target) in enumerate(reversed(steps), start=1)
-            ),
-            broken=clauses_in(broken),
-        )
+    def _path(self, node: int) -> list[Code]:
+        """Return the states on the way by which a node was first reached, itself included."""
+        path = []
+        while node >= 0:
+            path.append(self.codes[node])
+            node = self.parents[node]
+        return path[::-1]
 
     def progress(self, frontier: int) -> Progress:
         return Progress(
@@ -165,22 +146,6 @@ class _Search:
             graph=self.graph,
             space=StateSpace(model=model, codes=tuple(self.codes)),
         )
-
-
-def successors(model: Interned, code: Code) -> Iterator[Move]:
-    """Yield every transition out of a state, as `ackmodel.moves` does, but in numbers and judged."""
-    shared, messages = code[0], code[1:]
-    for index, message in enumerate(messages):
-        for action, shared_after, message_after, broken in model.local(shared, message):
-            yield action, index, (shared_after, *messages[:index], message_after, *messages[index + 1 :]), broken
-    for action, shared_after, cast in model.casts(shared):
-        if not any(model.some(cast, message) for message in messages):
-            continue
-        for combination in product(*(model.outcomes(cast, message) for message in messages)):
-            broken = 0
-            for _, breaks in combination:
-                broken |= breaks
-            yield action, None, (shared_after, *(after for after, _ in combination)), broken
 
 
 def explore_graph(

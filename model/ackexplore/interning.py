@@ -20,7 +20,9 @@ bits of a mask: bit i stands for `CLAUSES[i]`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from itertools import product
+from types import FunctionType
 from typing import TypeAlias
 
 from attrs import define, field
@@ -42,6 +44,8 @@ from ackmodel import (
 CLAUSES: tuple[Clause, ...] = tuple(Clause)
 """The clause that each bit of a mask stands for."""
 
+BITS = {clause: 1 << bit for bit, clause in enumerate(CLAUSES)}
+
 Code: TypeAlias = tuple[int, ...]
 """A state: the number of its shared part, then of each message."""
 
@@ -55,13 +59,17 @@ Outcomes: TypeAlias = tuple[tuple[int, int], ...]
 """What one message may become in a broadcast: (message after, clauses broken by the step)."""
 
 
+Move: TypeAlias = tuple[int, int | None, Code, int]
+"""One transition: (action, message that acted or None, code after, clauses broken by the step)."""
+
+
 def mask_of(clauses: tuple[Clause, ...]) -> int:
     """Return the mask of some clauses.
 
     >>> clauses_in(mask_of((Clause.NO_LIMBO,)))
     (<Clause.NO_LIMBO: 'no-limbo'>,)
     """
-    return sum(1 << CLAUSES.index(clause) for clause in clauses)
+    return sum(BITS[clause] for clause in clauses)
 
 
 def clauses_in(mask: int) -> tuple[Clause, ...]:
@@ -88,7 +96,11 @@ class Interned:
     _local: dict[tuple[int, int], LocalSteps] = field(factory=dict, init=False)
     _casts: dict[int, Casts] = field(factory=dict, init=False)
     _broadcasts: list[tuple[int, Broadcast]] = field(factory=list, init=False)
+    _functions: dict[Hashable, int] = field(factory=dict, init=False)
+    _same_some: list[int] = field(factory=list, init=False)
+    _same_outcomes: list[int] = field(factory=list, init=False)
     _some: dict[tuple[int, int], bool] = field(factory=dict, init=False)
+    _becomes: dict[tuple[int, int], tuple[int, ...]] = field(factory=dict, init=False)
     _outcomes: dict[tuple[int, int], Outcomes] = field(factory=dict, init=False)
     _broken: dict[tuple[int, int], int] = field(factory=dict, init=False)
 
@@ -130,10 +142,11 @@ class Interned:
         """Return the local steps of a message beside a shared part, judged."""
         key = (shared, message)
         if key not in self._local:
-            self._local[key] = tuple(self._ask_local(shared, message))
+            self._local[key] = tuple(self.ask_local(shared, message))
         return self._local[key]
 
-    def _ask_local(self, shared: int, message: int) -> Iterator[tuple[int, int, int, int]]:
+    def ask_local(self, shared: int, message: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield what `local` returns, asking the model, and remembering nothing."""
         self.calls += 1
         before, old = self.shareds[shared], self.messages[message]
         for step in local_steps(self.config, before, old):
@@ -151,16 +164,17 @@ class Interned:
             self.calls += 1
             casts = []
             for broadcast in broadcast_steps(self.config, self.shareds[shared]):
-                casts.append(
-                    (self.action_id(broadcast.action), self.shared_id(broadcast.shared), len(self._broadcasts))
-                )
+                action, after = self.action_id(broadcast.action), self.shared_id(broadcast.shared)
+                casts.append((action, after, len(self._broadcasts)))
                 self._broadcasts.append((shared, broadcast))
+                self._same_some.append(self._function_id(broadcast.some))
+                self._same_outcomes.append(self._function_id(broadcast.outcomes))
             self._casts[shared] = tuple(casts)
         return self._casts[shared]
 
     def some(self, cast: int, message: int) -> bool:
         """Return whether a message makes the broadcast possible."""
-        key = (cast, message)
+        key = (self._same_some[cast], message)
         if key not in self._some:
             self._some[key] = self._broadcasts[cast][1].some(self.messages[message])
         return self._some[key]
@@ -169,16 +183,23 @@ class Interned:
         """Return what a message may become in a broadcast, judged."""
         key = (cast, message)
         if key not in self._outcomes:
-            self._outcomes[key] = tuple(self._ask_outcomes(cast, message))
+            self._outcomes[key] = tuple(self.ask_outcomes(cast, message))
         return self._outcomes[key]
 
-    def _ask_outcomes(self, cast: int, message: int) -> Iterator[tuple[int, int]]:
-        self.calls += 1
+    def ask_outcomes(self, cast: int, message: int) -> Iterator[tuple[int, int]]:
+        """Yield what `outcomes` returns, judging anew; the model is asked once for broadcasts that do the same."""
         shared, broadcast = self._broadcasts[cast]
         before, old = self.shareds[shared], self.messages[message]
-        for new in broadcast.outcomes(old):
-            seen = Seen(broadcast.action, before, old, broadcast.shared, new)
-            yield self.message_id(new), mask_of(broken_by_step(self.config, seen))
+        key = (self._same_outcomes[cast], message)
+        if key not in self._becomes:
+            self.calls += 1
+            self._becomes[key] = tuple(map(self.message_id, broadcast.outcomes(old)))
+        for after in self._becomes[key]:
+            seen = Seen(broadcast.action, before, old, broadcast.shared, self.messages[after])
+            yield after, mask_of(broken_by_step(self.config, seen))
+
+    def _function_id(self, function: Callable[..., object]) -> int:
+        return self._functions.setdefault(what_it_does(function), len(self._functions))
 
     # --- judgements -------------------------------------------------------------------------------------------------
 
@@ -186,9 +207,12 @@ class Interned:
         """Return the mask of the clauses that a message breaks beside a shared part."""
         key = (shared, message)
         if key not in self._broken:
-            clauses = broken_in_state(self.config, self.shareds[shared], self.messages[message])
-            self._broken[key] = mask_of(clauses)
+            self._broken[key] = self.ask_broken(shared, message)
         return self._broken[key]
+
+    def ask_broken(self, shared: int, message: int) -> int:
+        """Return what `broken` returns, asking the model, and remembering nothing."""
+        return mask_of(broken_in_state(self.config, self.shareds[shared], self.messages[message]))
 
     def broken_state(self, code: Code) -> int:
         """Return the mask of the clauses that any message of a state breaks."""
@@ -196,3 +220,40 @@ class Interned:
         for message in code[1:]:
             broken |= self.broken(shared, message)
         return broken
+
+
+def what_it_does(function: Callable[..., object]) -> Hashable:
+    """Return a value that is equal for two functions of the model that do the same.
+
+    The model makes a new function for each broadcast; most differ in nothing. Two functions of the same code, module,
+    defaults and closed-over values do the same, since functions of the model are pure.
+
+    >>> def adder(n):
+    ...     return lambda x: x + n
+    >>> what_it_does(adder(1)) == what_it_does(adder(1)), what_it_does(adder(1)) == what_it_does(adder(2))
+    (True, False)
+    """
+    if not isinstance(function, FunctionType):
+        return function
+    closed_over = tuple(
+        what_it_does(cell.cell_contents) if isinstance(cell.cell_contents, FunctionType) else cell.cell_contents
+        for cell in function.__closure__ or ()
+    )
+    defaults = (function.__defaults__, tuple((function.__kwdefaults__ or {}).items()))
+    return (function.__code__, function.__module__, defaults, closed_over)
+
+
+def successors(model: Interned, code: Code) -> Iterator[Move]:
+    """Yield every transition out of a state, as `ackmodel.moves` does, but in numbers and judged."""
+    shared, messages = code[0], code[1:]
+    for index, message in enumerate(messages):
+        for action, shared_after, message_after, broken in model.local(shared, message):
+            yield action, index, (shared_after, *messages[:index], message_after, *messages[index + 1 :]), broken
+    for action, shared_after, cast in model.casts(shared):
+        if not any(model.some(cast, message) for message in messages):
+            continue
+        for combination in product(*(model.outcomes(cast, message) for message in messages)):
+            broken = 0
+            for _, breaks in combination:
+                broken |= breaks
+            yield action, None, (shared_after, *(after for after, _ in combination)), broken

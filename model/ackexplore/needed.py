@@ -21,8 +21,9 @@ from attrs import evolve, frozen
 
 from ackmodel import RULES, Clause, Config, Rule
 
-from .explore import explore
-from .trace import Trace, as_json, trace_json
+from .engines import explore
+from .trace import Trace, trace_json
+from .values import as_json
 
 
 @frozen(kw_only=True, eq=False)

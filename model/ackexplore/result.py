@@ -17,7 +17,8 @@ from attrs import field, frozen
 from ackmodel import Clause, Config, State
 
 from .interning import Code, Interned
-from .trace import Trace, as_json, trace_json
+from .trace import Trace, trace_json
+from .values import as_json
 
 
 @frozen(kw_only=True)
@@ -117,16 +118,33 @@ class Result:
         }
 
 
-class TooManyStates(RuntimeError):
-    """The configuration has more states than were allowed; `result` is what was found up to there."""
+class Unfinished(RuntimeError):
+    """The exploration ended before everything was explored; `result` is what was found up to there."""
+
+    def __init__(self, message: str, result: Result) -> None:
+        self.result = result
+        super().__init__(message)
+
+
+class TooManyStates(Unfinished):
+    """The configuration has more states than were allowed."""
 
     def __init__(self, limit: int, result: Result) -> None:
-        self.limit = limit
-        self.result = result
         advice = "allow more with max_states (--max-states)"
         if result.engine == "graph":
             advice += ", use the table engine (--engine table), which takes millions"
+        message = f"more than {limit:,} states at depth {result.depth}: {advice}"
+        super().__init__(f"{message}, or take fewer messages, deliveries or faults", result)
+
+
+class TooMuchMemory(Unfinished):
+    """The exploration needs more memory than it may take."""
+
+    def __init__(self, limit: int, needed: int, result: Result) -> None:
+        each = needed / max(1, result.states)
         super().__init__(
-            f"more than {limit:,} states at depth {result.depth}: {advice}, "
-            "or take fewer messages, deliveries or faults"
+            f"{result.states:,} states at depth {result.depth} take {needed / 2**30:.2f} GiB, {each:.0f} bytes each, "
+            f"but only {limit / 2**30:.2f} GiB may be taken: allow more with memory (--memory), "
+            "or take fewer messages, deliveries or faults",
+            result,
         )

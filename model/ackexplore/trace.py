@@ -16,33 +16,17 @@ message 0 checkpoint none -> pending
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import attrs
 from attrs import frozen
 
-from ackmodel import Clause, Message, Record, Shared, Stage, State
+from ackmodel import Clause, Record, State
 
-
-def wording(value: object) -> str:
-    """Return a value of the model in words.
-
-    >>> from ackmodel import Truth
-    >>> wording(Record(Stage.FLUSHED, Truth.PHANTOM)), wording(Record()), wording(True)
-    ('flushed / phantom', 'none', 'yes')
-    """
-    if isinstance(value, Record):
-        none = value.stage in (Stage.NONE, Stage.PENDING) and not value.readable
-        return value.stage.value if none else f"{value.stage.value} / {value.truth.value}"
-    if isinstance(value, enum.IntEnum):
-        return value.name.lower().replace("_", "-")
-    if isinstance(value, enum.Enum):
-        return str(value.value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+from .interning import Code, Interned, clauses_in, successors
+from .values import as_json, state_json, wording
 
 
 @frozen(kw_only=True)
@@ -120,25 +104,33 @@ class Trace:
         return self.steps[-1].after if self.steps else self.initial
 
 
-def as_json(value: Any) -> Any:
-    """Return a value of the model as JSON types: classes as objects, enumerations as their wording."""
-    if attrs.has(type(value)):
-        return {item.name: as_json(getattr(value, item.name)) for item in attrs.fields(type(value))}
-    if isinstance(value, enum.Enum):
-        return wording(value)
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, (tuple, list)):
-        return [as_json(item) for item in value]
-    return value
+def trace_through(model: Interned, codes: Sequence[Code], broken: int = 0) -> Trace:
+    """Return the trace through states each of which follows from the one before.
 
-
-def state_json(state: State) -> dict[str, Any]:
-    """Return a state as JSON types: `{"shared": {...}, "messages": [{...}, ...]}`."""
-    shared, messages = state
-    assert isinstance(shared, Shared)
-    assert all(isinstance(message, Message) for message in messages)
-    return {"shared": as_json(shared), "messages": as_json(messages)}
+    Where several transitions lead on, the first is taken; the last must break the clauses of `broken`, by itself or by
+    the state that it leads to. Raises `ValueError` where no transition leads on.
+    """
+    steps = []
+    fallen = model.broken_state(codes[0])
+    for number, (code, after) in enumerate(pairwise(codes), start=1):
+        last = number == len(codes) - 1
+        wanted = broken & ~model.broken_state(after) if last else 0
+        fits = (move for move in successors(model, code) if move[2] == after and move[3] & wanted == wanted)
+        found = next(fits, None)
+        if found is None:
+            raise ValueError(f"state {number} does not follow from the one before it")
+        action, actor, _, breaks = found
+        fallen = breaks | model.broken_state(after)
+        steps.append(
+            TraceStep(
+                number=number,
+                action=model.actions[action],
+                actor=actor,
+                before=model.decode(code),
+                after=model.decode(after),
+            )
+        )
+    return Trace(initial=model.decode(codes[0]), steps=tuple(steps), broken=clauses_in(fallen if broken else 0))
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from ackexplore import Progress, TooManyStates, UnknownClause, explore
+from ackexplore import Progress, TooManyStates, UnknownClause, UnknownEngine, explore
 from ackexplore.coverage import ACTIONS, never_possible
 from ackmodel import Clause, Config, Seen, broken_by_step, broken_in_state, moves, rule_named
 
@@ -173,7 +173,7 @@ def test_unknown_clause_offers_the_nearest() -> None:
 
 
 def test_unknown_engine_is_refused() -> None:
-    with pytest.raises(ValueError, match="no engine 'grpah'"):
+    with pytest.raises(UnknownEngine, match="no engine 'grpah'; the engines are auto, graph, table"):
         explore(Config(), engine="grpah")  # type: ignore[arg-type]
 
 

@@ -4,6 +4,7 @@
     ackcheck explore --sync-failures 1 --without rewrite-after-failure
     ackcheck explore --rules
 
+>>> import json
 >>> from click.testing import CliRunner
 >>> ran = CliRunner().invoke(explore, ["--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)["states"]
@@ -12,6 +13,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +22,7 @@ import click
 from rich.console import Console
 
 from ackcheck.cli._output import BROKEN, writable, write_json
-from ackexplore import Progress, Result, TooManyStates, UnknownClause, Watcher, clauses_named, explore_rules
+from ackexplore import MissingExtra, Progress, Result, Unfinished, UnknownClause, Watcher, explore_rules
 from ackexplore import explore as explore_model
 from ackexplore.show import counts_line, findings_view, progress_line, result_view
 from ackmodel import BadConfig, CommitPolicy, Config, Level, UnknownRule
@@ -60,17 +62,28 @@ def _progress_shown() -> Iterator[Watcher]:
         yield show
 
 
-def _explored(config: Config, clause: str | None, max_states: int | None) -> Result:
+def _explored(config: Config, **settings: Any) -> Result:
     try:
-        clauses_named(clause)
         with _progress_shown() as watcher:
-            return explore_model(config, stop_at=clause, max_states=max_states, watcher=watcher)
+            return explore_model(config, watcher=watcher, **settings)
     except UnknownClause as error:
         raise click.UsageError(str(error)) from error
-    except TooManyStates as error:
+    except MissingExtra as error:
+        raise TooBig(str(error)) from error
+    except Unfinished as error:
         if error.result.holds:
             raise TooBig(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
         return error.result
+
+
+def _bytes(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001 - click's
+    """Return an amount of memory in bytes, from a number with or without K, M or G after it."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise click.BadParameter(f"{text!r} is no amount of memory; write 500M or 8G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
 
 
 def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None:
@@ -123,6 +136,16 @@ def _fault_options(command: Any) -> Any:
 @click.option("--without", multiple=True, metavar="RULE", help="Switch a rule of the protocol off; may be repeated.")
 @click.option("--clause", metavar="CLAUSE", help="End when this clause, or `any`, first falls.")
 @click.option("--rules", "rules", is_flag=True, help="Switch each rule off in turn, and show that something falls.")
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "graph", "table"]),
+    help="graph: networkx, to some 10^5 states; table: to 10^9 (extra `table`); auto: the one, then the other.",
+)
+@click.option(
+    "--memory", callback=_bytes, metavar="SIZE", help="What the table engine may take, e.g. 8G.  [default: half of all]"
+)
 @click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond so many states.")
 @click.option(
     "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
@@ -135,6 +158,8 @@ def explore(
     without: tuple[str, ...],
     clause: str | None,
     rules: bool,
+    engine: str,
+    memory: int | None,
     max_states: int | None,
     json_to: str | None,
     **settings: Any,
@@ -148,7 +173,7 @@ def explore(
     if rules:
         _show_rules(ctx, config, json_to)
         return
-    result = _explored(config, clause, max_states)
+    result = _explored(config, stop_at=clause, engine=engine, memory=memory, max_states=max_states)
     if json_to != "-":
         console = Console()
         for part in result_view(result):

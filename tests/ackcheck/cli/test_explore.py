@@ -44,6 +44,9 @@ def test_broken_is_one_and_the_counterexample_is_shown() -> None:
         (["--clause", "no-limb"], "did you mean 'no-limbo'"),
         (["--level", "memory"], "page-cache"),
         (["--max-states", "0"], "max-states"),
+        (["--memory", "much"], "'much' is no amount of memory; write 500M or 8G"),
+        (["--memory", "0"], "write 500M or 8G"),
+        (["--messages", "3", "--engine", "table", "--memory", "100K"], "--memory"),
         (["--messages", "2", "--max-states", "100"], "more than 100 states"),
         (["--json", "no/such/folder/out.json"], "no/such/folder"),
     ],
@@ -79,6 +82,13 @@ def test_json_in_a_file_tells_of_the_violation(tmp_path: Path) -> None:
     assert "broken clause" in ran.stdout
     assert told["violations"]["commit-is-safe"] > 0
     assert told["counterexamples"]["commit-is-safe"]["length"] == 3
+
+
+@pytest.mark.parametrize("engine", ["graph", "table"])
+def test_the_engine_may_be_chosen(engine: str) -> None:
+    ran = run("--messages", "2", "--engine", engine, "--json", "-", "--memory", "1G")
+    told = json.loads(ran.stdout)
+    assert (told["engine"], told["states"], told["edges"]) == (engine, 1896, 5840)
 
 
 def test_rules_are_all_needed() -> None:

@@ -1,0 +1,117 @@
+"""The one way in: explore a configuration with the engine that suits it.
+
+>>> from ackmodel import Config
+>>> result = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe")
+>>> len(result.counterexample), result.complete
+(3, False)
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from typing import Literal, TypeAlias, get_args
+
+from ackmodel import Clause, Config
+
+from .graph import DEFAULT_MAX_STATES, explore_graph
+from .result import Result, TooManyStates, Watcher
+
+Engine: TypeAlias = Literal["auto", "graph", "table"]
+"""`graph`: every state and edge in a networkx graph; `table`: packed states, no graph, millions of states a second.
+
+`auto`: the graph engine while it can, then, from the beginning, the table engine if NumPy and Numba are there.
+"""
+
+ANY = "any"
+AUTO_GRAPH_STATES = 30_000
+"""Beyond this many states it is quicker to begin anew with the table engine."""
+
+
+class UnknownClause(ValueError):
+    """A clause was named that there is not; the message offers the nearest names."""
+
+
+class UnknownEngine(ValueError):
+    """An engine was named that there is not."""
+
+
+class MissingExtra(ImportError):
+    """The table engine needs packages that are not installed."""
+
+
+def clauses_named(name: Clause | str | None) -> tuple[Clause, ...]:
+    """Return the clauses that `stop_at` names: none, one by its id, or every one for "any".
+
+    >>> clauses_named("no-limbo")
+    (<Clause.NO_LIMBO: 'no-limbo'>,)
+    >>> clauses_named("no-limb")
+    Traceback (most recent call last):
+    ...
+    ackexplore.engines.UnknownClause: no clause 'no-limb'; did you mean 'no-limbo'?
+    """
+    if name is None:
+        return ()
+    if name == ANY:
+        return tuple(Clause)
+    try:
+        return (Clause(name),)
+    except ValueError:
+        near = difflib.get_close_matches(name, list(Clause), n=2, cutoff=0.6)
+        hint = "did you mean " + " or ".join(repr(str(item)) for item in near) + "?" if near else "see ackmodel.Clause"
+        raise UnknownClause(f"no clause {name!r}; {hint}") from None
+
+
+def table_engine_here() -> bool:
+    """Whether the packages of the table engine are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("numpy", "numba"))
+
+
+def explore(
+    config: Config,
+    *,
+    engine: Engine = "graph",
+    stop_at: Clause | str | None = None,
+    max_states: int | None = None,
+    memory: int | None = None,
+    threads: int | None = None,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Explore every state of a configuration, and judge every clause in each.
+
+    `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
+    end, and count every violation. `max_states`: refuse (`TooManyStates`) to go beyond. `memory` (bytes; half of the
+    machine's if None) and `threads` (one a processor if None) concern the table engine: it refuses to take more
+    (`TooMuchMemory`). `watcher` is called with a `Progress` a few times a second.
+
+    Raises `UnknownClause`, `UnknownEngine`, `MissingExtra` and the two above, which carry what was found so far.
+    """
+    wanted = clauses_named(stop_at)
+    if engine not in get_args(Engine):
+        raise UnknownEngine(f"no engine {engine!r}; the engines are {', '.join(get_args(Engine))}")
+    fall_back = engine == "auto" and table_engine_here()
+    if engine != "table":
+        limit = DEFAULT_MAX_STATES if max_states is None else max_states
+        try:
+            return explore_graph(
+                config,
+                stop_at=wanted,
+                max_states=min(limit, AUTO_GRAPH_STATES) if fall_back else limit,
+                watcher=watcher,
+            )
+        except TooManyStates:
+            if not fall_back or (max_states is not None and max_states <= AUTO_GRAPH_STATES):
+                raise
+    elif not table_engine_here():
+        raise MissingExtra("the table engine needs NumPy and Numba: pip install 'ackcheck[table]'")
+    from .table import DEFAULT_MAX_STATES as MOST_STATES
+    from .table import explore_table
+
+    return explore_table(
+        config,
+        stop_at=wanted,
+        max_states=MOST_STATES if max_states is None else max_states,
+        memory=memory,
+        threads=threads,
+        watcher=watcher,
+    )

@@ -1,0 +1,181 @@
+"""The two loops of the table engine, for states of one word: expand a level, and insert what was found.
+
+A state is a number here, held in a register: five times as fast as `ackexplore.wide`, which does the same for any
+number of words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .kernels import (
+    NONE,
+    ONE,
+    SHARD_SHIFT,
+    SHARED_SHIFT,
+    SLOT_BITS,
+    U64,
+    Bits,
+    Counts,
+    Table,
+    U,
+    inlined,
+    kernel,
+    mix,
+    note,
+)
+from .layout import OCCUPIED, Words
+
+AHEAD = 32
+
+
+@inlined
+def _emit(state: U64, out: Words, filled: Counts, recent: Words, recent_mask: U64, shards: U64) -> None:
+    """Put a successor into the buffer of its shard, unless it was put there a moment ago."""
+    h = mix(state)
+    place = h & recent_mask
+    if recent[place, 0] != state:
+        recent[place, 0] = state
+        shard = (h >> SHARD_SHIFT) % shards
+        position = filled[shard]
+        out[shard, position, 0] = state
+        filled[shard] = position + 1
+
+
+@kernel
+def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers with arrays cost it half its speed
+    states: Words,
+    low: int,
+    high: int,
+    shift: Bits,
+    mask: Bits,
+    pair_keys: Bits,
+    pair_rows: Table,
+    rows: Table,
+    local: Table,
+    pointers: Table,
+    outcomes: Table,
+    shared_casts: Table,
+    casts: Table,
+    out: Words,
+    filled: Counts,
+    recent: Words,
+    hits: Counts,
+    violations: Counts,
+    first: Counts,
+) -> int:
+    """Put every successor of states[low:high] into the buffers; stop when one might overflow.
+
+    Returns the index of the first state that was not expanded, or -1 - index if no buffer can hold its successors.
+    """
+    slots, room = shift.shape[0] - 1, out.shape[1]
+    found = np.empty(slots, dtype=np.int64)
+    turn = np.empty(slots, dtype=np.int64)
+    last_pair, recent_mask, shards = U(pair_keys.shape[0] - 1), U(recent.shape[0] - 1), U(out.shape[0])
+    shared_shift, shared_mask = shift[0], mask[0]
+    fullest = 0
+    for index in range(low, high):
+        state = states[index, 0]
+        shared = (state >> shared_shift) & shared_mask
+
+        # the row of each pair; what is possible
+        some, most = 0, 0
+        for slot in range(slots):
+            message = (state >> shift[slot + 1]) & mask[slot + 1]
+            name = (U(slot) | (message << SLOT_BITS) | (shared << SHARED_SHIFT)) + ONE
+            place = mix(name) & last_pair
+            while pair_keys[place] != name:
+                place = (place + ONE) & last_pair
+            row = pair_rows[place]
+            found[slot] = row
+            some |= rows[row, 3]
+            most += rows[row, 1] - rows[row, 0]
+        first_cast, count = shared_casts[shared, 0], shared_casts[shared, 1]
+
+        # is there room for all of it?
+        for cast in range(count):
+            if (some >> cast) & 1:
+                combinations = 1
+                for slot in range(slots):
+                    pointer = rows[found[slot], 2] + cast
+                    combinations *= pointers[pointer + 1, 0] - pointers[pointer, 0]
+                most += combinations
+        fullest += most
+        if fullest > room:
+            fullest = most
+            for shard in range(filled.shape[0]):
+                fullest = max(fullest, filled[shard] + most)
+            if fullest > room:
+                return -1 - index if most > room else index
+
+        # the local steps of each message
+        bare = state & ~(shared_mask << shared_shift)
+        for slot in range(slots):
+            row, own_shift = found[slot], shift[slot + 1]
+            rest = bare & ~(mask[slot + 1] << own_shift)
+            for step in range(rows[row, 0], rows[row, 1]):
+                hits[local[step, 0]] += 1
+                if local[step, 3]:
+                    note(local[step, 3], index, violations, first)
+                after = rest | (U(local[step, 1]) << shared_shift) | (U(local[step, 2]) << own_shift)
+                _emit(after, out, filled, recent, recent_mask, shards)
+
+        # the broadcasts, every combination of outcomes, the last slot fastest
+        for cast in range(count):
+            if not (some >> cast) & 1:
+                continue
+            action = casts[first_cast + cast, 0]
+            rest = OCCUPIED | (U(casts[first_cast + cast, 1]) << shared_shift)
+            for slot in range(slots):
+                turn[slot] = pointers[rows[found[slot], 2] + cast, 0]
+            while True:
+                after, broken = rest, 0
+                for slot in range(slots):
+                    outcome = turn[slot]
+                    after |= U(outcomes[outcome, 0]) << shift[slot + 1]
+                    broken |= outcomes[outcome, 1]
+                hits[action] += 1
+                if broken:
+                    note(broken, index, violations, first)
+                _emit(after, out, filled, recent, recent_mask, shards)
+                slot = slots - 1
+                while slot >= 0:
+                    pointer = rows[found[slot], 2] + cast
+                    turn[slot] += 1
+                    if turn[slot] < pointers[pointer + 1, 0]:
+                        break
+                    turn[slot] = pointers[pointer, 0]
+                    slot -= 1
+                if slot < 0:
+                    break
+    return high
+
+
+@kernel
+def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:
+    """Insert states into an open-addressing table that has room; append those that were not in it to `new`.
+
+    Returns how many of `new` are filled. The places of some states are fetched before any is looked at, so that the
+    waits for memory overlap.
+    """
+    last = U(table.shape[0] - 1)
+    places = np.empty(AHEAD, dtype=np.uint64)
+    fetched = np.empty(AHEAD, dtype=np.uint64)
+    for start in range(0, keys.shape[0], AHEAD):
+        stop = min(start + AHEAD, keys.shape[0])
+        for index in range(start, stop):
+            place = mix(keys[index, 0]) & last
+            places[index - start] = place
+            fetched[index - start] = table[place, 0]
+        for index in range(start, stop):
+            state = keys[index, 0]
+            if fetched[index - start] == state:
+                continue
+            place = places[index - start]
+            while table[place, 0] != NONE and table[place, 0] != state:
+                place = (place + ONE) & last
+            if table[place, 0] == NONE:
+                table[place, 0] = state
+                new[new_count, 0] = state
+                new_count += 1
+    return new_count

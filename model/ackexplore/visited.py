@@ -1,0 +1,118 @@
+"""The set of visited states: an open-addressing hash table in shards, one thread to a shard.
+
+A shard holds the packed states themselves, 8 bytes a word, at most three quarters full: between 11 and 22 bytes a state
+of one word. It grows by doubling, one shard at a time, and asks before it takes memory.
+
+>>> import numpy as np
+>>> visited = Visited(shards=2, words=1)
+>>> states = np.array([[1], [2], [1]], dtype=np.uint64)
+>>> sum(visited.add(shard, [states[shards_of(states, 2) == shard]]) for shard in range(2))
+2
+>>> len(visited), len(visited.take_new())
+(2, 2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from attrs import define, field
+
+from .kernels import copy_into, shards_of
+from .layout import Words
+from .loops import insert
+
+FIRST_CAPACITY = 1 << 10
+FULL = (3, 4)
+"""A table is grown before more than this fraction of it is filled."""
+
+
+def _no_limit(_: int) -> None:
+    return
+
+
+@define(eq=False)
+class _Shard:
+    table: Words
+    new: Words
+    count: int = 0
+    new_count: int = 0
+
+
+@define(eq=False)
+class Visited:
+    """The states seen so far, and the new ones since `take_new`; `may_take(bytes)` raises if memory runs out."""
+
+    shards: int
+    words: int
+    may_take: Callable[[int], None] = _no_limit
+    _shards: list[_Shard] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._shards = [
+            _Shard(table=self._empty(FIRST_CAPACITY), new=self._empty(FIRST_CAPACITY)) for _ in range(self.shards)
+        ]
+
+    def __len__(self) -> int:
+        """The number of states seen."""
+        return sum(shard.count for shard in self._shards)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the tables, and of the new states."""
+        return sum(int(shard.table.nbytes + shard.new.nbytes) for shard in self._shards)
+
+    @property
+    def table_bytes(self) -> int:
+        """The memory of the tables alone."""
+        return sum(int(shard.table.nbytes) for shard in self._shards)
+
+    def _empty(self, capacity: int) -> Words:
+        return np.zeros((capacity, self.words), dtype=np.uint64)
+
+    def make_room(self, shard: int, incoming: int) -> None:
+        """Grow a shard until it can take so many states; not to be called from two threads at once."""
+        own = self._shards[shard]
+        capacity = len(own.table)
+        while (own.count + incoming) * FULL[1] > capacity * FULL[0]:
+            capacity *= 2
+        if capacity > len(own.table):
+            self.may_take(capacity * self.words * 8)
+            table = self._empty(capacity)
+            copy_into(table, own.table)
+            own.table = table
+        if own.new_count + incoming > len(own.new):
+            room = max(2 * len(own.new), own.new_count + incoming)
+            self.may_take(room * self.words * 8)
+            new = np.empty((room, self.words), dtype=np.uint64)
+            new[: own.new_count] = own.new[: own.new_count]
+            own.new = new
+
+    def add(self, shard: int, batches: Iterable[Words]) -> int:
+        """Add states that belong to a shard; return how many were new."""
+        own = self._shards[shard]
+        before = own.new_count
+        for batch in batches:
+            self.make_room(shard, len(batch))
+            found = insert(own.table, batch, own.new, own.new_count)
+            own.count += found - own.new_count
+            own.new_count = found
+        return own.new_count - before
+
+    def take_new(self) -> Words:
+        """Return the states that are new since the last time, and begin anew."""
+        new = np.concatenate([shard.new[: shard.new_count] for shard in self._shards])
+        for shard in self._shards:
+            shard.new_count = 0
+            shard.new = self._empty(FIRST_CAPACITY)
+        return new
+
+    def fill(self, states: Words) -> None:
+        """Put in states that are all different and not in the set; they do not count as new."""
+        owners = shards_of(states, self.shards)
+        for number, shard in enumerate(self._shards):
+            own = states[owners == number]
+            self.make_room(number, len(own))
+            copy_into(shard.table, own)
+            shard.count += len(own)

@@ -1,0 +1,151 @@
+"""The two loops of the table engine, for states of any number of words; see `ackexplore.narrow`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .kernels import (
+    NONE,
+    ONE,
+    SHARD_SHIFT,
+    Bits,
+    Buffers,
+    Counts,
+    Tables,
+    Tally,
+    U,
+    field_at,
+    hash_at,
+    inlined,
+    kernel,
+    note,
+    pair_name,
+    row_of,
+)
+from .layout import Words
+
+
+@inlined
+def _put(state: Words, fields: Bits, number: int, value: int) -> None:
+    word, shift, mask = fields[number, 0], fields[number, 1], fields[number, 2]
+    state[0, word] = (state[0, word] & ~(mask << shift)) | (U(value) << shift)
+
+
+@inlined
+def _emit(state: Words, out: Words, filled: Counts, recent: Words) -> None:
+    """Put a successor into the buffer of its shard, unless it was put there a moment ago."""
+    h = hash_at(state, 0)
+    place = h & U(recent.shape[0] - 1)
+    known = True
+    for word in range(state.shape[1]):
+        if recent[place, word] != state[0, word]:
+            known = False
+            recent[place, word] = state[0, word]
+    if not known:
+        shard = (h >> SHARD_SHIFT) % U(out.shape[0])
+        for word in range(state.shape[1]):
+            out[shard, filled[shard], word] = state[0, word]
+        filled[shard] += 1
+
+
+@kernel
+def _look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[int, int]:
+    """Put the row of each slot into `found`; return the bits of the possible broadcasts, and how many successors."""
+    fields, rows = tables.fields, tables.rows
+    shared = field_at(states, index, fields, 0)
+    some, most = 0, 0
+    for slot in range(found.shape[0]):
+        message = field_at(states, index, fields, slot + 1)
+        row = row_of(tables.pair_keys, tables.pair_rows, pair_name(slot, shared, message))
+        found[slot] = row
+        some |= rows[row, 3]
+        most += rows[row, 1] - rows[row, 0]
+    for cast in range(tables.shared_casts[shared, 1]):
+        if some >> cast & 1:
+            combinations = 1
+            for slot in range(found.shape[0]):
+                pointer = rows[found[slot], 2] + cast
+                combinations *= tables.pointers[pointer + 1, 0] - tables.pointers[pointer, 0]
+            most += combinations
+    return some, most
+
+
+@kernel
+def _next_combination(turn: Counts, found: Counts, cast: int, tables: Tables) -> bool:
+    """Turn to the next combination of outcomes, the last slot fastest; whether there was one."""
+    for slot in range(found.shape[0] - 1, -1, -1):
+        pointer = tables.rows[found[slot], 2] + cast
+        turn[slot] += 1
+        if turn[slot] < tables.pointers[pointer + 1, 0]:
+            return True
+        turn[slot] = tables.pointers[pointer, 0]
+    return False
+
+
+@kernel
+def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers, tally: Tally) -> int:
+    """Put every successor of states[low:high] into the buffers; stop when one might overflow.
+
+    Returns the index of the first state that was not expanded, or -1 - index if no buffer can hold its successors.
+    """
+    fields, local, casts = tables.fields, tables.local, tables.casts
+    out, filled, recent = buffers.out, buffers.filled, buffers.recent
+    found = np.empty(fields.shape[0] - 1, dtype=np.int64)
+    turn = np.empty(fields.shape[0] - 1, dtype=np.int64)
+    after = np.empty((1, states.shape[1]), dtype=np.uint64)
+    for index in range(low, high):
+        some, most = _look_up(states, index, tables, found)
+        if filled.max() + most > out.shape[1]:
+            return -1 - index if most > out.shape[1] else index
+        for slot in range(found.shape[0]):
+            for step in range(tables.rows[found[slot], 0], tables.rows[found[slot], 1]):
+                after[0] = states[index]
+                _put(after, fields, 0, local[step, 1])
+                _put(after, fields, slot + 1, local[step, 2])
+                tally.hits[local[step, 0]] += 1
+                note(local[step, 3], index, tally.violations, tally.first)
+                _emit(after, out, filled, recent)
+        shared = field_at(states, index, fields, 0)
+        for cast in range(tables.shared_casts[shared, 1]):
+            if not some >> cast & 1:
+                continue
+            step = tables.shared_casts[shared, 0] + cast
+            after[0] = states[index]
+            _put(after, fields, 0, casts[step, 1])
+            for slot in range(found.shape[0]):
+                turn[slot] = tables.pointers[tables.rows[found[slot], 2] + cast, 0]
+            more = True
+            while more:
+                broken = 0
+                for slot in range(found.shape[0]):
+                    _put(after, fields, slot + 1, tables.outcomes[turn[slot], 0])
+                    broken |= tables.outcomes[turn[slot], 1]
+                tally.hits[casts[step, 0]] += 1
+                note(broken, index, tally.violations, tally.first)
+                _emit(after, out, filled, recent)
+                more = _next_combination(turn, found, cast, tables)
+    return high
+
+
+@kernel
+def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:
+    """Insert states into an open-addressing table that has room; append those that were not in it to `new`.
+
+    Returns how many of `new` are filled.
+    """
+    last = U(table.shape[0] - 1)
+    for index in range(keys.shape[0]):
+        place = hash_at(keys, index) & last
+        known = False
+        while table[place, 0] != NONE and not known:
+            known = True
+            for word in range(keys.shape[1]):
+                if table[place, word] != keys[index, word]:
+                    known = False
+            if not known:
+                place = (place + ONE) & last
+        if not known:
+            table[place] = keys[index]
+            new[new_count] = keys[index]
+            new_count += 1
+    return new_count
