@@ -126,8 +126,8 @@ class Core:
             Flush: self._flush,
             Close: self._close,
         }
-        if recovered.offsets.committed:
-            self.offsets.moved(now)
+        if any(queue.committed for queue in self.queues.values()):
+            self.offsets.moved(now)  # read from a file not known to be on disk, or from the log alone
         self.log.pump()
 
     def _new_queue(self, queue: QueueId) -> Queue:
