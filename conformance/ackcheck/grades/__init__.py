@@ -1,0 +1,16 @@
+"""Grades of fault on real files: a process that is killed, a machine that loses power, a sync that really fails.
+
+`run_process_grade` and `run_power_grade` judge a target of the suite: a Python factory (`module:factory`, served by
+`ackcheck.rig.serve`), or the command line of a program in any language that speaks the same JSON Lines.
+
+>>> from ackmodel import Level
+>>> report = run_process_grade("ackcheck.reference:async_store", Level.PAGE_CACHE, seed=1, rounds=1)
+>>> report.finding is None, report.cases, report.ran["SIGKILL"]
+(True, 1, 1)
+"""
+
+from ackcheck.grades.campaign import Target
+from ackcheck.grades.process import run_process_grade
+from ackcheck.grades.session import QueueNeverEmpty
+
+__all__ = ["QueueNeverEmpty", "Target", "run_process_grade"]

@@ -1,0 +1,105 @@
+"""What a target answered, checked against the protocol: `ProtocolError` for what it cannot mean.
+
+>>> reply_of("SETTLED", "ack")
+<Reply.SETTLED: 'SETTLED'>
+>>> reply_of("DONE", "ack")
+Traceback (most recent call last):
+...
+ackcheck.rig.errors.ProtocolError: 'ack' was answered 'DONE'; answer BUSY, EXPIRED, FAILED, INVALID, OK, SETTLED or \
+UNKNOWN
+>>> shown_by({"queues": {"q": {"committed": 3, "persisted": 2}}, "uptime": 7}).offsets["q"].committed
+3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Factory, frozen
+
+from ackcheck.rig import ProtocolError
+from ackcheck.target import REPLIES, Delivery
+from ackmodel.events import Reply
+from ackmodel.monitors import Sighting
+
+SHOWN = 200  # characters of an answer that a message shows
+
+
+@frozen
+class Shown:
+    """What `stats` showed of what it may show (`ackcheck.target.Target.stats`); empty or None where it did not."""
+
+    offsets: Mapping[str, Sighting] = Factory(dict)
+    outstanding: Mapping[str, float] = Factory(dict)
+    syncs: int | None = None
+    sync_failures: int | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to judge by."""
+        return bool(self.offsets or self.outstanding)
+
+
+def reply_of(result: Any, op: str) -> Reply:
+    """Return the reply that an operation was answered with."""
+    if not isinstance(result, str) or result not in REPLIES:
+        *most, last = sorted(REPLIES)
+        raise ProtocolError(f"{op!r} was answered {_cut(result)}; answer {', '.join(most)} or {last}")
+    return Reply(result)
+
+
+def replies_of(result: Any) -> list[Reply]:
+    """Return the replies to a batch, item by item; that they are as many as the receipts is for the oracle to judge."""
+    if not isinstance(result, list):
+        raise ProtocolError(f"'ack_many' was answered {_cut(result)}; answer a list, one reply for each receipt")
+    return [reply_of(one, "ack_many") for one in result]
+
+
+def deliveries_of(result: Any) -> list[Delivery]:
+    """Return what a pop handed out."""
+    wrong = ProtocolError(
+        f"'pop' was answered {_cut(result)}; answer a list of objects with receipt (a string), offset (an integer from "
+        "0), attempt and deadline (numbers)"
+    )
+    if not isinstance(result, list) or not all(_is_delivery(one) for one in result):
+        raise wrong
+    return result
+
+
+def _is_delivery(one: Any) -> bool:
+    match one:
+        case {"receipt": str(), "offset": int(offset), "attempt": int(), "deadline": int() | float()}:
+            return offset >= 0
+    return False
+
+
+def shown_by(result: Any) -> Shown:
+    """Return what a `stats` shows; what it may leave out is left out, what is there must be in order."""
+    if not isinstance(result, dict):
+        raise ProtocolError(f"'stats' was answered {_cut(result)}; answer an object, empty if there is nothing to show")
+    try:
+        return Shown(
+            offsets={
+                str(queue): Sighting(int(seen["committed"]), int(seen["persisted"]))
+                for queue, seen in result.get("queues", {}).items()
+            },
+            outstanding={str(name): float(count) for name, count in result.get("outstanding", {}).items()},
+            syncs=_counter(result, "syncs"),
+            sync_failures=_counter(result, "sync_failures"),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ProtocolError(
+            f"'stats' was answered {_cut(result)} ({type(error).__name__}: {error}); where it shows them, queues is an "
+            "object of objects with committed and persisted, outstanding an object of numbers, syncs and "
+            "sync_failures are numbers"
+        ) from None
+
+
+def _counter(result: Mapping[str, Any], name: str) -> int | None:
+    return int(result[name]) if name in result else None
+
+
+def _cut(result: Any) -> str:
+    text = repr(result)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."

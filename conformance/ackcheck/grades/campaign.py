@@ -1,0 +1,115 @@
+"""What the process and the power grade share: a case is one directory, and a campaign as many as the rounds need.
+
+>>> child_of(["./store", "--data", "{dir}"], Path("/tmp/d"), reply_timeout=5.0).command
+('./store', '--data', '/tmp/d')
+>>> rounds_of_cases(25, 10)
+[10, 10, 5]
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import TypeAlias
+
+from attrs import define, field
+
+from ackcheck.findings import Finding, Grade, GradeReport
+from ackcheck.grades.session import Session
+from ackcheck.oracle import Broken, Oracle
+from ackcheck.rig import Child
+from ackmodel import CommitPolicy, Level
+from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
+
+Target: TypeAlias = str | Sequence[str]
+"""`module:factory` or `file.py:factory`, or a command line, in which `{dir}` stands for the directory."""
+
+Progress: TypeAlias = Callable[[GradeReport], None]
+"""Is told after every round how far the campaign is."""
+
+THREADS = 4
+"""Requests that a served Python target runs at once."""
+
+REPLY_TIMEOUT = 15.0
+"""Seconds after which a target that has not answered hangs."""
+
+
+def no_progress(_report: GradeReport) -> None:
+    """Tell nobody."""
+
+
+def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
+    """Return the child process that will serve `target` on `directory`, not started."""
+    if isinstance(target, str):
+        return Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
+    command = [word.replace("{dir}", str(directory)) for word in target]
+    return Child(command, reply_timeout=reply_timeout)
+
+
+def rounds_of_cases(rounds: int, most: int) -> list[int]:
+    """Share `rounds` out over cases of `most` each."""
+    return [min(most, rounds - done) for done in range(0, rounds, most)]
+
+
+@define(eq=False)
+class Campaign:
+    """One grade against one target; its cases end up in `report`."""
+
+    target: Target
+    level: Level
+    grade: Grade
+    seed: int
+    commit: CommitPolicy = CommitPolicy.ACK
+    reply_timeout: float = REPLY_TIMEOUT
+    progress: Progress = no_progress
+    report: GradeReport = field(init=False)
+    _began: float = field(init=False, factory=time.monotonic)
+
+    def __attrs_post_init__(self) -> None:
+        self.report = GradeReport(self.grade, self.seed)
+
+    @contextmanager
+    def case(self, directory: Path) -> Iterator[Session]:
+        """Give a session on an empty directory. What breaks in it becomes the finding; other errors go through."""
+        report = self.report
+        random = Random(f"{self.seed}/{report.cases}")
+        report.cases += 1
+        child = child_of(self.target, directory, reply_timeout=self.reply_timeout)
+        session = Session(child, directory, Oracle(self.level), random, self.commit, ran=report.ran)
+        try:
+            yield session
+        except Broken as broken:
+            lines = session.story.of(broken.key)
+            report.finding = Finding(broken.clause, broken.why, self.grade, self.seed, lines)
+        finally:
+            child.kill()
+            report.checked.update(session.oracle.checked)
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell how far it is."""
+        self.report.seconds = time.monotonic() - self._began
+        self.progress(self.report)
+
+
+def close_and_reopen(session: Session) -> None:
+    """Settle everything, close the store in order, open it again, and judge what comes."""
+    session.settle_everything()
+    reply = session.close()
+    killed = session.child.kill()
+    event = Restarted() if reply is Reply.OK else ProcessCrashed()
+    session.stopped(killed, event)
+    session.ran["clean restart"] += reply is Reply.OK
+    session.open(event, more=0)
+    session.survey()
+
+
+def kill(session: Session, event: ProcessCrashed | PowerLost | None = None) -> None:
+    """SIGKILL the target where it is; the event is what the oracle is told."""
+    in_flight = session.child.in_flight
+    session.story.note("store", f"SIGKILL, at {session.now:.3f} s, {in_flight} calls under way")
+    session.ran["SIGKILL"] += 1
+    session.stopped(session.child.kill(), event or ProcessCrashed())

@@ -1,0 +1,153 @@
+"""The reference store, and the zoo's broken variants of it, as targets of the process and the power grade.
+
+A factory is named on the command line of `ackcheck.rig.serve`, as `ackcheck.reference:target`. There are
+
+- `async_store` and `sync_store`, which claim the levels page-cache and disk;
+- `target`, which is the one that the environment variable `ACKCHECK_LEVEL` names (page-cache when it is not set);
+- one for each bug of the zoo, by the bug's own name: `ackcheck.reference:flush-timeout-treated-as-stored`.
+
+>>> import tempfile
+>>> store = async_store()
+>>> store.open(Path(tempfile.mkdtemp()))
+>>> store.publish("orders", 3)
+>>> [first, second] = store.pop("orders", 2, 30.0)
+>>> store.ack_many([first["receipt"], "no receipt"]), store.flush()
+(['OK', 'INVALID'], 'OK')
+>>> store.stats()["queues"]["orders"]["committed"]
+1
+>>> store.close()
+'OK'
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from attrs import define, evolve, field
+
+from ackcheck.target import Delivery
+from ackstore import Config, Store
+from ackstore.core import Core
+from ackstore.files import Disk
+from ackstore.identity import QueueId
+from ackstore.replies import Reply
+
+if TYPE_CHECKING:
+    from ackmodel import Level  # a target is started very often, and the store does without the model
+
+LEVEL = "ACKCHECK_LEVEL"
+"""The environment variable that `target` looks at."""
+
+PAGE_CACHE, DISK = "page-cache", "disk"
+"""The levels, by their names in `ackmodel.Level`."""
+
+MODES: Mapping[str, Literal["async", "sync"]] = {PAGE_CACHE: "async", DISK: "sync"}
+
+SMALL = Config(segment_bytes=2000, flush_interval=0.02, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
+"""Settings under which segments are switched and offsets written many times in a round."""
+
+OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
+
+
+class PopRefused(RuntimeError):
+    """A pop got no messages for another reason than that there are none; the message is the reply."""
+
+
+@define(eq=False)
+class StoreTarget:
+    """A store on real files: `ackcheck.target.Target` around `ackstore.Store`. What the store raises goes through."""
+
+    config: Config = SMALL
+    core_class: type[Core] = Core
+    disk: Callable[[Path], Disk] | None = None
+    """Puts a disk of one's own under the store; for tests."""
+    _store: Store = field(init=False)
+    _names: dict[str, str] = field(init=False, factory=dict)
+    """The queues as they were named to us, by the store's name for them."""
+
+    def open(self, directory: Path) -> None:
+        """Open the store in `directory`."""
+        disk = self.disk(directory) if self.disk else None
+        self._store = Store(directory, self.config, core_class=self.core_class, disk=disk)
+
+    def publish(self, queue: str, end: int) -> None:
+        """Tell the store that `queue` holds the messages 0 to `end` - 1."""
+        self._names[str(QueueId.parse(queue))] = queue
+        self._store.publish(queue, end)
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        """Pop; raises `PopRefused` for every reply but OK."""
+        answer = self._store.try_pop(queue, count, invisible)
+        if answer.reply is not Reply.OK:
+            raise PopRefused(answer.reply.value)
+        return [
+            Delivery(receipt=one.receipt, offset=one.offset, attempt=one.attempt, deadline=one.deadline)
+            for one in answer.value or ()
+            if not isinstance(one, Reply)
+        ]
+
+    def ack(self, receipt: str) -> str:
+        """Settle one delivery."""
+        return self._store.ack(receipt).value
+
+    def ack_many(self, receipts: Sequence[str]) -> list[str]:
+        """Settle several deliveries."""
+        return [reply.value for reply in self._store.ack_many(receipts)]
+
+    def flush(self) -> str:
+        """The barrier."""
+        return self._store.flush().value
+
+    def stats(self) -> Mapping[str, object]:
+        """Show what `Target.stats` names: the offsets, what is outstanding, and how the syncs went."""
+        stats = self._store.stats()
+        return {
+            "queues": {
+                self._names.get(str(queue), str(queue)): {"committed": seen.committed, "persisted": seen.persisted}
+                for queue, seen in stats.queues.items()
+            },
+            "outstanding": {name: float(getattr(stats, name)) for name in OUTSTANDING},
+            "syncs": stats.syncs,
+            "sync_failures": stats.sync_failures,
+        }
+
+    def close(self) -> str:
+        """Drain and close."""
+        return self._store.close().value
+
+
+def async_store() -> StoreTarget:
+    """Return the store that answers when the page cache has the record."""
+    return StoreTarget()
+
+
+def sync_store() -> StoreTarget:
+    """Return the store that answers when the disk has the record."""
+    return StoreTarget(evolve(SMALL, mode="sync"))
+
+
+def target() -> StoreTarget:
+    """Return the store whose level the environment names."""
+    level = os.environ.get(LEVEL, PAGE_CACHE)
+    if level not in MODES:
+        raise ValueError(f"{LEVEL} is {level!r}: set it to {' or '.join(MODES)}")
+    return StoreTarget(evolve(SMALL, mode=MODES[level]))
+
+
+def name_of(level: Level, bug: str | None = None) -> str:
+    """Return what to call the factory of the reference store at a level, or of one of the zoo's bugs."""
+    return f"{__name__}:{bug}" if bug else f"{__name__}:{MODES[level.value]}_store"
+
+
+def __getattr__(name: str) -> Callable[[], StoreTarget]:
+    """Find the factory of a broken variant by the name of its bug."""
+    from ackcheck.zoo import BUGS  # only for who asks for one
+
+    bug = BUGS.get(name)
+    if bug is None:
+        raise AttributeError(f"{__name__} has no factory {name!r}, and the zoo no bug of that name")
+    config = evolve(SMALL, mode=MODES[bug.level.value], commit=bug.commit.value)
+    return lambda: StoreTarget(config, bug.core)
