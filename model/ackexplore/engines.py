@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from typing import Literal, TypeAlias, get_args
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 from ackmodel import Clause, Config
 
 from .graph import DEFAULT_MAX_STATES, explore_graph
+from .interning import mask_of
 from .result import Result, TooManyStates, Watcher
 
 Engine: TypeAlias = Literal["auto", "graph", "table"]
@@ -67,7 +69,7 @@ def table_engine_here() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("numpy", "numba"))
 
 
-def explore(
+def explore(  # noqa: PLR0913 - keyword-only settings of one search
     config: Config,
     *,
     engine: Engine = "graph",
@@ -75,6 +77,8 @@ def explore(
     max_states: int | None = None,
     memory: int | None = None,
     threads: int | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
     watcher: Watcher | None = None,
 ) -> Result:
     """Explore every state of a configuration, and judge every clause in each.
@@ -82,36 +86,35 @@ def explore(
     `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
     end, and count every violation. `max_states`: refuse (`TooManyStates`) to go beyond. `memory` (bytes; half of the
     machine's if None) and `threads` (one a processor if None) concern the table engine: it refuses to take more
-    (`TooMuchMemory`). `watcher` is called with a `Progress` a few times a second.
+    (`TooMuchMemory`). `checkpoint` is a folder where the table engine saves each level, and goes on from with `resume`.
+    `watcher` is called with a `Progress` a few times a second.
 
-    Raises `UnknownClause`, `UnknownEngine`, `MissingExtra` and the two above, which carry what was found so far.
+    Raises `UnknownClause`, `UnknownEngine`, `MissingExtra`, `BadCheckpoint`, and the two above, which carry what was
+    found so far.
     """
     wanted = clauses_named(stop_at)
     if engine not in get_args(Engine):
         raise UnknownEngine(f"no engine {engine!r}; the engines are {', '.join(get_args(Engine))}")
-    fall_back = engine == "auto" and table_engine_here()
-    if engine != "table":
+    if engine == "graph" and checkpoint is not None:
+        raise UnknownEngine("the graph engine keeps no checkpoint; use the table engine")
+    if engine == "graph" or (engine == "auto" and checkpoint is None):
+        fall_back = engine == "auto" and table_engine_here()
         limit = DEFAULT_MAX_STATES if max_states is None else max_states
+        first_limit = min(limit, AUTO_GRAPH_STATES) if fall_back else limit
         try:
-            return explore_graph(
-                config,
-                stop_at=wanted,
-                max_states=min(limit, AUTO_GRAPH_STATES) if fall_back else limit,
-                watcher=watcher,
-            )
+            return explore_graph(config, stop_at=wanted, max_states=first_limit, watcher=watcher)
         except TooManyStates:
-            if not fall_back or (max_states is not None and max_states <= AUTO_GRAPH_STATES):
+            if not fall_back or max_states == first_limit:
                 raise
-    elif not table_engine_here():
+    if not table_engine_here():
         raise MissingExtra("the table engine needs NumPy and Numba: pip install 'ackcheck[table]'")
-    from .table import DEFAULT_MAX_STATES as MOST_STATES
-    from .table import explore_table
+    given = {"max_states": max_states, "memory": memory, "threads": threads, "watcher": watcher}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if checkpoint is None:
+        from .table import explore_table
 
-    return explore_table(
-        config,
-        stop_at=wanted,
-        max_states=MOST_STATES if max_states is None else max_states,
-        memory=memory,
-        threads=threads,
-        watcher=watcher,
-    )
+        return explore_table(config, stop_at=wanted, **settings)
+    from .checkpoint import explore_with_checkpoint
+    from .table import Search
+
+    return explore_with_checkpoint(Search(config=config, wanted=mask_of(wanted), **settings), checkpoint, resume=resume)

@@ -148,3 +148,7 @@ class TooMuchMemory(Unfinished):
             "or take fewer messages, deliveries or faults",
             result,
         )
+
+
+class BadCheckpoint(ValueError):
+    """A folder holds no checkpoint that this search can go on from, or one that it would overwrite."""

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from attrs import define, field
@@ -77,6 +77,7 @@ class Search:
     layout: Layout = field(init=False)
     visited: Visited = field(init=False)
     levels: list[Words] = field(init=False, factory=list)
+    saved_layouts: list[dict[str, Any]] = field(init=False, factory=list)
     found: Found = field(init=False, factory=Found)
     _pool: ThreadPoolExecutor = field(init=False)
     _buffers: list[Buffers] = field(init=False, factory=list)
@@ -96,6 +97,16 @@ class Search:
         first = self.layout.pack(np.array([self.pairs.steps.initial()], dtype=np.int64))
         self.visited.fill(first)
         self._enter(first)
+
+    def take_up(self, levels: list[Words]) -> None:
+        """Go on from the levels of an earlier search, packed by this layout; the values are known to the tables."""
+        self._set_up()
+        self.levels = levels
+        for level in levels:
+            self.visited.fill(level)
+        self.pairs.fill_for(levels[-1], self.layout)
+        if not self.layout.fits(self.pairs.steps.counts):
+            self._pack_anew()
 
     def advance(self) -> bool:
         """Explore one level further; whether anything was new."""
@@ -275,28 +286,12 @@ class Search:
         )
 
 
-def explore_table(
-    config: Config,
-    *,
-    stop_at: Collection[Clause] = (),
-    max_states: int = DEFAULT_MAX_STATES,
-    memory: int | None = None,
-    threads: int | None = None,
-    watcher: Watcher | None = None,
-) -> Result:
-    """Explore a configuration with the table engine; the arguments of `explore_graph`, and two more.
+def explore_table(config: Config, *, stop_at: Collection[Clause] = (), **settings: Any) -> Result:
+    """Explore a configuration with the table engine, without a checkpoint; `settings` are those of `Search`.
 
-    `memory`: bytes that may be taken (half of the machine's); `threads`: how many (one a processor). Raises
-    `TooManyStates`, `TooMuchMemory`.
+    Raises `TooManyStates`, `TooMuchMemory`.
     """
-    search = Search(
-        config=config,
-        wanted=mask_of(tuple(stop_at)),
-        max_states=max_states,
-        memory=memory_here() if memory is None else memory,
-        threads=threads_here() if threads is None else threads,
-        watcher=watcher,
-    )
+    search = Search(config=config, wanted=mask_of(tuple(stop_at)), **settings)
     try:
         search.start()
         while not search.stopped and search.advance():

@@ -1,5 +1,8 @@
 """The table engine finds exactly what the graph engine finds, and says when it cannot go on."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -194,3 +197,30 @@ def test_a_state_takes_at_most_24_bytes_of_the_set() -> None:
             worst = max(worst, search.visited.table_bytes / len(search.visited))
     search.close()
     assert 8 < worst <= 24
+
+
+UNCOMPILED = """
+import numpy
+from ackexplore.table import Search
+from ackmodel import Config
+
+numpy.seterr(over="ignore")  # hashes are meant to overflow
+for config, word_bits in ((Config(messages=2), 63), (Config(messages=2), 11), (BROKEN, 63), (BROKEN, 11)):
+    search = Search(config=config, word_bits=word_bits, threads=2)
+    search.start()
+    while search.advance():
+        pass
+    result = search.result(complete=True)
+    print(result.states, result.edges, result.depth, *result.violations.values())
+    search.close()
+""".replace("BROKEN", 'Config(messages=2, rules={"commit-in-order": False})')
+
+
+def test_the_loops_mean_the_same_without_a_compiler() -> None:
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", UNCOMPILED], env=environment, capture_output=True, text=True, check=True
+    )
+    broken = explore_graph(Config(messages=2, rules={"commit-in-order": False}))
+    expected = f"{broken.states} {broken.edges} {broken.depth} {' '.join(map(str, broken.violations.values()))}"
+    assert ran.stdout.splitlines() == ["1896 5840 21"] * 2 + [expected] * 2

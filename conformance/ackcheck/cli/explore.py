@@ -16,20 +16,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
 from ackcheck.cli._output import BROKEN, writable, write_json
-from ackexplore import MissingExtra, Progress, Result, Unfinished, UnknownClause, Watcher, explore_rules
+from ackexplore import BadCheckpoint, MissingExtra, Progress, Result, Unfinished, UnknownClause, Watcher, explore_rules
 from ackexplore import explore as explore_model
 from ackexplore.show import counts_line, findings_view, progress_line, result_view
 from ackmodel import BadConfig, CommitPolicy, Config, Level, UnknownRule
 
 
-class TooBig(click.ClickException):
-    """More states than were allowed."""
+class Refused(click.ClickException):
+    """What was asked for cannot be done: too many states, no table engine, no such checkpoint."""
 
     exit_code = 2
 
@@ -68,11 +69,11 @@ def _explored(config: Config, **settings: Any) -> Result:
             return explore_model(config, watcher=watcher, **settings)
     except UnknownClause as error:
         raise click.UsageError(str(error)) from error
-    except MissingExtra as error:
-        raise TooBig(str(error)) from error
+    except (MissingExtra, BadCheckpoint) as error:
+        raise Refused(str(error)) from error
     except Unfinished as error:
         if error.result.holds:
-            raise TooBig(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
+            raise Refused(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
         return error.result
 
 
@@ -148,10 +149,14 @@ def _fault_options(command: Any) -> Any:
 )
 @click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond so many states.")
 @click.option(
+    "--checkpoint", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save each level there."
+)
+@click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
+@click.option(
     "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
 )
 @click.pass_context
-def explore(
+def explore(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
     /,
     *,
@@ -161,6 +166,8 @@ def explore(
     engine: str,
     memory: int | None,
     max_states: int | None,
+    checkpoint: Path | None,
+    resume: bool,
     json_to: str | None,
     **settings: Any,
 ) -> None:
@@ -173,7 +180,19 @@ def explore(
     if rules:
         _show_rules(ctx, config, json_to)
         return
-    result = _explored(config, stop_at=clause, engine=engine, memory=memory, max_states=max_states)
+    if resume and checkpoint is None:
+        raise click.UsageError("--resume needs --checkpoint DIR: where is it to go on from?")
+    if checkpoint is not None and engine == "graph":
+        raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
+    result = _explored(
+        config,
+        stop_at=clause,
+        engine=engine,
+        memory=memory,
+        max_states=max_states,
+        checkpoint=checkpoint,
+        resume=resume,
+    )
     if json_to != "-":
         console = Console()
         for part in result_view(result):

@@ -107,3 +107,14 @@ def test_a_rule_that_is_not_needed_is_one(monkeypatch: pytest.MonkeyPatch) -> No
     assert ran.exit_code == 1
     assert json.loads(ran.stdout)["rules"][0]["needed"] is False
     assert "NOT BROKEN" in run("--rules").stdout
+
+
+def test_a_checkpoint_may_be_resumed(tmp_path: Path) -> None:
+    where = ["--process-crashes", "1", "--checkpoint", str(tmp_path / "here"), "--json", "-"]
+    assert json.loads(run(*where).stdout)["states"] == 482
+    assert "resume it (--resume)" in run(*where).stderr
+    assert json.loads(run(*where, "--resume").stdout)["states"] == 482
+    assert "is of another config" in run(*where, "--resume", "--messages", "2").stderr
+    assert run(*where, "--resume", "--messages", "2").exit_code == 2
+    assert "--resume needs --checkpoint" in run("--resume").stderr
+    assert "use --engine table" in run(*where, "--engine", "graph").stderr
