@@ -107,7 +107,9 @@ def close_drains(reply: str, unanswered: int, unflushed: int) -> str | None:
 def memory_is_bounded(outstanding: Mapping[str, float], limits: Mapping[str, float]) -> str | None:
     """What is outstanding stays within the limits, whatever the disk does."""
     over = [
-        f"{name} = {outstanding[name]:g} (at most {most:g})" for name, most in limits.items() if outstanding[name] > most
+        f"{name} = {outstanding[name]:g} (at most {most:g})"
+        for name, most in limits.items()
+        if outstanding[name] > most
     ]
     return "over its limit: " + ", ".join(over) if over else None
 

@@ -77,6 +77,8 @@ class Host:
     _where: dict[str, Key] = Factory(dict)
     _replies: dict[int, Reply] = Factory(dict)
     _offsets: dict[str, Sighting] = Factory(dict)
+    _failing: bool = False
+    """The last I/O failed or hung, so that the store may pause before it tries again."""
     _ops: int = 0
     _asked_since_open: int = 0
     _latest: float = 0.0
@@ -106,7 +108,7 @@ class Host:
         """Let a working disk finish everything, until the store has been idle for a while; then all is flushed."""
         self._finish_everything(idle)
         look = self.target.look([])
-        if look.unflushed is not None:
+        if look.unflushed is not None and not self._failing:
             self.oracle.saw_idle(look.unflushed, idle=idle, interval=idle / 2)
 
     def _finish_everything(self, idle: float = 1.0) -> None:
@@ -256,6 +258,7 @@ class Host:
         except FileNotFoundError:
             outcome = Outcome(errno.ENOENT)
         self.history.add("disk" if io.syncs else "page cache", f"{io.describe()}: {outcome.describe()}")
+        self._failing = not outcome.ok or (self._failing and not io.syncs)
         if io.acks is not None and (outcome.ok or outcome.written):
             self.oracle.wrote(io.acks)
         if outcome.ok and io.action == "write":
@@ -281,7 +284,7 @@ class Host:
     def _note_hanging(self) -> None:
         for pending in self.pending:
             if pending.io.action == "sync" and not pending.timed_out and self.now - pending.since >= HANGING:
-                pending.timed_out = True
+                pending.timed_out = self._failing = True
                 self.history.add("disk", f"{pending.io.describe()}: hangs")
                 self.oracle.sync_ended("timed out")
 
@@ -291,6 +294,16 @@ class Host:
             tick = self.target.next_tick()
             self._wait(until if tick is None else min(until, max(tick, self.now + 0.01)))
             self.rest()
+
+    def _answered(self, op: int) -> bool:
+        """Wait, on a disk that works, for the answer to an operation; return whether it came."""
+        for _ in range(20):
+            self.rest()
+            tick = self.target.next_tick()
+            if op not in self.asked or tick is None:
+                break
+            self._wait(max(tick, self.now))  # the store may be pausing after a failure
+        return op not in self.asked
 
     def _open(self) -> None:
         self._asked_since_open = 0
@@ -331,8 +344,7 @@ class Host:
         for _ in range(PATIENCE):
             before = len(self.given)
             op = self._pop(queue, 4, LONG)
-            self.rest()
-            if op in self.asked:
+            if not self._answered(op):
                 raise Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
             new = self.given[before:]
             came.update(seen.offset for seen in new)

@@ -49,6 +49,10 @@ class AckStoreMachine(RuleBasedStateMachine):
     def pop(self, count: int, queue: int, invisible: float) -> None:
         self.take("pop", count=count, queue=queue, invisible=invisible)
 
+    @rule(count=st.integers(4, 12))
+    def crowd(self, count: int) -> None:
+        self.take("crowd", count=count)
+
     @rule(count=st.integers(2, 4), queue=QUEUE, which=FEW, acked=st.integers(1, 3))
     def consume(self, count: int, queue: int, which: int, acked: int) -> None:
         """Pop and ack some, on a page cache that works: the way to the states where something is at stake."""

@@ -32,7 +32,7 @@ SMALL = Config(
     op_timeout=8.0,
     sync_timeout=2.0,
     retry_limit=0.5,
-    max_unflushed_records=12,
+    max_unflushed_records=8,
 )
 """Settings under which segments are switched, timers run and limits are reached within a few steps.
 

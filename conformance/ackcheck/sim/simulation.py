@@ -5,6 +5,7 @@ The methods are what clients, the disk, the clock and the power may do. They tak
 was to see.
 
 >>> from ackcheck.sim.reference import Reference
+>>> from ackmodel import Level
 >>> run = Simulation(Reference, Level.PAGE_CACHE)
 >>> run.pop(count=2); run.finish_all(); run.ack(which=0); run.finish_all()
 >>> run.crash(fate=0); run.survey()
@@ -67,6 +68,12 @@ class Simulation(Host):
     def pop(self, *, count: int, queue: int = 0, invisible: float = LONG) -> None:
         """A consumer pops up to `count` messages."""
         self._pop(QUEUES[queue % len(QUEUES)], count, invisible)
+
+    @step
+    def crowd(self, *, count: int) -> None:
+        """As many consumers pop one message each, from either queue, before any I/O ends."""
+        for index in range(count):
+            self._pop(QUEUES[index % len(QUEUES)], 1, LONG)
 
     @step
     def ack(self, *, which: int) -> None:
@@ -174,11 +181,9 @@ class Simulation(Host):
         """Every message is handed out, acked and flushed: then the offset is at the end, and nothing is outstanding."""
         self._survey()
         newest = {self._where[seen.receipt]: seen.receipt for seen in self.given}
-        self._ack(list(newest.values()))
-        self.rest()
+        self._answered(self._ack(list(newest.values())))
         op = self._flush()
-        self.rest()
-        if self._replies.get(op) is not Reply.OK:
+        if not self._answered(op) or self._replies[op] is not Reply.OK:
             raise Broken(Clause.FLUSH_DEGRADES, "a barrier is not answered OK, on a disk that works")
         self.look()
         look = self.target.look([])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from ackcheck.zoo.bug import Bug
 from ackmodel import Clause
 from ackstore.acks import Acks
 from ackstore.core import Core
-from ackstore.log import Record
-from ackstore.queues import Entry
+from ackstore.log import Log, Record
+from ackstore.queues import Entry, Queue
+from ackstore.records import ACK
+from ackstore.replies import Reply
 from ackstore.requests import AckMany
 
 
@@ -46,6 +49,68 @@ class SharedListClearedBeforeCallback(Core):
     acks_class = _SharesOneList
 
 
+class _ReusesOneBuffer(Log):
+    def append(self, record: Record) -> None:
+        super().append(record)
+        if record.kind == ACK:
+            for waiting in self.fresh:
+                if waiting.kind == ACK:
+                    waiting.payload = record.payload
+
+
+class BufferReadWhenWritten(Core):
+    """A commit keeps a reference to what it was called with; what is written is what stands there by then."""
+
+    log_class = _ReusesOneBuffer
+
+
+class _ForgetsToCountDown(Log):
+    def _write_failed(self, lost: list[Record], now: float) -> None:
+        before = self.unflushed_bytes
+        super()._write_failed(lost, now)
+        self.unflushed_bytes = before
+
+
+class CounterLeaksOnFailure(Core):
+    """A counter of what is in progress is not counted down where a write fails."""
+
+    log_class = _ForgetsToCountDown
+
+
+class _StaysSettled(Queue):
+    def unsettle(self, entries: Iterable[Entry]) -> None:
+        """The message was taken from the pending ones before the write, and nothing puts it back."""
+
+
+class SettledBeforePersisted(Core):
+    """The message leaves the pending set when the ack is accepted; when the write fails, nothing puts it back."""
+
+    queue_class = _StaysSettled
+
+
+class _ForgetsRedeliveredAcks(Queue):
+    def replay_ack(self, deliveries: Iterable[tuple[int, int, int]]) -> list[Entry]:
+        return super().replay_ack([each for each in deliveries if each[1] == 1])
+
+
+class AckOfTheSecondOwnerIsLost(Core):
+    """A message redelivered to another consumer, and acked by that one, is pending again after a restart."""
+
+    queue_class = _ForgetsRedeliveredAcks
+
+
+class _AcceptsLateAcks(Queue):
+    def judge(self, offset: int, attempt: int, epoch: int, now: float, current: int) -> Entry | Reply:
+        found = super().judge(offset, attempt, epoch, now, current)
+        return Reply.OK if found is Reply.EXPIRED else found
+
+
+class LateAckIgnored(Core):
+    """An ack after the deadline is answered as if it counted, and dropped: a slow consumer never gets rid of it."""
+
+    queue_class = _AcceptsLateAcks
+
+
 BUGS = (
     Bug(
         "ack-success-despite-put-failure",
@@ -58,5 +123,41 @@ BUGS = (
         SharedListClearedBeforeCallback,
         (Clause.COMMIT_PROGRESSES, Clause.QUIESCENCE_IS_ZERO),
         "RocketMQ #10256",
+    ),
+    Bug(
+        "async-commit-captures-mutable-offsets",
+        BufferReadWhenWritten,
+        (Clause.SUBMITTED_IS_WRITTEN,),
+        "Kafka KAFKA-19351",
+    ),
+    Bug(
+        "ack-persist-fallback-missing-then-counter-leak",
+        CounterLeaksOnFailure,
+        (Clause.QUIESCENCE_IS_ZERO,),
+        "Pulsar #22662",
+    ),
+    Bug(
+        "ack-state-mutated-before-persist",
+        SettledBeforePersisted,
+        (
+            Clause.NO_LIMBO,
+            Clause.REPLY_NEVER_FALSE,
+            Clause.SURVIVES_PROCESS_CRASH,
+            Clause.SURVIVES_POWER_LOSS,
+            Clause.CLOSE_DRAINS,
+        ),
+        "Pulsar #25528",
+    ),
+    Bug(
+        "ack-credited-to-wrong-owner",
+        AckOfTheSecondOwnerIsLost,
+        (Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS, Clause.CLOSE_DRAINS),
+        "NATS Streaming #72, #626",
+    ),
+    Bug(
+        "late-ack-ignored-forever",
+        LateAckIgnored,
+        (Clause.RECEIPT_IS_EXACT, Clause.REPLY_AFTER_STAGE),
+        "Google Pub/Sub google-cloud-java #4242",
     ),
 )

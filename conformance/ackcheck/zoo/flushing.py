@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ackcheck.zoo.bug import Bug
-from ackmodel import Clause
+from ackmodel import Clause, Level
 from ackstore.core import Core
 from ackstore.flusher import Flusher
 from ackstore.log import Log, Segment
+from ackstore.replies import Reply
 
 
 class _FailureIsSuccess(Flusher):
@@ -65,11 +66,54 @@ class OldSegmentNotSynced(Core):
     log_class = _ForgetsTheOldSegment
 
 
+class _NeverWaitsForTheDisk(Flusher):
+    def answers_when_cached(self) -> bool:
+        return True
+
+
+class AnswersBeforeDeferredSync(Core):
+    """Records are synced now and then, and answered at once, though the documentation says they are persisted."""
+
+    flusher_class = _NeverWaitsForTheDisk
+
+
+class _ResetsTheClock(Flusher):
+    def sync_succeeded(self, now: float) -> None:
+        super().sync_succeeded(now)
+        self.log.dirty_since = None
+
+
+class ClockResetWithoutFlush(Core):
+    """The flush clock is reset at the end of a sync, also for what was written while it ran, and was not synced."""
+
+    flusher_class = _ResetsTheClock
+
+
+class _NeverRefuses(Flusher):
+    def refuses(self) -> bool:
+        return False
+
+
+class UnboundedBuffer(Core):
+    """While the disk takes nothing, the buffer takes everything: no limit is looked at on that path."""
+
+    flusher_class = _NeverRefuses
+
+
+class WorkerAbortedOnShutdown(Core):
+    """Close aborts the flush worker: requests that wait for it never end, and the last records are not flushed."""
+
+    def _drain(self, _now: float) -> None:
+        assert self.closing is not None
+        self.operations.end(self.closing, Reply.OK)
+        self.closed = True
+
+
 BUGS = (
     Bug(
         "flushed-watermark-advances-on-fsync-error",
         WatermarkAdvancesOnError,
-        (Clause.FLUSH_IS_REAL, Clause.REPLY_AFTER_STAGE, Clause.SURVIVES_POWER_LOSS),
+        (Clause.FLUSH_IS_REAL, Clause.REPLY_AFTER_STAGE, Clause.REPLY_NEVER_FALSE, Clause.SURVIVES_POWER_LOSS),
         "RocketMQ #2706, #5235, #3129, #9713",
     ),
     Bug(
@@ -81,7 +125,7 @@ BUGS = (
     Bug(
         "flush-timeout-treated-as-stored",
         TimeoutTreatedAsStored,
-        (Clause.REPLY_NEVER_FALSE, Clause.SURVIVES_POWER_LOSS),
+        (Clause.REPLY_NEVER_FALSE, Clause.SURVIVES_POWER_LOSS, Clause.RECEIPT_IS_EXACT),
         "RocketMQ #4806",
     ),
     Bug(
@@ -89,5 +133,30 @@ BUGS = (
         OldSegmentNotSynced,
         (Clause.SURVIVES_POWER_LOSS,),
         "Redis #11004; Artemis ARTEMIS-2414",
+    ),
+    Bug(
+        "deferred-fsync-acks-before-durable",
+        AnswersBeforeDeferredSync,
+        (Clause.REPLY_AFTER_STAGE, Clause.SURVIVES_POWER_LOSS),
+        "NATS #7564",
+        level=Level.DISK,
+    ),
+    Bug(
+        "flush-clock-updated-without-flush",
+        ClockResetWithoutFlush,
+        (Clause.FLUSH_WHEN_IDLE, Clause.CLOSE_DRAINS),
+        "Redis #8612",
+    ),
+    Bug(
+        "unbounded-buffer-when-store-unwritable",
+        UnboundedBuffer,
+        (Clause.MEMORY_IS_BOUNDED,),
+        "RocketMQ #6598, #10052",
+    ),
+    Bug(
+        "worker-aborted-on-shutdown",
+        WorkerAbortedOnShutdown,
+        (Clause.CLOSE_DRAINS,),
+        "rocketmq-rust #7236, #7240",
     ),
 )
