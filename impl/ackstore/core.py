@@ -319,7 +319,7 @@ class Core:
     def stats(self) -> Stats:
         """What there is to see, at the latest time this core was told."""
         log, flusher, offsets = self.log, self.flusher, self.offsets
-        oldest = flusher.oldest()
+        oldest = flusher.oldest() if log.last > log.flushed else None
         persisted = offsets.persisted
         return Stats(
             mode=flusher.mode,

@@ -60,7 +60,7 @@ class Flusher:
         self.covers = 0
         """The running cycle's LSN."""
         self.covered_since: float | None = None
-        """When the oldest record that the running cycle covers was written."""
+        """When the oldest record was written that a cycle has begun to cover, and that is not FLUSHED."""
         self.overdue_at: float | None = None
         """When the running cycle is given up."""
         self.failures = 0
@@ -135,7 +135,7 @@ class Flusher:
         self.cycle += 1
         self.segments = log.dirty_segments()
         self.covers = log.last
-        self.covered_since = log.dirty_since
+        self.covered_since = self.oldest()
         self.overdue_at = now + self.config.sync_timeout
         entry = log.unsynced_entry
         log.sync_begins()
@@ -158,16 +158,18 @@ class Flusher:
     def sync_succeeded(self, now: float) -> None:
         """Everything that the cycle covers is FLUSHED."""
         self._end()
+        self.covered_since = None
         self.syncs += 1
         self.failures = 0
         self.retry_at = None
-        self.opened = True
+        self.opened = self.opened or bool(self.segments)  # a directory alone proves no epoch
         self.hurry = self.draining
         self.log.sync_succeeded(self.segments, self.covers, now)
 
     def sync_failed(self, now: float) -> None:
         """Nothing is FLUSHED, and the files cannot be trusted any more."""
         self._end()
+        self.covered_since = self.oldest()
         self.sync_failures += 1
         self._pause(now)
         self.log.condemn()
@@ -197,4 +199,3 @@ class Flusher:
     def _end(self) -> None:
         self.left = 0
         self.overdue_at = None
-        self.covered_since = None

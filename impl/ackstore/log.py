@@ -366,6 +366,7 @@ class Log:
         self.superseded += [segment for segment in given_up if not segment.synced]
         self.earlier = []
         self.current = None
+        self.dirty_since = None  # nothing that a sync could cover, until it is written again
 
     def _drop_superseded(self) -> None:
         """All that the superseded segments hold is CACHED in a newer one now. None of them was ever

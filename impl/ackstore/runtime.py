@@ -168,9 +168,7 @@ class Store:
     def stats(self) -> Stats:
         """What there is to see, at one instant; also of a closed or broken store."""
         with self._lock:
-            if not self._core.closed and self._broken is None:
-                self._core.tick(self._clock())
-                self._perform()
+            self._advance()
             return evolve(self._core.stats(), healthy=self._broken is None)
 
     def close(self, timeout: float = 10.0) -> Reply:
@@ -249,9 +247,10 @@ class Store:
             try:
                 self._core.tick(self._clock())
                 self._perform()
-            except BaseException as error:
+            except Exception as error:
+                # Whatever it was: the caller learns of it from its answer, UNKNOWN, and the next
+                # call from `StoreBroken`.
                 self._break(error)
-                raise
 
     def _perform(self) -> None:
         """Have everything done that the core asks for. (The lock is held.)

@@ -92,8 +92,8 @@ class Files:
     def apply(self, effect: Effect, result: Result) -> None:
         match effect:
             case Write(name, at, data) if name in self.files:
-                whole = not isinstance(result, Failed)
-                self.files[name].write(at, data if whole else data[: result.written])
+                written = result.written if isinstance(result, Failed) else len(data)
+                self.files[name].write(at, data[:written])
             case Sync(name) if name in self.files:
                 self.files[name].sync(ok=result is DONE)
             case Create(name) if result is DONE:

@@ -27,6 +27,8 @@ class TestFailedSync:
         assert store.reply(op) is None
         assert store.core.stage(receipt) is Stage.SUSPECT
         assert store.stats.flushed == 1
+        store.wait(0.01)
+        assert store.stats.oldest_unflushed == pytest.approx(0.01)
         store.finish(Create, file="log-00000002.seg")
         (after,) = store.waiting(Write)
         assert after.file == "log-00000002.seg"
@@ -146,6 +148,20 @@ class TestFailedSync:
                     store.wait(10.0)
         segments = [name for name in store.files.cached if name.startswith("log-")]
         assert segments == ["log-00000001.seg", "log-00000021.seg"]
+
+    def test_does_not_count_a_sync_of_the_directory_alone(self, drive: Any) -> None:
+        """The new file is not there yet: a sync that covers no file proves no epoch."""
+        store = drive(sync_timeout=1.0)
+        store.publish(5)
+        store.finish(Create)
+        store.finish(Write)
+        store.submit(Pop("q", 1))
+        store.wait(1.0)
+        store.finish(Write, ENOSPC)
+        store.wait(1.0)
+        assert store.waiting(Create)
+        assert store.waiting(SyncDir) == [SyncDir()]  # the one that is overdue
+        assert not store.core.flusher.opened
 
     def test_of_the_directory(self, drive: Any) -> None:
         store = drive()

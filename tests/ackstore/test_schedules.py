@@ -17,7 +17,7 @@ from ackstore.effects import DONE, Failed, Write
 from ackstore.flusher import Flusher
 from ackstore.identity import receipt_text
 from ackstore.log import Log
-from ackstore.requests import Ack, AckMany, Flush, Pop
+from ackstore.requests import Ack, AckMany, Pop
 
 MESSAGES = 40
 
@@ -54,13 +54,13 @@ class Run:
         self.persisted = 0
 
     def step(self) -> None:
-        choices = [self.pop, self.ack, self.ack, self.batch, self.flush, self.wait]
-        choices += [self.finish] * 8 + [self.fail] * 2
+        choices = [self.pop, self.batch, self.flush, self.wait, self.wait]
+        choices += [self.ack] * 4 + [self.finish] * 9 + [self.fail] * 2
         self.pick.choice(choices)()
         self.look()
 
     def pop(self) -> None:
-        count, invisible = self.pick.randint(1, 4), self.pick.choice([3.0, 30.0])
+        count, invisible = self.pick.randint(1, 4), self.pick.choice([3.0, 60.0, 60.0])
         self.pops.add(self.store.submit(Pop("q", count, invisible)))
 
     def some_receipts(self, count: int) -> list[str]:
@@ -83,7 +83,7 @@ class Run:
         self.barriers[self.store.flush()] = set(self.ok)
 
     def wait(self) -> None:
-        self.store.wait(self.pick.choice([0.01, 0.1, 0.5, 1.0, 4.0]))
+        self.store.wait(self.pick.choice([0.01, 0.1, 0.1, 0.5, 2.5]))
 
     def finish(self) -> None:
         if self.store.pending:
