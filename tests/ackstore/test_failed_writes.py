@@ -1,0 +1,256 @@
+"""Writes and creations that fail, limits that are reached, and closing in spite of it all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ackstore import Reply, Stage
+from ackstore.effects import Create, Failed, Sync, Write
+from ackstore.identity import QueueId
+from ackstore.records import HEADER_BYTES
+from ackstore.requests import Pop
+
+EIO, ENOSPC = Failed(5), Failed(28)
+
+
+class TestFailedWrite:
+    def test_is_failed_and_leaves_the_delivery_as_it_was(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(1)
+        op = store.ack(receipt)
+        store.finish(Write, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        again = store.ack(receipt)
+        store.settle()
+        assert store.reply(again) is Reply.OK
+        assert store.rest().stats.unflushed_bytes == 0
+
+    def test_after_the_deadline_still_brings_the_message_back(self, popped: Any) -> None:
+        """A29: the timer that went off while the ack was on its way must not be lost."""
+        store, receipts = popped(100)
+        store.ack_many(*receipts[1:])
+        store.settle()
+        store.ack(receipts[0], timeout=99.0)
+        store.wait(31.0)
+        op = store.submit(Pop("q", 1))
+        assert store.answers[op].value == ()
+        store.finish(Write, ENOSPC)
+        assert [(each.offset, each.attempt) for each in store.pop(9)] == [(0, 2)]
+
+    def test_of_a_pop_frees_the_messages(self, popped: Any) -> None:
+        store, _ = popped(2)
+        op = store.submit(Pop("q", 2))
+        other = store.submit(Pop("q", 1))
+        store.finish(Write, ENOSPC)
+        assert (store.reply(op), store.answers[op].value) == (Reply.FAILED, ())
+        store.settle()
+        assert [each.offset for each in store.answers[other].value] == [4]
+        assert store.stats.queues[QueueId("q")].free == 2
+        store = store.process_crash().settle()
+        store.publish(10)
+        assert [(each.offset, each.attempt) for each in store.pop(3)] == [(2, 1), (3, 1), (5, 1)]
+
+    def test_of_a_redelivery_leaves_the_old_delivery_expired(self, popped: Any) -> None:
+        store, (receipt,) = popped(1)
+        store.publish(1)
+        store.wait(30.0)
+        op = store.submit(Pop("q", 1))
+        assert store.reply(store.ack(receipt)) is Reply.EXPIRED
+        store.finish(Write, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.ack(receipt)) is Reply.EXPIRED
+        assert [each.attempt for each in store.pop(1)] == [2]
+
+    @pytest.mark.parametrize("short", [0, 1, 30, 64])
+    def test_torn_bytes_are_overwritten(self, popped: Any, short: Any) -> None:
+        store, (first, second, third) = popped()
+        store.ack(first)
+        store.finish(Write, Failed(28, short))
+        store.ack_many(second, third)
+        store.settle()
+        store = store.process_crash()
+        assert store.stats.recovery.cut_bytes == 0
+        stages = [store.core.stage(receipt) for receipt in (first, second, third)]
+        assert stages == [None, Stage.SUSPECT, Stage.SUSPECT]
+
+    def test_whole_records_in_it_are_stored(self, popped: Any) -> None:
+        store, (first, second, third) = popped()
+        store.ack(first)
+        ops = [store.ack(second), store.ack(third)]
+        store.finish(Write)
+        (write,) = store.waiting(Write)
+        store.finish(Write, Failed(28, len(write.data) - 1))
+        assert [store.reply(op) for op in ops] == [Reply.OK, Reply.FAILED]
+        store.settle()
+        store = store.process_crash()
+        stages = [store.core.stage(receipt) for receipt in (first, second, third)]
+        assert stages == [Stage.SUSPECT, Stage.SUSPECT, None]
+
+    def test_of_the_first_header(self, drive: Any) -> None:
+        store = drive()
+        store.publish(5)
+        store.finish(Create)
+        op = store.submit(Pop("q", 1))
+        store.finish(Write, Failed(28, 10))
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.submit(Pop("q", 1))) is Reply.BUSY
+        store.rest()
+        assert len(store.pop(1)) == 1
+        assert len(store.process_crash().core.queues) == 1
+
+    def test_of_a_header_that_was_written_whole(self, drive: Any) -> None:
+        store = drive()
+        store.publish(5)
+        store.finish(Create)
+        op = store.submit(Pop("q", 1))
+        store.finish(Write, Failed(28, HEADER_BYTES))
+        assert [effect.at for effect in store.waiting(Write)] == [HEADER_BYTES]
+        store.settle()
+        assert store.reply(op) is Reply.OK
+
+    def test_of_a_creation(self, drive: Any) -> None:
+        store = drive()
+        store.publish(5)
+        op = store.submit(Pop("q", 1))
+        store.finish(Create, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.submit(Pop("q", 1))) is Reply.BUSY
+        store.rest()
+        assert len(store.pop(1)) == 1
+        assert store.stats.epoch == 1
+
+    def test_of_a_rotation(self, popped: Any) -> None:
+        store, (first, second, _) = popped(segment_bytes=100)
+        op = store.ack(first)
+        store.finish(Create, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        op = store.ack(second)
+        store.finish(Create)
+        store.finish(Write)
+        assert store.reply(op) is Reply.OK
+        assert store.rest().power_loss().settle().core.stage(second) is Stage.FLUSHED
+
+    def test_while_writing_again(self, popped: Any) -> None:
+        store, (first, second, third) = popped()
+        for receipt in (first, second):
+            store.ack(receipt)
+            store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create)
+        op = store.ack(third)
+        (write,) = store.waiting(Write)
+        store.finish(Write, Failed(28, len(write.data) - 1))  # the first of two is whole
+        assert store.reply(op) is Reply.FAILED
+        assert store.reply(store.ack(third)) is Reply.BUSY
+        crashed = store.process_crash()
+        assert [crashed.core.stage(each) for each in (first, second)] == [Stage.SUSPECT] * 2
+        store.rest()
+        assert [store.core.stage(each) for each in (first, second)] == [Stage.COMMITTED] * 2
+        crashed = store.power_loss().settle()
+        assert [crashed.core.stage(each) for each in (first, second)] == [Stage.FLUSHED] * 2
+
+    def test_of_the_creation_that_a_failed_sync_asks_for(self, popped: Any) -> None:
+        store, (first, second, _) = popped()
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create, ENOSPC)
+        assert store.stats.failures == 2
+        assert store.reply(store.ack(second)) is Reply.BUSY
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+        assert store.stats.failures == 0
+
+    def test_when_a_failed_sync_has_condemned_its_file(self, popped: Any) -> None:
+        store, (first, second, _) = popped()
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        op = store.ack(second)
+        store.finish(Sync, EIO)
+        store.finish(Write, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+        assert store.core.stage(second) is None
+
+    def test_when_a_failed_sync_came_during_a_creation(self, popped: Any) -> None:
+        store, (first, second, _) = popped(segment_bytes=200)
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        op = store.ack(second)  # into a new segment
+        store.finish(Sync, EIO)
+        store.finish(Create, ENOSPC)
+        assert store.reply(op) is Reply.FAILED
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+
+
+class TestLimits:
+    def test_from_half_on_answers_wait_and_at_the_limit_it_is_busy(self, popped: Any) -> None:
+        store, receipts = popped(8, max_unflushed_records=6)
+        ops = []
+        for receipt in receipts:
+            ops.append(store.ack(receipt))
+            if store.waiting(Write):
+                store.finish(Write)
+        replies = [store.reply(op) for op in ops]
+        assert replies == [Reply.OK] * 2 + [None] * 4 + [Reply.BUSY] * 2
+        store.settle()
+        assert [store.reply(op) for op in ops][:6] == [Reply.OK] * 6
+        again = store.ack(receipts[-1])
+        store.finish(Write)
+        assert store.reply(again) is Reply.OK
+
+    def test_bytes_count_too(self, popped: Any) -> None:
+        store, receipts = popped(8, max_unflushed_bytes=200)
+        ops = [store.ack(receipt) for receipt in receipts]
+        assert [store.reply(op) for op in ops].count(Reply.BUSY) == 4
+
+
+class TestClose:
+    def test_makes_all_durable_and_answers_everybody(self, popped: Any) -> None:
+        store, (first, second, _) = popped()
+        ops = [store.ack(first), store.ack(second), store.flush()]
+        close = store.close()
+        store.settle()
+        assert [store.reply(op) for op in ops] == [Reply.OK] * 3
+        assert store.reply(close) is Reply.OK
+        assert store.core.next_tick() is None
+        store = store.power_loss()
+        assert store.stats.recovery.rewritten == 0
+        assert store.committed() == 2
+
+    def test_of_a_failing_store_ends_in_time(self, popped: Any) -> None:
+        store, (first, _second, _) = popped(mode="sync")
+        ack = store.ack(first)
+        close = store.close(timeout=2.0)
+        store.finish(Write)
+        store.finish(Sync, EIO)
+        store.wait(2.0)
+        assert store.reply(ack) is Reply.UNKNOWN
+        assert store.reply(close) is Reply.UNKNOWN
+        assert store.pending != {}
+        for io in list(store.pending):
+            store.release(io)
+        assert store.stats.operations == 0
+        assert store.core.take_effects() == []
+
+    def test_writes_the_offsets(self, popped: Any) -> None:
+        store, (first, *_) = popped(offset_interval=1000.0)
+        store.ack(first)
+        store.close()
+        store.settle()
+        assert store.power_loss().stats.recovery.rewritten == 0
+        assert "offsets" in store.files.after_power_loss().cached
+
+    def test_of_an_untouched_store(self, drive: Any) -> None:
+        store = drive()
+        close = store.close()
+        store.settle()
+        assert store.reply(close) is Reply.OK
+        assert "offsets" not in store.files.cached
