@@ -39,9 +39,12 @@ class Acks:
 
     def submit(self, op: int, request: Ack, now: float, deadline: float) -> None:
         """Settle one delivery."""
+        only = request.queue
+        if isinstance(only, str):
+            only = QueueId.parse(only)
         operation = self.operations.begin(op, deadline)
         operation.durable = request.durable
-        found = self.judge(request.receipt, now, request.queue)
+        found = self.judge(request.receipt, now, only)
         if isinstance(found, Reply):
             self.settled_before(operation, 0, found)
             return

@@ -38,7 +38,7 @@ from typing import Any, ClassVar
 from ackstore.acks import Acks
 from ackstore.config import Config
 from ackstore.directory import Directory
-from ackstore.effects import Answer, Durable, Effect, Result
+from ackstore.effects import Effect, Result
 from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
@@ -114,7 +114,7 @@ class Core:
         self.directory = Directory(self)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)
-        self.operations = Operations(self._send)
+        self.operations = Operations(self._effects.append)
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
@@ -180,7 +180,8 @@ class Core:
 
     def take_effects(self) -> list[tuple[int, Effect]]:
         """The effects that came up since the last call, in order, each with its I/O id."""
-        effects, self._effects = self._effects, []
+        effects = self._effects.copy()
+        self._effects.clear()
         return effects
 
     def stage(self, receipt: str) -> Stage | None:
@@ -214,9 +215,6 @@ class Core:
         self._handlers[self._io] = then
         self._effects.append((self._io, effect))
         return self._io
-
-    def _send(self, effect: Answer | Durable) -> None:
-        self._effects.append((0, effect))
 
     def cached(self, records: list[Record]) -> None:
         """Records have become CACHED: answer those for which that is enough (clause
@@ -314,7 +312,7 @@ class Core:
         self.operations.end_all()
         self.closed = True
         self._handlers.clear()
-        self._effects = [(io, effect) for io, effect in self._effects if io == 0]
+        self._effects[:] = [(io, effect) for io, effect in self._effects if io == 0]
 
     def stats(self) -> Stats:
         """What there is to see, at the latest time this core was told."""

@@ -64,6 +64,8 @@ class Flusher:
         self.overdue_at: float | None = None
         """When the running cycle is given up."""
         self.failures = 0
+        self.mode: Literal["async", "sync", "refuse"] = config.mode
+        """How the store answers now: as configured, degraded to sync, or refusing."""
         self.retry_at: float | None = None
         self.syncs = 0
         self.sync_failures = 0
@@ -71,21 +73,14 @@ class Flusher:
 
     # How the store answers
 
-    @property
-    def mode(self) -> Literal["async", "sync", "refuse"]:
-        """As configured, degraded to sync, or refusing."""
-        if self.failures >= self.config.max_sync_failures:
-            return "refuse"
-        return "sync" if self.failures >= self.config.degrade_after else self.config.mode
-
     def refuses(self) -> bool:
         """Whether a new record would be BUSY (clause `memory-is-bounded`)."""
         log = self.log
-        return log.stuck or self.failures >= self.config.max_sync_failures or log.crowded()
+        return log.stuck or self.mode == "refuse" or log.crowded()
 
     def answers_when_cached(self) -> bool:
         """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED."""
-        return self.mode == "async" and not self.log.crowded(0.5)
+        return self.mode == "async" and not self.log.half_crowded()
 
     def want(self, lsn: int) -> None:
         """Somebody waits for this record to be FLUSHED: do not wait for the interval."""
@@ -160,7 +155,7 @@ class Flusher:
         self._end()
         self.covered_since = None
         self.syncs += 1
-        self.failures = 0
+        self._count(0)
         self.retry_at = None
         self.opened = self.opened or bool(self.segments)  # a directory alone proves no epoch
         self.hurry = self.draining
@@ -192,9 +187,18 @@ class Flusher:
         self._pause(now)
 
     def _pause(self, now: float) -> None:
-        self.failures += 1
+        self._count(self.failures + 1)
         self.hurry = True
         self.retry_at = now + pause(self.failures, self.config, self.random)
+
+    def _count(self, failures: int) -> None:
+        """Note how many failures there were in a row, and what that means for answers."""
+        config = self.config
+        self.failures = failures
+        if failures >= config.max_sync_failures:
+            self.mode = "refuse"
+        else:
+            self.mode = "sync" if failures >= config.degrade_after else config.mode
 
     def _end(self) -> None:
         self.left = 0

@@ -24,7 +24,6 @@ True
 from __future__ import annotations
 
 import struct
-from binascii import Error as NotHex
 from binascii import hexlify, unhexlify
 from functools import lru_cache
 from typing import Any
@@ -40,7 +39,7 @@ MAX_NAME_BYTES = 255
 MAX_QUEUE = 2**31 - 1
 
 _FIELDS = struct.Struct(">QIQ")
-_HEX = 2 * _FIELDS.size
+_unpack = _FIELDS.unpack
 
 
 def _is_name(_instance: object, _attribute: object, value: Any) -> None:
@@ -114,16 +113,13 @@ def receipt_text(token: str, offset: int, attempt: int, epoch: int) -> str:
 
 
 def parse_receipt(text: object) -> tuple[str, int, int, int] | None:
-    """Read a receipt into (queue token, offset, attempt, epoch); None for text that `receipt_text`
-    cannot have written.
-    """
+    """Read a receipt into (queue token, offset, attempt, epoch); None for what `receipt_text` cannot have written."""
     if not isinstance(text, str):
         return None
-    head = text[:_HEX]
-    if text[_HEX : _HEX + 1] != "@" or head != head.lower():
-        return None
+    head, _, token = text.partition("@")
     try:
-        offset, attempt, epoch = _FIELDS.unpack(unhexlify(head))
-    except (NotHex, ValueError):
+        offset, attempt, epoch = _unpack(unhexlify(head))
+    except (ValueError, struct.error):
         return None
-    return text[_HEX + 1 :], offset, attempt, epoch
+    # Hexadecimal has two spellings: only ours is a receipt.
+    return (token, offset, attempt, epoch) if token and head == head.lower() else None

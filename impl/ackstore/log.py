@@ -150,12 +150,13 @@ class Log:
         """A segment's directory entry has not been synced since it was created."""
         self.dirty_since: float | None = None
         """When the first record was written that no flush cycle has begun to cover."""
+        self.unflushed = len(rewrites)
+        """Records not FLUSHED yet, PENDING ones included."""
         self.unflushed_bytes = sum(len(record.data) for record in rewrites)
-        self.submitted = 0
-        self.resolved = 0
+        self.most_records, self.most_bytes = config.max_unflushed_records, config.max_unflushed_bytes
+        self.submitted = self.resolved = 0
         """Of those submitted, how many are no longer PENDING."""
-        self.write_failures = 0
-        self.rewritten = 0
+        self.write_failures = self.rewritten = 0
 
     # What others ask
 
@@ -165,22 +166,17 @@ class Log:
         return self.submitted - self.resolved
 
     @property
-    def unflushed(self) -> int:
-        """Records not FLUSHED yet."""
-        return self.pending + self.last - self.flushed
-
-    @property
     def to_rewrite(self) -> bool:
         """Whether CACHED records wait to be written again, so that no sync could cover them."""
         return bool(self.rewrites) or self.condemned
 
-    def crowded(self, share: float = 1.0) -> bool:
-        """Whether this share of the limit on unflushed records or bytes is reached."""
-        config = self.config
-        return (
-            self.submitted - self.resolved + self.last - self.flushed >= config.max_unflushed_records * share
-            or self.unflushed_bytes >= config.max_unflushed_bytes * share
-        )
+    def crowded(self) -> bool:
+        """Whether the limit on unflushed records or bytes is reached."""
+        return self.unflushed >= self.most_records or self.unflushed_bytes >= self.most_bytes
+
+    def half_crowded(self) -> bool:
+        """Whether half of it is."""
+        return self.unflushed * 2 >= self.most_records or self.unflushed_bytes * 2 >= self.most_bytes
 
     def dirty_segments(self) -> list[Segment]:
         """The segments that a flush cycle has to sync."""
@@ -192,6 +188,7 @@ class Log:
     def append(self, record: Record) -> None:
         """Take a record; `host` hears whether it became CACHED or failed."""
         self.submitted += 1
+        self.unflushed += 1
         self.unflushed_bytes += RECORD_BYTES + len(record.payload)
         self.fresh.append(record)
         if not self.busy:
@@ -260,21 +257,28 @@ class Log:
         segment = self.current
         assert segment is not None
         batch, self.writing = self.writing, []
-        again = len(self.rewrites)
-        whole = len(batch) if result is DONE else self.whole_records(segment, batch, result)
-        if not segment.size and (isinstance(result, Done) or result.written >= HEADER_BYTES):
-            segment.size = HEADER_BYTES
-        stored, lost = (batch, []) if whole == len(batch) else (batch[:whole], batch[whole:])
-        self.rewrites = lost[: again - whole] if whole < again else []
-        self._store(segment, stored, again, now)
-        if isinstance(result, Done):
-            self._drop_superseded()
+        if result is DONE and segment.size and not self.rewrites:
+            self._store(segment, batch, now)
+        else:
+            self._sort_out(segment, batch, result, now)
         if self.condemned:
             self._give_up_condemned()
-        if isinstance(result, Failed):
-            self._write_failed(lost[max(again - whole, 0) :], now)
         if self.fresh or self.current is None:
             self.pump()
+
+    def _sort_out(self, segment: Segment, batch: list[Record], result: Result, now: float) -> None:
+        """A write has ended that wrote a header, or records again, or that failed: see what of it is in the file."""
+        again = len(self.rewrites)
+        whole = self.whole_records(segment, batch, result)
+        if not segment.size and (isinstance(result, Done) or result.written >= HEADER_BYTES):
+            segment.size = HEADER_BYTES
+        stored, lost = batch[:whole], batch[whole:]
+        self.rewrites = lost[: again - whole] if whole < again else []
+        self.rewritten += min(whole, again)
+        self._store(segment, stored, now, again)
+        self._drop_superseded()
+        if isinstance(result, Failed):
+            self._write_failed(lost[max(again - whole, 0) :], now)
 
     @staticmethod
     def whole_records(segment: Segment, batch: list[Record], result: Result) -> int:
@@ -288,18 +292,15 @@ class Log:
                 return count
         return len(batch)
 
-    def _store(self, segment: Segment, stored: list[Record], again: int, now: float) -> None:
-        """Whole records are in the file: CACHED, `again` of them once more."""
+    def _store(self, segment: Segment, stored: list[Record], now: float, again: int = 0) -> None:
+        """Whole records are in the file: CACHED, the first `again` of them once more."""
         segment.dirty = True
         if self.dirty_since is None:
             self.dirty_since = now
-        size = 0
         for record in stored:
-            size += len(record.data)
-        segment.size += size
+            segment.size += len(record.data)
         self.tail.extend(stored)
         fresh = stored[again:] if again else stored
-        self.rewritten += len(stored) - len(fresh)
         if fresh:
             self.last = fresh[-1].lsn
             self.resolved += len(fresh)
@@ -313,6 +314,7 @@ class Log:
         if self.stuck:
             lost, self.fresh = lost + self.fresh, []
         self.resolved += len(lost)
+        self.unflushed -= len(lost)
         for record in lost:
             record.lsn = 0
             record.data = b""
@@ -347,6 +349,7 @@ class Log:
             self.unflushed_bytes -= len(record.data)
             record.data = b""
             records.append(record)
+        self.unflushed -= len(records)
         self.host.flushed(records, now)
 
     def condemn(self) -> None:

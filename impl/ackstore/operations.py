@@ -5,7 +5,7 @@
 >>> batch = operations.begin(7, deadline=9.0, items=2)
 >>> operations.reply(batch, 1, Reply.OK)
 >>> operations.reply(batch, 0, Reply.EXPIRED)
->>> sent[0].value
+>>> sent[0][1].value
 (<Reply.EXPIRED: 'EXPIRED'>, <Reply.OK: 'OK'>)
 >>> operations.end(batch, Reply.UNKNOWN), len(sent), operations.live
 (None, 1, {})
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ackstore.effects import Answer, Durable
+from ackstore.effects import Answer, Durable, Effect
 from ackstore.replies import Delivery, Reply
 
 
@@ -52,9 +52,9 @@ Waiter = tuple[Operation, int, Reply]
 
 
 class Operations:
-    """The operations without an answer, and how they get one, through `send`."""
+    """The operations without an answer, and how they get one, through `send` (with I/O id 0)."""
 
-    def __init__(self, send: Callable[[Answer | Durable], None]) -> None:
+    def __init__(self, send: Callable[[tuple[int, Effect]], None]) -> None:
         self.send = send
         self.live: dict[int, Operation] = {}
         self.replies: dict[str, int] = {reply.name: 0 for reply in Reply}
@@ -88,13 +88,14 @@ class Operations:
         del self.live[operation.op]
         for each in operation.replies or (reply,):
             self.replies[each._name_] += 1
-        self.send(Answer(operation.op, reply, operation.value(reply)))
+        plain = operation.deliveries is None and operation.replies is None
+        self.send((0, Answer(operation.op, reply, None if plain else operation.value(reply))))
 
     def durable(self, operation: Operation) -> None:
         """Its ack is FLUSHED: tell the client, once, if it wants to know."""
         if operation.durable:
             operation.durable = False
-            self.send(Durable(operation.op))
+            self.send((0, Durable(operation.op)))
 
     def expire(self, now: float) -> None:
         """End those whose time is up."""

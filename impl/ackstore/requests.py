@@ -21,10 +21,6 @@ def _queue(value: QueueId | str) -> QueueId:
     return value if isinstance(value, QueueId) else QueueId.parse(value)
 
 
-def _queue_or_none(value: QueueId | str | None) -> QueueId | None:
-    return None if value is None else _queue(value)
-
-
 def _tuple(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)
 
@@ -55,7 +51,7 @@ class Ack:
     """
 
     receipt: str
-    queue: QueueId | None = field(default=None, converter=_queue_or_none)
+    queue: QueueId | str | None = None
     durable: bool = True
 
 

@@ -35,7 +35,7 @@ from attrs import evolve
 
 from ackstore.config import Config
 from ackstore.core import Core
-from ackstore.effects import Answer, Durable, Effect, Failed, Rename, Result, Sync, SyncDir
+from ackstore.effects import Answer, Create, Durable, Effect, Failed, Result, Sync, SyncDir, Unlink, Write
 from ackstore.errors import StoreBroken, UsageError
 from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, prepare
 from ackstore.identity import QueueId
@@ -110,7 +110,7 @@ class Store:
         self._calling_back = Workers(call_back, limit=1, died=self._die)
         self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
         with self._lock:
-            self._perform()
+            self._perform(self._clock())
         self._timer.start()
 
     # What clients call
@@ -200,36 +200,34 @@ class Store:
 
     # How a call becomes an operation
 
-    def _call(
-        self,
-        request: Request,
-        timeout: float | None,
-        on_durable: Callable[[], None] | None = None,
-    ) -> Answer:
+    def _call(self, request: Request, timeout: float | None, on_durable: Callable[[], None] | None = None) -> Answer:
         with self._lock:
             if self._broken is not None:
-                raise StoreBroken(f"the store at {self.path} is broken: open it again") from self._broken
+                raise self._refusal() from self._broken
             op = self._op = self._op + 1
             if on_durable is not None:
                 self._callbacks[op] = on_durable
             try:
-                self._core.submit(op, request, self._clock(), timeout)
-                self._perform()
+                now = self._clock()
+                self._core.submit(op, request, now, timeout)
+                answer = self._perform(now, op)
             except UsageError:
                 self._callbacks.pop(op, None)
                 raise
             except BaseException as error:
                 self._break(error)
-                raise StoreBroken(f"the store at {self.path} is broken: open it again") from error
+                raise self._refusal() from error
             if self._asleep:
                 self._asleep = False
                 self._wake.notify()
-            answer = self._answers.pop(op, None)
             if answer is not None:
                 return answer
             waiter = self._waiters[op] = threading.Lock()
             waiter.acquire()
         return self._wait(op, waiter, self.config.op_timeout if timeout is None else timeout)
+
+    def _refusal(self) -> StoreBroken:
+        return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")
 
     def _wait(self, op: int, waiter: threading.Lock, timeout: float) -> Answer:
         """Wait for the answer. When time is up this thread says so itself, so that no client
@@ -245,47 +243,49 @@ class Store:
         """Tell the core the time. (The lock is held.)"""
         if self._broken is None:
             try:
-                self._core.tick(self._clock())
-                self._perform()
+                now = self._clock()
+                self._core.tick(now)
+                self._perform(now)
             except Exception as error:
                 # Whatever it was: the caller learns of it from its answer, UNKNOWN, and the next
                 # call from `StoreBroken`.
                 self._break(error)
 
-    def _perform(self) -> None:
-        """Have everything done that the core asks for. (The lock is held.)
+    def _perform(self, now: float, mine: int = 0) -> Answer | None:
+        """Have everything done that the core asks for; returns the answer of operation `mine`, if there is one. (The
+        lock is held.)
 
         What goes to the page cache is done here and now; what waits for the disk, elsewhere.
         """
-        core, disk = self._core, self._disk
+        core = self._core
+        answer = None
         while effects := core.take_effects():
             for io, effect in effects:
-                kind = type(effect)
-                if kind is Answer:
-                    self._deliver(cast(Answer, effect))
-                elif kind is Durable:
-                    callback = self._callbacks.pop(cast(Durable, effect).op, None)
+                if isinstance(effect, Write) and effect.file != OFFSETS_TMP:
+                    core.complete(io, perform(self._disk, effect), now)
+                elif isinstance(effect, Answer):
+                    if effect.op == mine:
+                        answer = effect
+                    self._deliver(effect)
+                elif isinstance(effect, Durable):
+                    callback = self._callbacks.pop(effect.op, None)
                     if callback is not None:
                         self._calling_back.put(callback)
-                elif self._waits_for_disk(effect):
-                    self._flushing.put((io, effect))
+                elif isinstance(effect, Create | Unlink) and effect.file != OFFSETS_TMP:
+                    core.complete(io, perform(self._disk, effect), now)
                 else:
-                    core.complete(io, perform(disk, effect), self._clock())
-
-    @staticmethod
-    def _waits_for_disk(effect: Effect) -> bool:
-        if isinstance(effect, Sync | SyncDir | Rename):
-            return True
-        return getattr(effect, "file", None) == OFFSETS_TMP
+                    self._flushing.put((io, effect))
+        return answer
 
     def _deliver(self, answer: Answer) -> None:
-        op = answer.op
-        self._answers[op] = answer
-        if answer.reply not in _MAY_BE_DURABLE:
-            self._callbacks.pop(op, None)
-        waiter = self._waiters.pop(op, None)
-        if waiter is not None:
-            waiter.release()
+        """Give an answer to the thread that waits for it, if one does."""
+        if self._callbacks and answer.reply not in _MAY_BE_DURABLE:
+            self._callbacks.pop(answer.op, None)
+        if self._waiters:
+            waiter = self._waiters.pop(answer.op, None)
+            if waiter is not None:
+                self._answers[answer.op] = answer
+                waiter.release()
 
     # The other threads
 
@@ -294,15 +294,17 @@ class Store:
         result = perform(self._disk, effect)
         with self._lock:
             if self._broken is None:
-                self._core.complete(io, result, self._clock())
-                self._perform()
+                now = self._clock()
+                self._core.complete(io, result, now)
+                self._perform(now)
 
     def _time(self) -> None:
         try:
             with self._lock:
                 while not self._core.closed and self._broken is None:
-                    self._core.tick(self._clock())
-                    self._perform()
+                    now = self._clock()
+                    self._core.tick(now)
+                    self._perform(now)
                     due = self._core.next_tick()
                     # Anything that comes up meanwhile is due a flush interval later at the
                     # earliest, or wakes this thread, or is waited for by a thread that looks at
