@@ -158,8 +158,12 @@ class LoopImage:
         unmount_by_force(self.mountpoint)
         with contextlib.suppress(MountFailed):
             # The mount let its device go by itself, unless it was only lazily undone.
-            for line in run("losetup", "--associated", str(self.image)).splitlines():
-                run("losetup", "--detach", line.partition(":")[0])
+            for device in self.devices():
+                run("losetup", "--detach", device)
+
+    def devices(self) -> list[str]:
+        """The loop devices that hold the image: one while it is mounted, such as `/dev/loop0`."""
+        return [line.partition(":")[0] for line in run("losetup", "--associated", str(self.image)).splitlines()]
 
     def __enter__(self) -> Self:
         try:

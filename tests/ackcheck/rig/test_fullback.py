@@ -47,6 +47,23 @@ def test_the_second_sync_lies(tmp_path: Path) -> None:
 
 @machine_grade
 @pytest.mark.machine
+@pytest.mark.parametrize("remounted", [False, True])
+def test_no_sync_loses_the_end_of_a_write_that_was_partly_done(tmp_path: Path, remounted: bool) -> None:
+    with FullBackingRig(tmp_path) as rig:
+        if remounted:
+            rig.remount()
+        file = os.open(rig.path / "log", os.O_CREAT | os.O_RDWR | os.O_APPEND)
+        os.write(file, b"A" * 4000)
+        os.fsync(file)
+        rig.fill()
+        os.write(file, b"B" * 2000)  # 96 of them into the block that is there, the rest into a new one
+        with pytest.raises(OSError, match="No space left"):
+            os.fsync(file)
+        os.close(file)
+
+
+@machine_grade
+@pytest.mark.machine
 def test_with_space_again_the_lost_bytes_stay_lost_and_rewritten_ones_stay(tmp_path: Path) -> None:
     with FullBackingRig(tmp_path) as rig:
         file = open_synced(rig.path / "log")
