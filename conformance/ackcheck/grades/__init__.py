@@ -10,7 +10,8 @@
 """
 
 from ackcheck.grades.campaign import Target
+from ackcheck.grades.power import run_power_grade
 from ackcheck.grades.process import run_process_grade
 from ackcheck.grades.session import QueueNeverEmpty
 
-__all__ = ["QueueNeverEmpty", "Target", "run_process_grade"]
+__all__ = ["QueueNeverEmpty", "Target", "run_power_grade", "run_process_grade"]

@@ -82,7 +82,7 @@ class Campaign:
         try:
             yield session
         except Broken as broken:
-            lines = session.story.of(broken.key)
+            lines = session.traffic.story.of(broken.key)
             report.finding = Finding(broken.clause, broken.why, self.grade, self.seed, lines)
         finally:
             child.kill()
@@ -110,6 +110,6 @@ def close_and_reopen(session: Session) -> None:
 def kill(session: Session, event: ProcessCrashed | PowerLost | None = None) -> None:
     """SIGKILL the target where it is; the event is what the oracle is told."""
     in_flight = session.child.in_flight
-    session.story.note("store", f"SIGKILL, at {session.now:.3f} s, {in_flight} calls under way")
+    session.note("store", f"SIGKILL, at {session.now:.3f} s, {in_flight} calls under way")
     session.ran["SIGKILL"] += 1
     session.stopped(session.child.kill(), event or ProcessCrashed())

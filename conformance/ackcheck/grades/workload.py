@@ -8,7 +8,7 @@
 >>> sorted({work.choose().op for _ in range(200)})
 ['ack', 'ack_many', 'flush', 'pop', 'stats']
 
-Two rules keep what is seen judgeable (see `ackcheck.grades.session`): a pop with a short invisible time is alone in its
+Two rules keep what is seen judgeable (see `ackcheck.grades.traffic`): a pop with a short invisible time is alone in its
 queue, and one `stats` at a time is under way.
 """
 
@@ -30,7 +30,7 @@ SHORT, LONG = 0.25, 30.0
 MIXED = QUEUES[-1]
 """The queue whose pops may be long; those of the others are short, so that soon all of their messages come back."""
 
-NONSENSE = ("", "no receipt", "0000000000000000000000010000000000000001@orders/billing/0")
+NONSENSE = ("", "no receipt", "00000000000000000000fffffffffffffffffffff@orders/billing/0")
 REMEMBERED = 64
 """Receipts kept to be acked once more."""
 

@@ -1,0 +1,185 @@
+"""The power grade: real power loss under the target's file system, and a sync that really fails.
+
+A *power loss* drops what was not synced, except what the kernel is made to write back before, by seed. Now and then the
+process is killed first and the power goes while it opens again, so that recovery's own writes are lost too.
+
+A *failed sync* comes from a disk that is full behind the file system's back (`ackcheck.rig.fullback`): the sync fails,
+once, and the next one says success though the bytes are gone. Calls are answered meanwhile; then there is room again
+(`spared`), a barrier is asked for, and the target is killed; or its journal is dead (`starved`), and it is killed as it
+is. A remount shows what is really on the disk; for the oracle it is a power loss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from ackcheck.findings import GradeReport
+from ackcheck.grades.answers import Shown
+from ackcheck.grades.campaign import (
+    REPLY_TIMEOUT,
+    Campaign,
+    Progress,
+    Target,
+    close_and_reopen,
+    kill,
+    no_progress,
+    rounds_of_cases,
+)
+from ackcheck.grades.process import LONGEST, OPENING, REQUESTS
+from ackcheck.grades.session import Session
+from ackcheck.rig import (
+    AfterDelay,
+    AfterReplies,
+    FullBackingRig,
+    PowerRig,
+    TargetDied,
+    Writeback,
+    available,
+    choose_kill,
+    choose_writeback,
+)
+from ackmodel import CommitPolicy, Level
+from ackmodel.events import PowerLost
+
+LOSSES_A_CASE = 10
+
+FAILING = 0.3
+"""Seconds that calls are made on a disk whose syncs fail."""
+
+MANY = 100
+"""Messages in each queue for that: enough records that some of them need a block of their own."""
+
+Journal = Literal["spared", "starved"]
+
+
+def run_power_grade(
+    target: Target,
+    level: Level,
+    *,
+    seed: int = 0,
+    rounds: int = 3,
+    failed_syncs: int | None = None,
+    progress: Progress = no_progress,
+    commit: CommitPolicy = CommitPolicy.ACK,
+    reply_timeout: float = REPLY_TIMEOUT,
+) -> GradeReport:
+    """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
+
+    `failed_syncs` is a fifth of the rounds, and at least one, unless told otherwise. Stops at the first finding. Where
+    the machine cannot lose its power the report says so (`not_judged`). Raises as `run_process_grade` does.
+    """
+    campaign = Campaign(target, level, "power", seed, commit, reply_timeout, progress)
+    if reason := available():
+        campaign.report.not_judged = f"needs root and loop devices: {reason}"
+        return campaign.report
+    if failed_syncs is None:
+        failed_syncs = max(1, rounds // 5)
+    for losses in rounds_of_cases(rounds, LOSSES_A_CASE):
+        with _folder() as folder, PowerRig(folder) as rig, campaign.case(rig.path) as session:
+            session.open()
+            for _ in range(losses):
+                cut_and_judge(session, rig)
+                campaign.tell()
+            close_and_reopen(session)
+        if campaign.report.finding is not None:
+            return campaign.report
+    for number in range(failed_syncs):
+        journal: Journal = "starved" if number % 3 == 2 else "spared"
+        with (
+            _folder() as folder,
+            FullBackingRig(folder, journal=journal) as disk,
+            campaign.case(disk.path) as session,
+        ):
+            fail_sync_and_judge(session, disk, journal)
+        if campaign.report.finding is not None:
+            break
+    return campaign.report
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder:
+        yield Path(folder)
+
+
+def cut_and_judge(session: Session, rig: PowerRig) -> None:
+    """Work, lose the power, open again and judge."""
+    random = session.random
+    session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
+    if random.random() < 0.2:
+        kill(session)
+        session.begin_open()
+        time.sleep(random.uniform(0.0, OPENING))
+        session.ran["power loss while opening"] += 1
+    lose_power(session, rig)
+    session.open(PowerLost())
+    session.survey()
+
+
+def lose_power(session: Session, rig: PowerRig) -> None:
+    """Cut the power, and bring it back; what the kernel wrote before is chosen by seed."""
+    writeback = choose_writeback(session.random, rig.path)
+    session.note("page cache", f"the kernel writes back: {_describe(writeback)}")
+    session.note("disk", f"the power goes, at {session.now:.3f} s, {session.child.in_flight} calls under way")
+    session.ran["power loss"] += 1
+    session.stopped(rig.power_loss(session.child, writeback=writeback), PowerLost())
+
+
+def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal) -> None:
+    """Work, let the disk fill up, go on, and see what a remount shows."""
+    session.open(more=MANY)
+    session.run(AfterReplies(REQUESTS // 2))
+    session.flush()
+    before = session.look()
+    session.note("disk", f"is full from here on ({journal} journal): syncs fail")
+    session.ran["full disk"] += 1
+    session.traffic.forgiving = True
+    disk.fill()
+    try:
+        session.run(AfterDelay(FAILING))
+        if journal == "spared":
+            disk.relieve()
+            session.note("disk", "has room again")
+            session.flush()
+            tell_syncs(session, before)
+            session.flush()
+    except TargetDied:
+        session.note("store", "ended its process")
+        session.ran["the target ended at a failed sync"] += 1
+    session.ran["failed fsync"] += failures_since(session, before)
+    session.note("store", f"is killed, at {session.now:.3f} s, {session.child.in_flight} calls under way")
+    killed = session.child.kill()
+    disk.remount()
+    session.note("disk", "is mounted again: only what is really on it can be read")
+    session.stopped(killed, PowerLost())
+    session.traffic.forgiving = False
+    session.open(PowerLost(), more=0)
+    session.survey()
+    close_and_reopen(session)
+
+
+def tell_syncs(session: Session, before: Shown) -> None:
+    """Tell the oracle that syncs failed, and that later ones succeeded, as far as the store shows it."""
+    now = session.look()
+    if failures_since(session, before):
+        session.oracle.sync_ended("failed")
+        if now.syncs is not None and before.syncs is not None and now.syncs > before.syncs:
+            session.oracle.sync_ended("ok")
+
+
+def failures_since(session: Session, before: Shown) -> int:
+    """Return how many syncs have failed since then, as far as the store shows it."""
+    return (session.traffic.shown.sync_failures or 0) - (before.sync_failures or 0)
+
+
+def _describe(writeback: Writeback) -> str:
+    """Return it in the words of a history."""
+    parts = [f"{span.name} @{span.start}" for span in writeback.ranges]
+    parts += [f"all of {name}" for name in writeback.files]
+    parts += ["the journal"] if writeback.metadata else []
+    return ", ".join(parts) or "nothing"

@@ -1,0 +1,200 @@
+"""One directory, one store on it that is hurt again and again, its clients, and the oracle that watches.
+
+Why the verdict is sound, though many calls are under way at once and nobody sees the moment at which one takes effect:
+
+- *Order.* The oracle is told of a call before it is sent, and of its answer after it has arrived, so what happened lies
+  between the two; telling the answer later only leaves more possible. The contract lets an ack that was asked for take
+  effect at any time from then on. A receipt is known only from the answer to its pop, so no ack of a delivery can
+  overtake it. Two pops that bring the same message could be told in the wrong order; so a pop with a short invisible
+  time is alone in its queue, and two long ones cannot both bring a message, unless the store is wrong.
+- *Time.* A delivery's deadline is in [sent + invisible, received + invisible] by our own clock; the deadline that the
+  target names is in its own clock, and not used. The oracle gets the lower end. What forbids a store to do something
+  before the deadline (a return, an EXPIRED) is judged at the time of the answer. What demands something after it (an
+  absence, an ack that came too late) is judged at the time of the question, less `slack`: the longest that any pop
+  took, and so at least as far as the upper end is from the lower. Both ways a few milliseconds are left to the clocks.
+- *Crashes.* What had been answered when the process was killed is read from its pipe before the oracle hears of the
+  crash; the outcome of the rest is unknown. A pop without an answer has hidden what it took until the time of the kill
+  + invisible, at the latest.
+- *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
+  take a moment to notice a deadline: it is asked again for `PATIENCE` seconds before that is held against it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from random import Random
+
+from attrs import Factory, define, field
+
+from ackcheck.grades.answers import Shown, deliveries_of, replies_of, reply_of, shown_by
+from ackcheck.grades.story import Story
+from ackcheck.grades.workload import LONG, Call, Workload
+from ackcheck.oracle import Key, Oracle, Seen
+from ackcheck.rig import Child, Exchange, Killed
+from ackmodel import CommitPolicy
+from ackmodel.events import Reply
+
+CLOCKS = 0.02
+"""Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
+
+
+@define(eq=False)
+class Traffic:
+    """The calls to one target, under way and answered, and the oracle that is told of them."""
+
+    child: Child
+    oracle: Oracle
+    random: Random
+    ran: Counter[str]
+    commit: CommitPolicy = CommitPolicy.ACK
+    story: Story = Factory(Story)
+    work: Workload = field(init=False)
+    forgiving: bool = False
+    """The disk is failing: a call that raises has an unknown outcome, and is no error of the target's."""
+    shown: Shown = Factory(Shown)
+    """What the newest `stats` showed."""
+    barrier: Reply = Reply.UNKNOWN
+    """How the newest barrier was answered."""
+    where: dict[str, Key] = Factory(dict)
+    """Which message each receipt is for, in the order in which they were handed out."""
+    slack: float = CLOCKS
+    back_at: float = 0.0
+    """When the last of the short deadlines has passed."""
+    _began: float = Factory(time.monotonic)
+    _under_way: dict[int, tuple[int, Call]] = Factory(dict)
+    """By the number of the request: the number of the operation for the oracle, and what was asked."""
+    _ops: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.work = Workload(self.random)
+
+    @property
+    def now(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    def settle(self) -> None:
+        """Wait for every answer."""
+        while self._under_way:
+            self.take([self.child.receive()])
+
+    def ask(self, call: Call) -> None:
+        """Tell the oracle, and send."""
+        self._ops += 1
+        op = self._ops
+        self.ran[call.kind] += 1
+        match call.op:
+            case "pop":
+                self.oracle.pop_asked(op, call.queue, deadline=self.now + call.invisible)
+            case "ack" | "ack_many":
+                self.oracle.ack_asked(op, call.receipts, at=self.now - self.slack)
+            case "flush":
+                self.oracle.barrier_asked(op)
+        if call.op != "stats":
+            self.story.note("client", f"{call.describe()}  (operation {op})", about=self._subjects(call))
+        self._under_way[self.child.send(call.op, **call.arguments)] = op, call
+
+    def take(self, exchanges: Iterable[Exchange]) -> int:
+        """Tell the oracle of answers, in the order in which they came; return how many."""
+        count = 0
+        for exchange in exchanges:
+            op, call = self._under_way.pop(exchange.id)
+            self.work.ended(call)
+            assert exchange.replied_ns is not None
+            at = exchange.replied_ns / 1e9 - self._began + CLOCKS
+            if exchange.error is not None:
+                self._raised(op, call, exchange, at)
+            elif call.op == "pop":
+                self._popped(op, call, exchange, at)
+            else:
+                self._answered(op, call, exchange, at)
+            count += 1
+        return count
+
+    def cut_off(self, killed: Killed) -> None:
+        """Take the answers of a target that was killed; what it had not answered never will be."""
+        self.take(exchange for exchange in killed.answered if exchange.id in self._under_way)
+        for op, call in self._under_way.values():
+            if call.op == "pop":
+                self._unanswered(op, call)
+            self.work.ended(call)
+            self.story.note("client", f"operation {op} has no answer", about=self._subjects(call))
+        self.ran["calls without an answer"] += len(self._under_way)
+        self._under_way.clear()
+
+    def _answered(self, op: int, call: Call, exchange: Exchange, at: float) -> None:
+        """A call other than a pop was answered."""
+        match call.op:
+            case "ack":
+                self._acked(op, call, [reply_of(exchange.result, "ack")], at)
+            case "ack_many":
+                self._acked(op, call, replies_of(exchange.result), at)
+            case "flush":
+                self._flushed(op, reply_of(exchange.result, "flush"))
+            case "stats":
+                self._saw(shown_by(exchange.result))
+
+    def _raised(self, op: int, call: Call, exchange: Exchange, at: float) -> None:
+        """A call raised: its outcome is unknown where the disk is failing; else `TargetError`."""
+        if not self.forgiving:
+            exchange.value()
+        self.ran["calls that raised"] += 1
+        self.story.note("client", f"operation {op} raised {exchange.error}", about=self._subjects(call))
+        match call.op:
+            case "pop":
+                self._unanswered(op, call)
+                self.oracle.pop_refused(op, Reply.UNKNOWN)
+            case "ack" | "ack_many":
+                self.oracle.ack_answered(op, [Reply.UNKNOWN] * len(call.receipts), at=at)
+            case "flush":
+                self._flushed(op, Reply.UNKNOWN)
+
+    def _popped(self, op: int, call: Call, exchange: Exchange, at: float) -> None:
+        """A pop was answered: its messages are hidden for `invisible` seconds, from when it was asked for."""
+        sent = exchange.sent_ns / 1e9 - self._began
+        until = sent + call.invisible
+        given = [Seen(one["receipt"], one["offset"], until) for one in deliveries_of(exchange.result)]
+        if given:
+            self.slack = max(self.slack, at - sent)
+            self._hidden(call, at)
+        keys = [(call.queue, seen.offset) for seen in given]
+        what = ", ".join(f"[{offset}]" for _, offset in keys)
+        self.story.note("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
+        self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
+        self.work.popped(call.queue, given)
+        self.oracle.popped(op, call.queue, given, at=at)
+
+    def _acked(self, op: int, call: Call, replies: list[Reply], at: float) -> None:
+        told = ", ".join(reply.value for reply in replies)
+        self.story.note("client", f"operation {op} is answered {told}, at {at:.3f} s", about=self._subjects(call))
+        self.oracle.ack_answered(op, replies, at=at)
+
+    def _flushed(self, op: int, reply: Reply) -> None:
+        self.barrier = reply
+        self.story.note("client", f"operation {op} is answered {reply.value}")
+        self.oracle.barrier_answered(op, reply)
+
+    def _saw(self, shown: Shown) -> None:
+        """The store showed itself; which acks it holds for unflushed is not part of that."""
+        for queue, now in shown.offsets.items():
+            if now != self.shown.offsets.get(queue):
+                self.story.note("offset", f"{queue}: {now.committed}, {now.persisted} on the disk")
+            self.oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
+        self.shown = shown
+
+    def _unanswered(self, op: int, call: Call) -> None:
+        """A pop will have no answer: what it took, by now at the latest, is hidden for as long as was asked."""
+        self._hidden(call, self.now)
+        self.oracle.pop_asked(op, call.queue, deadline=self.now + call.invisible + CLOCKS)
+
+    def _hidden(self, call: Call, since: float) -> None:
+        if call.invisible < LONG:
+            self.back_at = max(self.back_at, since + call.invisible + CLOCKS)
+
+    def _subjects(self, call: Call) -> list[Key] | None:
+        """Return the messages that an ack is about; None for a flush, which is about all of them."""
+        if call.op in ("pop", "stats"):
+            return []
+        return None if call.op == "flush" else [self.where[one] for one in call.receipts if one in self.where]
