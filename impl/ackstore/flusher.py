@@ -156,7 +156,8 @@ class Flusher:
         self.covered_since = None
         self.syncs += 1
         self._count(0)
-        self.retry_at = None
+        if not self.log.stuck:  # a write that failed meanwhile still has to be tried again
+            self.retry_at = None
         self.opened = self.opened or bool(self.segments)  # a directory alone proves no epoch
         self.hurry = self.draining
         self.log.sync_succeeded(self.segments, self.covers, now)

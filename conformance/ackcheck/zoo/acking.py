@@ -145,6 +145,7 @@ BUGS = (
             Clause.SURVIVES_PROCESS_CRASH,
             Clause.SURVIVES_POWER_LOSS,
             Clause.CLOSE_DRAINS,
+            Clause.COMMIT_PROGRESSES,
         ),
         "Pulsar #25528",
     ),

@@ -119,13 +119,13 @@ BUGS = (
     Bug(
         "retry-fsync-after-eio-reports-success",
         RetriedSyncReportsSuccess,
-        (Clause.FLUSH_REWRITES, Clause.SURVIVES_POWER_LOSS),
+        (Clause.FLUSH_REWRITES, Clause.FLUSH_IS_REAL, Clause.SURVIVES_POWER_LOSS, Clause.RECEIPT_IS_EXACT),
         "PostgreSQL fsyncgate; beanstalkd #477; RocketMQ",
     ),
     Bug(
         "flush-timeout-treated-as-stored",
         TimeoutTreatedAsStored,
-        (Clause.REPLY_NEVER_FALSE, Clause.SURVIVES_POWER_LOSS, Clause.RECEIPT_IS_EXACT),
+        (Clause.REPLY_NEVER_FALSE, Clause.FLUSH_IS_REAL, Clause.SURVIVES_POWER_LOSS, Clause.RECEIPT_IS_EXACT),
         "RocketMQ #4806",
     ),
     Bug(

@@ -1,0 +1,40 @@
+"""Scripts under which the suite once caught the reference store, kept so that it stays caught up with."""
+
+import pytest
+
+from ackcheck.sim.campaign import SimSetup
+from ackcheck.sim.simulation import replay
+from ackmodel import CommitPolicy, Level
+
+CASES = {
+    "a recovered offset that only the log told is written to the offset file": (
+        SimSetup(level=Level.DISK, commit=CommitPolicy.CHECKPOINT),
+        [
+            ("pop", {"count": 4, "queue": 1}),
+            ("pop", {"count": 4, "queue": 0}),
+            ("finish_writes", {}),
+            ("pop", {"count": 2, "queue": 0}),
+            ("pop", {"count": 3, "queue": 1}),
+            ("finish_all", {}),
+            ("ack_many", {"which": 0, "count": 1}),
+            ("crash", {"fate": 1}),
+            ("settle_everything", {}),
+        ],
+    ),
+    "a write that fails while a sync succeeds is tried again": (
+        SimSetup(),
+        [
+            ("finish", {"which": 0}),
+            ("fail_write", {"written": 0}),
+            ("wait", {"seconds": 0.15}),
+            ("fail_write", {"written": 0}),
+            ("restart", {}),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_reference_store_keeps_every_clause(name: str) -> None:
+    setup, script = CASES[name]
+    replay(setup.begin(), script)
