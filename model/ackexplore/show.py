@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
@@ -30,6 +30,7 @@ from ackmodel.invariants import STATE, STEP
 
 from .coverage import never_possible
 from .needed import Finding
+from .progress import ProgressFinding
 from .result import Progress, Result
 from .trace import Change, Trace, TraceStep
 
@@ -115,6 +116,22 @@ def result_view(result: Result) -> Iterator[RenderableType]:
     if result.counterexample is not None:
         yield Text("the shortest counterexample:")
         yield trace_table(result.counterexample)
+
+
+def progress_view(findings: Sequence[ProgressFinding]) -> Iterator[RenderableType]:
+    """Yield what is to be shown of the liveness of a configuration: each lasso, or that there is none."""
+    broken = [finding for finding in findings if finding.lasso is not None]
+    if findings and not broken:
+        yield Text(f"in the end: all {len(findings)} properties hold", style="green")
+    for finding in broken:
+        yield Text(f"never in the end: {finding.name}; after these steps", style="bold red")
+        if finding.prefix is not None:
+            yield trace_table(finding.prefix)
+        if finding.cycle is not None and len(finding.cycle):
+            yield Text("for ever round:")
+            yield trace_table(finding.cycle)
+        else:
+            yield Text("nothing happens any more")
 
 
 def findings_view(findings: Iterable[Finding]) -> Table:

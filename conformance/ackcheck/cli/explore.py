@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,10 @@ from rich.console import Console
 from ackcheck.cli._output import BROKEN, writable, write_json
 from ackexplore import BadCheckpoint, MissingExtra, Progress, Result, Unfinished, UnknownClause, Watcher, explore_rules
 from ackexplore import explore as explore_model
-from ackexplore.show import counts_line, findings_view, progress_line, result_view
+from ackexplore.exports import itf, write_dot, write_graphml
+from ackexplore.page import html_page
+from ackexplore.progress import check_progress
+from ackexplore.show import counts_line, findings_view, progress_line, progress_view, result_view
 from ackmodel import BadConfig, CommitPolicy, Config, Level, UnknownRule
 
 
@@ -106,6 +110,37 @@ def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None
         ctx.exit(BROKEN)
 
 
+EXPORTS = {
+    "graphml": "Write the whole graph as GraphML (graph engine).",
+    "dot": "Write the whole graph for Graphviz (graph engine).",
+    "itf": "Write the shortest counterexample as an ITF trace (Apalache, Quint).",
+    "html": "Write the shortest counterexample as one page.",
+}
+
+
+def _export_options(command: Any) -> Any:
+    for name, text in reversed(EXPORTS.items()):
+        option = click.option(f"--{name}", metavar="FILE", callback=writable, help=text)
+        command = option(command)
+    return command
+
+
+def _export(result: Result, places: dict[str, str | None]) -> None:
+    """Write what was asked for; without a counterexample, say that there is none to write."""
+    if places["graphml"]:
+        write_graphml(result, Path(places["graphml"]))
+    if places["dot"]:
+        write_dot(result, Path(places["dot"]))
+    for name in ("itf", "html"):
+        where = places[name]
+        if where and result.counterexample is None:
+            Console(stderr=True).print(f"nothing is broken, so there is no counterexample to write to {where}")
+        elif where and result.counterexample is not None:
+            trace = result.counterexample
+            text = html_page(trace) if name == "html" else json.dumps(itf(trace), indent=1) + "\n"
+            Path(where).write_text(text, encoding="utf-8")
+
+
 def _fault_options(command: Any) -> Any:
     for name, text in reversed(FAULTS.items()):
         flag = "--timeouts" if name == "sync_timeouts" else "--" + name.replace("_", "-")
@@ -152,6 +187,8 @@ def _fault_options(command: Any) -> Any:
     "--checkpoint", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save each level there."
 )
 @click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
+@click.option("--liveness", is_flag=True, help="Judge also what must happen in the end (graph engine).")
+@_export_options
 @click.option(
     "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
 )
@@ -168,6 +205,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     max_states: int | None,
     checkpoint: Path | None,
     resume: bool,
+    liveness: bool,
     json_to: str | None,
     **settings: Any,
 ) -> None:
@@ -176,14 +214,20 @@ def explore(  # noqa: PLR0913 - an argument an option
     Exits with 0 if nothing is broken, 1 if a clause is (or, with --rules, if a rule proves not to be needed), 2 for a
     setting that is out of its range, or more states than --max-states.
     """
-    config = _config_of(settings, without)
     if rules:
-        _show_rules(ctx, config, json_to)
+        exports = set(EXPORTS)
+        _show_rules(ctx, _config_of({k: v for k, v in settings.items() if k not in exports}, without), json_to)
         return
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR: where is it to go on from?")
     if checkpoint is not None and engine == "graph":
         raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
+    places = {name: settings.pop(name) for name in EXPORTS}
+    if liveness or places["graphml"] or places["dot"]:
+        if engine == "table" or checkpoint is not None:
+            raise click.UsageError("--liveness, --graphml and --dot need the whole graph: use --engine graph")
+        engine = "graph"
+    config = _config_of(settings, without)
     result = _explored(
         config,
         stop_at=clause,
@@ -193,13 +237,18 @@ def explore(  # noqa: PLR0913 - an argument an option
         checkpoint=checkpoint,
         resume=resume,
     )
+    findings = check_progress(result) if liveness and result.complete else []
     if json_to != "-":
         console = Console()
-        for part in result_view(result):
+        for part in (*result_view(result), *progress_view(findings)):
             console.print(part)
         if not any(settings[fault] for fault in FAULTS):
             Console(stderr=True).print(f"[dim]{NO_FAULTS}[/dim]")
     if json_to:
-        write_json(json_to, result.as_json())
-    if not result.holds:
+        told = result.as_json()
+        if liveness:
+            told["liveness"] = [finding.as_json() for finding in findings]
+        write_json(json_to, told)
+    _export(result, places)
+    if not result.holds or any(finding.lasso for finding in findings):
         ctx.exit(BROKEN)

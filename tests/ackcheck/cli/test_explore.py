@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from ackcheck.cli import main
 from ackexplore import explore_rule
-from ackmodel import RULES
+from ackexplore.progress import check_progress, fairness_of
+from ackmodel import RULES, Config
 
 
 def run(*arguments: str) -> Result:
@@ -118,3 +119,39 @@ def test_a_checkpoint_may_be_resumed(tmp_path: Path) -> None:
     assert run(*where, "--resume", "--messages", "2").exit_code == 2
     assert "--resume needs --checkpoint" in run("--resume").stderr
     assert "use --engine table" in run(*where, "--engine", "graph").stderr
+
+
+def test_liveness_is_judged_on_request() -> None:
+    ran = run("--sync-failures", "1", "--liveness")
+    assert ran.exit_code == 0
+    assert "in the end: all 5 properties hold" in ran.stdout
+    told = json.loads(run("--liveness", "--json", "-").stdout)
+    assert {finding["holds"] for finding in told["liveness"]} == {True}
+    assert "need the whole graph" in run("--liveness", "--engine", "table").stderr
+
+
+def test_a_lasso_is_shown_and_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    lazy = [group for group in fairness_of(Config()) if group.name != "begin_sync"]
+    monkeypatch.setattr("ackcheck.cli.explore.check_progress", lambda result: check_progress(result, fairness=lazy))
+    ran = run("--liveness")
+    assert ran.exit_code == 1
+    assert "never in the end: flush-when-idle of message 0" in ran.stdout
+    assert "nothing happens any more" in ran.stdout
+
+
+def test_exports_are_written(tmp_path: Path) -> None:
+    broken = ["--without", "commit-after-flush", "--clause", "commit-is-safe"]
+    places = {name: tmp_path / f"out.{name}" for name in ("graphml", "dot", "itf", "html")}
+    for name, where in places.items():
+        assert run(*broken, f"--{name}", str(where)).exit_code == 1
+    assert "<graphml" in places["graphml"].read_text()
+    assert places["dot"].read_text().startswith("digraph")
+    assert len(json.loads(places["itf"].read_text())["states"]) == 4
+    assert "commit-is-safe, in 3 steps" in places["html"].read_text()
+
+
+def test_without_a_counterexample_none_is_written(tmp_path: Path) -> None:
+    ran = run("--html", str(tmp_path / "page.html"))
+    assert ran.exit_code == 0
+    assert "there is no counterexample to write" in ran.stderr
+    assert not (tmp_path / "page.html").exists()
