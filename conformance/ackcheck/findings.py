@@ -50,3 +50,12 @@ class GradeReport:
     ran: Counter[str] = Factory(Counter)
     finding: Finding | None = None
     not_judged: str = ""
+
+    def add(self, part: GradeReport) -> None:
+        """Take in the report of another campaign of the same grade; its finding too, unless there is one."""
+        self.cases += part.cases
+        self.seconds += part.seconds
+        self.checked.update(part.checked)
+        self.ran.update(part.ran)
+        self.finding = self.finding or part.finding
+        self.not_judged = self.not_judged or part.not_judged

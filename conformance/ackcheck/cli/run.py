@@ -1,0 +1,118 @@
+"""`ackcheck run`: the conformance suite against a target, and the verdict.
+
+    ackcheck run                                  the reference store, both levels, all grades of faults
+    ackcheck run my_store.py:factory --level disk
+    ackcheck run --faults process,power -- ./my-store --data {dir}
+
+>>> from click.testing import CliRunner
+>>> ran = CliRunner().invoke(run, ["--faults", "sim", "--level", "disk", "--seed", "1", "--json", "-"])
+>>> ran.exit_code, json.loads(ran.stdout)["level"]
+(0, 'disk')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ackcheck.cli._output import (
+    BROKEN,
+    EnvironmentFailed,
+    chosen,
+    console_beside,
+    json_option,
+    seed_option,
+    write_json,
+)
+from ackcheck.findings import Grade
+from ackcheck.rig import RigError
+from ackcheck.show import print_verdict
+from ackcheck.suite import GRADES, PROFILES, Plan, Subject, Watcher, never_ran, run_suite
+from ackcheck.verdict import Verdict
+from ackmodel import Level
+
+
+def _grades(_ctx: click.Context, _option: click.Parameter, value: str) -> tuple[Grade, ...]:
+    names = [name.strip() for name in value.split(",")]
+    unknown = [name for name in names if name not in GRADES]
+    if unknown:
+        raise click.BadParameter(f"no grade {unknown[0]!r}: the grades are {', '.join(GRADES)}")
+    return tuple(grade for grade in GRADES if grade in names)
+
+
+def _subject(words: tuple[str, ...]) -> Subject:
+    if not words:
+        return Subject()
+    if len(words) == 1 and ":" in words[0]:
+        return Subject(words[0])
+    return Subject(words)
+
+
+@contextmanager
+def _progress_shown() -> Iterator[Watcher]:
+    """Show a bar a level and grade on the standard error."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[tuple[Level, Grade], Any] = {}
+
+        def watch(level: Level, grade: Grade, done: int, most: int) -> None:
+            key = (level, grade)
+            if key not in tasks:
+                tasks[key] = progress.add_task(f"level {level.value}, {grade}", total=most)
+            progress.update(tasks[key], completed=min(done, most))
+
+        yield watch
+
+
+def _judged(subject: Subject, plan: Plan) -> Verdict:
+    try:
+        with _progress_shown() as watch:
+            return run_suite(subject, plan, watch)
+    except RigError as error:
+        raise EnvironmentFailed(f"{type(error).__name__}: {error}") from error
+
+
+@click.command()
+@click.argument("target", nargs=-1, metavar="[TARGET]")
+@click.option("--level", "level", type=click.Choice([level.value for level in Level]), help="Judge this level only.")
+@click.option(
+    "--faults", "grades", default=",".join(GRADES), show_default=True, callback=_grades, help="Grades, by commas."
+)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
+@seed_option()
+@json_option("the verdict")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    target: tuple[str, ...],
+    level: str | None,
+    grades: tuple[Grade, ...],
+    profile: str,
+    seed: int | None,
+    json_to: str | None,
+) -> None:
+    """Judge TARGET: module:factory, file.py:factory, or a command line after `--`, where {dir} is its directory.
+
+    Without TARGET, judge the reference store: async mode at level page-cache, sync mode at level disk. Exit codes: 0
+    kept, 1 broken, 2 usage, 3 the target or the machine failed.
+    """
+    subject = _subject(target)
+    plan = Plan((Level(level),) if level else tuple(Level), grades, PROFILES[profile], chosen(seed))
+    console = console_beside(json_to)
+    verdict = _judged(subject, plan)
+    print_verdict(console, verdict)
+    console.print(f"seed {plan.seed}, profile {profile}")
+    if json_to:
+        write_json(json_to, {"seed": plan.seed, "profile": profile, **verdict.as_json()})
+    if missing := never_ran(verdict):
+        raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
+    if not any(report.judged for report in verdict.levels):
+        raise EnvironmentFailed("no verdict: nothing could be judged, see the reasons above")
+    expected = plan.levels if subject.target is None or level else ()
+    if verdict.level is None or any(report.findings for report in verdict.levels if report.level in expected):
+        ctx.exit(BROKEN)

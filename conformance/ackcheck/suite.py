@@ -1,0 +1,158 @@
+"""The suite as a whole: which campaigns a profile runs against a target, and the verdict they add up to.
+
+>>> plan = Plan(levels=(Level.PAGE_CACHE,), faults=("sim",), effort=Effort(sim=2, process=0, power=0), seed=1)
+>>> run_suite(Subject(), plan).level.value
+'page-cache'
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from attrs import frozen
+
+from ackcheck.findings import Grade, GradeReport
+from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.rig.serve import load_factory
+from ackcheck.sim.campaign import SimSetup, run_sim_grade
+from ackcheck.sim.simulation import STEPS
+from ackcheck.sim.target import SteppedTarget
+from ackcheck.verdict import LevelReport, Verdict
+from ackmodel import CommitPolicy, Level
+
+GRADES: tuple[Grade, ...] = ("sim", "process", "power")
+
+
+@frozen
+class Effort:
+    """How much is tried: runs of the simulation a level and commit policy, SIGKILLs and power losses a level."""
+
+    sim: int
+    process: int
+    power: int
+
+    def of(self, grade: Grade) -> int:
+        """Return the effort of one grade."""
+        return {"sim": self.sim * len(CommitPolicy), "process": self.process, "power": self.power}[grade]
+
+
+PROFILES: Mapping[str, Effort] = {
+    "quick": Effort(sim=70, process=8, power=3),
+    "standard": Effort(sim=700, process=60, power=20),
+    "deep": Effort(sim=20_000, process=2_000, power=200),
+}
+"""From under a minute to hours, on two cores."""
+
+
+@frozen
+class Subject:
+    """What is judged: the reference store, or a target of somebody else's.
+
+    `target` is `module:factory` or `file.py:factory`, or a command line; None is the reference store, whose mode
+    follows the level.
+    """
+
+    target: str | Sequence[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        if self.target is None:
+            return "the reference store"
+        return self.target if isinstance(self.target, str) else " ".join(self.target)
+
+    def on_files(self, level: Level) -> str | Sequence[str]:
+        """Return what the rigs of the process and the power grade serve."""
+        if self.target is not None:
+            return self.target
+        return "ackcheck.reference:" + {Level.PAGE_CACHE: "async_store", Level.DISK: "sync_store"}[level]
+
+    @property
+    def stepped(self) -> bool:
+        """Whether it hands out its I/O, so that the simulated grade can judge it."""
+        return self.target is None or (isinstance(self.target, str) and hasattr(load_factory(self.target)(), "take"))
+
+    def simulated(self, level: Level, commit: CommitPolicy) -> SimSetup:
+        """Return the setup of the simulated grade."""
+        if self.target is None:
+            return SimSetup(level=level, commit=commit)
+        assert isinstance(self.target, str)
+        factory: Callable[[], SteppedTarget] = load_factory(self.target)
+        return SimSetup(level=level, commit=commit, make=factory)
+
+
+@frozen
+class Plan:
+    """What is to be tried."""
+
+    levels: tuple[Level, ...]
+    faults: tuple[Grade, ...]
+    effort: Effort
+    seed: int
+
+
+Watcher = Callable[[Level, Grade, int, int], None]
+"""Told of a level and grade how much is done, and of how much."""
+
+
+def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None) -> Verdict:
+    """Run every campaign of the plan; raise a `RigError` where the target or the machine does not work."""
+    levels = []
+    for number, level in enumerate(plan.levels):
+        grades = tuple(_campaigns(subject, plan, level, plan.seed + 10 * number, watch))
+        levels.append(LevelReport(level, grades))
+    return Verdict(subject.name, tuple(levels))
+
+
+def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> Iterator[GradeReport]:
+    stepped = subject.stepped
+    for grade in plan.faults:
+        most = plan.effort.of(grade)
+        watch(level, grade, 0, most)
+        if grade == "sim":
+            yield (
+                _simulated(subject, plan, level, seed, watch)
+                if stepped
+                else GradeReport(grade, seed, not_judged=NO_STEPS)
+            )
+        elif stepped and subject.target is not None:
+            yield GradeReport(grade, seed, not_judged=NO_FILES)
+        else:
+            judge = run_process_grade if grade == "process" else run_power_grade
+
+            def done(report: GradeReport, grade: Grade = grade, most: int = most) -> None:
+                watch(level, grade, report.ran["SIGKILL"] + report.ran["power loss"], most)
+
+            yield judge(subject.on_files(level), level, seed=seed, rounds=most, progress=done)
+        watch(level, grade, most, most)
+
+
+NO_STEPS = "the target does its own I/O: it has no `take` (see ackcheck.sim.target.SteppedTarget)"
+NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackcheck.target.Target)"
+
+
+def _simulated(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> GradeReport:
+    """Return one report for both commit policies; stop at the first finding."""
+    whole = GradeReport("sim", seed)
+    for number, commit in enumerate(CommitPolicy):
+
+        def done(report: GradeReport, before: int = plan.effort.sim * number) -> None:
+            watch(level, "sim", min(before + report.cases, plan.effort.of("sim")), plan.effort.of("sim"))
+
+        part = run_sim_grade(subject.simulated(level, commit), seed=seed + number, cases=plan.effort.sim, progress=done)
+        whole.add(part)
+        if part.finding is not None:
+            break
+    return whole
+
+
+def never_ran(verdict: Verdict) -> list[str]:
+    """Return the steps of the simulation that no run took, though it was run and found nothing."""
+    simulated = [report for report in verdict.reports if report.grade == "sim" and report.cases]
+    if not simulated or verdict.findings:
+        return []
+    ran: Counter[str] = Counter()
+    for report in simulated:
+        ran.update(report.ran)
+    return sorted(step for step in STEPS if not ran[step])
