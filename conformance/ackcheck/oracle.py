@@ -81,6 +81,7 @@ class Oracle:
     _written: set[str] | None = None
     _confirmed: set[str] = Factory(set)
     _restarted: set[str] = Factory(set)
+    _shown_flushed: set[Key] = Factory(set)
 
     # --- what the clients see ---------------------------------------------------------------------------------------
 
@@ -102,6 +103,7 @@ class Oracle:
             self._check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
             self._receipts[seen.receipt] = key
             self._acknowledged.discard(key)
+            self._shown_flushed.discard(key)
             self._observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
 
     def pop_refused(self, op: int, reply: Reply) -> None:
@@ -171,6 +173,7 @@ class Oracle:
         self._acks.clear()
         self._barriers.clear()
         if isinstance(event, PowerLost):
+            self._shown_flushed.clear()
             self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
         self._restarted.update(self._sightings)
         self._tell_all(event)
@@ -208,6 +211,8 @@ class Oracle:
             unsettled = [
                 offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
             ]
+            if restarted or before is None:
+                self._check(Clause.DERIVED_NEVER_AHEAD, monitors.derived_never_ahead(now, unsettled))
             self._check(Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed))
         most = max(now.persisted, before.persisted if before else 0)
         self._sightings[queue] = evolve(now, persisted=most)
@@ -220,6 +225,16 @@ class Oracle:
     def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
         """The store had nothing to do for `idle` seconds, on a disk that works."""
         self._check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
+
+    def saw_answers_again(self, refused: Reply | None) -> None:
+        """The disk works again, and the store has had time: it answers OK, or else this."""
+        self._check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused.value if refused else None))
+
+    def saw_flushed(self, receipts: Iterable[str]) -> None:
+        """The store shows the acks of these receipts as flushed: they survive power loss, then."""
+        keys = {self._receipts[receipt] for receipt in receipts} & self._acknowledged
+        self.durable(keys - self._shown_flushed, "stage")
+        self._shown_flushed |= keys
 
     def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
         """Everything is settled, flushed and committed; this is what the store has outstanding."""

@@ -70,7 +70,9 @@ class Contract:
                 return (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT) if handed_out else ()
             case events.Absent() if promised:
                 returned = events.Popped("", at=event.at, deadline=event.at)
-                return (_blame_return(self.history, returned, frozenset())[0],)
+                clause, _ = _blame_return(self.history, returned, frozenset())
+                read_back = clause is Clause.FLUSH_REWRITES and _read_back(self.history)
+                return (clause, Clause.RECOVERED_IS_CACHED) if read_back else (clause,)
             case events.Absent():
                 return (Clause.NO_LIMBO,)
             case events.AckAnswered(reply=Reply.FAILED | Reply.BUSY | Reply.UNKNOWN):
@@ -154,11 +156,26 @@ def _index_of_promise(history: list[Event]) -> int | None:
 
 
 def _blame_power_loss(before: list[Event]) -> Clause:
-    """Return the clause by what the syncs did between the ack and the promise that it would survive."""
+    """Return the clause by what was seen from the asking of the ack to the promise that it would survive."""
+    if events.ProcessCrashed() in before:  # the promise was made by a store that had read the ack from the log
+        return _recovered_too_soon(before)
     outcomes = [seen.outcome for seen in before if isinstance(seen, events.SyncEnded)]
     if "failed" in outcomes:
         later = outcomes[outcomes.index("failed") + 1 :]
         return Clause.FLUSH_REWRITES if "ok" in later else Clause.FLUSH_IS_REAL
     if "timed out" in outcomes and "ok" not in outcomes:
         return Clause.REPLY_NEVER_FALSE
-    return Clause.SURVIVES_POWER_LOSS
+    return Clause.FLUSH_IS_REAL if before[-1] == events.MadeDurable(by="stage") else Clause.SURVIVES_POWER_LOSS
+
+
+def _recovered_too_soon(before: list[Event]) -> Clause:
+    """Return the clause that a promise breaks which was made on a record that recovery had read."""
+    since_crash = before[::-1][: before[::-1].index(events.ProcessCrashed())]
+    return Clause.FLUSH_REWRITES if events.SyncEnded("ok") in since_crash else Clause.RECOVERED_IS_CACHED
+
+
+def _read_back(history: list[Event]) -> bool:
+    """Return whether the strongest promise was made after a process crash that the ack had come through."""
+    promised = _index_of_promise(history)
+    asked = max(index for index, seen in enumerate(history[:promised]) if isinstance(seen, events.AckAsked))
+    return events.ProcessCrashed() in history[asked:promised]

@@ -55,13 +55,23 @@ def commit_is_safe(now: Sighting, *, unsettled: Iterable[int], unflushed: Iterab
 
     For the policy `ack`; under the policy `checkpoint` only the contract can tell, when the message does not return.
     """
-    for index in sorted(unsettled):
-        if index < now.committed:
-            return f"the offset is {now.committed}, and message {index} was never acknowledged"
     for index in sorted(unflushed):
         if index < now.committed:
             return f"the offset is {now.committed}, and the ack of message {index} is not flushed"
+    return derived_never_ahead(now, unsettled)
+
+
+def derived_never_ahead(now: Sighting, unsettled: Iterable[int]) -> str | None:
+    """The offset with which a store comes up has passed no message that is certainly not acknowledged."""
+    for index in sorted(unsettled):
+        if index < now.committed:
+            return f"the offset is {now.committed}, and message {index} is not acknowledged"
     return None
+
+
+def flush_degrades(refused: str | None) -> str | None:
+    """On a disk that works again the store answers again: `refused` is the reply that says otherwise."""
+    return f"still answered {refused}, on a disk that works" if refused else None
 
 
 def commit_progresses(now: Sighting, end: int) -> str | None:

@@ -146,6 +146,27 @@ class AckStoreMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.take("restart")
 
+    # --- flows: ways to what chance alone seldom reaches --------------------------------------------------------------
+
+    @precondition(lambda self: self.run.at_stake)
+    @rule(crash=FATES, fate=FATES)
+    def flush_what_was_recovered(self, crash: int, fate: int) -> None:
+        """Crash, have what recovery read flushed, and lose the power."""
+        self.take("crash", fate=crash)
+        self.take("flush")
+        self.take("finish_all")
+        self.take("lose_power", fate=fate)
+
+    @precondition(lambda self: self.run.at_stake)
+    @rule(wider=st.booleans(), fate=FATES)
+    def flush_after_a_failure(self, wider: bool, fate: int) -> None:
+        """Have a sync fail, wait for the next, ask for a barrier, and lose the power."""
+        self.sync_and_fail(wider)
+        self.take("wait", seconds=1.0)
+        self.take("flush")
+        self.take("finish_all")
+        self.take("lose_power", fate=fate)
+
     # --- the questions at the end -----------------------------------------------------------------------------------
 
     def teardown(self) -> None:
