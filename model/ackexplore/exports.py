@@ -29,7 +29,8 @@ class NoGraph(ValueError):
     """A result has no graph: only the graph engine makes one."""
 
 
-def _graph_of(result: Result) -> tuple[Any, StateSpace]:
+def graph_of(result: Result) -> tuple[Any, StateSpace]:
+    """Return the graph of a result, and what its nodes stand for; `NoGraph` if it has none."""
     if result.graph is None or result.space is None:
         raise NoGraph("only the graph engine makes a graph: explore with engine='graph' (--engine graph)")
     return result.graph, result.space
@@ -49,7 +50,7 @@ def write_graphml(result: Result, path: Path) -> None:
 
     Raises `NoGraph`, and `OSError` of the file.
     """
-    graph, space = _graph_of(result)
+    graph, space = graph_of(result)
     told = nx.MultiDiGraph()
     for node in graph:
         broken = clauses_in(space.model.broken_state(space.codes[node]))
@@ -71,7 +72,7 @@ def _quoted(text: str) -> str:
 
 def dot_lines(result: Result) -> Iterator[str]:
     """Yield the whole graph in the DOT language of Graphviz; broken states are red. Raises `NoGraph`."""
-    graph, space = _graph_of(result)
+    graph, space = graph_of(result)
     yield "digraph ackmodel {"
     yield '  node [shape=box, fontname="monospace"];'
     for node in graph:

@@ -37,7 +37,7 @@ class Tables(NamedTuple):
     """What a kernel needs to know of the model; see `ackexplore.steptables` for the columns.
 
     `fields[f]` is the (word, shift, mask) of a field. `pair_keys` and `pair_rows` are an open-addressing hash table
-    from the name of a pair to its row; a zero is empty.
+    from the name of a pair to its row; a zero is empty. `at_most` is a bound on the successors of any one state.
     """
 
     fields: Bits
@@ -50,6 +50,7 @@ class Tables(NamedTuple):
     outcomes: Table
     shared_casts: Table
     casts: Table
+    at_most: int
 
 
 class Tally(NamedTuple):

@@ -31,6 +31,7 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
             tables.casts,
             *buffers,
             *tally,
+            tables.at_most,
         )
     )
 

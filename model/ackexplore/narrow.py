@@ -63,6 +63,7 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
     hits: Counts,
     violations: Counts,
     first: Counts,
+    at_most: int,
 ) -> int:
     """Put every successor of states[low:high] into the buffers; stop when one might overflow.
 
@@ -73,7 +74,6 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
     turn = np.empty(slots, dtype=np.int64)
     last_pair, recent_mask, shards = U(pair_keys.shape[0] - 1), U(recent.shape[0] - 1), U(out.shape[0])
     shared_shift, shared_mask = shift[0], mask[0]
-    fullest = 0
     for index in range(low, high):
         state = states[index, 0]
         shared = (state >> shared_shift) & shared_mask
@@ -92,20 +92,19 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
             most += rows[row, 1] - rows[row, 0]
         first_cast, count = shared_casts[shared, 0], shared_casts[shared, 1]
 
-        # is there room for all of it?
-        for cast in range(count):
-            if (some >> cast) & 1:
-                combinations = 1
-                for slot in range(slots):
-                    pointer = rows[found[slot], 2] + cast
-                    combinations *= pointers[pointer + 1, 0] - pointers[pointer, 0]
-                most += combinations
-        fullest += most
-        if fullest > room:
-            fullest = most
-            for shard in range(filled.shape[0]):
-                fullest = max(fullest, filled[shard] + most)
-            if fullest > room:
+        # is there room for all of it? Seldom looked at closely: `at_most` is a bound for every state
+        fullest = filled[0]
+        for shard in range(1, filled.shape[0]):
+            fullest = max(fullest, filled[shard])
+        if fullest + at_most > room:
+            for cast in range(count):
+                if (some >> cast) & 1:
+                    combinations = 1
+                    for slot in range(slots):
+                        pointer = rows[found[slot], 2] + cast
+                        combinations *= pointers[pointer + 1, 0] - pointers[pointer, 0]
+                    most += combinations
+            if fullest + most > room:
                 return -1 - index if most > room else index
 
         # the local steps of each message

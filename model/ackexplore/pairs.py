@@ -53,6 +53,7 @@ class Pairs:
             outcomes=steps.outcomes.data,
             shared_casts=steps.shared_casts.data,
             casts=steps.casts.data,
+            at_most=steps.at_most,
         )
 
     def add(self, names: npt.NDArray[np.uint64]) -> None:

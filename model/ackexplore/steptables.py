@@ -90,6 +90,7 @@ class StepTables:
     shared_casts: Growing = field(init=False, factory=lambda: Growing(2))
     casts: Growing = field(init=False, factory=lambda: Growing(2))
     any_broken: bool = field(init=False, default=False)
+    _most: list[int] = field(init=False, factory=lambda: [0, 0, 0])
     _cast_numbers: dict[int, tuple[int, ...]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -128,6 +129,13 @@ class StepTables:
         tables = (self.rows, self.row_broken, self.local, self.pointers, self.outcomes, self.shared_casts, self.casts)
         return sum(table.nbytes for table in tables)
 
+    @property
+    def at_most(self) -> int:
+        """A bound on the successors of any state whose pairs have rows; far from tight."""
+        local, casts, outcomes = self._most
+        combinations: int = outcomes ** len(self.slots)
+        return min(local * len(self.slots) + casts * combinations, 1 << 40)
+
     # --- filling ----------------------------------------------------------------------------------------------------
 
     def fill(self, keys: Iterable[int]) -> None:
@@ -147,10 +155,13 @@ class StepTables:
         some, first_pointer = 0, self.pointers.append(self.outcomes.size)
         for bit, cast in enumerate(self._casts_of(shared)):
             some |= self.model.some(cast, message) << bit
+            first_outcome = self.outcomes.size
             for after, broken in self.model.ask_outcomes(cast, message):
                 self.outcomes.append(slot.number(after), broken)
             self.pointers.append(self.outcomes.size)
+            self._most[2] = max(self._most[2], self.outcomes.size - first_outcome)
         self.rows.append(first, self.local.size, first_pointer, some)
+        self._most[0] = max(self._most[0], self.local.size - first)
         broken = self.model.ask_broken(shared, message)
         self.any_broken = self.any_broken or bool(broken)
         self.row_broken.append(broken)
@@ -161,6 +172,7 @@ class StepTables:
             casts = self.model.casts(shared)
             assert len(casts) < MOST_CASTS, "the bits of the possible broadcasts must fit an int32"
             first = self.casts.size
+            self._most[1] = max(self._most[1], len(casts))
             for action, after, _ in casts:
                 self.casts.append(action, after)
             while self.shared_casts.size <= shared:
