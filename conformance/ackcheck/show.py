@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import LANES, Line
-from ackcheck.verdict import Verdict
+from ackcheck.verdict import LevelReport, Verdict
 
 STYLES = {"kept": "green", "broken": "bold red", "not-judged": "yellow"}
 
@@ -80,7 +80,15 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         console.print(finding_panel(finding))
     console.print(clause_table(verdict))
     console.print(runs_table(verdict))
+    for level in verdict.levels:
+        console.print(f"level {level.level.value}: {_outcome(level)}")
     if verdict.level is None:
-        console.print(f"[bold red]{escape(verdict.target)} keeps no level that was judged.[/]")
+        console.print(f"[bold red]Verdict: {escape(verdict.target)} keeps no level that was judged.[/]")
     else:
-        console.print(f"[bold green]{escape(verdict.target)} keeps level {verdict.level.value.upper()}.[/]")
+        console.print(f"[bold green]Verdict: {escape(verdict.target)} keeps level {verdict.level.value.upper()}.[/]")
+
+
+def _outcome(level: LevelReport) -> str:
+    if level.findings:
+        return "[bold red]broken[/]: " + ", ".join(finding.clause.value for finding in level.findings)
+    return "[green]kept[/]" if level.judged else "[yellow]not judged[/]"

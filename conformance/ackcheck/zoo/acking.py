@@ -152,7 +152,7 @@ BUGS = (
     Bug(
         "ack-credited-to-wrong-owner",
         AckOfTheSecondOwnerIsLost,
-        (Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS, Clause.CLOSE_DRAINS),
+        (Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS, Clause.CLOSE_DRAINS, Clause.FLUSH_IS_REAL),
         "NATS Streaming #72, #626",
     ),
     Bug(

@@ -131,7 +131,7 @@ BUGS = (
     Bug(
         "old-segment-not-fsynced-on-rotation",
         OldSegmentNotSynced,
-        (Clause.SURVIVES_POWER_LOSS,),
+        (Clause.SURVIVES_POWER_LOSS, Clause.FLUSH_IS_REAL, Clause.RECEIPT_IS_EXACT),
         "Redis #11004; Artemis ARTEMIS-2414",
     ),
     Bug(
