@@ -12,7 +12,7 @@ from ackstore.errors import CountOutOfRange
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.log import Log, Record
-from ackstore.operations import Operation, Operations
+from ackstore.operations import Operation, Operations, Waiter
 from ackstore.payloads import encode_ack, encode_one_ack
 from ackstore.queues import Entry, Queue
 from ackstore.records import ACK
@@ -55,7 +55,7 @@ class Acks:
             self.operations.end(operation, Reply.BUSY)
         else:
             record = Record(ACK, queue)
-            record.entries.append(entry)
+            record.entries = [entry]
             record.waiters = [(operation, 0, Reply.OK)]
             if operation.durable:
                 record.durables = [operation]
@@ -74,7 +74,7 @@ class Acks:
             self.operations.end(operation, Reply.OK)
             return
         refused = self.flusher.refuses()
-        records: dict[str, Record] = {}
+        accepted: dict[str, tuple[Record, list[Entry]]] = {}
         for item, receipt in enumerate(receipts):
             found = self.judge(receipt, now)
             if isinstance(found, Reply):
@@ -84,25 +84,25 @@ class Acks:
             elif refused:
                 self.operations.reply(operation, item, Reply.BUSY)
             else:
-                self.collect(records, *found).append((operation, item, Reply.OK))
-        for record in records.values():
+                self.accept(accepted, *found, (operation, item, Reply.OK))
+        for record, entries in accepted.values():
+            record.entries = entries
             record.payload = encode_ack(
-                record.queue.prefix,
-                [(entry.offset, entry.attempt, entry.epoch) for entry in record.entries],
+                record.queue.prefix, [(entry.offset, entry.attempt, entry.epoch) for entry in entries]
             )
             self.log.append(record)
 
     @staticmethod
-    def collect(records: dict[str, Record], queue: Queue, entry: Entry) -> list[tuple[Operation, int, Reply]]:
-        """Add a delivery to its queue's record; returns who waits for that record."""
-        record = records.get(queue.token)
-        if record is None:
-            record = records[queue.token] = Record(ACK, queue)
-            record.waiters = []
+    def accept(accepted: dict[str, tuple[Record, list[Entry]]], queue: Queue, entry: Entry, waiter: Waiter) -> None:
+        """Add a delivery to the record of its queue."""
+        if queue.token not in accepted:
+            accepted[queue.token] = Record(ACK, queue), []
+        record, entries = accepted[queue.token]
+        entries.append(entry)
         entry.ack = record
-        record.entries.append(entry)
-        assert record.waiters is not None
-        return record.waiters
+        if record.waiters is None:
+            record.waiters = []
+        record.waiters.append(waiter)
 
     def judge(self, receipt: str, now: float, only: QueueId | None = None) -> tuple[Queue, Entry] | Reply:
         """What this receipt asks for: a delivery to settle, or the reply it gets at once. With
@@ -160,5 +160,9 @@ class Acks:
     def answer(self, record: Record) -> None:
         """Tell everybody who waits that all went well."""
         waiters, record.waiters = record.waiters, None
+        operations = self.operations
         for operation, item, reply in waiters or ():
-            self.operations.reply(operation, item, reply)
+            if operation.replies is None:
+                operations.end(operation, reply)
+            else:
+                operations.reply(operation, item, reply)

@@ -91,7 +91,8 @@ class Core:
         self.barriers: list[Barrier] = []
         self.closing: Operation | None = None
         self.closed = False
-        self._effects: list[tuple[int, Effect]] = []
+        self.effects: list[tuple[int, Effect]] = []
+        """What `take_effects` will return. A driver that performs effects at once may work off this list in place."""
         self._handlers: dict[int, Handler] = {}
         self._io = 0
         self.queues, rewrites = replay(recovered, self._new_queue)
@@ -114,7 +115,7 @@ class Core:
         self.directory = Directory(self)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)
-        self.operations = Operations(self._effects.append)
+        self.operations = Operations(self.effects.append)
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
@@ -180,8 +181,8 @@ class Core:
 
     def take_effects(self) -> list[tuple[int, Effect]]:
         """The effects that came up since the last call, in order, each with its I/O id."""
-        effects = self._effects.copy()
-        self._effects.clear()
+        effects = self.effects.copy()
+        self.effects.clear()
         return effects
 
     def stage(self, receipt: str) -> Stage | None:
@@ -213,7 +214,7 @@ class Core:
         """Have `effect` performed; `then` gets its result and the time."""
         self._io += 1
         self._handlers[self._io] = then
-        self._effects.append((self._io, effect))
+        self.effects.append((self._io, effect))
         return self._io
 
     def cached(self, records: list[Record]) -> None:
@@ -312,7 +313,7 @@ class Core:
         self.operations.end_all()
         self.closed = True
         self._handlers.clear()
-        self._effects[:] = [(io, effect) for io, effect in self._effects if io == 0]
+        self.effects[:] = [(io, effect) for io, effect in self.effects if io == 0]
 
     def stats(self) -> Stats:
         """What there is to see, at the latest time this core was told."""

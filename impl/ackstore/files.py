@@ -75,8 +75,8 @@ class RealDisk:
     def perform(self, effect: Effect) -> Result:
         """Perform one effect."""
         try:
-            if type(effect) is Write:
-                return self._write(effect)
+            if isinstance(effect, Write):
+                return self._write(effect.file, effect.at, effect.data)
             if isinstance(effect, Sync):
                 self._sync(effect.file)
             elif isinstance(effect, SyncDir):
@@ -112,10 +112,9 @@ class RealDisk:
                     self._close_if_idle(other)
             self._files[file] = OpenFile(fd)
 
-    def _write(self, effect: Write) -> Result:
-        file = self._files[effect.file]
+    def _write(self, name: str, at: int, data: bytes) -> Result:
+        file = self._files[name]
         file.dirty = True
-        data, at = effect.data, effect.at
         written = 0
         try:
             written = os.pwrite(file.fd, data, at)

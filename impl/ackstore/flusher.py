@@ -76,11 +76,15 @@ class Flusher:
     def refuses(self) -> bool:
         """Whether a new record would be BUSY (clause `memory-is-bounded`)."""
         log = self.log
-        return log.stuck or self.mode == "refuse" or log.crowded()
+        full = log.unflushed >= log.most_records or log.unflushed_bytes >= log.most_bytes
+        return full or log.stuck or self.mode == "refuse"
 
     def answers_when_cached(self) -> bool:
-        """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED."""
-        return self.mode == "async" and not self.log.half_crowded()
+        """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED. Not when half of the
+        limit on unflushed records or bytes is reached: that holds clients up before any is refused."""
+        log = self.log
+        few = log.unflushed * 2 < log.most_records and log.unflushed_bytes * 2 < log.most_bytes
+        return few and self.mode == "async"
 
     def want(self, lsn: int) -> None:
         """Somebody waits for this record to be FLUSHED: do not wait for the interval."""

@@ -20,7 +20,7 @@ outstanding then is waited for and written again too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ackstore.config import Config
@@ -75,9 +75,9 @@ class Record:
         self.kind = kind
         self.queue = queue
         self.payload = b""
-        self.claims: list[Claim] = []
+        self.claims: Sequence[Claim] = ()
         """What a CHECKPOINT hands out."""
-        self.entries: list[Entry] = []
+        self.entries: Sequence[Entry] = ()
         """What an ACK settles."""
         self.waiters: list[tuple[Operation, int, Reply]] | None = None
         """Operations to resolve at the stage they were promised: which item, and the reply if all
@@ -170,14 +170,6 @@ class Log:
         """Whether CACHED records wait to be written again, so that no sync could cover them."""
         return bool(self.rewrites) or self.condemned
 
-    def crowded(self) -> bool:
-        """Whether the limit on unflushed records or bytes is reached."""
-        return self.unflushed >= self.most_records or self.unflushed_bytes >= self.most_bytes
-
-    def half_crowded(self) -> bool:
-        """Whether half of it is."""
-        return self.unflushed * 2 >= self.most_records or self.unflushed_bytes * 2 >= self.most_bytes
-
     def dirty_segments(self) -> list[Segment]:
         """The segments that a flush cycle has to sync."""
         segments = [*self.earlier, *([self.current] if self.current else [])]
@@ -191,7 +183,12 @@ class Log:
         self.unflushed += 1
         self.unflushed_bytes += RECORD_BYTES + len(record.payload)
         self.fresh.append(record)
-        if not self.busy:
+        segment = self.current
+        if self.busy or self.stuck:
+            return
+        if segment is not None and segment.size < self.config.segment_bytes:
+            self._write(segment)
+        else:
             self.pump()
 
     def pump(self) -> None:

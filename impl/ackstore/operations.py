@@ -70,10 +70,10 @@ class Operations:
 
     def reply(self, operation: Operation, item: int, reply: Reply) -> None:
         """One item's outcome is known. The last one ends the operation."""
-        if operation.ended:
-            return
         if operation.replies is None:
             self.end(operation, reply)
+            return
+        if operation.ended:
             return
         operation.replies[item] = reply
         operation.left -= 1

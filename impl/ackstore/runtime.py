@@ -259,33 +259,31 @@ class Store:
         """
         core = self._core
         answer = None
-        while effects := core.take_effects():
-            for io, effect in effects:
-                if isinstance(effect, Write) and effect.file != OFFSETS_TMP:
-                    core.complete(io, perform(self._disk, effect), now)
-                elif isinstance(effect, Answer):
-                    if effect.op == mine:
-                        answer = effect
+        for io, effect in core.effects:  # completing one appends what follows from it
+            if isinstance(effect, _AT_ONCE) and effect.file != OFFSETS_TMP:
+                core.complete(io, perform(self._disk, effect), now)
+            elif isinstance(effect, Answer):
+                if effect.op == mine:
+                    answer = effect
+                if self._callbacks or self._waiters:
                     self._deliver(effect)
-                elif isinstance(effect, Durable):
-                    callback = self._callbacks.pop(effect.op, None)
-                    if callback is not None:
-                        self._calling_back.put(callback)
-                elif isinstance(effect, Create | Unlink) and effect.file != OFFSETS_TMP:
-                    core.complete(io, perform(self._disk, effect), now)
-                else:
-                    self._flushing.put((io, effect))
+            elif isinstance(effect, Durable):
+                callback = self._callbacks.pop(effect.op, None)
+                if callback is not None:
+                    self._calling_back.put(callback)
+            else:
+                self._flushing.put((io, effect))
+        core.effects.clear()
         return answer
 
     def _deliver(self, answer: Answer) -> None:
         """Give an answer to the thread that waits for it, if one does."""
-        if self._callbacks and answer.reply not in _MAY_BE_DURABLE:
+        if answer.reply not in _MAY_BE_DURABLE:
             self._callbacks.pop(answer.op, None)
-        if self._waiters:
-            waiter = self._waiters.pop(answer.op, None)
-            if waiter is not None:
-                self._answers[answer.op] = answer
-                waiter.release()
+        waiter = self._waiters.pop(answer.op, None)
+        if waiter is not None:
+            self._answers[answer.op] = answer
+            waiter.release()
 
     # The other threads
 
@@ -345,6 +343,8 @@ class Store:
             log.error("%s stays locked: %s is still going on there", self.path, stuck)
 
 
+#: What only reaches the page cache; of the offset file even this waits for a flush thread, with all the rest of it.
+_AT_ONCE = (Write, Create, Unlink)
 #: Answers after which an ack may still become FLUSHED.
 _MAY_BE_DURABLE = frozenset({Reply.OK, Reply.SETTLED, Reply.UNKNOWN})
 
