@@ -146,6 +146,7 @@ BUGS = (
             Clause.SURVIVES_POWER_LOSS,
             Clause.CLOSE_DRAINS,
             Clause.COMMIT_PROGRESSES,
+            Clause.FLUSH_IS_REAL,
         ),
         "Pulsar #25528",
     ),
