@@ -56,6 +56,9 @@ MANY = 100
 
 Journal = Literal["spared", "starved"]
 
+JOURNALS: tuple[Journal, ...] = ("spared", "spared", "starved")
+"""The kinds of full disk, in turn."""
+
 
 def run_power_grade(
     target: Target,
@@ -89,7 +92,7 @@ def run_power_grade(
         if campaign.report.finding is not None:
             return campaign.report
     for number in range(failed_syncs):
-        journal: Journal = "starved" if number % 3 == 2 else "spared"
+        journal = JOURNALS[number % len(JOURNALS)]
         with (
             _folder() as folder,
             FullBackingRig(folder, journal=journal) as disk,
@@ -124,7 +127,7 @@ def cut_and_judge(session: Session, rig: PowerRig) -> None:
 def lose_power(session: Session, rig: PowerRig) -> None:
     """Cut the power, and bring it back; what the kernel wrote before is chosen by seed."""
     writeback = choose_writeback(session.random, rig.path)
-    session.note("page cache", f"the kernel writes back: {_describe(writeback)}")
+    session.note("page cache", f"the kernel writes back: {described(writeback)}")
     session.note("disk", f"the power goes, at {session.now:.3f} s, {session.child.in_flight} calls under way")
     session.ran["power loss"] += 1
     session.stopped(rig.power_loss(session.child, writeback=writeback), PowerLost())
@@ -177,7 +180,7 @@ def failures_since(session: Session, before: Shown) -> int:
     return (session.traffic.shown.sync_failures or 0) - (before.sync_failures or 0)
 
 
-def _describe(writeback: Writeback) -> str:
+def described(writeback: Writeback) -> str:
     """Return it in the words of a history."""
     parts = [f"{span.name} @{span.start}" for span in writeback.ranges]
     parts += [f"all of {name}" for name in writeback.files]

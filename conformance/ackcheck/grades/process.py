@@ -38,6 +38,10 @@ OPENING = 0.3
 """Seconds, at most, after which a store that is opening is killed: about what an interpreter takes to start."""
 
 
+TWICE = 0.2
+"""How often a store is killed again while it opens."""
+
+
 def run_process_grade(
     target: Target,
     level: Level,
@@ -59,7 +63,7 @@ def run_process_grade(
             session.open()
             left = kills
             while left > 0:
-                left -= kill_and_judge(session, twice=left > 1 and session.random.random() < 0.2)
+                left -= kill_and_judge(session, twice=left > 1 and session.random.random() < TWICE)
                 campaign.tell()
             close_and_reopen(session)
         if campaign.report.finding is not None:

@@ -16,7 +16,8 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   crash; the outcome of the rest is unknown. A pop without an answer has hidden what it took until the time of the kill
   + invisible, at the latest.
 - *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
-  take a moment to notice a deadline: it is asked again for `PATIENCE` seconds before that is held against it.
+  take a moment to notice a deadline (`session.PATIENCE`): if something that must come is missing it is asked again for
+  so long, and what may or may not be settled is held to be settled only if it does not come for so long.
 """
 
 from __future__ import annotations

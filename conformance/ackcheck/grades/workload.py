@@ -87,13 +87,6 @@ class Workload:
         assert chosen is None or isinstance(chosen, Call)
         return chosen or self._pop() or self._ack_again() or Call("flush", "flush")
 
-    def ack_everything(self, most: int) -> Call | None:
-        """Return a batch of what is in somebody's hands, up to `most` deliveries; None when nothing is."""
-        held = [*self._to_ack.items(), *self._left.items()][:most]
-        for key, _ in held:
-            self._done_with(key)
-        return Call("ack_many", "ack_many", receipts=tuple(receipt for _, receipt in held)) if held else None
-
     def pop(self, queue: str, count: int, invisible: float) -> Call:
         """Return a pop, and note that it is under way."""
         self._popping.setdefault(queue, []).append(invisible)

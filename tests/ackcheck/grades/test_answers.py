@@ -1,0 +1,88 @@
+"""What a target may answer, and that everything else is named."""
+
+from typing import Any
+
+import pytest
+
+from ackcheck.grades.answers import Shown, deliveries_of, replies_of, reply_of, shown_by
+from ackcheck.rig import ProtocolError
+from ackcheck.target import REPLIES
+from ackmodel.events import Reply
+from ackmodel.monitors import Sighting
+
+DELIVERY = {"receipt": "r", "offset": 3, "attempt": 1, "deadline": 7}
+
+
+def test_every_reply_of_the_protocol_is_known() -> None:
+    assert {reply_of(name, "ack").value for name in REPLIES} == {reply.value for reply in Reply}
+
+
+@pytest.mark.parametrize("result", ["ok", None, 1, ["OK"], {"OK": 1}])
+def test_another_reply_is_named(result: Any) -> None:
+    with pytest.raises(ProtocolError, match="'flush' was answered"):
+        reply_of(result, "flush")
+
+
+def test_a_batch_is_answered_item_by_item() -> None:
+    assert replies_of(["OK", "BUSY"]) == [Reply.OK, Reply.BUSY]
+    with pytest.raises(ProtocolError, match="one reply for each receipt"):
+        replies_of("OK")
+
+
+def test_deliveries() -> None:
+    assert deliveries_of([DELIVERY]) == [DELIVERY]
+    assert deliveries_of([]) == []
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        DELIVERY,
+        ["r"],
+        [{**DELIVERY, "offset": -1}],
+        [{**DELIVERY, "offset": "3"}],
+        [{**DELIVERY, "receipt": 7}],
+        [{key: DELIVERY[key] for key in ("receipt", "offset", "attempt")}],
+    ],
+)
+def test_what_is_no_delivery_is_named(result: Any) -> None:
+    with pytest.raises(ProtocolError, match="'pop' was answered"):
+        deliveries_of(result)
+
+
+def test_a_target_shows_what_it_likes() -> None:
+    assert shown_by({}) == Shown()
+    assert not shown_by({"uptime": 3}).anything
+    shown = shown_by(
+        {
+            "queues": {"q": {"committed": 3, "persisted": 2, "end": 9}},
+            "outstanding": {"acks": 1},
+            "syncs": 4,
+            "sync_failures": 0,
+        }
+    )
+    assert shown == Shown({"q": Sighting(3, 2)}, {"acks": 1.0}, 4, 0)
+    assert shown.anything
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        [],
+        {"queues": []},
+        {"queues": {"q": 3}},
+        {"queues": {"q": {"committed": 3}}},
+        {"outstanding": {"acks": "many"}},
+        {"syncs": None},
+    ],
+)
+def test_what_is_shown_must_be_in_order(result: Any) -> None:
+    with pytest.raises(ProtocolError, match="'stats' was answered"):
+        shown_by(result)
+
+
+def test_a_long_answer_is_cut() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        reply_of("x" * 10_000, "ack")
+    assert len(str(caught.value)) < 400

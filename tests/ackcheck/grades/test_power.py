@@ -1,0 +1,109 @@
+"""The power grade: what was synced is there, what was not is caught, and a sync that lies is seen through."""
+
+from pathlib import Path
+
+import pytest
+
+from ackcheck import reference
+from ackcheck.grades import power, run_power_grade
+from ackcheck.rig import Range, TargetError, Writeback
+from ackmodel import Clause, Level
+
+TOYS = Path(__file__).with_name("toys.py")
+
+on_machine = pytest.mark.usefixtures("machine_grade")
+
+
+@on_machine
+@pytest.mark.machine
+@pytest.mark.parametrize("level", list(Level))
+def test_the_reference_store_keeps_its_level(level: Level) -> None:
+    told: list[int] = []
+    report = run_power_grade(
+        reference.name_of(level), level, seed=4, rounds=3, progress=lambda report: told.append(report.ran["power loss"])
+    )
+    assert report.finding is None
+    assert (report.grade, report.cases, report.not_judged) == ("power", 2, "")
+    assert report.ran["power loss"] == 3
+    assert report.ran["full disk"] == 1
+    assert report.ran["failed fsync"] > 0  # it really failed
+    assert report.ran["clean restart"] == 2
+    assert told[-1] == 3
+    assert report.checked[Clause.SURVIVES_POWER_LOSS] > 0
+    assert report.checked[Clause.FLUSH_REWRITES] > 0
+
+
+@on_machine
+@pytest.mark.machine
+@pytest.mark.parametrize("journal", ["spared", "starved"])
+def test_a_right_store_that_is_not_ours_passes_a_failed_sync(monkeypatch: pytest.MonkeyPatch, journal: str) -> None:
+    monkeypatch.setattr(power, "JOURNALS", (journal,))
+    report = run_power_grade(f"{TOYS}:Toy", Level.DISK, rounds=0, failed_syncs=1)
+    assert report.finding is None
+    assert report.ran["full disk"] == 1
+    assert report.ran["calls that raised"] > 0  # it says that it could not
+
+
+@on_machine
+@pytest.mark.machine
+def test_a_store_that_never_syncs_is_caught() -> None:
+    report = run_power_grade(f"{TOYS}:NeverSyncs", Level.DISK, seed=1, rounds=4, failed_syncs=0)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
+    assert "before the power was lost" in report.finding.why
+    assert any(line.lane == "disk" and line.text.startswith("the power goes") for line in report.finding.lines)
+    assert any(line.lane == "page cache" for line in report.finding.lines)
+
+
+@on_machine
+@pytest.mark.machine
+def test_the_level_decides_what_may_be_lost() -> None:
+    flushed = run_power_grade(reference.name_of(Level.PAGE_CACHE), Level.DISK, seed=1, rounds=6, failed_syncs=0)
+    assert flushed.finding is not None  # an asynchronous store that claims to be synchronous
+    assert flushed.finding.clause is Clause.SURVIVES_POWER_LOSS
+
+
+@on_machine
+@pytest.mark.machine
+def test_a_store_that_believes_the_second_sync_is_caught() -> None:
+    report = run_power_grade(f"{TOYS}:SyncsAgain", Level.DISK, seed=1, rounds=0, failed_syncs=2)
+    assert report.finding is not None
+    assert report.finding.clause in (Clause.SURVIVES_POWER_LOSS, Clause.FLUSH_REWRITES)
+
+
+@on_machine
+@pytest.mark.machine
+def test_fsyncgate_is_named_where_the_store_shows_its_syncs() -> None:
+    report = run_power_grade(f"{TOYS}:RetriedSync", Level.PAGE_CACHE, seed=1, rounds=0, failed_syncs=4)
+    assert report.finding is not None
+    assert report.finding.clause in (Clause.FLUSH_REWRITES, Clause.SURVIVES_POWER_LOSS)
+    assert report.ran["failed fsync"] > 0
+
+
+@on_machine
+@pytest.mark.machine
+def test_a_target_that_ends_itself_at_a_failed_sync_is_in_its_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "JOURNALS", ("spared",))
+    report = run_power_grade(f"{TOYS}:Panics", Level.DISK, rounds=0, failed_syncs=1)
+    assert report.finding is None
+    assert report.ran["the target ended at a failed sync"] == 1
+
+
+@on_machine
+@pytest.mark.machine
+def test_a_target_that_raises_on_a_disk_that_works_is_named() -> None:
+    with pytest.raises(TargetError, match="LookupError"):
+        run_power_grade(f"{TOYS}:Raises", Level.DISK, rounds=1, failed_syncs=0)
+
+
+def test_a_machine_that_cannot_lose_its_power_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "available", lambda: "there is no /dev/loop-control")
+    report = run_power_grade("no.such:target", Level.DISK, seed=5)
+    assert report.not_judged == "needs root and loop devices: there is no /dev/loop-control"
+    assert (report.grade, report.seed, report.cases, report.finding) == ("power", 5, 0, None)
+
+
+def test_what_the_kernel_wrote_is_described() -> None:
+    plan = Writeback(files=("offsets",), ranges=(Range("log", 4096, 4096),), metadata=True)
+    assert power.described(plan) == "log @4096, all of offsets, the journal"
+    assert power.described(Writeback()) == "nothing"

@@ -1,0 +1,152 @@
+"""The process grade: a right store passes, each wrong one is caught, and a target that does not work is named."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ackcheck import reference
+from ackcheck.findings import GradeReport
+from ackcheck.grades import process, run_process_grade, session
+from ackcheck.grades.session import QueueNeverEmpty
+from ackcheck.rig import ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
+from ackmodel import Clause, Level
+
+TOYS = Path(__file__).with_name("toys.py")
+
+
+def judge(toy: str, *, rounds: int = 2, seed: int = 1, reply_timeout: float = 10.0) -> GradeReport:
+    return run_process_grade(f"{TOYS}:{toy}", Level.DISK, seed=seed, rounds=rounds, reply_timeout=reply_timeout)
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_the_reference_store_keeps_its_level(level: Level) -> None:
+    told: list[int] = []
+    report = run_process_grade(
+        reference.name_of(level), level, seed=3, rounds=4, progress=lambda report: told.append(report.ran["SIGKILL"])
+    )
+    assert report.finding is None
+    assert (report.grade, report.seed, report.cases, report.not_judged) == ("process", 3, 1, "")
+    assert report.ran["SIGKILL"] == 4
+    assert report.ran["clean restart"] == 1
+    assert report.ran["calls without an answer"] > 0
+    assert {"pop", "ack", "ack_many", "ack again", "flush", "stats"} <= set(report.ran)
+    assert told[-1] == 4
+    assert told == sorted(told)
+    assert report.seconds > 0
+    for clause in (
+        Clause.SURVIVES_PROCESS_CRASH,
+        Clause.NO_LIMBO,
+        Clause.DEADLINE_IS_EXACT,
+        Clause.RECEIPT_IS_EXACT,
+        Clause.REPLY_EXACTLY_ONCE,
+        Clause.COMMIT_IS_MONOTONE,
+        Clause.COMMIT_IS_SAFE,
+        Clause.COMMIT_PROGRESSES,
+        Clause.QUIESCENCE_IS_ZERO,
+        Clause.CLOSE_DRAINS,
+    ):
+        assert report.checked[clause] > 0, clause
+
+
+def test_a_right_store_that_is_not_ours_passes_too() -> None:
+    assert judge("Toy", rounds=3).finding is None
+
+
+def test_a_store_may_be_a_little_late() -> None:
+    assert judge("ReturnsLate").finding is None
+
+
+@pytest.mark.parametrize(
+    ("toy", "clause"),
+    [
+        ("WritesNothing", Clause.SURVIVES_PROCESS_CRASH),
+        ("OpensOnce", Clause.SURVIVES_PROCESS_CRASH),
+        ("DiesAtTheSecondOpen", Clause.SURVIVES_PROCESS_CRASH),
+        ("ReturnsEarly", Clause.DEADLINE_IS_EXACT),
+        ("LosesTheUnacked", Clause.NO_LIMBO),
+        ("SettlesAnything", Clause.RECEIPT_IS_EXACT),
+        ("GoesBack", Clause.COMMIT_IS_MONOTONE),
+        ("NeverRests", Clause.QUIESCENCE_IS_ZERO),
+        ("ForgetsAtClose", Clause.CLOSE_DRAINS),
+    ],
+)
+def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause) -> None:
+    report = judge(toy)
+    assert report.finding is not None
+    assert report.finding.clause is clause, report.finding.why
+    assert (report.finding.grade, report.finding.seed) == ("process", 1)
+    assert report.finding.lines
+    assert report.cases == 1
+
+
+def test_a_finding_is_told_by_what_concerns_its_message() -> None:
+    finding = judge("WritesNothing").finding
+    assert finding is not None
+    texts = [line.text for line in finding.lines]
+    offset = finding.why.partition("]")[0].partition("[")[2]
+    assert any(text.startswith("SIGKILL") for text in texts)
+    assert any("is answered OK" in text or "OK," in text for text in texts)
+    assert f"[{offset}]" in texts[-1]  # it came again
+    assert len(texts) < 60
+
+
+@pytest.mark.parametrize(
+    ("toy", "error", "message"),
+    [
+        ("Hangs", TargetHung, "raise reply_timeout"),
+        ("Raises", TargetError, "LookupError: no receipt"),
+        ("Dies", TargetDied, "out of cheese"),
+        ("SaysYes", ProtocolError, "'ack' was answered 'yes'"),
+        ("CannotStart", TargetError, "not here"),
+    ],
+)
+def test_a_target_that_does_not_work_is_no_finding(toy: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        judge(toy, reply_timeout=1.5)
+
+
+def test_garbage_on_standard_output_is_named() -> None:
+    command = [sys.executable, "-c", "print('ready.', flush=True); input()"]
+    with pytest.raises(ProtocolError, match=r"not JSON: b'ready\.'"):
+        run_process_grade(command, Level.DISK, rounds=1)
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(TargetNotStarted, match="/no/such/store"):
+        run_process_grade(["/no/such/store", "{dir}"], Level.DISK, rounds=1)
+
+
+def test_a_queue_that_is_never_empty_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "DRAINING", 0.5)
+    with pytest.raises(QueueNeverEmpty, match="messages keep coming"):
+        judge("Slow", rounds=1)
+
+
+def test_a_command_line_gets_the_directory(tmp_path: Path) -> None:
+    command: Sequence[str] = (
+        sys.executable,
+        "-m",
+        "ackcheck.rig.serve",
+        "--target",
+        f"{TOYS}:Toy",
+        "--dir",
+        "{dir}",
+    )
+    report = run_process_grade(command, Level.DISK, rounds=1)
+    assert (report.finding, report.ran["SIGKILL"]) == (None, 1)
+
+
+def test_a_kill_may_come_while_the_store_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TWICE", 1.0)
+    report = run_process_grade(reference.name_of(Level.PAGE_CACHE), Level.PAGE_CACHE, seed=2, rounds=4)
+    assert report.finding is None
+    assert report.ran["SIGKILL while opening"] == 2
+    assert report.ran["SIGKILL"] == 4
+
+
+def test_a_long_campaign_begins_anew_in_fresh_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "KILLS_A_CASE", 1)
+    report = judge("Toy", rounds=2)
+    assert (report.cases, report.ran["SIGKILL"], report.ran["clean restart"]) == (2, 2, 2)

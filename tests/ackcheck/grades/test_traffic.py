@@ -1,0 +1,188 @@
+"""What the oracle is told, and when: however late answers come, nothing a right store may do is held against it."""
+
+import time
+from collections import Counter
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from ackcheck.grades.traffic import CLOCKS, Traffic
+from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
+from ackcheck.oracle import Broken, Oracle
+from ackcheck.rig import Child, Exchange, Killed, TargetError
+from ackmodel import Clause, Level
+from ackmodel.events import ProcessCrashed, Reply
+
+QUEUE = QUEUES[0]
+
+
+class Wire:
+    """A child that answers when the test says so, on the test's clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.sent: list[Exchange] = []
+        monkeypatch.setattr("ackcheck.grades.traffic.time.monotonic", lambda: self.now)
+        oracle = Oracle(Level.DISK)
+        oracle.published(QUEUE, 2)
+        self.traffic = Traffic(cast(Child, self), oracle, Random(1), Counter(), began=0.0)
+
+    def send(self, op: str, **arguments: Any) -> int:
+        exchange = Exchange(id=len(self.sent), op=op, arguments=arguments, sent_ns=int(self.now * 1e9))
+        self.sent.append(exchange)
+        return exchange.id
+
+    def ask(self, call: Call, at: float) -> int:
+        self.now = at
+        self.traffic.ask(call)
+        return self.sent[-1].id
+
+    def answered(self, number: int, result: Any, at: float, error: tuple[str, str] | None = None) -> Exchange:
+        asked = self.sent[number]
+        replied = int(at * 1e9)
+        return Exchange(
+            id=number,
+            op=asked.op,
+            arguments=asked.arguments,
+            sent_ns=asked.sent_ns,
+            replied_ns=replied,
+            result=result,
+            error=error,
+        )
+
+    def answer(self, number: int, result: Any, at: float, error: tuple[str, str] | None = None) -> None:
+        self.now = at
+        self.traffic.take([self.answered(number, result, at, error)])
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    return Wire(monkeypatch)
+
+
+def pop(invisible: float = SHORT) -> Call:
+    return Call("pop", "pop", queue=QUEUE, count=1, invisible=invisible)
+
+
+def ack(receipt: str) -> Call:
+    return Call("ack", "ack", receipts=(receipt,))
+
+
+def delivery(receipt: str, offset: int = 0) -> dict[str, Any]:
+    return {"receipt": receipt, "offset": offset, "attempt": 1, "deadline": 12345.0}
+
+
+def given(wire: Wire, receipt: str, *, sent: float, received: float, invisible: float = SHORT) -> None:
+    """A pop that hands out message 0."""
+    wire.traffic.work._popping.setdefault(QUEUE, []).append(invisible)
+    wire.answer(wire.ask(pop(invisible), sent), [delivery(receipt)], received)
+
+
+def test_an_ack_in_the_time_that_a_late_pop_leaves_open_may_be_answered_ok(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.5)  # the deadline is between 1.25 and 1.75
+    wire.answer(wire.ask(ack("r1"), 1.7), "OK", 1.71)
+
+
+def test_and_it_may_be_answered_expired(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.5)
+    wire.answer(wire.ask(ack("r1"), 1.24), "EXPIRED", 1.3)
+
+
+def test_expired_before_the_earliest_deadline_is_a_finding(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    with pytest.raises(Broken) as caught:
+        wire.answer(wire.ask(ack("r1"), 1.02), "EXPIRED", 1.25 - 2 * CLOCKS)
+    assert caught.value.clause is Clause.RECEIPT_IS_EXACT
+    assert caught.value.key == (QUEUE, 0)
+
+
+def test_ok_after_the_latest_deadline_is_a_finding(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    with pytest.raises(Broken) as caught:
+        wire.answer(wire.ask(ack("r1"), 1.26 + 2 * CLOCKS), "OK", 1.31)
+    assert caught.value.clause is Clause.RECEIPT_IS_EXACT
+
+
+def test_a_message_may_return_at_the_earliest_deadline(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.2)
+    given(wire, "r2", sent=1.21, received=1.25)
+
+
+def test_a_message_that_returns_before_it_is_a_finding(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.2)
+    with pytest.raises(Broken) as caught:
+        given(wire, "r2", sent=1.21, received=1.25 - 2 * CLOCKS)
+    assert caught.value.clause is Clause.DEADLINE_IS_EXACT
+
+
+def test_an_ack_under_way_may_take_effect_before_it_is_answered(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    first, second = wire.ask(ack("r1"), 1.02), wire.ask(ack("r1"), 1.02)
+    wire.answer(second, "SETTLED", 1.03)  # the first has settled it, and its answer is on the way
+    wire.answer(first, "OK", 1.04)
+
+
+def test_a_pop_without_an_answer_hides_until_the_kill_and_its_invisible_time(wire: Wire) -> None:
+    wire.traffic.work._popping[QUEUE] = [SHORT]
+    wire.ask(pop(), 1.0)
+    wire.now = 3.0  # killed
+    wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[0],)))
+    oracle = wire.traffic.oracle
+    oracle.stopped(ProcessCrashed())
+    oracle.drained(QUEUE, [], at=3.0 + SHORT)
+    with pytest.raises(Broken) as caught:
+        oracle.drained(QUEUE, [], at=3.0 + SHORT + 2 * CLOCKS)
+    assert caught.value.clause is Clause.NO_LIMBO
+    assert wire.traffic.back_at == pytest.approx(3.0 + SHORT + CLOCKS)
+    assert wire.traffic.ran["calls without an answer"] == 1
+
+
+def test_answers_that_were_in_the_pipe_at_the_kill_count(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    number = wire.ask(ack("r1"), 1.02)
+    killed = Killed(answered=(wire.answered(number, "OK", 1.05),), unanswered=())
+    wire.traffic.cut_off(killed)
+    wire.traffic.oracle.stopped(ProcessCrashed())
+    with pytest.raises(Broken) as caught:
+        given(wire, "r2", sent=2.0, received=2.01)
+    assert caught.value.clause is Clause.SURVIVES_PROCESS_CRASH
+
+
+def test_a_long_pop_does_not_keep_the_survey_waiting(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01, invisible=LONG)
+    assert wire.traffic.back_at == 0.0
+
+
+def test_a_call_that_raises_is_an_error_of_the_target(wire: Wire) -> None:
+    with pytest.raises(TargetError, match="'ack' raised KeyError: r1"):
+        wire.answer(wire.ask(ack("r1"), 1.0), None, 1.1, error=("KeyError", "r1"))
+
+
+def test_but_has_an_unknown_outcome_while_the_disk_is_failing(wire: Wire) -> None:
+    error = ("OSError", "no space left on device")
+    wire.traffic.forgiving = True
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(ack("r1"), 1.02), None, 1.03, error=error)
+    wire.answer(wire.ask(Call("flush", "flush"), 1.04), None, 1.05, error=error)
+    assert wire.traffic.barrier is Reply.UNKNOWN
+    wire.traffic.work._popping[QUEUE] = [SHORT]
+    wire.answer(wire.ask(pop(), 1.06), None, 1.07, error=error)
+    assert wire.traffic.ran["calls that raised"] == 3
+    oracle = wire.traffic.oracle
+    oracle.drained(QUEUE, [], at=1.07 + SHORT)  # [1] is perhaps hidden, and [0] settled or hidden
+    given(wire, "r2", sent=2.0, received=2.01)  # the ack had no effect: that is possible too
+
+
+def test_an_unknown_outcome_is_not_settled_for_certain(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(ack("r1"), 1.02), "UNKNOWN", 1.03)
+    told = wire.traffic.oracle.contracts[QUEUE, 0]
+    assert not told.certainly_settled
+    assert not told.certainly_unsettled
+
+
+def test_time_is_counted_from_the_beginning() -> None:
+    began = time.monotonic()
+    fresh = Traffic(cast(Child, None), Oracle(Level.DISK), Random(1), Counter())
+    assert 0.0 <= fresh.now <= time.monotonic() - began

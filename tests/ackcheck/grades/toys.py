@@ -1,0 +1,283 @@
+"""A small store that is right at level disk, and variants that are each wrong in one way; named `toys.py:Name`."""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from attrs import evolve
+
+from ackcheck.reference import SMALL, StoreTarget
+from ackcheck.target import Delivery
+from ackcheck.zoo import BUGS
+
+
+class Toy:
+    """Right: one lock, and a log of JSON lines that is synced before every answer."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.ends: dict[str, int] = {}
+        self.hidden: dict[tuple[str, int], float] = {}
+        self.newest: dict[tuple[str, int], str] = {}
+        self.where: dict[str, tuple[str, int]] = {}
+        self.acked: set[tuple[str, int]] = set()
+        self.broken = False
+
+    def open(self, directory: Path) -> None:
+        path = directory / "log"
+        self.file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
+        whole, newline, _torn = path.read_bytes().rpartition(b"\n")
+        os.ftruncate(self.file, len(whole + newline))
+        for line in whole.splitlines():
+            self.replay(json.loads(line))
+        self.sync(directory)
+
+    def sync(self, directory: Path) -> None:
+        os.fsync(self.file)
+        descriptor = os.open(directory, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+    def replay(self, record: dict[str, Any]) -> None:
+        key = (record["queue"], record["offset"])
+        if record["kind"] == "ack":
+            self.acked.add(key)
+        else:
+            self.hidden[key], self.newest[key] = record["deadline"], record["receipt"]
+            self.where[record["receipt"]] = key
+
+    def write(self, *records: dict[str, Any]) -> None:
+        if self.broken:
+            raise OSError("a sync has failed; open me again")
+        os.write(self.file, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+        try:
+            os.fsync(self.file)
+        except OSError:
+            self.broken = True
+            raise
+
+    def publish(self, queue: str, end: int) -> None:
+        with self.lock:
+            self.ends[queue] = max(end, self.ends.get(queue, 0))
+
+    def ready(self, key: tuple[str, int]) -> bool:
+        return key not in self.acked and self.hidden.get(key, 0.0) <= time.time()
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        with self.lock:
+            offsets = [offset for offset in range(self.ends[queue]) if self.ready((queue, offset))][:count]
+            deadline = time.time() + invisible
+            records: list[dict[str, Any]] = [
+                {"kind": "pop", "queue": queue, "offset": offset, "deadline": deadline, "receipt": uuid4().hex}
+                for offset in offsets
+            ]
+            self.write(*records)
+            for record in records:
+                self.replay(record)
+        return [
+            Delivery(receipt=record["receipt"], offset=record["offset"], attempt=1, deadline=deadline)
+            for record in records
+        ]
+
+    def ack(self, receipt: str) -> str:
+        with self.lock:
+            key = self.where.get(receipt)
+            if key is None:
+                return "INVALID"
+            if key in self.acked:
+                return "SETTLED"
+            if self.newest[key] != receipt or self.hidden[key] <= time.time():
+                return "EXPIRED"
+            self.settle(key)
+            return "OK"
+
+    def settle(self, key: tuple[str, int]) -> None:
+        self.write({"kind": "ack", "queue": key[0], "offset": key[1]})
+        self.acked.add(key)
+
+    def ack_many(self, receipts: Sequence[str]) -> list[str]:
+        return [self.ack(receipt) for receipt in receipts]
+
+    def flush(self) -> str:
+        return "OK"
+
+    def committed(self, queue: str) -> int:
+        return next(offset for offset in range(self.ends[queue] + 1) if (queue, offset) not in self.acked)
+
+    def outstanding(self) -> int:
+        return 0
+
+    def stats(self) -> dict[str, object]:
+        with self.lock:
+            offsets = {queue: self.committed(queue) for queue in self.ends}
+        return {
+            "queues": {queue: {"committed": offset, "persisted": offset} for queue, offset in offsets.items()},
+            "outstanding": {"records": self.outstanding()},
+        }
+
+    def close(self) -> str:
+        os.close(self.file)
+        return "OK"
+
+
+class Secretive(Toy):
+    """Shows nothing of itself."""
+
+    def stats(self) -> dict[str, object]:
+        return {}
+
+
+class WritesNothing(Secretive):
+    """Acks are in memory only."""
+
+    def settle(self, key: tuple[str, int]) -> None:
+        self.acked.add(key)
+
+
+class NeverSyncs(Secretive):
+    def sync(self, directory: Path) -> None:
+        pass
+
+    def write(self, *records: dict[str, Any]) -> None:
+        os.write(self.file, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+
+
+class SyncsAgain(Secretive):
+    """Calls fsync again after an error, and believes the second answer."""
+
+    def write(self, *records: dict[str, Any]) -> None:
+        os.write(self.file, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+        try:
+            os.fsync(self.file)
+        except OSError:
+            os.fsync(self.file)
+
+    def open(self, directory: Path) -> None:
+        path = directory / "log"
+        if path.exists():  # what a lost page left: zeros, and half a line before them and after
+            lines = path.read_bytes().replace(b"\0", b"\n").splitlines()
+            path.write_bytes(b"".join(line + b"\n" for line in lines if line[:1] == b"{" and line[-1:] == b"}"))
+        super().open(directory)
+
+
+class Panics(Toy):
+    """Ends its process when a sync fails, as PostgreSQL does."""
+
+    def write(self, *records: dict[str, Any]) -> None:
+        try:
+            super().write(*records)
+        except OSError:
+            os._exit(1)
+
+
+def RetriedSync() -> StoreTarget:
+    """The bug of the zoo, in segments so long that the file of the failed sync is the one that is synced again."""
+    core = BUGS["retry-fsync-after-eio-reports-success"].core
+    return StoreTarget(evolve(SMALL, segment_bytes=1 << 20), core)
+
+
+class ReturnsEarly(Toy):
+    def ready(self, key: tuple[str, int]) -> bool:
+        return key not in self.acked and self.hidden.get(key, 0.0) <= time.time() + 20.0
+
+
+class ReturnsLate(Toy):
+    """Late, but within the time that a store is given."""
+
+    def ready(self, key: tuple[str, int]) -> bool:
+        return key not in self.acked and self.hidden.get(key, 0.0) <= time.time() - (0.4 if key in self.hidden else 0)
+
+
+class LosesTheUnacked(Toy):
+    """After a restart what was handed out is taken for settled."""
+
+    def replay(self, record: dict[str, Any]) -> None:
+        super().replay(record)
+        if not self.ends:  # nothing published yet: this is recovery
+            self.acked.add((record["queue"], record["offset"]))
+
+    def committed(self, queue: str) -> int:
+        return 0
+
+
+class SettlesAnything(Toy):
+    def ack(self, receipt: str) -> str:
+        return "OK"
+
+
+class GoesBack(Toy):
+    """The offset that is shown falls back to 0 after a while."""
+
+    looks = 0
+
+    def committed(self, queue: str) -> int:
+        offset = super().committed(queue)
+        self.looks += offset > 0
+        return offset if self.looks < 4 else 0
+
+
+class NeverRests(Toy):
+    def outstanding(self) -> int:
+        return 1
+
+
+class OpensOnce(Toy):
+    def open(self, directory: Path) -> None:
+        if (directory / "log").exists():
+            raise ValueError("I have been here before")
+        super().open(directory)
+
+
+class DiesAtTheSecondOpen(Toy):
+    def open(self, directory: Path) -> None:
+        if (directory / "log").exists():
+            os._exit(3)
+        super().open(directory)
+
+
+class ForgetsAtClose(Secretive):
+    def close(self) -> str:
+        os.ftruncate(self.file, 0)
+        return "OK"
+
+
+class Hangs(Toy):
+    def ack(self, receipt: str) -> str:
+        time.sleep(60)
+        return "OK"
+
+
+class Raises(Toy):
+    def ack(self, receipt: str) -> str:
+        raise LookupError(f"no receipt {receipt}")
+
+
+class Dies(Toy):
+    def ack(self, receipt: str) -> str:
+        print("panic: out of cheese", file=sys.stderr, flush=True)
+        os._exit(7)
+
+
+class SaysYes(Toy):
+    def ack(self, receipt: str) -> str:
+        return "yes"
+
+
+class CannotStart(Toy):
+    def open(self, directory: Path) -> None:
+        raise PermissionError("not here")
+
+
+class Slow(Toy):
+    """A pop takes longer than its messages are hidden."""
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        given = super().pop(queue, count, invisible)
+        time.sleep(0.3)
+        return given

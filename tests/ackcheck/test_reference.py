@@ -1,0 +1,90 @@
+"""The reference store as a target: its factories, its replies, and what it shows."""
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from ackcheck import reference
+from ackcheck.grades.answers import shown_by
+from ackcheck.reference import SMALL, PopRefused, StoreTarget
+from ackcheck.rig.serve import load_factory
+from ackcheck.target import Target
+from ackcheck.zoo import BUGS
+from ackmodel import Level
+from ackstore import StoreClosed
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_a_level_has_a_factory(level: Level) -> None:
+    made = load_factory(reference.name_of(level))()
+    assert isinstance(made, Target)
+    assert isinstance(made, StoreTarget)
+    assert made.config.mode == reference.MODES[level.value]
+
+
+def test_levels_are_named_as_in_the_model() -> None:
+    assert set(reference.MODES) == {level.value for level in Level}
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_the_environment_names_the_level(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(reference.LEVEL, level.value)
+    assert reference.target().config.mode == reference.MODES[level.value]
+
+
+def test_without_it_the_level_is_page_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(reference.LEVEL, raising=False)
+    assert reference.target().config.mode == "async"
+
+
+def test_another_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(reference.LEVEL, "moon")
+    with pytest.raises(ValueError, match="set it to page-cache or disk"):
+        reference.target()
+
+
+@pytest.mark.parametrize("name", list(BUGS))
+def test_every_bug_of_the_zoo_is_a_factory(name: str) -> None:
+    made = load_factory(reference.name_of(Level.DISK, bug=name))()
+    assert made.core_class is BUGS[name].core
+    assert made.config.mode == reference.MODES[BUGS[name].level.value]
+    assert made.config.commit == BUGS[name].commit.value
+
+
+def test_a_bug_that_is_not_there_is_no_factory() -> None:
+    with pytest.raises(AttributeError, match="the zoo no bug of that name"):
+        load_factory("ackcheck.reference:no-such-bug")
+
+
+def test_a_pop_that_is_refused_raises(tmp_path: Path) -> None:
+    store = StoreTarget(evolve(SMALL, max_outstanding=1))
+    store.open(tmp_path)
+    store.publish("orders", 2)
+    assert [given["offset"] for given in store.pop("orders", 1, 30.0)] == [0]
+    with pytest.raises(PopRefused, match="BUSY"):
+        store.pop("orders", 1, 30.0)
+    store.close()
+
+
+def test_what_the_store_raises_goes_through(tmp_path: Path) -> None:
+    store = reference.sync_store()
+    store.open(tmp_path)
+    assert store.close() == "OK"
+    with pytest.raises(StoreClosed):
+        store.ack("r1")
+
+
+def test_queues_are_shown_as_they_were_named(tmp_path: Path) -> None:
+    store = reference.sync_store()
+    store.open(tmp_path)
+    store.publish("orders", 1)
+    (given,) = store.pop("orders", 1, 30.0)
+    assert store.ack(given["receipt"]) == "OK"
+    shown = shown_by(store.stats())
+    assert shown.offsets["orders"].committed == 1
+    assert set(shown.outstanding) == set(reference.OUTSTANDING)
+    assert shown.syncs is not None
+    assert shown.syncs > 0
+    assert shown.sync_failures == 0
+    store.close()
