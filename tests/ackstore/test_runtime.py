@@ -37,7 +37,7 @@ class Faulty:
         self.disk.close()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
@@ -216,12 +216,12 @@ class TestFailures:
                 hang.wait(20.0)
             return None
 
-        config = Config(mode="sync", sync_timeout=0.1, retry_first=0.01)
+        config = Config(mode="sync", sync_timeout=0.5, retry_first=0.01)
         with Store(tmp_path, config, disk=Faulty(tmp_path, before)) as store:
             first, second = popped(store, 2)
             hanging.set()
             assert store.ack(first) is Reply.OK  # by way of another thread and another file
-            assert store.stats().sync_timeouts == 1
+            assert store.stats().sync_timeouts >= 1
             hang.set()
             assert store.ack(second) is Reply.OK
 
