@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -14,32 +15,39 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import LANES, Line
 from ackcheck.verdict import LevelReport, Verdict
 
+FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
+"""How the text of a line ends that tells of a fault."""
+
 STYLES = {"kept": "green", "broken": "bold red", "not-judged": "yellow"}
 
 
 def timeline(lines: Iterable[Line]) -> Table:
-    """Return a history as a table: a column a lane, a line a thing that happened, a rule between steps."""
-    table = Table(show_lines=False, header_style="bold", pad_edge=False)
+    """Return a history as a table: a narrow column a lane with a mark, then what happened; a rule between steps."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("step", justify="right", style="dim")
     for lane in LANES:
-        table.add_column(lane, overflow="fold", ratio=1)
+        table.add_column(lane, justify="center", no_wrap=True)
+    table.add_column("what happened", overflow="fold")
     last = 0
     for line in lines:
-        if line.step != last:
+        new = line.step != last
+        if new:
             table.add_section()
-        cells = [escape(line.text) if lane == line.lane else "" for lane in LANES]
-        table.add_row(str(line.step) if line.step != last else "", *cells)
+        style = "bold red" if line.text.endswith(FAILED) else ""
+        marks = ["●" if lane == line.lane else "" for lane in LANES]
+        table.add_row(str(line.step) if new else "", *marks, escape(line.text), style=style)
         last = line.step
     return table
 
 
-def finding_panel(finding: Finding, *, test: bool = True) -> RenderableType:
+def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     """Return a finding: what broke, the shortest history, and the test that shows it again."""
-    parts: list[RenderableType] = [escape(finding.why), "", timeline(finding.lines)]
-    if test and finding.test:
-        parts += ["", "Save as test_replay.py and run it to see it again:", "", Syntax(finding.test, "python")]
     title = f"[bold red]{finding.clause.value}[/] is broken  (grade {finding.grade}, seed {finding.seed})"
-    return Panel(Group(*parts), title=title, title_align="left", border_style="red")
+    head = Panel(escape(finding.why), title=title, title_align="left", border_style="red")
+    parts: list[RenderableType] = [head, timeline(finding.lines)]
+    if test and finding.test:
+        parts += ["Save this as test_replay.py, and run it to see it again:", "", Syntax(finding.test, "python"), ""]
+    return Group(*parts)
 
 
 def clause_table(verdict: Verdict) -> Table:
@@ -77,7 +85,7 @@ def _ran(report: GradeReport) -> str:
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print a verdict: what broke first, then the tables, then the level."""
     for finding in verdict.findings:
-        console.print(finding_panel(finding))
+        console.print(finding_view(finding))
     console.print(clause_table(verdict))
     console.print(runs_table(verdict))
     for level in verdict.levels:

@@ -19,7 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
-from ackcheck.show import finding_panel
+from ackcheck.show import finding_view
 from ackcheck.zoo import BUGS, UnknownBug, bug_named
 from ackcheck.zoo.hunt import MOST_CASES, Catch, hunt
 
@@ -53,7 +53,7 @@ def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: in
     for catch in catches if names else ():
         console.print(catch.bug.mechanism, style="italic")
         if catch.finding:
-            console.print(finding_panel(catch.finding))
+            console.print(finding_view(catch.finding))
     console.print(catches_table(catches))
     console.print(f"seed {seed}")
     if json_to:
