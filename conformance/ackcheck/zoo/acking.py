@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from ackcheck.zoo.bug import Bug
+from ackcheck.zoo.bug import LOST_ACK, Bug
 from ackmodel import Clause
 from ackstore.acks import Acks
 from ackstore.core import Core
@@ -79,7 +79,9 @@ class CounterLeaksOnFailure(Core):
 
 class _StaysSettled(Queue):
     def unsettle(self, entries: Iterable[Entry]) -> None:
-        """The message was taken from the pending ones before the write, and nothing puts it back."""
+        for entry in entries:
+            entry.ack = None
+            entry.moving = True  # in nobody's hands: neither acked nor handed out
 
 
 class SettledBeforePersisted(Core):
@@ -139,27 +141,19 @@ BUGS = (
     Bug(
         "ack-state-mutated-before-persist",
         SettledBeforePersisted,
-        (
-            Clause.NO_LIMBO,
-            Clause.REPLY_NEVER_FALSE,
-            Clause.SURVIVES_PROCESS_CRASH,
-            Clause.SURVIVES_POWER_LOSS,
-            Clause.CLOSE_DRAINS,
-            Clause.COMMIT_PROGRESSES,
-            Clause.FLUSH_IS_REAL,
-        ),
+        (*LOST_ACK, Clause.NO_LIMBO, Clause.COMMIT_PROGRESSES),
         "Pulsar #25528",
     ),
     Bug(
         "ack-credited-to-wrong-owner",
         AckOfTheSecondOwnerIsLost,
-        (Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS, Clause.CLOSE_DRAINS, Clause.FLUSH_IS_REAL),
+        LOST_ACK,
         "NATS Streaming #72, #626",
     ),
     Bug(
         "late-ack-ignored-forever",
         LateAckIgnored,
-        (Clause.RECEIPT_IS_EXACT, Clause.REPLY_AFTER_STAGE),
+        (Clause.RECEIPT_IS_EXACT, Clause.REPLY_AFTER_STAGE, Clause.SUBMITTED_IS_WRITTEN),
         "Google Pub/Sub google-cloud-java #4242",
     ),
 )

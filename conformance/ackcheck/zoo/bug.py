@@ -16,6 +16,19 @@ class UnknownBug(ValueError):
     """A bug was named that the zoo does not have; the message offers the nearest names."""
 
 
+LOST_ACK = (
+    Clause.SURVIVES_PROCESS_CRASH,
+    Clause.SURVIVES_POWER_LOSS,
+    Clause.RECOVERED_IS_CACHED,
+    Clause.FLUSH_IS_REAL,
+    Clause.FLUSH_REWRITES,
+    Clause.REPLY_NEVER_FALSE,
+    Clause.CLOSE_DRAINS,
+    Clause.NO_RETURN,
+)
+"""The clauses one of which falls when an ack that was answered OK is not stored: which, the faults around it decide."""
+
+
 @frozen
 class Bug:
     """One real bug, rebuilt in the reference store.
