@@ -219,7 +219,7 @@ class Session:
             if self.now - began > PATIENCE or not self._misses(queue, came, asked - self.traffic.slack):
                 break
             time.sleep(0.02)
-        self.note("client", f"{queue} is empty, at {asked:.3f} s")
+        self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
         self.oracle.drained(queue, came, at=asked - self.traffic.slack - PATIENCE)
 
     def _given_by_settling(self) -> list[int]:

@@ -3,9 +3,10 @@
 >>> story = Story()
 >>> story.note("client", "ack [3]", about=[("q", 3)])
 >>> story.note("client", "ack [4]", about=[("q", 4)])
+>>> story.note("offset", "4", about=["q"])
 >>> story.note("store", "SIGKILL")
 >>> [line.text for line in story.of(("q", 4))]
-['ack [4]', 'SIGKILL']
+['ack [4]', '4', 'SIGKILL']
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class Story:
     """A history whose lines know which messages they are about."""
 
     history: History = Factory(History)
-    _about: list[frozenset[Key] | None] = Factory(list)
+    _about: list[frozenset[Key | str] | None] = Factory(list)
 
-    def note(self, lane: str, text: str, about: Iterable[Key] | None = None) -> None:
-        """Note what happened, to these messages; to all of them where `about` is None."""
+    def note(self, lane: str, text: str, about: Iterable[Key | str] | None = None) -> None:
+        """Note what happened, to these messages and queues; to all of them where `about` is None."""
         self.history.add(lane, text)
         self._about.append(None if about is None else frozenset(about))
 
@@ -42,4 +43,4 @@ class Story:
         if key is None:
             return tuple(self.history.lines[-TAIL:])
         lines = zip(self.history.lines, self._about, strict=True)
-        return tuple(line for line, about in lines if about is None or key in about)
+        return tuple(line for line, about in lines if about is None or key in about or key[0] in about)

@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Iterable
 from random import Random
 
-from attrs import Factory, define, field
+from attrs import Factory, define, field, frozen
 
 from ackcheck.grades.answers import Shown, deliveries_of, replies_of, reply_of, shown_by
 from ackcheck.grades.story import Story
@@ -39,6 +39,15 @@ from ackmodel.events import Reply
 
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
+
+
+@frozen
+class Asked:
+    """A call under way: the number of the operation for the oracle, what it is, and the messages it is about."""
+
+    op: int
+    call: Call
+    about: tuple[Key, ...]
 
 
 @define(eq=False)
@@ -64,9 +73,10 @@ class Traffic:
     back_at: float = 0.0
     """When the last of the short deadlines has passed."""
     _began: float = Factory(time.monotonic)
-    _under_way: dict[int, tuple[int, Call]] = Factory(dict)
-    """By the number of the request: the number of the operation for the oracle, and what was asked."""
+    _under_way: dict[int, Asked] = Factory(dict)
+    """By the number of the request."""
     _ops: int = 0
+    _acknowledged: set[Key] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
         self.work = Workload(self.random)
@@ -93,67 +103,69 @@ class Traffic:
                 self.oracle.ack_asked(op, call.receipts, at=self.now - self.slack)
             case "flush":
                 self.oracle.barrier_asked(op)
+        asked = Asked(op, call, self._subjects(call))
         if call.op != "stats":
-            self.story.note("client", f"{call.describe()}  (operation {op})", about=self._subjects(call))
-        self._under_way[self.child.send(call.op, **call.arguments)] = op, call
+            self.story.note("client", f"{call.describe()}  (operation {op})", about=asked.about)
+        self._under_way[self.child.send(call.op, **call.arguments)] = asked
 
     def take(self, exchanges: Iterable[Exchange]) -> int:
         """Tell the oracle of answers, in the order in which they came; return how many."""
         count = 0
         for exchange in exchanges:
-            op, call = self._under_way.pop(exchange.id)
-            self.work.ended(call)
+            asked = self._under_way.pop(exchange.id)
+            self.work.ended(asked.call)
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
             if exchange.error is not None:
-                self._raised(op, call, exchange, at)
-            elif call.op == "pop":
-                self._popped(op, call, exchange, at)
+                self._raised(asked, exchange, at)
+            elif asked.call.op == "pop":
+                self._popped(asked, exchange, at)
             else:
-                self._answered(op, call, exchange, at)
+                self._answered(asked, exchange, at)
             count += 1
         return count
 
     def cut_off(self, killed: Killed) -> None:
         """Take the answers of a target that was killed; what it had not answered never will be."""
         self.take(exchange for exchange in killed.answered if exchange.id in self._under_way)
-        for op, call in self._under_way.values():
-            if call.op == "pop":
-                self._unanswered(op, call)
-            self.work.ended(call)
-            self.story.note("client", f"operation {op} has no answer", about=self._subjects(call))
+        for asked in self._under_way.values():
+            if asked.call.op == "pop":
+                self._unanswered(asked)
+            self.work.ended(asked.call)
+            self.story.note("client", f"operation {asked.op} has no answer", about=asked.about)
         self.ran["calls without an answer"] += len(self._under_way)
         self._under_way.clear()
 
-    def _answered(self, op: int, call: Call, exchange: Exchange, at: float) -> None:
+    def _answered(self, asked: Asked, exchange: Exchange, at: float) -> None:
         """A call other than a pop was answered."""
-        match call.op:
+        match asked.call.op:
             case "ack":
-                self._acked(op, call, [reply_of(exchange.result, "ack")], at)
+                self._acked(asked, [reply_of(exchange.result, "ack")], at)
             case "ack_many":
-                self._acked(op, call, replies_of(exchange.result), at)
+                self._acked(asked, replies_of(exchange.result), at)
             case "flush":
-                self._flushed(op, reply_of(exchange.result, "flush"))
+                self._flushed(asked, reply_of(exchange.result, "flush"))
             case "stats":
                 self._saw(shown_by(exchange.result))
 
-    def _raised(self, op: int, call: Call, exchange: Exchange, at: float) -> None:
+    def _raised(self, asked: Asked, exchange: Exchange, at: float) -> None:
         """A call raised: its outcome is unknown where the disk is failing; else `TargetError`."""
         if not self.forgiving:
             exchange.value()
         self.ran["calls that raised"] += 1
-        self.story.note("client", f"operation {op} raised {exchange.error}", about=self._subjects(call))
-        match call.op:
+        self.story.note("client", f"operation {asked.op} raised {exchange.error}", about=asked.about)
+        match asked.call.op:
             case "pop":
-                self._unanswered(op, call)
-                self.oracle.pop_refused(op, Reply.UNKNOWN)
+                self._unanswered(asked)
+                self.oracle.pop_refused(asked.op, Reply.UNKNOWN)
             case "ack" | "ack_many":
-                self.oracle.ack_answered(op, [Reply.UNKNOWN] * len(call.receipts), at=at)
+                self.oracle.ack_answered(asked.op, [Reply.UNKNOWN] * len(asked.call.receipts), at=at)
             case "flush":
-                self._flushed(op, Reply.UNKNOWN)
+                self._flushed(asked, Reply.UNKNOWN)
 
-    def _popped(self, op: int, call: Call, exchange: Exchange, at: float) -> None:
+    def _popped(self, asked: Asked, exchange: Exchange, at: float) -> None:
         """A pop was answered: its messages are hidden for `invisible` seconds, from when it was asked for."""
+        op, call = asked.op, asked.call
         sent = exchange.sent_ns / 1e9 - self._began
         until = sent + call.invisible
         given = [Seen(one["receipt"], one["offset"], until) for one in deliveries_of(exchange.result)]
@@ -167,35 +179,37 @@ class Traffic:
         self.work.popped(call.queue, given)
         self.oracle.popped(op, call.queue, given, at=at)
 
-    def _acked(self, op: int, call: Call, replies: list[Reply], at: float) -> None:
+    def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
-        self.story.note("client", f"operation {op} is answered {told}, at {at:.3f} s", about=self._subjects(call))
-        self.oracle.ack_answered(op, replies, at=at)
+        self.story.note("client", f"operation {asked.op} is answered {told}, at {at:.3f} s", about=asked.about)
+        self._acknowledged.update(asked.about)
+        self.oracle.ack_answered(asked.op, replies, at=at)
 
-    def _flushed(self, op: int, reply: Reply) -> None:
+    def _flushed(self, asked: Asked, reply: Reply) -> None:
         self.barrier = reply
-        self.story.note("client", f"operation {op} is answered {reply.value}")
-        self.oracle.barrier_answered(op, reply)
+        self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
+        self.oracle.barrier_answered(asked.op, reply)
 
     def _saw(self, shown: Shown) -> None:
         """The store showed itself; which acks it holds for unflushed is not part of that."""
         for queue, now in shown.offsets.items():
             if now != self.shown.offsets.get(queue):
-                self.story.note("offset", f"{queue}: {now.committed}, {now.persisted} on the disk")
+                self.story.note("offset", f"{queue}: {now.committed}, {now.persisted} on the disk", about=[queue])
             self.oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
         self.shown = shown
 
-    def _unanswered(self, op: int, call: Call) -> None:
+    def _unanswered(self, asked: Asked) -> None:
         """A pop will have no answer: what it took, by now at the latest, is hidden for as long as was asked."""
+        call = asked.call
         self._hidden(call, self.now)
-        self.oracle.pop_asked(op, call.queue, deadline=self.now + call.invisible + CLOCKS)
+        self.oracle.pop_asked(asked.op, call.queue, deadline=self.now + call.invisible + CLOCKS)
 
     def _hidden(self, call: Call, since: float) -> None:
         if call.invisible < LONG:
             self.back_at = max(self.back_at, since + call.invisible + CLOCKS)
 
-    def _subjects(self, call: Call) -> list[Key] | None:
-        """Return the messages that an ack is about; None for a flush, which is about all of them."""
-        if call.op in ("pop", "stats"):
-            return []
-        return None if call.op == "flush" else [self.where[one] for one in call.receipts if one in self.where]
+    def _subjects(self, call: Call) -> tuple[Key, ...]:
+        """Return the messages that an ack is about; or a barrier: what somebody has acked before."""
+        if call.op == "flush":
+            return tuple(self._acknowledged)
+        return tuple(self.where[receipt] for receipt in call.receipts if receipt in self.where)

@@ -4,7 +4,7 @@
 >>> call = work.choose()
 >>> call.op
 'pop'
->>> work.popped(call.queue, [Seen("r1", 0, 30.0)])
+>>> work.popped(call.queue, [Seen(f"r{offset}", offset, 30.0) for offset in range(20)])
 >>> sorted({work.choose().op for _ in range(200)})
 ['ack', 'ack_many', 'flush', 'pop', 'stats']
 
