@@ -157,6 +157,18 @@ class AckStoreMachine(RuleBasedStateMachine):
         self.take("finish_all")
         self.take("lose_power", fate=fate)
 
+    @rule(count=st.integers(1, 4), queue=QUEUE, which=FEW, fate=FATES)
+    def outrun_a_slow_file(self, count: int, queue: int, which: int, fate: int) -> None:
+        """Have one file's sync take long while everything else goes on, and lose the power."""
+        self.take("finish_all")
+        self.take("pop", count=count, queue=queue)
+        self.take("finish_writes")
+        self.take("wait", seconds=0.15)
+        self.take("finish_but", which=which)
+        self.take("wait", seconds=0.15)
+        self.take("finish_but", which=which)
+        self.take("lose_power", fate=fate)
+
     @precondition(lambda self: self.run.at_stake)
     @rule(wider=st.booleans(), fate=FATES)
     def flush_after_a_failure(self, wider: bool, fate: int) -> None:

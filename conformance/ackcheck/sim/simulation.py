@@ -117,6 +117,14 @@ class Simulation(Host):
             self._finish(writes[0], OK)
 
     @step
+    def finish_but(self, *, which: int) -> None:
+        """Everything pending succeeds, and all that follows, but for the syncs of one file: it is slow."""
+        syncs = sorted({pending.io.file for pending in self.pending if pending.io.action == "sync"})
+        slow = syncs[which % len(syncs)] if syncs else None
+        while quick := [one for one in self.pending if one.io.action != "sync" or one.io.file != slow]:
+            self._finish(quick[0], OK)
+
+    @step
     def fail_sync(self, *, which: int = 0, wider: bool = False) -> None:
         """A pending sync fails with EIO; with `wider`, what was written while it ran is lost with it."""
         syncs = [pending for pending in self.pending if pending.io.syncs]
