@@ -232,7 +232,7 @@ def test_the_barrier_is_blamed_rather_than_the_answer_before_it() -> None:
     assert "answered OK" in str(broken(POP, ASK, OK, RETURN))
 
 
-# --- what is at stake --------------------------------------------------------------------------------------------------
+# --- what is at stake -----------------------------------------------------------------------------------------------
 
 STAKES: list[tuple[tuple[Event, ...], Event, set[Clause]]] = [
     ((), POP, set()),
