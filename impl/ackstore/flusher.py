@@ -162,7 +162,7 @@ class Flusher:
         self._count(0)
         if not self.log.stuck:  # a write that failed meanwhile still has to be tried again
             self.retry_at = None
-        self.opened = self.opened or bool(self.segments)  # a directory alone proves no epoch
+        self.opened = True
         self.hurry = self.draining
         self.log.sync_succeeded(self.segments, self.covers, now)
 

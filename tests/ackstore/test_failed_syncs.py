@@ -189,6 +189,22 @@ class TestOverdueSync:
         store.rest(1.0)
         assert store.reply(op) is Reply.OK
 
+    def test_a_late_success_does_not_count_for_the_next_cycle(self, popped: Any) -> None:
+        store, (receipt, *_) = popped(mode="sync", sync_timeout=1.0)
+        op = store.ack(receipt)
+        store.finish(Write)
+        late = store.hold(Sync)
+        store.wait(1.0)
+        store.finish(Create)
+        store.finish(Write)
+        store.wait(0.5)
+        assert (len(store.waiting(Sync)), len(store.waiting(SyncDir))) == (1, 1)
+        store.release(late)
+        store.finish(SyncDir)
+        assert store.reply(op) is None
+        store.finish(Sync)
+        assert store.reply(op) is Reply.OK
+
     def test_a_late_failure_changes_nothing_either(self, popped: Any) -> None:
         store, (receipt, *_) = popped(mode="sync", sync_timeout=1.0)
         op = store.ack(receipt)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ackstore import Config, Core, FutureFormat, LogDamaged, LogError, Reply, Stage, StoreError, recover
 from ackstore.effects import Create, Failed, Sync, Write
-from ackstore.identity import QueueId
+from ackstore.identity import QueueId, Receipt
 from ackstore.payloads import (
     decode_ack,
     decode_checkpoint,
@@ -20,7 +20,7 @@ from ackstore.payloads import (
     encode_one_ack,
     queue_prefix,
 )
-from ackstore.records import ACK, HEADER_BYTES, Header, encode_record, scan
+from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, Header, encode_record, scan
 
 
 class Reader:
@@ -186,6 +186,54 @@ class TestHistory:
         assert (got.last, got.cut_records, got.cut_bytes) == (0, 2, len(data))
 
 
+class TestReplay:
+    """B41: whatever order and number of records the log holds, recovery takes it."""
+
+    PREFIX = queue_prefix("q/default/0")
+
+    def opened(self, drive: Any, *payloads: tuple[int, bytes]) -> Any:
+        data = segment(1, [])
+        for lsn, (kind, payload) in enumerate(payloads, 1):
+            data += encode_record(kind, payload, lsn, len(payloads) if lsn == len(payloads) else 0)
+        return drive({"log-00000001.seg": data})
+
+    def checkpoint(self, *items: tuple[int, int], deadline: float = 50.0) -> tuple[int, bytes]:
+        return CHECKPOINT, encode_checkpoint(self.PREFIX, deadline, 1, items)
+
+    def ack(self, *items: tuple[int, int, int]) -> tuple[int, bytes]:
+        return ACK, encode_ack(self.PREFIX, items)
+
+    def test_an_ack_without_a_checkpoint(self, drive: Any) -> None:
+        store = self.opened(drive, self.ack((2, 1, 1)), self.ack((0, 1, 1)))
+        assert store.committed() == 1
+        store.settle()
+        assert [each.offset for each in store.pop(9)] == [1]
+
+    def test_a_checkpoint_behind_the_ack(self, drive: Any) -> None:
+        store = self.opened(
+            drive,
+            self.ack((1, 1, 1)),
+            self.checkpoint((0, 1), (1, 1)),
+            self.ack((0, 1, 1)),
+            self.checkpoint((0, 2), (1, 2)),
+        )
+        assert store.committed() == 2
+        assert store.settle().pop(9) == []
+
+    def test_the_same_ack_twice(self, drive: Any) -> None:
+        ack = self.ack((0, 1, 1))
+        store = self.opened(drive, self.checkpoint((0, 1)), ack, ack, ack)
+        assert store.committed() == 1
+        assert store.rest().stats.unflushed_records == 0
+
+    def test_the_latest_delivery_counts(self, drive: Any) -> None:
+        store = self.opened(drive, self.checkpoint((0, 1)), self.checkpoint((0, 2), deadline=2000.0))
+        first, second = (Receipt(QueueId("q"), 0, attempt, 1).text() for attempt in (1, 2))
+        assert store.settle().reply(store.ack(first)) is Reply.EXPIRED
+        op = store.ack(second)
+        assert store.settle().reply(op) is Reply.OK
+
+
 class TestDamage:
     def test_below_what_a_later_record_proves(self) -> None:
         data = segment(1, [1, 2, 3]) + encode_record(ACK, b"1:4", 4, synced=3)
@@ -295,6 +343,22 @@ class TestWholeStores:
         lost = crashed.files.after_power_loss()
         assert len(lost.cached["log-00000001.seg"]) < len(store.files.cached["log-00000001.seg"])
         assert crashed.reopen(lost).settle().core.stage(receipt) is Stage.FLUSHED
+
+    def test_all_segments_of_an_epoch_say_the_same_of_earlier_ones(self, drive: Any) -> None:
+        store = busy_store(drive).process_crash().settle()
+        opened_at = store.stats.recovery.records
+        store.publish(100)
+        for delivery in store.pop(9):
+            store.ack(delivery.receipt)
+            store.settle()
+        store.wait(0.1)
+        store.finish(Sync, Failed(5))
+        store.rest()
+        headers = [scan(name, data).header for name, data in store.files.cached.items() if name.startswith("log-")]
+        ours = [header for header in headers if header is not None and header.epoch == store.stats.epoch]
+        assert len({header.first for header in ours}) > 1
+        (said,) = {(header.parent, header.keeps, header.base) for header in ours}
+        assert said == (1, opened_at, opened_at - store.stats.recovery.rewritten)
 
     def test_a_crash_while_writing_again_loses_nothing(self, drive: Any) -> None:
         store = busy_store(drive)

@@ -184,7 +184,7 @@ def run(drive: Any, seed: int, core: type[Core] = Core) -> Run:
 
 @pytest.mark.parametrize("block", range(10))
 def test_the_promises_hold(drive: Any, block: int) -> None:
-    for seed in range(block * 60, block * 60 + 60):
+    for seed in range(block * 40, block * 40 + 40):
         try:
             run(drive, seed)
         except Exception as error:
