@@ -1,0 +1,80 @@
+"""The simulated grade as a whole: repeatable, short findings, and a test that shows them again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import define
+
+from ackcheck.sim.campaign import SimSetup, run_sim_grade
+from ackcheck.sim.reference import Reference
+from ackcheck.zoo import bug_named
+from ackmodel import Clause, CommitPolicy, Level
+
+BUG = bug_named("old-segment-not-fsynced-on-rotation")
+BROKEN = SimSetup(level=BUG.level, commit=BUG.commit, core=BUG.core, bug=BUG.name)
+
+
+def test_equal_seeds_give_equal_campaigns_and_others_do_not() -> None:
+    first, second, other = (run_sim_grade(SimSetup(), seed=seed, cases=4) for seed in (11, 11, 12))
+    assert (first.cases, first.checked, first.ran) == (second.cases, second.checked, second.ran)
+    assert first.ran != other.ran
+    assert first.finding is None
+    assert first.cases >= 4
+
+
+def test_the_campaign_tells_of_every_run() -> None:
+    told: list[int] = []
+    report = run_sim_grade(SimSetup(), seed=1, cases=3, progress=lambda report: told.append(report.cases))
+    assert told == list(range(1, report.cases + 1))
+    assert report.seconds > 0
+
+
+def test_a_finding_is_repeatable_short_and_can_be_run_again(tmp_path: Path) -> None:
+    finding = run_sim_grade(BROKEN, seed=1, cases=50).finding
+    again = run_sim_grade(BROKEN, seed=1, cases=50).finding
+    assert finding is not None
+    assert finding == again
+    assert (finding.clause, finding.grade, finding.seed) == (Clause.SURVIVES_POWER_LOSS, "sim", 1)
+    script = [line for line in finding.test.splitlines() if line.startswith("    (")]
+    assert 2 <= len(script) <= 8, finding.test
+    assert finding.lines[-1].step == len(script)
+    replayed = run_as_program(finding.test, tmp_path)
+    assert replayed.returncode == 1
+    assert f"Broken: {finding.clause.value}: {finding.why}" in replayed.stderr.strip().splitlines()[-1]
+    right = finding.test.replace(f"core=bug_named({BUG.name!r}).core, ", "")
+    assert right != finding.test
+    assert run_as_program(right, tmp_path).returncode == 0, "the unbroken store passes the same test"
+
+
+def run_as_program(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = folder / "test_replay.py"
+    path.write_text(text, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run([sys.executable, path], capture_output=True, text=True, env=environment, check=False)
+
+
+@define
+class Raises(Reference):
+    """Has a fault of its own."""
+
+    def ack(self, op: int, receipts: object, now: float) -> None:
+        raise LookupError("no receipt")
+
+
+def test_what_a_target_raises_is_not_swallowed() -> None:
+    with pytest.raises(LookupError, match="no receipt"):
+        run_sim_grade(SimSetup(make=Raises), seed=1, cases=20)
+
+
+@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("commit", list(CommitPolicy))
+def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
+    target = SimSetup(level=level, commit=commit).target()
+    assert isinstance(target, Reference)
+    assert (target.config.mode, target.config.commit) == (
+        {"page-cache": "async", "disk": "sync"}[level.value],
+        commit.value,
+    )

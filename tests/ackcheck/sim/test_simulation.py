@@ -1,0 +1,160 @@
+"""A run is its script: the same script gives the same history, and what cannot be replayed is refused."""
+
+import pytest
+from attrs import define
+
+from ackcheck.oracle import Broken
+from ackcheck.sim.campaign import SimSetup
+from ackcheck.sim.host import MESSAGES, QUEUES
+from ackcheck.sim.reference import Reference
+from ackcheck.sim.simulation import STEPS, Simulation, replay
+from ackcheck.sim.target import Directory, Ended, Told
+from ackmodel import Clause, Level
+from ackmodel.events import Reply
+
+SCRIPT = [
+    ("pop", {"count": 3, "queue": 1}),
+    ("finish_writes", {}),
+    ("ack_many", {"which": 0, "count": 2}),
+    ("wait", {"seconds": 0.15}),
+    ("fail_sync", {"wider": True}),
+    ("crash", {"fate": 5}),
+    ("lose_power", {"fate": 7}),
+    ("survey", {}),
+    ("settle_everything", {}),
+    ("restart", {}),
+    ("close", {}),
+]
+
+
+def test_the_same_script_gives_the_same_history() -> None:
+    first, second = (replay(SimSetup().begin(), SCRIPT) for _ in range(2))
+    assert first.history.lines == second.history.lines
+    assert first.oracle.checked == second.oracle.checked
+    assert first.script == SCRIPT
+    assert {line.lane for line in first.history.lines} == {"client", "store", "page cache", "disk", "offset"}
+
+
+def test_every_step_is_counted_and_numbered() -> None:
+    run = replay(SimSetup().begin(), SCRIPT)
+    assert run.ran["ack_many"] == run.ran["crash"] == 1
+    assert run.history.step == len(SCRIPT)
+    assert [line.step for line in run.history.lines] == sorted(line.step for line in run.history.lines)
+    assert set(run.ran) <= STEPS
+
+
+def test_a_step_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="no step 'explode': the steps are ack, ack_many"):
+        replay(SimSetup().begin(), [("explode", {})])
+
+
+def test_a_step_takes_its_arguments_by_name() -> None:
+    with pytest.raises(TypeError, match="pop takes its arguments by name"):
+        SimSetup().begin().pop(3)  # type: ignore[call-arg, misc]
+
+
+def test_what_needs_a_delivery_or_an_io_waits_for_one() -> None:
+    run = SimSetup().begin()
+    run.finish_all()
+    for name, arguments in [("ack", {"which": 1}), ("ack_many", {"which": 1, "count": 2}), ("finish", {"which": 3})]:
+        replay(run, [(name, arguments)])
+    replay(run, [("fail_sync", {}), ("fail_write", {})])
+    assert run.broken is None
+    assert run.given == []
+
+
+def test_every_message_is_handed_out_and_no_other() -> None:
+    run = replay(SimSetup().begin(), [("survey", {})])
+    assert sorted(seen.offset for seen in run.given) == sorted(list(range(MESSAGES)) * len(QUEUES))
+
+
+# --- targets that go wrong ---------------------------------------------------------------------------------------------
+
+
+@define
+class NeverAnswers(Reference):
+    """Swallows the answers to pops."""
+
+    def take(self) -> list[Told]:
+        return [told for told in super().take() if not (isinstance(told, Ended) and told.deliveries)]
+
+
+@define
+class AnswersTwice(Reference):
+    """Answers everything twice."""
+
+    def take(self) -> list[Told]:
+        return [each for told in super().take() for each in ([told, told] if isinstance(told, Ended) else [told])]
+
+
+@define
+class OpensOnce(Reference):
+    """Cannot open a directory with something in it."""
+
+    def open(self, directory: Directory, now: float) -> None:
+        if directory.names():
+            raise KeyError("no such segment")
+        super().open(directory, now)
+
+
+@define
+class NeverRests(Reference):
+    """Has a timer that is always due."""
+
+    def next_tick(self) -> float | None:
+        return 0.0
+
+
+@define
+class NeverCloses(Reference):
+    """Does not answer close."""
+
+    def close(self, op: int, now: float) -> None:
+        """Do nothing."""
+
+
+@define
+class AcksOfNothing(Reference):
+    """Accepts what is no receipt."""
+
+    def take(self) -> list[Told]:
+        return [
+            Ended(told.op, Reply.OK) if isinstance(told, Ended) and told.reply is Reply.INVALID else told
+            for told in super().take()
+        ]
+
+
+def judged(target: type[Reference], script: list[tuple[str, dict[str, object]]]) -> Broken:
+    with pytest.raises(Broken) as caught:
+        replay(Simulation(target, Level.PAGE_CACHE), script)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("target", "step", "clause", "why"),
+    [
+        (NeverAnswers, "survey", Clause.REPLY_EXACTLY_ONCE, "was not answered, on a disk that works"),
+        (AnswersTwice, "flush", Clause.REPLY_EXACTLY_ONCE, "was answered again, OK"),
+        (NeverRests, "survey", Clause.QUIESCENCE_IS_ZERO, "did not come to rest in 400 rounds"),
+        (NeverCloses, "close", Clause.CLOSE_DRAINS, "close was not answered"),
+    ],
+)
+def test_a_target_that_goes_wrong_breaks_a_clause(target: type[Reference], step: str, clause: Clause, why: str) -> None:
+    broken = judged(target, [("finish_all", {}), (step, {}), ("finish_all", {})])
+    assert broken.clause is clause
+    assert why in str(broken)
+
+
+@pytest.mark.parametrize(
+    ("event", "clause"),
+    [("crash", Clause.SURVIVES_PROCESS_CRASH), ("lose_power", Clause.SURVIVES_POWER_LOSS)],
+)
+def test_a_store_that_cannot_be_opened_has_kept_nothing(event: str, clause: Clause) -> None:
+    broken = judged(OpensOnce, [("pop", {"count": 1}), ("finish_all", {}), (event, {"fate": 1})])
+    assert broken.clause is clause
+    assert "KeyError: 'no such segment'" in broken.why
+
+
+def test_what_is_no_receipt_may_not_be_accepted() -> None:
+    broken = judged(AcksOfNothing, [("ack_nonsense", {"text": "x"})])
+    assert (broken.clause, broken.key) == (Clause.RECEIPT_IS_EXACT, None)
