@@ -7,13 +7,16 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from attrs import frozen
 
 from ackcheck.findings import Grade, GradeReport
 from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.rig import RigError, TargetError
 from ackcheck.rig.serve import load_factory
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.simulation import STEPS
@@ -22,6 +25,22 @@ from ackcheck.verdict import LevelReport, Verdict
 from ackmodel import CommitPolicy, Level
 
 GRADES: tuple[Grade, ...] = ("sim", "process", "power")
+
+
+class NoSuchTarget(ValueError):
+    """A target was named that is not there; the message says what to write."""
+
+
+@contextmanager
+def _named(doing: str) -> Iterator[None]:
+    """Turn what the target's own code raises in this process into a `TargetError` that says where."""
+    try:
+        yield
+    except (RigError, NoSuchTarget):
+        raise
+    except Exception as error:  # whatever it is, it is the target's failure: no clause is broken by it
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise TargetError(doing, type(error).__name__, f"{error} ({last.filename}:{last.lineno})") from error
 
 
 @frozen
@@ -71,15 +90,31 @@ class Subject:
     @property
     def stepped(self) -> bool:
         """Whether it hands out its I/O, so that the simulated grade can judge it."""
-        return self.target is None or (isinstance(self.target, str) and hasattr(load_factory(self.target)(), "take"))
+        if not isinstance(self.target, str):
+            return self.target is None
+        with _named("factory"):
+            return hasattr(self.factory()(), "take")
+
+    def factory(self) -> Callable[[], SteppedTarget]:
+        """Return the factory that `target` names; `NoSuchTarget` where there is none."""
+        assert isinstance(self.target, str)
+        try:
+            with _named("module"):
+                factory: Callable[[], SteppedTarget] = load_factory(self.target)
+        except TargetError as error:
+            if isinstance(error.__cause__, ImportError | FileNotFoundError | AttributeError | ValueError):
+                why = f"{error.__cause__}; write module:factory or path/to/file.py:factory"
+                raise NoSuchTarget(f"no target {self.target!r}: {why}") from error
+            raise
+        if not callable(factory):
+            raise NoSuchTarget(f"{self.target!r} is no factory: it must return a fresh target each time it is called")
+        return factory
 
     def simulated(self, level: Level, commit: CommitPolicy) -> SimSetup:
         """Return the setup of the simulated grade."""
         if self.target is None:
             return SimSetup(level=level, commit=commit)
-        assert isinstance(self.target, str)
-        factory: Callable[[], SteppedTarget] = load_factory(self.target)
-        return SimSetup(level=level, commit=commit, make=factory)
+        return SimSetup(level=level, commit=commit, make=self.factory())
 
 
 @frozen
@@ -140,7 +175,9 @@ def _simulated(subject: Subject, plan: Plan, level: Level, seed: int, watch: Wat
         def done(report: GradeReport, before: int = plan.effort.sim * number) -> None:
             watch(level, "sim", min(before + report.cases, plan.effort.of("sim")), plan.effort.of("sim"))
 
-        part = run_sim_grade(subject.simulated(level, commit), seed=seed + number, cases=plan.effort.sim, progress=done)
+        setup = subject.simulated(level, commit)
+        with _named("step"):
+            part = run_sim_grade(setup, seed=seed + number, cases=plan.effort.sim, progress=done)
         whole.add(part)
         if part.finding is not None:
             break

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +33,7 @@ from ackcheck.cli._output import (
 from ackcheck.findings import Grade
 from ackcheck.rig import RigError
 from ackcheck.show import print_verdict
-from ackcheck.suite import GRADES, PROFILES, Plan, Subject, Watcher, never_ran, run_suite
+from ackcheck.suite import GRADES, PROFILES, NoSuchTarget, Plan, Subject, Watcher, never_ran, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Level
 
@@ -50,6 +51,11 @@ def _subject(words: tuple[str, ...]) -> Subject:
         return Subject()
     if len(words) == 1 and ":" in words[0]:
         return Subject(words[0])
+    if shutil.which(words[0].replace("{dir}", "")) is None:
+        raise click.BadParameter(
+            f"no program {words[0]!r}: name a factory as module:factory or file.py:factory, or a command line after --",
+            param_hint="TARGET",
+        )
     return Subject(words)
 
 
@@ -73,6 +79,8 @@ def _judged(subject: Subject, plan: Plan) -> Verdict:
     try:
         with _progress_shown() as watch:
             return run_suite(subject, plan, watch)
+    except NoSuchTarget as error:
+        raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
         raise EnvironmentFailed(f"{type(error).__name__}: {error}") from error
 

@@ -68,7 +68,7 @@ def test_every_message_is_handed_out_and_no_other() -> None:
     assert sorted(seen.offset for seen in run.given) == sorted(list(range(MESSAGES)) * len(QUEUES))
 
 
-# --- targets that go wrong ---------------------------------------------------------------------------------------------
+# --- targets that go wrong ----------------------------------------------------------------------------------------
 
 
 @define

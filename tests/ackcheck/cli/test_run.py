@@ -1,0 +1,129 @@
+"""`ackcheck run`: the documented JSON, the exit codes, and what a target that is not there, or not right, gets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ackcheck.cli.run import run
+from ackmodel import Clause
+
+TARGETS = """
+from ackcheck.sim.reference import Reference
+from ackcheck.zoo import bug_named
+
+NOTHING = 1
+
+def broken():
+    return Reference(core_class=bug_named("old-segment-not-fsynced-on-rotation").core)
+
+def no_config():
+    raise LookupError("no config")
+
+class Raises(Reference):
+    def pop(self, *arguments):
+        raise LookupError("no queue")
+
+class OnFiles:
+    def open(self, directory):
+        raise LookupError("no directory")
+"""
+
+
+@pytest.fixture
+def targets(tmp_path: Path) -> Path:
+    path = tmp_path / "my_targets.py"
+    path.write_text(TARGETS, encoding="utf-8")
+    return path
+
+
+def ran(*arguments: str) -> Result:
+    return CliRunner().invoke(run, ["--seed", "1", "--level", "page-cache", *arguments])
+
+
+def judged(*arguments: str) -> tuple[int, Any]:
+    result = ran(*arguments, "--json", "-")
+    return result.exit_code, json.loads(result.stdout)  # anything else on the standard output would not parse
+
+
+def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, tmp_path: Path) -> None:
+    out = tmp_path / "verdict.json"
+    result = ran(f"{targets}:broken", "--faults", "sim", "--json", str(out))
+    assert result.exit_code == 1
+    for told in ("survives-power-loss is broken", "client", "page cache", "test_replay", "keeps no level"):
+        assert told in result.stdout, told
+    verdict = json.loads(out.read_text(encoding="utf-8"))
+    assert set(verdict) == {"seed", "profile", "target", "level", "clauses", "runs"}
+    assert (verdict["seed"], verdict["profile"], verdict["level"]) == (1, "quick", None)
+    assert [clause["id"] for clause in verdict["clauses"]] == [clause.value for clause in Clause]
+    by_status = {clause["status"]: clause for clause in verdict["clauses"]}
+    assert set(by_status) == {"kept", "broken", "not-judged"}
+    assert by_status["broken"]["id"] == "survives-power-loss"
+    assert (by_status["kept"]["times_checked"] > 0, by_status["not-judged"]["times_checked"]) == (True, 0)
+    assert by_status["not-judged"]["why"]
+    [report] = verdict["runs"]
+    assert report["finding"]["clause"] == "survives-power-loss"
+    assert report["finding"]["history"]
+
+
+def test_a_stepped_target_has_no_files_and_a_target_on_files_no_steps(targets: Path) -> None:
+    code, verdict = judged(f"{targets}:broken", "--faults", "sim,process,power")
+    assert code == 1
+    assert [bool(report["not_judged"]) for report in verdict["runs"]] == [False, True, True]
+    result = ran(f"{targets}:OnFiles", "--faults", "sim")
+    assert result.exit_code == 3
+    assert "nothing could be judged" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "faults", "error"),
+    [
+        ("no_config", "sim", "'factory' raised LookupError: no config"),
+        ("Raises", "sim", "LookupError: no queue"),
+        ("OnFiles", "process", "LookupError: no directory"),
+    ],
+)
+def test_a_target_that_raises_is_exit_code_3_with_the_error(targets: Path, name: str, faults: str, error: str) -> None:
+    result = ran(f"{targets}:{name}", "--faults", faults)
+    assert result.exit_code == 3
+    assert error in result.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("no_such_file.py:factory", "No such file"),
+        ("no_such_module_here:factory", "No module named"),
+        ("collections:no_such_thing", "no attribute"),
+        (":factory", "names no factory"),
+        ("no-such-program-here", "no program"),
+    ],
+)
+def test_a_target_that_is_not_there_is_a_usage_error_with_a_mend(target: str, why: str) -> None:
+    result = ran(target, "--faults", "sim")
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert "file.py:factory" in result.stderr
+
+
+def test_what_is_no_factory_is_said(targets: Path) -> None:
+    result = ran(f"{targets}:NOTHING", "--faults", "sim")
+    assert result.exit_code == 2
+    assert "is no factory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--faults", "sim,fire"], "no grade 'fire'"),
+        (["--level", "memory"], "'memory' is not one of"),
+        (["--json", "/no/such/folder/x.json"], "create it first"),
+        (["--json", "/"], "is a folder"),
+    ],
+)
+def test_an_option_that_is_wrong_is_a_usage_error(arguments: list[str], why: str) -> None:
+    result = ran(*arguments)
+    assert result.exit_code == 2
+    assert why in result.stderr
