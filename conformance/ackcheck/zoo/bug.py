@@ -29,6 +29,19 @@ LOST_ACK = (
 """The clauses one of which falls when an ack that was answered OK is not stored: which, the faults around it decide."""
 
 
+FALSE_FLUSH = (
+    Clause.FLUSH_IS_REAL,
+    Clause.FLUSH_REWRITES,
+    Clause.REPLY_NEVER_FALSE,
+    Clause.SURVIVES_POWER_LOSS,
+    Clause.RECEIPT_IS_EXACT,
+)
+"""The clauses one of which falls when records are held for flushed that are not: which, the faults around it decide.
+
+`receipt-is-exact` is one of them because the epoch in the receipts rests on the first flush of a store.
+"""
+
+
 @frozen
 class Bug:
     """One real bug, rebuilt in the reference store.

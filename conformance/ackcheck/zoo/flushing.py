@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ackcheck.zoo.bug import Bug
+from ackcheck.zoo.bug import FALSE_FLUSH, Bug
 from ackmodel import Clause, Level
 from ackstore.core import Core
 from ackstore.flusher import Flusher
@@ -113,25 +113,25 @@ BUGS = (
     Bug(
         "flushed-watermark-advances-on-fsync-error",
         WatermarkAdvancesOnError,
-        (Clause.FLUSH_IS_REAL, Clause.REPLY_AFTER_STAGE, Clause.REPLY_NEVER_FALSE, Clause.SURVIVES_POWER_LOSS),
+        (*FALSE_FLUSH, Clause.REPLY_AFTER_STAGE),
         "RocketMQ #2706, #5235, #3129, #9713",
     ),
     Bug(
         "retry-fsync-after-eio-reports-success",
         RetriedSyncReportsSuccess,
-        (Clause.FLUSH_REWRITES, Clause.FLUSH_IS_REAL, Clause.SURVIVES_POWER_LOSS, Clause.RECEIPT_IS_EXACT),
+        FALSE_FLUSH,
         "PostgreSQL fsyncgate; beanstalkd #477; RocketMQ",
     ),
     Bug(
         "flush-timeout-treated-as-stored",
         TimeoutTreatedAsStored,
-        (Clause.REPLY_NEVER_FALSE, Clause.FLUSH_IS_REAL, Clause.SURVIVES_POWER_LOSS, Clause.RECEIPT_IS_EXACT),
+        FALSE_FLUSH,
         "RocketMQ #4806",
     ),
     Bug(
         "old-segment-not-fsynced-on-rotation",
         OldSegmentNotSynced,
-        (Clause.SURVIVES_POWER_LOSS, Clause.FLUSH_IS_REAL, Clause.RECEIPT_IS_EXACT),
+        FALSE_FLUSH,
         "Redis #11004; Artemis ARTEMIS-2414",
     ),
     Bug(
