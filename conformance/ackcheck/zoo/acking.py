@@ -141,7 +141,7 @@ BUGS = (
     Bug(
         "ack-state-mutated-before-persist",
         SettledBeforePersisted,
-        (*LOST_ACK, Clause.NO_LIMBO, Clause.COMMIT_PROGRESSES),
+        (Clause.NO_LIMBO, Clause.RECEIPT_IS_EXACT, Clause.REPLY_NEVER_FALSE, Clause.COMMIT_PROGRESSES),
         "Pulsar #25528",
     ),
     Bug(
