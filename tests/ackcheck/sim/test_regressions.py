@@ -3,10 +3,11 @@
 import pytest
 
 from ackcheck.sim.campaign import SimSetup
+from ackcheck.sim.shrink import Step
 from ackcheck.sim.simulation import replay
 from ackmodel import CommitPolicy, Level
 
-CASES = {
+CASES: dict[str, tuple[SimSetup, list[Step]]] = {
     "a recovered offset that only the log told is written to the offset file": (
         SimSetup(level=Level.DISK, commit=CommitPolicy.CHECKPOINT),
         [
