@@ -1,5 +1,7 @@
 """A run is its script: the same script gives the same history, and what cannot be replayed is refused."""
 
+from typing import Any
+
 import pytest
 from attrs import define
 
@@ -12,7 +14,7 @@ from ackcheck.sim.target import Directory, Ended, Told
 from ackmodel import Clause, Level
 from ackmodel.events import Reply
 
-SCRIPT = [
+SCRIPT: list[tuple[str, dict[str, Any]]] = [
     ("pop", {"count": 3, "queue": 1}),
     ("finish_writes", {}),
     ("ack_many", {"which": 0, "count": 2}),
@@ -50,7 +52,7 @@ def test_a_step_that_is_none_is_refused() -> None:
 
 def test_a_step_takes_its_arguments_by_name() -> None:
     with pytest.raises(TypeError, match="pop takes its arguments by name"):
-        SimSetup().begin().pop(3)  # type: ignore[call-arg, misc]
+        SimSetup().begin().pop(3)  # type: ignore[call-arg]
 
 
 def test_what_needs_a_delivery_or_an_io_waits_for_one() -> None:
