@@ -34,6 +34,13 @@ def test_every_clause_has_a_text_and_every_text_a_clause() -> None:
     assert all(text.clause is clause for clause, text in texts.items())
 
 
+def test_the_overview_names_every_clause_beside_a_link_to_its_file() -> None:
+    overview = (ROOT / "specs" / "README.md").read_text(encoding="utf-8")
+    for text in clause_texts().values():
+        row = next(line for line in overview.splitlines() if f"`{text.clause.value}`" in line)
+        assert f"(clauses/{text.group}.md)" in row
+
+
 def written(folder: Path, *names: str, text: str = TEXT) -> Path:
     content = "# Group\n\nAn introduction.\n\n" + "\n".join(text.format(name) for name in names)
     (folder / "all.md").write_text(content, encoding="utf-8")
