@@ -3,6 +3,7 @@
     ackcheck bugs
     ackcheck bugs flush-timeout-treated-as-stored
 
+>>> import json
 >>> from click.testing import CliRunner
 >>> ran = CliRunner().invoke(bugs, ["old-segment-not-fsynced-on-rotation", "--seed", "1", "--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)[0]["caught"]

@@ -4,6 +4,7 @@
     ackcheck run my_store.py:factory --level disk
     ackcheck run --faults process,power -- ./my-store --data {dir}
 
+>>> import json
 >>> from click.testing import CliRunner
 >>> ran = CliRunner().invoke(run, ["--faults", "sim", "--level", "disk", "--seed", "1", "--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)["level"]
