@@ -42,6 +42,7 @@ from ackstore.effects import Effect, Result
 from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
+from ackstore.lane import Lane
 from ackstore.log import Handler, Log, Record
 from ackstore.offsets import Offsets
 from ackstore.operations import Operation, Operations
@@ -119,6 +120,7 @@ class Core:
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
+        self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: self._publish,
             Pop: self.pops.submit,

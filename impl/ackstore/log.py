@@ -249,6 +249,11 @@ class Log:
             synced=self.flushed,
         )
 
+    def ended(self, record: Record, result: Result, now: float) -> None:
+        """The write of one record that was not asked for through `host` has ended."""
+        self.writing = [record]
+        self._written(result, now)
+
     def _written(self, result: Result, now: float) -> None:
         self.busy = False
         segment = self.current
