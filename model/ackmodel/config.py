@@ -30,7 +30,7 @@ class BadConfig(ValueError):
 
 
 class CommitPolicy(enum.Enum):
-    """When the consumer offset may pass a message (DESIGN section 4)."""
+    """When the consumer offset may pass a message (specs/README.md)."""
 
     ACK = "ack"
     """Its ack is FLUSHED: the brokers with a cursor."""

@@ -15,7 +15,7 @@ from attrs import frozen
 
 
 class Reply(enum.Enum):
-    """How an operation ended (DESIGN section 2)."""
+    """How an operation ended (specs/README.md)."""
 
     OK = "OK"
     SETTLED = "SETTLED"

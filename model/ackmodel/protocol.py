@@ -40,7 +40,7 @@ def may_answer(config: Config, shared: Shared, record: Record) -> bool:
 
 
 def promise_of(level: Level) -> Promise:
-    """Return what an OK at `level` promises (the table of DESIGN section 3)."""
+    """Return what an OK at `level` promises (the observable core, specs/README.md)."""
     return Promise.SURVIVES_POWER_LOSS if level is Level.DISK else Promise.SURVIVES_PROCESS_CRASH
 
 

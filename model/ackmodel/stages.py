@@ -16,7 +16,7 @@ from attrs import frozen
 
 
 class Stage(enum.Enum):
-    """What the store believes of one record (DESIGN vocabulary; the ladder of RocketMQ issue #8780)."""
+    """What the store believes of one record (specs/README.md; the ladder of RocketMQ issue #8780)."""
 
     NONE = "none"
     """There is no such record."""

@@ -32,7 +32,7 @@ class Settled(enum.IntEnum):
 
 
 NEEDED = {Level.PAGE_CACHE: Settled.CACHED, Level.DISK: Settled.DURABLE}
-"""What an OK at a level says of the ack (the table of DESIGN section 3)."""
+"""What an OK at a level says of the ack (the observable core, specs/README.md)."""
 
 UNSEEN = "a delivery that was never answered"
 

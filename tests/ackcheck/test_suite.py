@@ -1,0 +1,78 @@
+"""The suite as a whole: what a plan runs, what it cannot judge, and when there is no verdict."""
+
+from collections import Counter
+
+import pytest
+
+from ackcheck.findings import Finding, GradeReport
+from ackcheck.sim.simulation import STEPS
+from ackcheck.suite import NO_STEPS, PROFILES, Effort, Plan, Subject, never_ran, run_suite
+from ackcheck.verdict import LevelReport, Verdict
+from ackmodel import Clause, Level
+
+
+def verdict_of(*reports: GradeReport) -> Verdict:
+    return Verdict("it", (LevelReport(Level.PAGE_CACHE, reports),))
+
+
+def ran(*missing: str) -> GradeReport:
+    return GradeReport("sim", 1, cases=9, ran=Counter(dict.fromkeys(STEPS - set(missing), 3)))
+
+
+def test_a_fault_that_never_ran_is_named() -> None:
+    assert never_ran(verdict_of(ran())) == []
+    assert never_ran(verdict_of(ran("fail_sync", "lose_power"))) == ["fail_sync", "lose_power"]
+
+
+def test_what_one_level_ran_counts_for_the_other() -> None:
+    assert never_ran(verdict_of(ran("fail_sync"), ran("lose_power"))) == []
+
+
+def test_a_run_that_ended_early_at_a_finding_owes_nothing() -> None:
+    report = ran("fail_sync")
+    report.finding = Finding(Clause.NO_RETURN, "it came back", "sim", 1)
+    assert never_ran(verdict_of(report)) == []
+
+
+def test_a_clause_is_broken_kept_or_not_judged() -> None:
+    report = GradeReport("sim", 1, cases=9, checked=Counter({Clause.NO_RETURN: 4, Clause.NO_LIMBO: 2}))
+    report.finding = Finding(Clause.NO_RETURN, "it came back", "sim", 1)
+    clauses = verdict_of(report).clauses()
+    assert [clauses[clause].status for clause in (Clause.NO_RETURN, Clause.NO_LIMBO, Clause.FLUSH_IS_REAL)] == [
+        "broken",
+        "kept",
+        "not-judged",
+    ]
+    assert verdict_of(report).level is None
+
+
+def test_the_level_is_the_highest_that_was_judged_and_kept() -> None:
+    kept, broken = GradeReport("sim", 1, cases=1), GradeReport("sim", 1, cases=1)
+    broken.finding = Finding(Clause.NO_RETURN, "it came back", "sim", 1)
+    unjudged = GradeReport("power", 1, not_judged="needs root and loop devices")
+
+    def level(first: GradeReport, second: GradeReport) -> Level | None:
+        return Verdict("it", (LevelReport(Level.PAGE_CACHE, (first,)), LevelReport(Level.DISK, (second,)))).level
+
+    assert level(kept, kept) is Level.DISK
+    assert level(kept, broken) is Level.PAGE_CACHE
+    assert level(kept, unjudged) is Level.PAGE_CACHE
+    assert level(broken, unjudged) is None
+
+
+def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
+    plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=1, process=0, power=0), seed=1)
+    [report] = run_suite(Subject("ackcheck.reference:async_store"), plan).reports
+    assert (report.cases, report.not_judged) == (0, NO_STEPS)
+
+
+def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
+    plan = Plan(tuple(Level), ("sim",), PROFILES["quick"], seed=3)
+    verdict = run_suite(Subject(), plan)
+    assert [c.clause for c in verdict.clauses().values() if c.status != "kept"] == []
+    assert never_ran(verdict) == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_each_profile_tries_every_grade(profile: str) -> None:
+    assert min(PROFILES[profile].of(grade) for grade in ("sim", "process", "power")) > 0
