@@ -52,7 +52,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("seen", "why"), CASES, ids=[f"{seen.func.__name__}{seen.args}" for seen, _ in CASES])
+IDS = [f"{seen.func.__name__}-{number}" for number, (seen, _) in enumerate(CASES)]  # sets print in no order
+
+
+@pytest.mark.parametrize(("seen", "why"), CASES, ids=IDS)
 def test_a_monitor_speaks_and_is_silent(seen: "partial[str | None]", why: str | None) -> None:
     found = seen()
     if why is None:
