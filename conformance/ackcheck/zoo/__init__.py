@@ -3,8 +3,8 @@
 The suite is worth what it catches. Each bug here was shipped by somebody; each must be caught by a clause that it is
 known to break, or the suite is broken.
 
->>> bug_named("flush-timeout-treated-as-stored").breaks[0].value
-'reply-never-false'
+>>> bug_named("flush-timeout-treated-as-stored").source
+'RocketMQ #4806'
 """
 
 from ackcheck.zoo import acking, committing, delivering, flushing
