@@ -76,7 +76,7 @@ class RealDisk:
         """Perform one effect."""
         try:
             if isinstance(effect, Write):
-                return self._write(effect.file, effect.at, effect.data)
+                return self.write(effect.file, effect.at, effect.data)
             if isinstance(effect, Sync):
                 self._sync(effect.file)
             elif isinstance(effect, SyncDir):
@@ -112,7 +112,8 @@ class RealDisk:
                     self._close_if_idle(other)
             self._files[file] = OpenFile(fd)
 
-    def _write(self, name: str, at: int, data: bytes) -> Result:
+    def write(self, name: str, at: int, data: bytes) -> Result:
+        """Write all of `data` at byte `at` of a file."""
         file = self._files[name]
         file.dirty = True
         written = 0

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ackstore.effects import DONE, Result, Write
+from ackstore.effects import DONE, Result
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt
 from ackstore.log import Log, Record
@@ -38,7 +38,7 @@ class Lane:
         self.queues = queues
         self.counts = counts
 
-    def ack(self, receipt: str, now: float, write: Callable[[Write], Result]) -> Reply | None:
+    def ack(self, receipt: str, now: float, write: Callable[[str, int, bytes], Result]) -> Reply | None:
         """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
         log, flusher = self.log, self.flusher
         segment = log.current
@@ -48,7 +48,7 @@ class Lane:
             return None  # a new file is due, or somebody waits for the disk
         parsed = parse_receipt(receipt)
         queue = self.queues.get(parsed[0]) if parsed is not None else None
-        if parsed is None or queue is None or flusher.refuses() or not flusher.answers_when_cached():
+        if parsed is None or queue is None or not flusher.answers_when_cached():  # nor would it be refused, then
             return None
         _, offset, attempt, epoch = parsed
         entry = queue.judge(offset, attempt, epoch, now, log.epoch)
@@ -62,7 +62,7 @@ class Lane:
         log.submitted += 1
         log.unflushed += 1
         log.unflushed_bytes += len(data)
-        result = write(Write(segment.file, segment.size, data))
+        result = write(segment.file, segment.size, data)
         if result is not DONE:
             log.ended(record, result, now)
         else:
