@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from ackmodel import Config, Message, Phase, Promise, Record, Shared, Stage, Syncing, Truth, moves
-from ackmodel.environment import unpowered
+from ackmodel.environment.crashes import unpowered
 from ackmodel.system import State
 
 SYNCING = Shared(syncing=Syncing.RUNNING)

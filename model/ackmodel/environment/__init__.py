@@ -1,0 +1,32 @@
+"""What the store has no say in: consumers, deadlines, the operating system, the disk, and the power.
+
+Here the *truth* of a record changes; what the store makes of it stands in `ackmodel.protocol`. Each fault uses up a
+budget of the configuration, so that every configuration is finite.
+
+>>> from ackmodel import Config
+>>> config = Config(process_crashes=1)
+>>> shared, _ = config.initial()
+>>> [cast.action for rule in BROADCAST for cast in rule(config, shared)]
+['process_crash']
+"""
+
+from __future__ import annotations
+
+from ..steps import BroadcastRule, LocalRule
+from .consumers import ask_ack, expire, late_ack
+from .crashes import power_loss, process_crash
+from .syncs import late_sync_fails, late_sync_ok, sync_fails, sync_ok, sync_times_out
+from .writes import fail_ack_write, fail_checkpoint_write
+
+LOCAL: tuple[LocalRule, ...] = (ask_ack, late_ack, expire, fail_checkpoint_write, fail_ack_write)
+BROADCAST: tuple[BroadcastRule, ...] = (
+    sync_ok,
+    sync_fails,
+    sync_times_out,
+    late_sync_ok,
+    late_sync_fails,
+    process_crash,
+    power_loss,
+)
+
+__all__ = ["BROADCAST", "LOCAL"]

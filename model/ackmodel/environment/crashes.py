@@ -1,0 +1,53 @@
+"""The process dies, or the power goes: what is left.
+
+>>> from ackmodel import Config
+>>> shared, _ = Config(power_losses=1).initial()
+>>> [cast.action for cast in power_loss(Config(), shared)]
+['power_loss']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from .. import rules
+from ..config import Config
+from ..remains import each_choice, forgotten, spend, stopped
+from ..stages import ABSENT, Promise, Record, Stage, Truth
+from ..state import Message, Power, Shared
+from ..steps import Broadcast
+
+
+def process_crash(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """The process dies: its memory goes, the page cache lives (clause survives-process-crash)."""
+    if shared.up and shared.budget.process_crashes:
+        after = spend(stopped(shared, Power.CRASHED), "process_crashes")
+        yield Broadcast("process_crash", after, lambda message: (message.with_records(forgotten),))
+
+
+def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """The machine stops: any subset of what was not synced survives (clause survives-power-loss)."""
+    if shared.power is Power.LOST or not shared.budget.power_losses:
+        return
+    offset = shared.offset
+    left = {offset.disk, offset.cached}
+    if offset.cached != offset.disk and not config.keeps(rules.OFFSET_FILE_IS_ATOMIC):
+        left.add(0)
+    for survivor in sorted(left):
+        after = stopped(shared, Power.LOST)
+        after = evolve(after, offset=evolve(offset, volatile=0, cached=survivor, disk=survivor))
+        yield Broadcast("power_loss", spend(after, "power_losses"), unpowered)
+
+
+def unpowered(message: Message) -> tuple[Message, ...]:
+    """Return what a power loss may leave of a message: each record that was not synced survives, or does not."""
+
+    def outcomes(record: Record) -> tuple[Record, ...]:
+        on_disk = Record(Stage.CACHED, Truth.DISK)
+        return {Truth.DISK: (on_disk,), Truth.DIRTY: (ABSENT, on_disk)}.get(record.truth, (ABSENT,))
+
+    kept = message.promise is Promise.SURVIVES_POWER_LOSS
+    promise = message.promise if kept else Promise.NOTHING
+    return tuple(evolve(left, promise=promise) for left in each_choice(message, outcomes))

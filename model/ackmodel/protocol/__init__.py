@@ -1,0 +1,36 @@
+"""What a correct store does: a module a concept, one function a step, named as what it does.
+
+Each function yields the step where it is possible, and nothing where it is not. A rule that is switched off
+(`Config.rules`) turns the step into what a broken store would do.
+
+>>> from ackmodel import Config
+>>> config = Config()
+>>> shared, (message,) = config.initial()
+>>> [step.action for rule in LOCAL for step in rule(config, shared, message)]
+['pop']
+"""
+
+from __future__ import annotations
+
+from ..steps import BroadcastRule, LocalRule
+from .acking import answer_ack, answer_unknown, durable_callback, write_ack
+from .committing import commit, sync_directory, write_offset
+from .delivering import deliver, pop, write_checkpoint
+from .restarting import recover
+from .rewriting import rewrite
+from .syncing import begin_sync
+
+LOCAL: tuple[LocalRule, ...] = (
+    pop,
+    write_checkpoint,
+    deliver,
+    write_ack,
+    answer_ack,
+    answer_unknown,
+    durable_callback,
+    rewrite,
+    commit,
+)
+BROADCAST: tuple[BroadcastRule, ...] = (begin_sync, write_offset, sync_directory, recover)
+
+__all__ = ["BROADCAST", "LOCAL"]

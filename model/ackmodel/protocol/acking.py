@@ -1,0 +1,53 @@
+"""Acknowledging: the ack is written, answered, and made known to be durable.
+
+>>> from attrs import evolve
+>>> from ackmodel import Config
+>>> config = Config()
+>>> shared, (message,) = config.initial()
+>>> asked = evolve(message, phase=Phase.ACKING, asked=True, ack=WRITTEN)
+>>> [answered] = answer_ack(config, shared, asked)
+>>> answered.message.promise.name
+'SURVIVES_PROCESS_CRASH'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from .. import rules
+from ..config import Config
+from ..stages import WRITTEN, Level, Promise, Stage
+from ..state import Message, Phase, Shared
+from ..steps import Step
+from .answering import answer_level, may_answer, promise_of
+
+
+def write_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The ack is written: the page cache has it."""
+    if shared.up and message.ack.stage is Stage.PENDING:
+        yield Step("write_ack", shared, evolve(message, ack=WRITTEN))
+
+
+def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The ack is answered OK (clause reply-after-stage)."""
+    if shared.up and message.phase is Phase.ACKING and may_answer(config, shared, message.ack):
+        promise = promise_of(answer_level(config, shared))
+        yield Step("answer_ack", shared, evolve(message, phase=Phase.SETTLED, promise=promise))
+
+
+def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The ack is written, but cannot be flushed for now: answered UNKNOWN, and effective if it survives."""
+    waits_for_disk = answer_level(config, shared) is Level.DISK
+    if shared.up and message.phase is Phase.ACKING and waits_for_disk and message.ack.stage is Stage.SUSPECT:
+        yield Step("answer_unknown", shared, evolve(message, phase=Phase.SETTLED))
+
+
+def durable_callback(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The flush of the ack is made known, by a callback or by a barrier (clause survives-power-loss)."""
+    promised = message.promise is Promise.SURVIVES_POWER_LOSS
+    if not shared.up or message.phase is not Phase.SETTLED or promised or not message.ack.stored:
+        return
+    if message.ack.stage is Stage.FLUSHED or not config.keeps(rules.CALLBACK_AFTER_FLUSH):
+        yield Step("durable_callback", shared, evolve(message, promise=Promise.SURVIVES_POWER_LOSS))

@@ -1,0 +1,80 @@
+"""Syncs: what one covers, and what the store believes when it has ended, well or not.
+
+How it ends is not the store's to say: that stands in `environment.syncs`, which asks here for the belief.
+
+>>> from ackmodel import Config, Record, Stage, Truth
+>>> believe_sync_ok(Config(), Record(Stage.FLUSHING, Truth.DISK)).stage
+<Stage.FLUSHED: 'flushed'>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from .. import rules
+from ..config import Config
+from ..stages import Record, Stage
+from ..state import Mode, Shared, Syncing
+from ..steps import Broadcast
+
+
+def begin_sync(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """A sync begins: it covers what is CACHED now (clause flush-when-idle)."""
+    if shared.up and shared.syncing is Syncing.IDLE:
+        yield Broadcast(
+            "begin_sync",
+            evolve(shared, syncing=Syncing.RUNNING),
+            outcomes=lambda message: (message.with_records(covered),),
+            some=lambda message: any(record.stage is Stage.CACHED for record in message.records),
+        )
+
+
+def covered(record: Record) -> Record:
+    """Return a record after a sync began."""
+    return evolve(record, stage=Stage.FLUSHING) if record.stage is Stage.CACHED else record
+
+
+def believe_sync_ok(config: Config, record: Record) -> Record:
+    """Return what a successful sync makes of the belief in a record (clause flush-is-real)."""
+    moved = [Stage.FLUSHING]
+    if not config.keeps(rules.SYNC_COVERS_WHAT_IT_FOUND):
+        moved.append(Stage.CACHED)
+    return evolve(record, stage=Stage.FLUSHED) if record.stage in moved else record
+
+
+def believe_sync_failed(config: Config, record: Record) -> Record:
+    """Return what a failed sync makes of the belief in a record (clauses flush-is-real, flush-rewrites)."""
+    if record.stage is Stage.FLUSHING:
+        kept = config.keeps(rules.FAILED_SYNC_IS_NOT_FLUSHED)
+        return evolve(record, stage=Stage.SUSPECT if kept else Stage.FLUSHED)
+    if record.stage is Stage.CACHED and config.keeps(rules.SUSPECT_WRITTEN_DURING_SYNC):
+        return evolve(record, stage=Stage.SUSPECT)
+    return record
+
+
+def believe_sync_timed_out(config: Config, record: Record) -> Record:
+    """Return what a timed-out sync makes of the belief in a record (clause reply-never-false)."""
+    if record.stage is Stage.FLUSHING and not config.keeps(rules.TIMEOUT_IS_UNKNOWN):
+        return evolve(record, stage=Stage.FLUSHED)
+    return evolve(record, stage=Stage.SUSPECT) if record.unflushed else record
+
+
+def believe_late_result(config: Config, record: Record) -> Record:
+    """Return what the late success of a sync that was given up makes of the belief (clause reply-exactly-once)."""
+    if record.stage is Stage.SUSPECT and not config.keeps(rules.LATE_RESULT_IS_IGNORED):
+        return evolve(record, stage=Stage.FLUSHED)
+    return record
+
+
+def after_sync_ok(shared: Shared) -> Shared:
+    """Return the shared part after a successful sync: the store answers as configured again (clause flush-degrades)."""
+    return evolve(shared, syncing=Syncing.IDLE, failures=0, mode=Mode.ASYNC)
+
+
+def after_sync_lost(config: Config, shared: Shared) -> Shared:
+    """Return the shared part after a failed or timed-out sync (clause flush-degrades)."""
+    failures = min(shared.failures + 1, config.degrade_after)
+    degraded = failures >= config.degrade_after and config.keeps(rules.DEGRADE_AFTER_FAILURES)
+    return evolve(shared, syncing=Syncing.IDLE, failures=failures, mode=Mode.SYNC if degraded else shared.mode)
