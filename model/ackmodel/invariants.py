@@ -119,8 +119,10 @@ def reply_never_false(config: Config, seen: Seen) -> bool:
 
 def reply_exactly_once(config: Config, seen: Seen) -> bool:
     """The late result of an operation that has ended changes no belief."""
-    stages = [[record.stage for record in message.records] for message in (seen.before, seen.after)]
-    return not seen.action.startswith("late_sync") or stages[0] == stages[1]
+    if not seen.action.startswith("late_sync"):
+        return True
+    was, is_now = ([record.stage for record in message.records] for message in (seen.before, seen.after))
+    return was == is_now
 
 
 def flush_degrades(config: Config, seen: Seen) -> bool:
