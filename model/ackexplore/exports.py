@@ -31,9 +31,9 @@ class NoGraph(ValueError):
 
 def graph_of(result: Result) -> tuple[Any, StateSpace]:
     """Return the graph of a result, and what its nodes stand for; `NoGraph` if it has none."""
-    if result.graph is None or result.space is None:
+    if result.space is None:
         raise NoGraph("only the graph engine makes a graph: explore with engine='graph' (--engine graph)")
-    return result.graph, result.space
+    return result.space.graph, result.space
 
 
 def label(space: StateSpace, node: int) -> str:

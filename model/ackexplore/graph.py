@@ -1,4 +1,4 @@
-"""The graph engine: breadth-first, every state a node and every transition an edge of a networkx graph.
+"""The graph engine: breadth-first, every state and every transition kept, to be asked for as a networkx graph.
 
 For configurations up to some hundred thousand states; beyond that the graph itself fills the memory, and
 `ackexplore.table` goes on without it. Breadth-first order makes the first trace to a clause a shortest one.
@@ -14,10 +14,10 @@ For configurations up to some hundred thousand states; beyond that the graph its
 from __future__ import annotations
 
 import time
+from array import array
 from collections import Counter
 from collections.abc import Collection
 
-import networkx as nx
 from attrs import define, field
 
 from ackmodel import Clause, Config
@@ -40,13 +40,14 @@ class _Search:
     max_states: int
     watcher: Watcher | None
     began: float = field(factory=time.perf_counter)
-    graph: nx.MultiDiGraph = field(factory=nx.MultiDiGraph)
     nodes: dict[Code, int] = field(factory=dict)
     codes: list[Code] = field(factory=list)
     parents: list[int] = field(factory=list)
-    edges: int = 0
+    sources: array[int] = field(factory=lambda: array("i"))
+    targets: array[int] = field(factory=lambda: array("i"))
+    acted: array[int] = field(factory=lambda: array("i"))
+    actors: array[int] = field(factory=lambda: array("b"))
     depth: int = 0
-    hits: Counter[int] = field(factory=Counter)
     violations: Counter[int] = field(factory=Counter)
     first: dict[int, Trace] = field(factory=dict)
 
@@ -69,7 +70,6 @@ class _Search:
         for done, node in enumerate(level):
             if self.watcher is not None and not done % STATES_BETWEEN_REPORTS:
                 self.watcher(self.progress(len(level) - done))
-            edges = []
             for action, actor, after, broken in successors(self.model, self.codes[node]):
                 known = self.nodes.get(after)
                 if known is None:
@@ -77,10 +77,10 @@ class _Search:
                     found.append(known)
                 if broken:
                     self._note(broken, node, after)
-                edges.append((node, known, {"action": self.model.actions[action], "actor": actor}))
-                self.hits[action] += 1
-            self.graph.add_edges_from(edges)
-            self.edges += len(edges)
+                self.sources.append(node)
+                self.targets.append(known)
+                self.acted.append(action)
+                self.actors.append(-1 if actor is None else actor)
             if len(self.codes) > self.max_states:
                 raise TooManyStates(self.max_states, self.result(complete=False))
         return found
@@ -90,11 +90,14 @@ class _Search:
         self.nodes[code] = node
         self.codes.append(code)
         self.parents.append(parent)
-        self.graph.add_node(node)
         broken = self.model.broken_state(code)
         if broken:
             self._note(broken, parent, code)
         return node
+
+    @property
+    def edges(self) -> int:
+        return len(self.sources)
 
     # --- what was found ---------------------------------------------------------------------------------------------
 
@@ -137,14 +140,17 @@ class _Search:
             complete=complete,
             violations={CLAUSES[bit]: self.violations[bit] for bit in sorted(self.violations)},
             counterexamples={CLAUSES[bit]: self.first[bit] for bit in sorted(self.first)},
-            hits=count_hits({model.actions[action]: count for action, count in self.hits.items()}),
+            hits=count_hits({model.actions[action]: count for action, count in Counter(self.acted).items()}),
             reached=count_reached(
                 ((model.shareds[number], times) for number, times in shareds.items()),
                 ((model.messages[number], times) for number, times in messages.items()),
             ),
             model_calls=model.calls,
-            graph=self.graph,
-            space=StateSpace(model=model, codes=tuple(self.codes)),
+            space=StateSpace(
+                model=model,
+                codes=tuple(self.codes),
+                columns=(self.sources, self.targets, self.acted, self.actors),
+            ),
         )
 
 

@@ -4,6 +4,9 @@ A global state is one `Shared` and N `Message` values. There are few distinct va
 but many combinations: so both engines number ("intern") the values, ask the model for the steps of each distinct pair
 once, and work on the numbers. The model stays the only source: nothing here knows a rule.
 
+A judgement is asked for once for all budgets: how many faults may still come is of the exploration, not of the store,
+so no clause may depend on it, and the invariants are shown an empty budget.
+
 A state becomes a *code*, a tuple of ints: the number of its shared part, then one number a message. Clauses become
 bits of a mask: bit i stands for `CLAUSES[i]`.
 
@@ -25,10 +28,11 @@ from itertools import product
 from types import FunctionType
 from typing import TypeAlias
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ackmodel import (
     Broadcast,
+    Budget,
     Clause,
     Config,
     Message,
@@ -40,6 +44,8 @@ from ackmodel import (
     broken_in_state,
     local_steps,
 )
+
+NO_BUDGET = Budget()
 
 CLAUSES: tuple[Clause, ...] = tuple(Clause)
 """The clause that each bit of a mask stands for."""
@@ -91,11 +97,14 @@ class Interned:
     actions: list[str] = field(factory=list, init=False)
     calls: int = field(default=0, init=False)
     _shared_ids: dict[Shared, int] = field(factory=dict, init=False)
+    _judged: list[int] = field(factory=list, init=False)
+    _judged_ids: dict[Shared, int] = field(factory=dict, init=False)
+    _judged_shareds: list[Shared] = field(factory=list, init=False)
     _message_ids: dict[Message, int] = field(factory=dict, init=False)
     _action_ids: dict[str, int] = field(factory=dict, init=False)
     _local: dict[tuple[int, int], LocalSteps] = field(factory=dict, init=False)
     _casts: dict[int, Casts] = field(factory=dict, init=False)
-    _broadcasts: list[tuple[int, Broadcast]] = field(factory=list, init=False)
+    _broadcasts: list[tuple[int, int, int, Broadcast]] = field(factory=list, init=False)
     _functions: dict[Hashable, int] = field(factory=dict, init=False)
     _same_some: list[int] = field(factory=list, init=False)
     _same_outcomes: list[int] = field(factory=list, init=False)
@@ -103,6 +112,7 @@ class Interned:
     _becomes: dict[tuple[int, int], tuple[int, ...]] = field(factory=dict, init=False)
     _outcomes: dict[tuple[int, int], Outcomes] = field(factory=dict, init=False)
     _broken: dict[tuple[int, int], int] = field(factory=dict, init=False)
+    _broken_by: dict[tuple[int, int, int, int, int], int] = field(factory=dict, init=False)
 
     # --- values and their numbers -----------------------------------------------------------------------------------
 
@@ -111,6 +121,11 @@ class Interned:
         number = self._shared_ids.setdefault(shared, len(self.shareds))
         if number == len(self.shareds):
             self.shareds.append(shared)
+            bare = evolve(shared, budget=NO_BUDGET)
+            judged = self._judged_ids.setdefault(bare, len(self._judged_shareds))
+            if judged == len(self._judged_shareds):
+                self._judged_shareds.append(bare)
+            self._judged.append(judged)
         return number
 
     def message_id(self, message: Message) -> int:
@@ -150,12 +165,13 @@ class Interned:
         self.calls += 1
         before, old = self.shareds[shared], self.messages[message]
         for step in local_steps(self.config, before, old):
-            broken = broken_by_step(self.config, Seen(step.action, before, old, step.shared, step.message))
+            action, shared_after = self.action_id(step.action), self.shared_id(step.shared)
+            message_after = self.message_id(step.message)
             yield (
-                self.action_id(step.action),
-                self.shared_id(step.shared),
-                self.message_id(step.message),
-                mask_of(broken),
+                action,
+                shared_after,
+                message_after,
+                self.broken_by(action, shared, message, shared_after, message_after),
             )
 
     def casts(self, shared: int) -> Casts:
@@ -166,7 +182,7 @@ class Interned:
             for broadcast in broadcast_steps(self.config, self.shareds[shared]):
                 action, after = self.action_id(broadcast.action), self.shared_id(broadcast.shared)
                 casts.append((action, after, len(self._broadcasts)))
-                self._broadcasts.append((shared, broadcast))
+                self._broadcasts.append((shared, after, action, broadcast))
                 self._same_some.append(self._function_id(broadcast.some))
                 self._same_outcomes.append(self._function_id(broadcast.outcomes))
             self._casts[shared] = tuple(casts)
@@ -176,7 +192,7 @@ class Interned:
         """Return whether a message makes the broadcast possible."""
         key = (self._same_some[cast], message)
         if key not in self._some:
-            self._some[key] = self._broadcasts[cast][1].some(self.messages[message])
+            self._some[key] = self._broadcasts[cast][3].some(self.messages[message])
         return self._some[key]
 
     def outcomes(self, cast: int, message: int) -> Outcomes:
@@ -188,15 +204,13 @@ class Interned:
 
     def ask_outcomes(self, cast: int, message: int) -> Iterator[tuple[int, int]]:
         """Yield what `outcomes` returns, judging anew; the model is asked once for broadcasts that do the same."""
-        shared, broadcast = self._broadcasts[cast]
-        before, old = self.shareds[shared], self.messages[message]
+        shared, shared_after, action, broadcast = self._broadcasts[cast]
         key = (self._same_outcomes[cast], message)
         if key not in self._becomes:
             self.calls += 1
-            self._becomes[key] = tuple(map(self.message_id, broadcast.outcomes(old)))
+            self._becomes[key] = tuple(map(self.message_id, broadcast.outcomes(self.messages[message])))
         for after in self._becomes[key]:
-            seen = Seen(broadcast.action, before, old, broadcast.shared, self.messages[after])
-            yield after, mask_of(broken_by_step(self.config, seen))
+            yield after, self.broken_by(action, shared, message, shared_after, after)
 
     def _function_id(self, function: Callable[..., object]) -> int:
         return self._functions.setdefault(what_it_does(function), len(self._functions))
@@ -205,14 +219,25 @@ class Interned:
 
     def broken(self, shared: int, message: int) -> int:
         """Return the mask of the clauses that a message breaks beside a shared part."""
-        key = (shared, message)
+        key = (self._judged[shared], message)
         if key not in self._broken:
-            self._broken[key] = self.ask_broken(shared, message)
+            bare = self._judged_shareds[key[0]]
+            self._broken[key] = mask_of(broken_in_state(self.config, bare, self.messages[message]))
         return self._broken[key]
 
-    def ask_broken(self, shared: int, message: int) -> int:
-        """Return what `broken` returns, asking the model, and remembering nothing."""
-        return mask_of(broken_in_state(self.config, self.shareds[shared], self.messages[message]))
+    def broken_by(self, action: int, shared: int, message: int, shared_after: int, message_after: int) -> int:
+        """Return the mask of the clauses that a message breaks in a step."""
+        key = (action, self._judged[shared], message, self._judged[shared_after], message_after)
+        if key not in self._broken_by:
+            seen = Seen(
+                self.actions[action],
+                self._judged_shareds[key[1]],
+                self.messages[message],
+                self._judged_shareds[key[3]],
+                self.messages[message_after],
+            )
+            self._broken_by[key] = mask_of(broken_by_step(self.config, seen))
+        return self._broken_by[key]
 
     def broken_state(self, code: Code) -> int:
         """Return the mask of the clauses that any message of a state breaks."""

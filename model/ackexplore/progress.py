@@ -137,7 +137,7 @@ def _trace_of(space: StateSpace, edges: Sequence[Edge], start: int) -> Trace:
 
 def check_progress(result: Result, *, fairness: Sequence[Fairness] | None = None) -> list[ProgressFinding]:
     """Judge every property of a configuration on its graph; `ValueError` if the result has none or not all of it."""
-    if result.graph is None or result.space is None or not result.complete:
+    if result.space is None or not result.complete:
         raise ValueError("progress is judged on the whole graph: explore to the end, with the graph engine")
     space, groups = result.space, fairness_of(result.config) if fairness is None else fairness
     states = [space.state(node) for node in range(len(space))]
@@ -146,7 +146,7 @@ def check_progress(result: Result, *, fairness: Sequence[Fairness] | None = None
         triggers, goals = map(asked.trigger, states), map(asked.goal, states)
         holds = list(zip(triggers, goals, strict=True))
         lasso = find_lasso(
-            result.graph,
+            space.graph,
             trigger=lambda node, holds=holds: holds[node][0],  # type: ignore[misc]
             goal=lambda node, holds=holds: holds[node][1],  # type: ignore[misc]
             fairness=groups,

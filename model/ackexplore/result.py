@@ -9,9 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, TypeAlias
 
+import networkx as nx
 from attrs import field, frozen
 
 from ackmodel import Clause, Config, State
@@ -43,10 +46,14 @@ Watcher: TypeAlias = Callable[[Progress], None]
 
 @frozen(kw_only=True, eq=False)
 class StateSpace:
-    """Every state that was reached, by number: the nodes of the graph, 0 being the initial state."""
+    """Every state that was reached, by number: the nodes of the graph, 0 being the initial state.
+
+    The transitions are four columns: source, target, number of the action, actor (-1 in a broadcast).
+    """
 
     model: Interned = field(repr=False)
     codes: tuple[Code, ...] = field(repr=False)
+    columns: tuple[array[int], array[int], array[int], array[int]] = field(repr=False)
 
     def __len__(self) -> int:
         """The number of states."""
@@ -55,6 +62,20 @@ class StateSpace:
     def state(self, node: int) -> State:
         """Return the state of the model that a node stands for."""
         return self.model.decode(self.codes[node])
+
+    def edges(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Yield the transitions, in the order in which they were found: source, target, and action and actor."""
+        actions = self.model.actions
+        for source, target, action, actor in zip(*self.columns, strict=True):
+            yield source, target, {"action": actions[action], "actor": None if actor < 0 else actor}
+
+    @cached_property
+    def graph(self) -> nx.MultiDiGraph:
+        """The states and transitions as a graph; made when it is first asked for, since a verdict needs none."""
+        graph = nx.MultiDiGraph()
+        graph.add_nodes_from(range(len(self.codes)))
+        graph.add_edges_from(self.edges())
+        return graph
 
 
 @frozen(kw_only=True, eq=False)
@@ -82,8 +103,12 @@ class Result:
     hits: Mapping[str, int] = field(repr=False)
     reached: Mapping[str, int] = field(repr=False)
     model_calls: int
-    graph: Any = field(default=None, repr=False)
     space: StateSpace | None = field(default=None, repr=False)
+
+    @property
+    def graph(self) -> Any:
+        """The graph of what was explored; None if another engine than the graph engine did."""
+        return None if self.space is None else self.space.graph
 
     @property
     def holds(self) -> bool:

@@ -162,7 +162,7 @@ class StepTables:
             self._most[2] = max(self._most[2], self.outcomes.size - first_outcome)
         self.rows.append(first, self.local.size, first_pointer, some)
         self._most[0] = max(self._most[0], self.local.size - first)
-        broken = self.model.ask_broken(shared, message)
+        broken = self.model.broken(shared, message)
         self.any_broken = self.any_broken or bool(broken)
         self.row_broken.append(broken)
 
