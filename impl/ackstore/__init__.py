@@ -45,7 +45,7 @@ from ackstore.errors import (
 )
 from ackstore.identity import QueueId, Receipt
 from ackstore.recovery import Recovered, recover
-from ackstore.replies import Delivery, Reply, Stage
+from ackstore.replies import DeadLetter, Delivery, Reply, Stage
 from ackstore.runtime import Store
 from ackstore.runtime import Store as open
 from ackstore.stats import QueueStats, Recovery, Stats
@@ -56,6 +56,7 @@ __all__ = [
     "ConfigInvalid",
     "Core",
     "CountOutOfRange",
+    "DeadLetter",
     "Delivery",
     "DirectoryError",
     "DirectoryInUse",

@@ -145,6 +145,10 @@ class Acks:
     def failed(self, record: Record) -> None:
         """The ack was certainly not stored: the deliveries are as before."""
         record.queue.unsettle(record.entries)
+        self.refuse(record)
+
+    def refuse(self, record: Record) -> None:
+        """Tell everybody who waits that the record was certainly not stored."""
         waiters, record.waiters = record.waiters, None
         for operation, item, _ in waiters or ():
             self.operations.reply(operation, item, Reply.FAILED)

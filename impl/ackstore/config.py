@@ -36,6 +36,11 @@ def _whole(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
     return check
 
 
+def _count_or_none(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer of at least 1, or None for no limit")
+
+
 def _seconds(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a positive number of seconds")
@@ -80,6 +85,14 @@ class Config:
 
     max_batch: int = field(default=4096, validator=_whole(1))
     """Messages in one pop, and receipts in one `ack_many`, at most."""
+
+    max_attempts: int | None = field(default=None, validator=_count_or_none)
+    """How often a message is handed out, at most: when the last delivery's deadline passes it becomes a dead letter.
+    None for no limit.
+    """
+
+    max_dead: int = field(default=10_000, validator=_whole(1))
+    """Dead letters of one queue that are listed, at most; the oldest are forgotten, and only counted."""
 
     op_timeout: float = field(default=10.0, validator=_seconds)
     """An operation without an outcome after this long ends as UNKNOWN."""

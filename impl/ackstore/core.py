@@ -33,12 +33,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ackstore.acks import Acks
 from ackstore.config import Config
+from ackstore.deaths import Deaths
 from ackstore.directory import Directory
 from ackstore.effects import Effect, Result
+from ackstore.entries import generation_of
 from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
@@ -48,11 +50,13 @@ from ackstore.offsets import Offsets
 from ackstore.operations import Operation, Operations
 from ackstore.pops import Pops
 from ackstore.queues import Queue
-from ackstore.records import ACK
+from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET
 from ackstore.recovery import Recovered
+from ackstore.renewals import Renewals
 from ackstore.replay import replay
-from ackstore.replies import Reply, Stage
-from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
+from ackstore.replies import DeadLetter, Reply, Stage
+from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
+from ackstore.resets import Resets
 from ackstore.stats import Recovery, Stats
 
 #: No queue holds more messages than this: their offsets fit in a record.
@@ -70,6 +74,19 @@ class Barrier:
         """How many records had been submitted before it."""
         self.lsn: int | None = None
         """The last LSN before it; None while some of them are PENDING."""
+
+
+class Part(Protocol):
+    """What writes one kind of record."""
+
+    def cached(self, record: Record, prompt: bool, /) -> None:
+        """A record is CACHED; `prompt` says that this is enough for an answer."""
+
+    def failed(self, record: Record, /) -> None:
+        """A record was certainly not stored."""
+
+    def flushed(self, record: Record, /) -> None:
+        """A record is FLUSHED."""
 
 
 class Core:
@@ -120,21 +137,41 @@ class Core:
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
+        self.renewals = Renewals(self.acks)
+        self.deaths = Deaths(config, self.acks)
+        self.resets = Resets(self.acks)
+        self._parts: dict[int, Part] = {
+            CHECKPOINT: self.pops,
+            ACK: self.acks,
+            RENEW: self.renewals,
+            DEAD: self.deaths,
+            RESET: self.resets,
+        }
+        """Who writes which kind of record, and hears what becomes of it."""
         self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: self._publish,
-            Pop: self.pops.submit,
+            Pop: self._pop,
             Ack: self.acks.submit,
             AckMany: self.acks.submit_many,
+            Renew: self.renewals.submit,
+            Release: self.renewals.release,
+            Reset: self.resets.submit,
             Flush: self._flush,
             Close: self._close,
         }
-        if any(queue.committed for queue in self.queues.values()):
+        if any(queue.committed or queue.reset_at for queue in self.queues.values()):
             self.offsets.moved(now)  # read from a file not known to be on disk, or from the log alone
         self.log.pump()
 
     def _new_queue(self, queue: QueueId) -> Queue:
-        return self.queue_class(queue, commits_checkpoints=self.config.commit == "checkpoint")
+        config = self.config
+        return self.queue_class(
+            queue,
+            commits_checkpoints=config.commit == "checkpoint",
+            max_attempts=config.max_attempts,
+            max_dead=config.max_dead,
+        )
 
     # What the driver calls
 
@@ -168,6 +205,8 @@ class Core:
         if self.closed:
             return
         self.now = now
+        if self.closing is None and self.config.max_attempts is not None:
+            self.deaths.tick(now)
         self._progress(now)
         self.offsets.tick(now)
         self.operations.expire(now)
@@ -178,7 +217,9 @@ class Core:
         """When `tick` will next have something to do, if nothing else happens; None for never."""
         if self.closed:
             return None
-        times = self.flusher.due(), self.offsets.due(), self.operations.next_deadline()
+        times = [self.flusher.due(), self.offsets.due(), self.operations.next_deadline()]
+        if self.closing is None and self.config.max_attempts is not None:
+            times.append(self.deaths.due())
         return min((time for time in times if time is not None), default=None)
 
     def take_effects(self) -> list[tuple[int, Effect]]:
@@ -191,16 +232,22 @@ class Core:
         """How far the ack of the message that `receipt` names has come; None when it has none."""
         parsed = parse_receipt(receipt)
         queue = self.queues.get(parsed[0]) if parsed else None
-        if parsed is None or queue is None:
+        if parsed is None or queue is None or generation_of(parsed[3]) != queue.generation:
             return None
         offset = parsed[1]
         entry = queue.entries.get(offset)
         if offset < queue.floor or (entry is not None and entry.settled):
-            on_disk = offset < self.offsets.persisted.get(queue.token, 0)
+            offsets = self.offsets
+            on_disk = offset < offsets.persisted.get(queue.token, 0) and queue.reset_at <= offsets.persisted_lsn
             return Stage.COMMITTED if on_disk else Stage.FLUSHED
         if entry is None or entry.ack is None:
             return None
         return self._stage_of(entry.ack)
+
+    def dead_letters(self, queue: QueueId) -> tuple[DeadLetter, ...]:
+        """The dead letters of a queue, the oldest first; those beyond `Config.max_dead` are forgotten."""
+        found = self.queues.get(queue.token)
+        return () if found is None else tuple(found.dead.values())
 
     def _stage_of(self, record: Record) -> Stage:
         if not 0 < record.lsn <= self.log.last:
@@ -224,27 +271,34 @@ class Core:
         `reply-after-stage`)."""
         prompt = self.flusher.answers_when_cached()
         for record in records:
-            (self.acks if record.kind == ACK else self.pops).cached(record, prompt)
+            self._parts[record.kind].cached(record, prompt)
         if self.barriers:
             self._lift_barriers()
 
     def failed(self, records: list[Record]) -> None:
         """Records were certainly not stored (clause `reply-never-false`)."""
         for record in records:
-            (self.acks if record.kind == ACK else self.pops).failed(record)
+            self._parts[record.kind].failed(record)
         self._lift_barriers()
 
     def flushed(self, records: list[Record], now: float) -> None:
         """Records have become FLUSHED: only now may offsets move."""
         queues = {}
         for record in records:
-            (self.acks if record.kind == ACK else self.pops).flushed(record)
+            self._parts[record.kind].flushed(record)
             queues[record.queue.token] = record.queue
         for queue in queues.values():
             if queue.advance():
                 self.offsets.moved(now)
+        if self.resets.applied:
+            self.resets.applied = False
+            self.offsets.hasten(now)
         self.pops.open_gate()
         self._lift_barriers()
+
+    def persisted(self, lsn: int) -> None:
+        """The offset file on disk derives from all records up to `lsn`."""
+        self.resets.persisted(lsn)
 
     def log_stuck(self, now: float) -> None:
         """The log has no file to write to."""
@@ -266,6 +320,12 @@ class Core:
             queue = self.queues[token] = self._new_queue(request.queue)
         queue.publish(request.end)
         self.operations.end(self.operations.begin(op, deadline), Reply.OK)
+
+    def _pop(self, op: int, request: Pop, now: float, deadline: float) -> None:
+        queue = self.queues.get(request.queue.token)
+        if queue is not None and queue.ending:
+            self.deaths.look(queue, now)
+        self.pops.submit(op, request, now, deadline)
 
     def _flush(self, op: int, _request: Flush, _now: float, deadline: float) -> None:
         self.barriers.append(Barrier(self.operations.begin(op, deadline), self.log.submitted))

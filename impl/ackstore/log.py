@@ -49,6 +49,9 @@ class Host(Protocol):
     def flushed(self, records: list[Record], now: float) -> None:
         """Records have become FLUSHED."""
 
+    def persisted(self, lsn: int) -> None:
+        """The offset file on disk derives from all records up to `lsn`."""
+
     def log_stuck(self, now: float) -> None:
         """Records that have to be written again could not be."""
 
@@ -68,8 +71,12 @@ class Record:
         "lsn",
         "payload",
         "queue",
+        "value",
         "waiters",
     )
+
+    value: float
+    """The deadline that a RENEW gives, the time of a DEAD, the offset of a RESET; other kinds have none."""
 
     def __init__(self, kind: int, queue: Queue) -> None:
         self.kind = kind
@@ -78,7 +85,7 @@ class Record:
         self.claims: Sequence[Claim] = ()
         """What a CHECKPOINT hands out."""
         self.entries: Sequence[Entry] = ()
-        """What an ACK settles."""
+        """What an ACK or DEAD settles, or a RENEW renews."""
         self.waiters: list[tuple[Operation, int, Reply]] | None = None
         """Operations to resolve at the stage they were promised: which item, and the reply if all
         goes well. None when nobody waits any more."""

@@ -67,6 +67,8 @@ class Offsets:
         self.overdue_at: float | None = None
         self.hurry = False
         """Write as soon as possible: the store is closing."""
+        self.urgent = False
+        """Write as soon as possible, once: somebody waits for it."""
         self.failed_in_row = 0
         self.retry_at: float | None = None
         self.writes = 0
@@ -76,6 +78,11 @@ class Offsets:
         """Some queue's offset has moved."""
         if self.dirty_since is None:
             self.dirty_since = now
+
+    def hasten(self, now: float) -> None:
+        """Somebody waits for an offset file that derives from all that is FLUSHED now."""
+        self.moved(now)
+        self.urgent = True
 
     @property
     def dirty(self) -> bool:
@@ -92,7 +99,7 @@ class Offsets:
             return None
         if self.retry_at is not None:
             return self.retry_at
-        return self.dirty_since if self.hurry else self.dirty_since + self.config.offset_interval
+        return self.dirty_since if self.hurry or self.urgent else self.dirty_since + self.config.offset_interval
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -113,6 +120,7 @@ class Offsets:
         self.attempt += 1
         self.dirty_since = None
         self.retry_at = None
+        self.urgent = False
         self.suspect = False
         self.taken_lsn = self.log.flushed
         self.taken = self.offsets_to_write()
@@ -161,6 +169,7 @@ class Offsets:
         self.writes += 1
         self.persisted = self.taken
         self.persisted_lsn = self.taken_lsn
+        self.host.persisted(self.persisted_lsn)
 
     def fail(self, now: float) -> None:
         """Begin again later."""

@@ -1,7 +1,10 @@
-"""What the two kinds of record say.
+"""What the kinds of record say.
 
     CHECKPOINT  queue | deadline f64 | epoch u64 | (offset u64, attempt u32) for each message
     ACK         queue | (offset u64, attempt u32, epoch u64) for each delivery
+    RENEW       as CHECKPOINT: the new deadline
+    DEAD        as CHECKPOINT, with the time of death for a deadline
+    RESET       queue | offset u64 | generation u64
 
 `queue` is a u16 length and the queue's name in ASCII (`QueueId.token`). Every record names its
 queue in full and every ack its delivery in full, so that no record needs another to be understood.
@@ -20,6 +23,7 @@ _LENGTH = struct.Struct("<H")
 _TERMS = struct.Struct("<dQ")
 _MESSAGE = struct.Struct("<QI")
 _DELIVERY = struct.Struct("<QIQ")
+_RESET = struct.Struct("<QQ")
 
 _delivery = _DELIVERY.pack
 
@@ -30,7 +34,7 @@ def queue_prefix(token: str) -> bytes:
 
 
 def encode_checkpoint(prefix: bytes, deadline: float, epoch: int, messages: Iterable[tuple[int, int]]) -> bytes:
-    """A CHECKPOINT's payload; `messages` are (offset, attempt)."""
+    """The payload of a CHECKPOINT, RENEW or DEAD; `messages` are (offset, attempt)."""
     items = b"".join([_MESSAGE.pack(offset, attempt) for offset, attempt in messages])
     return prefix + _TERMS.pack(deadline, epoch) + items
 
@@ -45,6 +49,11 @@ def encode_one_ack(prefix: bytes, offset: int, attempt: int, epoch: int) -> byte
     return prefix + _delivery(offset, attempt, epoch)
 
 
+def encode_reset(prefix: bytes, offset: int, generation: int) -> bytes:
+    """A RESET's payload: where the consumer begins again, and how many resets there are with this one."""
+    return prefix + _RESET.pack(offset, generation)
+
+
 def _token(payload: bytes) -> tuple[str, int]:
     (length,) = _LENGTH.unpack_from(payload)
     end = _LENGTH.size + length
@@ -52,7 +61,7 @@ def _token(payload: bytes) -> tuple[str, int]:
 
 
 def decode_checkpoint(payload: bytes) -> tuple[str, float, int, list[tuple[int, int]]]:
-    """A CHECKPOINT's queue token, deadline, epoch, and messages as (offset, attempt)."""
+    """The queue token, deadline, epoch, and messages as (offset, attempt) of a CHECKPOINT, RENEW or DEAD."""
     token, at = _token(payload)
     deadline, epoch = _TERMS.unpack_from(payload, at)
     return token, deadline, epoch, list(_MESSAGE.iter_unpack(payload[at + _TERMS.size :]))
@@ -62,3 +71,10 @@ def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int, int]]]:
     """An ACK's queue token, and its deliveries as (offset, attempt, epoch)."""
     token, at = _token(payload)
     return token, list(_DELIVERY.iter_unpack(payload[at:]))
+
+
+def decode_reset(payload: bytes) -> tuple[str, int, int]:
+    """A RESET's queue token, offset and generation."""
+    token, at = _token(payload)
+    offset, generation = _RESET.unpack_from(payload, at)
+    return token, offset, generation

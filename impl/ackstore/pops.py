@@ -8,6 +8,7 @@ be given again, with equal receipts for different deliveries (clause `receipt-is
 from __future__ import annotations
 
 from ackstore.config import Config
+from ackstore.entries import epoch_of
 from ackstore.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown
 from ackstore.flusher import Flusher
 from ackstore.identity import receipt_text
@@ -21,6 +22,15 @@ from ackstore.requests import Pop
 
 #: The longest time a message can be invisible, in seconds: ten years.
 MAX_INVISIBLE = 10 * 365 * 86400.0
+
+
+def check_invisible(seconds: float) -> None:
+    """Raise `DurationOutOfRange` for what is no time that a message can be invisible."""
+    if type(seconds) not in (int, float) or not 0 < seconds <= MAX_INVISIBLE:
+        raise DurationOutOfRange(
+            f"a message cannot be invisible for {seconds!r} seconds: "
+            f"give a number above 0, and at most {MAX_INVISIBLE:.0f}"
+        )
 
 
 class Pops:
@@ -47,12 +57,7 @@ class Pops:
         most = self.config.max_batch
         if type(request.count) is not int or not 1 <= request.count <= most:
             raise CountOutOfRange(f"cannot pop {request.count!r} messages: ask for 1 to {most}")
-        seconds = request.invisible
-        if type(seconds) not in (int, float) or not 0 < seconds <= MAX_INVISIBLE:
-            raise DurationOutOfRange(
-                f"a message cannot be invisible for {seconds!r} seconds: "
-                f"give a number above 0, and at most {MAX_INVISIBLE:.0f}"
-            )
+        check_invisible(request.invisible)
         if request.queue.token not in self.queues:
             raise QueueUnknown(
                 f"queue {request.queue} holds no messages: publish some first, "
@@ -65,15 +70,16 @@ class Pops:
         queue = self.queues[request.queue.token]
         operation = self.operations.begin(op, deadline)
         operation.deliveries = ()
-        if self.flusher.refuses():
+        if self.flusher.refuses() or queue.resetting is not None:
             self.operations.end(operation, Reply.BUSY)
             return
         until = now + request.invisible
+        epoch = epoch_of(queue.generation, self.log.epoch)
         claims = queue.claim(
             request.count,
             now=now,
             deadline=until,
-            epoch=self.log.epoch,
+            epoch=epoch,
             limit=self.config.max_outstanding,
         )
         if not claims:
@@ -86,7 +92,7 @@ class Pops:
         record.payload = encode_checkpoint(
             queue.prefix,
             until,
-            self.log.epoch,
+            epoch,
             [(claim.entry.offset, claim.entry.attempt) for claim in claims],
         )
         self.log.append(record)

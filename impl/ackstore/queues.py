@@ -8,7 +8,10 @@ No I/O and no clock: `Core` tells a queue what was asked, and later what became 
 - While a record is on its way the message is in transition: a checkpoint being written cannot
   expire or be acked, and a message whose ack is on its way is not handed out again. If the record
   fails the message goes back to where it was, timer included.
-- A deadline of d means: an ack at d is late, and a pop at d gets the message again.
+- A deadline of d means: an ack at d is late, and a pop at d gets the message again. At the last attempt's deadline
+  nobody gets it: it is *exhausted*, and buried by a DEAD record, which settles it like an ack.
+- A reset begins a new *generation*: what came before it does not count. It is on its way until it is FLUSHED, and
+  until then nothing is handed out or settled.
 
 >>> queue = Queue(QueueId.parse("orders"), commits_checkpoints=False)
 >>> queue.publish(2)
@@ -27,95 +30,82 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from ackstore.entries import Claim, Entry, epoch_of, generation_of, open_of
 from ackstore.identity import QueueId
 from ackstore.payloads import queue_prefix
-from ackstore.replies import Reply
+from ackstore.replies import DeadLetter, Reply
 from ackstore.stats import QueueStats
 
 if TYPE_CHECKING:
     from ackstore.log import Record
 
+__all__ = ["Claim", "Entry", "Queue"]
+
 #: Deadlines of settled messages are swept out of the heap when they outnumber the entries by this.
 SPARE_TIMERS = 1024
 
 
-class Entry:
-    """A message that was handed out and is not yet below the floor."""
-
-    __slots__ = (
-        "ack",
-        "attempt",
-        "deadline",
-        "epoch",
-        "moving",
-        "offset",
-        "saved",
-        "settled",
-        "timed",
-    )
-
-    def __init__(self, offset: int, attempt: int, epoch: int, deadline: float) -> None:
-        self.offset = offset
-        self.attempt = attempt
-        """Which delivery this is, from 1."""
-        self.epoch = epoch
-        """Which open of the store handed it out."""
-        self.deadline = deadline
-        self.moving = True
-        """The checkpoint of this delivery is not CACHED yet."""
-        self.timed = False
-        """The heap of deadlines holds this delivery's."""
-        self.saved = False
-        """Some checkpoint of this message is FLUSHED: it can be handed out again after power
-        loss."""
-        self.ack: Record | None = None
-        """The ack on its way; None before, and after it is FLUSHED or has failed."""
-        self.settled = False
-        """The ack is FLUSHED."""
-
-
-@frozen
-class Claim:
-    """A message taken for a delivery, and the delivery before it (None: it was new or free)."""
-
-    entry: Entry
-    before: tuple[int, int, float] | None
-    """Attempt, epoch and deadline."""
-
-
 class Queue:
-    """The state of one queue. `commits_checkpoints` is the policy `Config.commit`."""
+    """The state of one queue. `commits_checkpoints` is the policy `Config.commit`; the limits are those of `Config`."""
 
     __slots__ = (
         "commits_checkpoints",
         "committed",
+        "dead",
         "end",
+        "ending",
         "entries",
         "expiring",
         "floor",
+        "forgotten",
         "free",
+        "generation",
         "id",
+        "max_attempts",
+        "max_dead",
         "next_new",
         "prefix",
+        "reset_at",
+        "resetting",
         "token",
     )
 
-    def __init__(self, queue: QueueId, *, commits_checkpoints: bool) -> None:
+    def __init__(
+        self,
+        queue: QueueId,
+        *,
+        commits_checkpoints: bool,
+        max_attempts: int | None = None,
+        max_dead: int = 10_000,
+    ) -> None:
         self.id = queue
         self.token = queue.token
         self.prefix = queue_prefix(self.token)
         self.commits_checkpoints = commits_checkpoints
+        self.max_attempts = max_attempts
+        self.max_dead = max_dead
         self.end = 0
         self.next_new = 0
         self.floor = 0
         self.committed = 0
         self.entries: dict[int, Entry] = {}
         self.expiring: list[tuple[float, int]] = []
-        """Heap of (deadline, offset). An item counts only while it agrees with its entry."""
+        """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
+        entry."""
+        self.ending: list[tuple[float, int]] = []
+        """The same for last attempts."""
         self.free: list[int] = []
         """Heap of offsets."""
+        self.dead: dict[int, DeadLetter] = {}
+        """Messages whose attempts were exhausted, by offset, oldest first; the DEAD records are FLUSHED."""
+        self.forgotten = 0
+        """How many dead letters were dropped from the list because of its limit."""
+        self.generation = 0
+        """How many resets there were."""
+        self.resetting: Record | None = None
+        """The RESET on its way."""
+        self.reset_at = 0
+        """LSN of the last RESET that counts."""
 
     def publish(self, end: int) -> None:
         """Messages 0 to `end` - 1 exist."""
@@ -135,7 +125,7 @@ class Queue:
             if entry is None or entry.deadline != due:
                 continue
             entry.timed = False
-            if self._may_return(entry):
+            if entry.may_return():
                 claims.append(Claim(entry, (entry.attempt, entry.epoch, entry.deadline)))
                 entry.attempt += 1
                 entry.epoch = epoch
@@ -150,15 +140,27 @@ class Queue:
             claims.append(Claim(entry, None))
         return claims
 
-    @staticmethod
-    def _may_return(entry: Entry) -> bool:
-        return entry.ack is None and not entry.settled and not entry.moving
+    def exhausted(self, now: float, most: int) -> list[Entry]:
+        """Up to `most` messages whose last attempt's deadline has passed. Each is named once, until `unsettle`."""
+        found: list[Entry] = []
+        while len(found) < most and self.ending and self.ending[0][0] <= now:
+            due, offset = heappop(self.ending)
+            entry = self.entries.get(offset)
+            if entry is not None and entry.deadline == due:
+                entry.timed = False
+                if entry.may_return():
+                    found.append(entry)
+        return found
 
     def _time(self, entry: Entry) -> None:
-        """See that the entry's deadline is in the heap, once."""
+        """See that the entry's deadline is in its heap, once."""
         if not entry.timed:
             entry.timed = True
-            heappush(self.expiring, (entry.deadline, entry.offset))
+            heappush(self._timers(entry), (entry.deadline, entry.offset))
+
+    def _timers(self, entry: Entry) -> list[tuple[float, int]]:
+        last = self.max_attempts is not None and entry.attempt >= self.max_attempts
+        return self.ending if last else self.expiring
 
     def has_new(self) -> bool:
         """Whether a message could be handed out for the first time."""
@@ -187,28 +189,52 @@ class Queue:
         for claim in claims:
             claim.entry.saved = True
 
+    def renewed(self, entries: Iterable[Entry], deadline: float) -> None:
+        """A RENEW is CACHED: the deliveries' time runs anew."""
+        for entry in entries:
+            entry.renewing = False
+            entry.deadline = deadline
+            entry.timed = False  # what the heap holds of it agrees no more
+            self._time(entry)
+        self._sweep()
+
+    def unrenew(self, entries: Iterable[Entry]) -> None:
+        """A RENEW was not stored: the old deadline holds."""
+        for entry in entries:
+            entry.renewing = False
+            self._time(entry)
+
     # Settling
 
     def judge(self, offset: int, attempt: int, epoch: int, now: float, current: int) -> Entry | Reply:
-        """What an ack of this delivery means at `now`: its entry to settle, or the reply.
+        """What an ack, renewal or release of this delivery means at `now`: its entry to change, or the reply.
 
-        The entry may have an ack on its way already. `current` is the store's own epoch. A receipt
-        of an earlier epoch that fits nothing is EXPIRED, not INVALID: the store may well have
+        The entry may have an ack on its way already. `current` is the store's own open. A receipt
+        of an earlier one that fits nothing is EXPIRED, not INVALID: the store may well have
         issued it, and power loss eaten the checkpoint.
         """
-        if offset < self.floor:
-            return Reply.SETTLED
         entry = self.entries.get(offset)
-        if entry is None:
-            return Reply.EXPIRED if epoch < current else Reply.INVALID
-        if entry.settled:
-            return Reply.SETTLED
-        if entry.attempt != attempt or entry.epoch != epoch or entry.moving:
-            issued = epoch < current or (epoch == current and attempt < entry.attempt)
-            return Reply.EXPIRED if issued else Reply.INVALID
-        if entry.ack is None and entry.deadline <= now:
-            return Reply.EXPIRED
+        if entry is None or entry.attempt != attempt or entry.epoch != epoch or entry.moving or entry.settled:
+            return self._judge_other(entry, offset, attempt, epoch, current)
+        if entry.ack is None:
+            if entry.renewing:
+                return Reply.BUSY  # whether it is late is not decided yet
+            if entry.deadline <= now:
+                return Reply.EXPIRED
+            if self.resetting is not None:
+                return Reply.BUSY
         return entry
+
+    def _judge_other(self, entry: Entry | None, offset: int, attempt: int, epoch: int, current: int) -> Reply:
+        """The reply to a receipt that is not the current delivery's."""
+        newest = epoch_of(self.generation, current)
+        earlier = epoch < newest or open_of(epoch) < current
+        if generation_of(epoch) != self.generation:
+            return Reply.EXPIRED if earlier else Reply.INVALID
+        if offset < self.floor or (entry is not None and entry.settled):
+            return Reply.SETTLED
+        issued = earlier or (entry is not None and epoch == newest and attempt < entry.attempt)
+        return Reply.EXPIRED if issued else Reply.INVALID
 
     def unsettle(self, entries: Iterable[Entry]) -> None:
         """The ack of `entries` was not stored: they are delivered as before, timer included."""
@@ -222,6 +248,28 @@ class Queue:
             entry.ack = None
             entry.settled = True
 
+    def bury(self, entries: Iterable[Entry], when: float) -> None:
+        """The DEAD record of `entries` is FLUSHED."""
+        for entry in entries:
+            self.add_dead(DeadLetter(entry.offset, entry.attempt, when))
+        self.settle(entries)
+
+    def add_dead(self, letter: DeadLetter) -> None:
+        """Note a dead letter, and forget the oldest beyond the limit."""
+        self.dead[letter.offset] = letter
+        while len(self.dead) > self.max_dead:
+            del self.dead[next(iter(self.dead))]
+            self.forgotten += 1
+
+    def reset(self, offset: int, generation: int, lsn: int) -> None:
+        """The RESET is FLUSHED: messages below `offset` are settled, the others as if never handed out."""
+        self.generation, self.reset_at, self.resetting = generation, lsn, None
+        self.floor = self.committed = self.next_new = offset
+        self.end = max(self.end, offset)
+        self.entries.clear()
+        self.dead = {at: letter for at, letter in self.dead.items() if at < offset}
+        self.replayed()
+
     def advance(self) -> bool:
         """Move the floor and the consumer offset as far as FLUSHED records allow; True if the
         offset moved (clauses `commit-is-safe`, `commit-is-monotone`, `commit-progresses`).
@@ -232,8 +280,7 @@ class Queue:
             del entries[floor]
             floor += 1
         self.floor = floor
-        if len(self.expiring) > 2 * len(entries) + SPARE_TIMERS:
-            self._restart_timers()
+        self._sweep()
         before = self.committed
         self.committed = max(before, floor, self.safe() if self.commits_checkpoints else 0)
         return self.committed > before
@@ -249,7 +296,7 @@ class Queue:
     # Recovery
 
     def replay_checkpoint(self, messages: Iterable[tuple[int, int]], *, deadline: float, epoch: int) -> list[Claim]:
-        """Take over a CHECKPOINT that recovery read."""
+        """Take over a CHECKPOINT, or a RENEW, that recovery read. Each says all there is to say of its deliveries."""
         claims = []
         for offset, attempt in messages:
             entry = self.entries.get(offset)
@@ -277,6 +324,16 @@ class Queue:
             entries.append(entry)
         return entries
 
+    def replay_dead(self, messages: Iterable[tuple[int, int]], *, when: float, epoch: int, proved: bool) -> list[Entry]:
+        """Take over a DEAD that recovery read: what it settles; it counts at once if it is `proved`."""
+        messages = list(messages)
+        entries = self.replay_ack([(offset, attempt, epoch) for offset, attempt in messages])
+        if proved:
+            for offset, attempt in messages:
+                self.add_dead(DeadLetter(offset, attempt, when))
+            self.settle(entries)
+        return entries
+
     def replayed(self) -> None:
         """Recovery is over: start the timers, and find the messages in nobody's hands."""
         self._restart_timers()
@@ -284,13 +341,18 @@ class Queue:
 
     def _restart_timers(self) -> None:
         """Rebuild the heap of deadlines without those of settled messages."""
-        timed = [entry for entry in self.entries.values() if self._may_return(entry)]
+        self.expiring, self.ending = [], []
         for entry in self.entries.values():
-            entry.timed = False
-        for entry in timed:
-            entry.timed = True
-        self.expiring = [(entry.deadline, entry.offset) for entry in timed]
+            entry.timed = entry.may_return()
+            if entry.timed:
+                self._timers(entry).append((entry.deadline, entry.offset))
         heapify(self.expiring)
+        heapify(self.ending)
+
+    def _sweep(self) -> None:
+        """Rebuild the heaps when most of what they hold does not count."""
+        if len(self.expiring) + len(self.ending) > 2 * len(self.entries) + SPARE_TIMERS:
+            self._restart_timers()
 
     def stats(self, persisted: int) -> QueueStats:
         """Counted anew each time, so that no counter can drift."""
@@ -306,4 +368,5 @@ class Queue:
             acking=acking,
             settled=settled,
             free=len(self.free),
+            dead=len(self.dead) + self.forgotten,
         )

@@ -47,6 +47,12 @@ CHECKPOINT = 1
 """Kind of record: messages were handed out, until a deadline."""
 ACK = 2
 """Kind of record: deliveries were settled."""
+RENEW = 3
+"""Kind of record: deliveries have another deadline."""
+DEAD = 4
+"""Kind of record: messages are settled because their attempts are exhausted."""
+RESET = 5
+"""Kind of record: the consumer begins again at an offset, and nothing of the queue before this counts."""
 
 _VERSION = struct.Struct("<8sI")
 _HEADER = struct.Struct("<8sI7Q")

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from ackstore.errors import FutureFormat, OffsetsAheadOfLog
 from ackstore.identity import QueueId, parse_token
 from ackstore.log import Record
-from ackstore.payloads import decode_ack, decode_checkpoint
+from ackstore.payloads import decode_ack, decode_checkpoint, decode_reset
 from ackstore.queues import Queue
-from ackstore.records import ACK, CHECKPOINT
+from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET
 from ackstore.recovery import OFFSETS, Recovered
 
 
@@ -39,8 +39,12 @@ def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple
         if kind == ACK:
             token, deliveries = decode_ack(payload)
             record = _replay_ack(queue_of(token), deliveries, proved)
-        elif kind == CHECKPOINT:
-            record = _replay_checkpoint(payload, queue_of, proved)
+        elif kind in (CHECKPOINT, RENEW):
+            record = _replay_checkpoint(kind, payload, queue_of, proved)
+        elif kind == DEAD:
+            record = _replay_dead(payload, queue_of, proved)
+        elif kind == RESET:
+            record = _replay_reset(payload, queue_of, proved, lsn)
         else:
             raise FutureFormat(
                 f"record {lsn} is of kind {kind}, which this release does not know: "
@@ -70,15 +74,41 @@ def _replay_ack(queue: Queue, deliveries: list[tuple[int, int, int]], proved: bo
     return None
 
 
-def _replay_checkpoint(payload: bytes, queue_of: Callable[[str], Queue], proved: bool) -> Record | None:
+def _replay_checkpoint(kind: int, payload: bytes, queue_of: Callable[[str], Queue], proved: bool) -> Record | None:
     token, deadline, epoch, messages = decode_checkpoint(payload)
     queue = queue_of(token)
     claims = queue.replay_checkpoint(messages, deadline=deadline, epoch=epoch)
     if proved:
         queue.saved(claims)
         return None
-    record = Record(CHECKPOINT, queue)
+    record = Record(kind, queue)
     record.claims = claims
+    record.entries = [claim.entry for claim in claims] if kind == RENEW else ()
+    return record
+
+
+def _replay_dead(payload: bytes, queue_of: Callable[[str], Queue], proved: bool) -> Record | None:
+    token, when, epoch, messages = decode_checkpoint(payload)
+    queue = queue_of(token)
+    entries = queue.replay_dead(messages, when=when, epoch=epoch, proved=proved)
+    if proved:
+        return None
+    record = Record(DEAD, queue)
+    record.entries, record.value = entries, when
+    for entry in entries:
+        entry.ack = record
+    return record
+
+
+def _replay_reset(payload: bytes, queue_of: Callable[[str], Queue], proved: bool, lsn: int) -> Record | None:
+    """A RESET that is not proved is on its way, and no later record of its queue can be there."""
+    token, offset, generation = decode_reset(payload)
+    queue = queue_of(token)
+    if proved:
+        queue.reset(offset, generation, lsn)
+        return None
+    record = queue.resetting = Record(RESET, queue)
+    record.value = offset
     return record
 
 
@@ -86,6 +116,8 @@ def _take_offsets(recovered: Recovered, queues: dict[str, Queue]) -> None:
     """Go on from the offsets in the offset file, once the log is seen to justify them."""
     for token, offset in recovered.offsets.committed.items():
         queue = queues.get(token)
+        if queue is not None and queue.reset_at > recovered.offsets.flushed:
+            continue  # the file is from before the reset
         safe = 0 if queue is None else queue.safe()
         if queue is None or safe < offset:
             raise OffsetsAheadOfLog(

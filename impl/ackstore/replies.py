@@ -72,3 +72,14 @@ class Delivery:
     attempt: int
     receipt: str
     deadline: float
+
+
+@frozen
+class DeadLetter:
+    """One message that nobody settled in the attempts allowed: it was handed out `attempts` times, and given up at
+    `when` (wall clock, seconds).
+    """
+
+    offset: int
+    attempts: int
+    when: float

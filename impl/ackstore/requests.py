@@ -63,6 +63,29 @@ class AckMany:
 
 
 @frozen
+class Renew:
+    """Give the delivery that `receipt` names `invisible` seconds from now. The receipt stays current."""
+
+    receipt: str
+    invisible: float = 30.0
+
+
+@frozen
+class Release:
+    """Give the delivery back: the message can be handed out again at once. The attempt stays counted."""
+
+    receipt: str
+
+
+@frozen
+class Reset:
+    """Begin again at `offset`: messages below it are settled, the others as if never handed out."""
+
+    queue: QueueId = field(converter=_queue)
+    offset: int
+
+
+@frozen
 class Flush:
     """A barrier: OK once everything submitted before it is FLUSHED."""
 
@@ -72,4 +95,4 @@ class Close:
     """Refuse what comes later, flush, persist the offsets, end."""
 
 
-Request = Publish | Pop | Ack | AckMany | Flush | Close
+Request = Publish | Pop | Ack | AckMany | Renew | Release | Reset | Flush | Close

@@ -42,8 +42,8 @@ from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, prepare
 from ackstore.identity import QueueId
 from ackstore.lane import Lane
 from ackstore.recovery import OFFSETS_TMP, recover
-from ackstore.replies import Delivery, Reply
-from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
+from ackstore.replies import DeadLetter, Delivery, Reply
+from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
 from ackstore.stats import Stats
 from ackstore.threads import Workers, call_back
 
@@ -169,6 +169,34 @@ class Store:
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Settle several deliveries; one reply for each receipt, in order."""
         return cast("list[Reply]", list(self._call(AckMany(receipts), timeout).value or ()))
+
+    def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
+        """Give the delivery that `receipt` names `invisible` seconds from now; the receipt stays current.
+
+        The reply is as for `ack`. Raises `DurationOutOfRange`.
+        """
+        return self._call(Renew(receipt, invisible), timeout).reply
+
+    def release(self, receipt: str, timeout: float | None = None) -> Reply:
+        """Give a delivery back: somebody else can have the message at once. The attempt stays counted, and the reply
+        is as for `ack`."""
+        return self._call(Release(receipt), timeout).reply
+
+    def reset(self, queue: QueueId | str, offset: int, timeout: float | None = None) -> Reply:
+        """Begin again at `offset`: messages below it are settled, the others as if never handed out; every receipt
+        that was given for the queue is EXPIRED.
+
+        OK once it is FLUSHED and the offset file on disk says so, in every mode: a reset sticks.
+        Raises `QueueUnknown`, `CountOutOfRange`.
+        """
+        return self._call(Reset(queue, offset), timeout).reply
+
+    def dead(self, queue: QueueId | str) -> list[DeadLetter]:
+        """The messages of `queue` that nobody settled in `Config.max_attempts` deliveries, the oldest first; of more
+        than `Config.max_dead` only the latest. Empty for a queue that is not known."""
+        parsed = queue if isinstance(queue, QueueId) else QueueId.parse(queue)
+        with self._lock:
+            return list(self._core.dead_letters(parsed))
 
     def flush(self, timeout: float | None = None) -> Reply:
         """Wait until everything submitted before is FLUSHED: OK, or UNKNOWN after `timeout`."""

@@ -39,6 +39,8 @@ class QueueStats:
     """Acked and FLUSHED, above the floor."""
     free: int
     """Below `next_new`, but in nobody's hands: their checkpoint was never stored."""
+    dead: int = 0
+    """Dead letters: settled because their attempts were exhausted."""
 
 
 @frozen(kw_only=True)

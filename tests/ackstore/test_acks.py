@@ -9,7 +9,7 @@ import pytest
 from ackstore import Reply, Stage
 from ackstore.effects import Create, Failed, Sync, SyncDir, Write
 from ackstore.identity import QueueId, Receipt
-from ackstore.requests import Ack, AckMany, Pop, Publish
+from ackstore.requests import Ack, AckMany, Pop, Publish, Renew
 
 
 def test_async_ack_is_answered_when_cached_and_durable_when_flushed(popped: Any) -> None:
@@ -411,3 +411,65 @@ def test_timers_of_settled_messages_do_not_pile_up(drive: Any) -> None:
         store.flush()
         store.settle()
     assert len(store.core.queues["q/default/0"].expiring) < 3000
+
+
+class TestMixedBatches:
+    def test_every_kind_of_reply_item_by_item(self, popped: Any) -> None:
+        store, receipts = popped(5)
+        store.ack(receipts[0])
+        store.rest(1.0)  # settled
+        store.wait(20.0)
+        store.submit(Renew(receipts[4], 100.0))
+        store.submit(Renew(receipts[3], 100.0))
+        store.settle().wait(10.0)
+        (again,) = store.pop(1)
+        assert (again.offset, again.attempt) == (1, 2)
+        store.submit(Renew(again.receipt, 50.0))  # on its way
+        batch = [
+            receipts[4],
+            receipts[0],
+            receipts[1],
+            "no receipt",
+            receipts[4],
+            receipts[2],
+            again.receipt,
+            receipts[3],
+        ]
+        op = store.ack_many(*batch)
+        store.settle()
+        assert list(store.answers[op].value) == [
+            Reply.OK,
+            Reply.SETTLED,
+            Reply.EXPIRED,  # superseded
+            Reply.INVALID,
+            Reply.SETTLED,  # a duplicate within the batch
+            Reply.EXPIRED,  # late
+            Reply.BUSY,  # in transition
+            Reply.OK,
+        ]
+        store.flush()
+        store.settle()
+        queue = store.stats.queues[QueueId("q")]
+        assert (queue.settled, queue.floor, queue.delivered) == (2, 1, 2)
+
+    def test_a_write_that_fails_concerns_only_what_was_to_be_written(self, popped: Any) -> None:
+        store, receipts = popped(3)
+        store.ack(receipts[0])
+        store.rest(1.0)
+        op = store.ack_many(receipts[1], receipts[0], "no receipt", receipts[1])
+        store.finish(Write, Failed(28))
+        assert list(store.answers[op].value) == [Reply.FAILED, Reply.SETTLED, Reply.INVALID, Reply.FAILED]
+
+    def test_several_queues_in_one_batch(self, drive: Any) -> None:
+        store = drive().settle()
+        for queue in ("a", "b"):
+            store.publish(2, queue)
+        receipts = [each.receipt for queue in ("a", "b") for each in store.pop(2, queue=queue)]
+        written = store.stats.written
+        op = store.ack_many(receipts[2], receipts[0], receipts[3])
+        store.settle()
+        assert list(store.answers[op].value) == [Reply.OK] * 3
+        assert store.stats.written == written + 2  # one record a queue
+        store.flush()
+        store.settle()
+        assert (store.committed("a"), store.committed("b")) == (1, 2)

@@ -1,8 +1,8 @@
 """Random schedules: every operation, failure and crash, in any order; the promises hold throughout.
 
 The promises are the table of the contract: what was answered OK survives a process crash, what was
-told to be durable survives power loss, what was never acked comes back, and a consumer offset that
-was on disk never goes back.
+told to be durable survives power loss, what was never acked comes back or is a dead letter, nothing comes back before
+its deadline, and a consumer offset that was on disk never goes back but by a reset.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import pytest
 from ackstore import Core, Reply
 from ackstore.effects import DONE, Failed, Write
 from ackstore.flusher import Flusher
-from ackstore.identity import receipt_text
+from ackstore.identity import QueueId, receipt_text
 from ackstore.log import Log
-from ackstore.requests import Ack, AckMany, Pop
+from ackstore.requests import Ack, AckMany, Pop, Release, Renew, Reset
 
 MESSAGES = 40
+Q = QueueId("q")
 
 
 class Run:
@@ -37,6 +38,7 @@ class Run:
             degrade_after=2,
             max_sync_failures=4,
             max_unflushed_records=self.pick.choice([6, 1000]),
+            max_attempts=self.pick.choice([None, 3]),
             seed=seed,
         )
         self.store.publish(MESSAGES)
@@ -51,17 +53,25 @@ class Run:
         """Told to be durable: must survive power loss."""
         self.barriers: dict[int, set[int]] = {}
         self.pops: set[int] = set()
+        self.invisible: dict[int, float] = {}
+        self.renewing: dict[int, tuple[int, float]] = {}
+        """Renewals by operation: message and new deadline."""
+        self.until: dict[int, float] = {}
+        """Before when no message may come back, as long as the store does not crash."""
         self.persisted = 0
 
     def step(self) -> None:
         choices = [self.pop, self.batch, self.flush, self.wait, self.wait]
+        choices += [self.renew, self.renew, self.release, self.reset]
         choices += [self.ack] * 4 + [self.finish] * 9 + [self.fail] * 2
         self.pick.choice(choices)()
         self.look()
 
     def pop(self) -> None:
         count, invisible = self.pick.randint(1, 4), self.pick.choice([3.0, 60.0, 60.0])
-        self.pops.add(self.store.submit(Pop("q", count, invisible)))
+        op = self.store.submit(Pop("q", count, invisible))
+        self.pops.add(op)
+        self.invisible[op] = invisible
 
     def some_receipts(self, count: int) -> list[str]:
         return [self.pick.choice(list(self.held)) for _ in range(count)] if self.held else []
@@ -78,6 +88,42 @@ class Run:
     def ask(self, op: int, receipts: list[str]) -> None:
         self.asked[op] = [(self.held[receipt][0], receipt) for receipt in receipts]
         self.ever_asked |= {message for message, _ in self.asked[op]}
+
+    def renew(self) -> None:
+        for receipt in self.some_receipts(1):
+            seconds = self.pick.choice([3.0, 60.0])
+            message, until = self.held[receipt][0], self.store.now + seconds
+            self.until[message] = min(self.until.get(message, 0.0), until)  # either may come to hold
+            self.renewing[self.store.submit(Renew(receipt, seconds))] = (message, until)
+
+    def release(self) -> None:
+        for receipt in self.some_receipts(1):
+            message = self.held[receipt][0]
+            self.until.pop(message, None)
+            self.renewing = {op: each for op, each in self.renewing.items() if each[0] != message}
+            self.store.submit(Release(receipt))
+
+    def reset(self) -> None:
+        """Seldom, and on a disk that works: what came before does not count any more."""
+        if self.pick.random() < 0.9:
+            return
+        self.store.rest(8.0)
+        self.look()
+        (queue,) = self.store.stats.queues.values()
+        offset = self.pick.choice([0, queue.floor, self.pick.randrange(MESSAGES)])
+        op = self.store.submit(Reset("q", offset))
+        self.store.rest(1.0)
+        assert self.store.reply(op) is Reply.OK
+        for receipt in self.held:
+            assert self.store.reply(self.store.ack(receipt)) is Reply.EXPIRED
+        self.begin_again(offset)
+        self.held.clear()
+
+    def begin_again(self, offset: int) -> None:
+        self.ok, self.durable, self.ever_asked = (set(range(offset)) for _ in range(3))
+        self.persisted = offset
+        for pending in (self.asked, self.barriers, self.pops, self.renewing, self.until, self.store.answers):
+            pending.clear()
 
     def flush(self) -> None:
         self.barriers[self.store.flush()] = set(self.ok)
@@ -111,6 +157,9 @@ class Run:
                 for delivery in answer.value:
                     assert delivery.offset not in self.ok, f"{delivery} was acked"
                     assert delivery.receipt not in self.held, "a receipt was given twice"
+                    early = self.until.get(delivery.offset, 0.0) - (delivery.deadline - self.invisible[op])
+                    assert early < 1e-6, f"{delivery} came back too early, by {early} s"
+                    self.until[delivery.offset] = delivery.deadline
                     self.held[delivery.receipt] = (delivery.offset, delivery.deadline)
             elif op in self.asked:
                 replies = answer.value or (answer.reply,)
@@ -120,6 +169,9 @@ class Run:
                         if self.store.config.mode == "sync":
                             self.durable.add(message)
                     assert reply is not Reply.INVALID, receipt
+            elif op in self.renewing and answer.reply is Reply.OK:
+                message, until = self.renewing[op]
+                self.until[message] = until
             elif op in self.barriers and answer.reply is Reply.OK:
                 self.durable |= self.barriers[op]
             self.store.answers.pop(op)
@@ -127,6 +179,11 @@ class Run:
             self.durable |= {message for message, _ in self.asked.get(op, [])}
         self.store.durable.clear()
         (queue,) = self.store.stats.queues.values()
+        for letter in self.store.core.dead_letters(Q):
+            assert letter.attempts >= self.store.config.max_attempts
+            self.durable.add(letter.offset)  # whoever asks later learns that it is settled
+            self.ok.add(letter.offset)
+            self.ever_asked.add(letter.offset)
         assert queue.persisted <= queue.committed
         self.persisted = max(self.persisted, queue.persisted)
         if self.store.config.commit == "ack":
@@ -142,10 +199,8 @@ class Run:
         self.store.publish(MESSAGES)
         (queue,) = self.store.stats.queues.values()
         assert queue.committed >= self.persisted, "the offset went back"
-        self.asked.clear()
-        self.barriers.clear()
-        self.pops.clear()
-        self.store.answers.clear()
+        for pending in (self.asked, self.barriers, self.pops, self.renewing, self.until, self.store.answers):
+            pending.clear()
 
     def survey(self) -> None:
         """The disk works again and every deadline passes: what comes back is what may come back."""
@@ -155,6 +210,8 @@ class Run:
         back = {delivery.offset for delivery in self.store.pop(MESSAGES)}
         assert not back & self.ok, "acked, and came back"
         assert back >= set(range(MESSAGES)) - self.ever_asked, "never acked, and did not come back"
+        if self.store.config.max_attempts is not None:
+            self.ever_asked |= back
         self.store.ack_many(*self.receipts_of(back))
         self.store.rest(20.0)
         (queue,) = self.store.stats.queues.values()
@@ -173,6 +230,7 @@ class Run:
 
 
 def run(drive: Any, seed: int, core: type[Core] = Core) -> Run:
+    """One history of up to four lives of a store."""
     it = Run(drive, seed, core)
     for _ in range(it.pick.randint(1, 4)):
         for _ in range(it.pick.randint(5, 80)):
