@@ -10,6 +10,7 @@ True
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -25,6 +26,7 @@ OPEN_BITS = 40
 _OPEN = (1 << OPEN_BITS) - 1
 
 
+@lru_cache(maxsize=4096)  # one integer object for all deliveries of an epoch
 def epoch_of(generation: int, opened: int) -> int:
     """The epoch of deliveries by the open numbered `opened`, of a queue that was reset `generation` times.
 

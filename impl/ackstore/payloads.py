@@ -26,6 +26,12 @@ _DELIVERY = struct.Struct("<QIQ")
 _RESET = struct.Struct("<QQ")
 
 _delivery = _DELIVERY.pack
+_read_delivery = _DELIVERY.unpack_from
+_DELIVERY_BYTES = _DELIVERY.size
+_terms = _TERMS.unpack_from
+_TERMS_BYTES = _TERMS.size
+_message = _MESSAGE.unpack_from
+_ONE_MESSAGE = _TERMS.size + _MESSAGE.size
 
 
 def queue_prefix(token: str) -> bytes:
@@ -54,23 +60,43 @@ def encode_reset(prefix: bytes, offset: int, generation: int) -> bytes:
     return prefix + _RESET.pack(offset, generation)
 
 
+def decode_prefix(prefix: bytes) -> str:
+    """The queue token that a queue field holds."""
+    return prefix[_LENGTH.size :].decode("ascii")
+
+
 def _token(payload: bytes) -> tuple[str, int]:
     (length,) = _LENGTH.unpack_from(payload)
     end = _LENGTH.size + length
-    return payload[_LENGTH.size : end].decode("ascii"), end
+    return decode_prefix(payload[:end]), end
 
 
 def decode_checkpoint(payload: bytes) -> tuple[str, float, int, list[tuple[int, int]]]:
     """The queue token, deadline, epoch, and messages as (offset, attempt) of a CHECKPOINT, RENEW or DEAD."""
     token, at = _token(payload)
-    deadline, epoch = _TERMS.unpack_from(payload, at)
-    return token, deadline, epoch, list(_MESSAGE.iter_unpack(payload[at + _TERMS.size :]))
+    deadline, epoch, messages = decode_messages(payload, at, len(payload))
+    return token, deadline, epoch, list(messages)
+
+
+def decode_messages(data: bytes, at: int, end: int) -> tuple[float, int, Iterable[tuple[int, int]]]:
+    """The deadline, epoch and messages that stand behind the queue field, from byte `at` to `end`."""
+    deadline, epoch = _terms(data, at)
+    if end - at == _ONE_MESSAGE:
+        return deadline, epoch, (_message(data, at + _TERMS_BYTES),)
+    return deadline, epoch, _MESSAGE.iter_unpack(data[at + _TERMS_BYTES : end])
 
 
 def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int, int]]]:
     """An ACK's queue token, and its deliveries as (offset, attempt, epoch)."""
     token, at = _token(payload)
-    return token, list(_DELIVERY.iter_unpack(payload[at:]))
+    return token, list(decode_deliveries(payload, at, len(payload)))
+
+
+def decode_deliveries(data: bytes, at: int, end: int) -> Iterable[tuple[int, int, int]]:
+    """The deliveries that stand behind the queue field, from byte `at` to `end`."""
+    if end - at == _DELIVERY_BYTES:
+        return (_read_delivery(data, at),)
+    return _DELIVERY.iter_unpack(data[at:end])
 
 
 def decode_reset(payload: bytes) -> tuple[str, int, int]:

@@ -279,8 +279,9 @@ class Queue:
         while (entry := entries.get(floor)) is not None and entry.settled:
             del entries[floor]
             floor += 1
-        self.floor = floor
-        self._sweep()
+        if floor != self.floor:
+            self.floor = floor
+            self._sweep()
         before = self.committed
         self.committed = max(before, floor, self.safe() if self.commits_checkpoints else 0)
         return self.committed > before
@@ -295,34 +296,41 @@ class Queue:
 
     # Recovery
 
-    def replay_checkpoint(self, messages: Iterable[tuple[int, int]], *, deadline: float, epoch: int) -> list[Claim]:
+    def replay_checkpoint(
+        self, messages: Iterable[tuple[int, int]], *, deadline: float, epoch: int, proved: bool
+    ) -> list[Entry]:
         """Take over a CHECKPOINT, or a RENEW, that recovery read. Each says all there is to say of its deliveries."""
-        claims = []
+        entries = self.entries
+        found = []
         for offset, attempt in messages:
-            entry = self.entries.get(offset)
-            if offset < self.floor or (entry is not None and (entry.settled or entry.ack)):
-                continue
+            entry = entries.get(offset)
             if entry is None:
-                entry = self.entries[offset] = Entry(offset, attempt, epoch, deadline)
-            entry.attempt, entry.epoch, entry.deadline = attempt, epoch, deadline
-            entry.moving = False
-            claims.append(Claim(entry, None))
-            self.next_new = max(self.next_new, offset + 1)
-        self.end = max(self.end, self.next_new)
-        return claims
+                if offset < self.floor:
+                    continue
+                entry = entries[offset] = Entry(offset, attempt, epoch, deadline)
+                entry.moving = False
+                if offset >= self.next_new:
+                    self.next_new = offset + 1
+            elif entry.settled or entry.ack is not None:
+                continue
+            else:
+                entry.attempt, entry.epoch, entry.deadline = attempt, epoch, deadline
+            if proved:
+                entry.saved = True
+            found.append(entry)
+        return found
 
     def replay_ack(self, deliveries: Iterable[tuple[int, int, int]]) -> list[Entry]:
         """Take over an ACK that recovery read. It settles its messages, checkpoint or not."""
-        entries = []
+        found = []
         for offset, attempt, epoch in deliveries:
-            if offset < self.floor:
-                continue
             entry = self.entries.get(offset)
             if entry is None:
-                self.replay_checkpoint([(offset, attempt)], deadline=0.0, epoch=epoch)
-                entry = self.entries[offset]
-            entries.append(entry)
-        return entries
+                if offset < self.floor:
+                    continue
+                (entry,) = self.replay_checkpoint([(offset, attempt)], deadline=0.0, epoch=epoch, proved=False)
+            found.append(entry)
+        return found
 
     def replay_dead(self, messages: Iterable[tuple[int, int]], *, when: float, epoch: int, proved: bool) -> list[Entry]:
         """Take over a DEAD that recovery read: what it settles; it counts at once if it is `proved`."""
@@ -336,6 +344,7 @@ class Queue:
 
     def replayed(self) -> None:
         """Recovery is over: start the timers, and find the messages in nobody's hands."""
+        self.end = max(self.end, self.next_new)
         self._restart_timers()
         self.free = [offset for offset in range(self.floor, self.next_new) if offset not in self.entries]
 

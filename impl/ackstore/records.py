@@ -34,7 +34,7 @@ from __future__ import annotations
 import struct
 from zlib import crc32
 
-from attrs import astuple, field, frozen
+from attrs import astuple, define, frozen
 
 from ackstore.errors import FutureFormat
 
@@ -60,10 +60,14 @@ _CRC = struct.Struct("<I")
 _LEAD = struct.Struct("<4sI")
 _BODY = struct.Struct("<B3xIQQ")
 _RECORD = struct.Struct("<4sIB3xIQQ")
+_LENGTH = struct.Struct("<I")
 
 HEADER_BYTES = _HEADER.size + _CRC.size
 LEAD_BYTES = _LEAD.size
 RECORD_BYTES = _RECORD.size
+#: Where a record says of what kind it is, and then how long its payload is.
+KIND_AT = 8
+LENGTH_AT = 12
 
 _lead = _LEAD.pack
 _body = _BODY.pack
@@ -118,25 +122,28 @@ def decode_record(data: bytes, at: int) -> tuple[int, bytes, bytes]:
     return kind, data[start : start + length], data[at : start + length]
 
 
-@frozen
+def skip_records(data: bytes, at: int, count: int) -> int:
+    """The byte behind `count` whole records from byte `at` on."""
+    for _ in range(count):
+        at += RECORD_BYTES + _LENGTH.unpack_from(data, at + LENGTH_AT)[0]
+    return at
+
+
+@define
 class Run:
-    """Whole records with consecutive LSNs: the LSN of the first, and the byte where each begins."""
+    """Whole records with consecutive LSNs, `first` to `last`, from byte `at` on."""
 
     first: int
-    starts: list[int] = field(factory=list)
-
-    @property
-    def last(self) -> int:
-        """The LSN of the last."""
-        return self.first + len(self.starts) - 1
+    last: int
+    at: int
 
 
 @frozen(kw_only=True)
 class Scan:
-    """What a segment's file really holds."""
+    """What a segment's file really holds. It keeps none of the file's bytes."""
 
     file: str
-    data: bytes = field(repr=False)
+    size: int
     header: Header | None
     """None when the header is torn; then no record of this file can be placed in the history."""
     runs: tuple[Run, ...]
@@ -159,15 +166,18 @@ def scan(file: str, data: bytes) -> Scan:
     damaged_at = None if header else 0
     synced = header.synced if header else 0
     runs: list[Run] = []
+    run = None
     expected = header.first if header else 0
     size = len(data)
+    unpack = _RECORD.unpack_from
     while at + RECORD_BYTES <= size:
-        mark, crc, _kind, length, lsn, stated = _RECORD.unpack_from(data, at)
+        mark, crc, _kind, length, lsn, stated = unpack(data, at)
         end = at + RECORD_BYTES + length
         if mark == MARK and lsn >= expected and end <= size and crc32(data[at + LEAD_BYTES : end]) == crc:
-            if lsn != expected or not runs:
-                runs.append(Run(lsn))
-            runs[-1].starts.append(at)
+            if lsn != expected or run is None:
+                run = Run(lsn, lsn, at)
+                runs.append(run)
+            run.last = lsn
             expected = lsn + 1
             synced = max(synced, stated)
             at = end
@@ -177,11 +187,4 @@ def scan(file: str, data: bytes) -> Scan:
             at = found if found >= 0 else size
     if at < size and damaged_at is None:
         damaged_at = at
-    return Scan(
-        file=file,
-        data=data,
-        header=header,
-        runs=tuple(runs),
-        synced=synced,
-        damaged_at=damaged_at,
-    )
+    return Scan(file=file, size=size, header=header, runs=tuple(runs), synced=synced, damaged_at=damaged_at)

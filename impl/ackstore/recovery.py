@@ -29,8 +29,8 @@ as long as a segment of it is left.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
-from math import inf
 from typing import Protocol
 
 from attrs import field, frozen
@@ -38,7 +38,7 @@ from attrs import field, frozen
 from ackstore.config import Config
 from ackstore.errors import LogDamaged, OffsetsAheadOfLog
 from ackstore.offsetfile import OffsetFile, decode_offsets
-from ackstore.records import Run, Scan, decode_record, scan
+from ackstore.records import Run, Scan, decode_record, scan, skip_records
 
 OFFSETS = "offsets"
 OFFSETS_TMP = "offsets.tmp"
@@ -74,13 +74,15 @@ class Piece:
         """The same, narrowed."""
         return Piece(max(self.first, first), min(self.last, last), self.run, self.file)
 
-    def records(self) -> Iterator[tuple[int, int, bytes, bytes]]:
-        """LSN, kind, payload and whole bytes of each record."""
-        data = self.file.data
-        skip = self.first - self.run.first
-        starts = self.run.starts[skip : skip + self.last - self.first + 1]
-        for lsn, start in enumerate(starts, self.first):
-            yield lsn, *decode_record(data, start)
+
+@frozen
+class Span:
+    """Part of the history: the records with LSN `first` to `last` begin at byte `at` of `data`."""
+
+    first: int
+    last: int
+    data: bytes = field(repr=False)
+    at: int
 
 
 @frozen(kw_only=True)
@@ -99,11 +101,28 @@ class Recovered:
     cut_records: int = 0
     cut_bytes: int = 0
     pieces: tuple[Piece, ...] = ()
+    reader: Reader | None = None
+    """Where the records are read from; None if there are none."""
+
+    def spans(self) -> Iterator[Span]:
+        """The history, in order. The bytes of one segment are in memory at a time."""
+        file, data = "", b""
+        for piece in self.pieces:
+            if piece.file.file != file:
+                assert self.reader is not None
+                file, data = piece.file.file, b""
+                data = self.reader.read(file)
+            at = skip_records(data, piece.run.at, piece.first - piece.run.first)
+            yield Span(piece.first, piece.last, data, at)
 
     def records(self) -> Iterator[tuple[int, int, bytes, bytes]]:
-        """The history: LSN, kind, payload and whole bytes of each record, from LSN 1 to `last`."""
-        for piece in self.pieces:
-            yield from piece.records()
+        """The history: LSN, kind, payload and whole bytes of each record, up to `last`."""
+        for span in self.spans():
+            at = span.at
+            for lsn in range(span.first, span.last + 1):
+                kind, payload, whole = decode_record(span.data, at)
+                yield lsn, kind, payload, whole
+                at += len(whole)
 
 
 def recover(_config: Config, reader: Reader) -> Recovered:
@@ -125,7 +144,7 @@ def recover(_config: Config, reader: Reader) -> Recovered:
     proved = max([offsets.flushed, *(found.synced for found in scans)])
     if proved > last:
         raise _damage(scans, last + 1, proved)
-    cut_records, cut_bytes = _cut(scans, last)
+    cut_records, cut_bytes = _cut(scans, last, reader)
     return Recovered(
         next_number=max(numbers, default=0) + 1,
         parent=max((found.header.epoch for found in scans if found.header), default=0),
@@ -135,6 +154,7 @@ def recover(_config: Config, reader: Reader) -> Recovered:
         cut_records=cut_records,
         cut_bytes=cut_bytes,
         pieces=tuple(pieces),
+        reader=reader,
     )
 
 
@@ -186,31 +206,35 @@ def _hole(found: Scan) -> int:
     """The LSN that the first damaged byte of a segment with a header belongs to."""
     assert found.header is not None
     assert found.damaged_at is not None
-    before = [run.last for run in found.runs if run.starts[0] < found.damaged_at]
+    before = [run.last for run in found.runs if run.at < found.damaged_at]
     return before[-1] + 1 if before else found.header.first
 
 
-def _cut(scans: list[Scan], last: int) -> tuple[int, int]:
+def _cut(scans: list[Scan], last: int, reader: Reader) -> tuple[int, int]:
     """Count whole records, and bytes, that lie beyond the history and are cut off now.
 
     What the `keeps` of a later epoch had already cut off is not counted again.
     """
     records = cut = 0
-    keeps: dict[int, float] = {}
+    keeps: dict[int, int] = {}
     for found in reversed(scans):
         header = found.header
-        limit = min((keeps[epoch] for epoch in keeps if header and epoch > header.epoch), default=inf)
         if header is None:
             if not keeps:
-                records += sum(len(run.starts) for run in found.runs)
-                cut += len(found.data)
+                records += sum(run.last - run.first + 1 for run in found.runs)
+                cut += found.size
             continue
-        starts = [start for run in found.runs for lsn, start in enumerate(run.starts, run.first) if last < lsn <= limit]
-        records += len(starts)
+        limit = min([keeps[epoch] for epoch in keeps if epoch > header.epoch], default=sys.maxsize)
+        starts = []
+        for run in found.runs:
+            count = min(run.last, limit) - max(run.first, last + 1) + 1
+            if count > 0:
+                records += count
+                starts.append(skip_records(reader.read(found.file), run.at, max(last + 1 - run.first, 0)))
         if found.damaged_at is not None and last < _hole(found) <= limit:
             starts.append(found.damaged_at)
         if starts:
-            cut += len(found.data) - min(starts)
+            cut += found.size - min(starts)
         keeps[header.epoch] = header.keeps
     return records, cut
 
@@ -222,7 +246,7 @@ def _where(scans: list[Scan], lsn: int) -> str:
     if damaged:
         return f"{damaged[-1].file}, byte {damaged[-1].damaged_at}"
     if able:
-        return f"{able[-1].file}, byte {len(able[-1].data)} (its end)"
+        return f"{able[-1].file}, byte {able[-1].size} (its end)"
     return f"{scans[0].file} begins later: an earlier segment is missing" if scans else "no segment"
 
 

@@ -8,15 +8,27 @@
 
 from __future__ import annotations
 
+import gc
+import struct
 from collections.abc import Callable
 
-from ackstore.errors import FutureFormat, OffsetsAheadOfLog
+from ackstore.errors import FutureFormat, LogDamaged, OffsetsAheadOfLog, UsageError
 from ackstore.identity import QueueId, parse_token
 from ackstore.log import Record
-from ackstore.payloads import decode_ack, decode_checkpoint, decode_reset
-from ackstore.queues import Queue
-from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET
-from ackstore.recovery import OFFSETS, Recovered
+from ackstore.payloads import (
+    decode_deliveries,
+    decode_messages,
+    decode_prefix,
+    decode_reset,
+)
+from ackstore.queues import Claim, Entry, Queue
+from ackstore.records import ACK, CHECKPOINT, DEAD, KIND_AT, RECORD_BYTES, RENEW, RESET
+from ackstore.recovery import OFFSETS, Recovered, Span
+
+KINDS = frozenset({CHECKPOINT, ACK, RENEW, DEAD, RESET})
+
+_unpack_kind = struct.Struct("<B3xI").unpack_from
+_unpack_length = struct.Struct("<H").unpack_from
 
 
 def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple[dict[str, Queue], list[Record]]:
@@ -26,89 +38,132 @@ def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple
     again. Raises `OffsetsAheadOfLog` when the offset file passes a message that no FLUSHED record
     lets it pass.
     """
-    queues: dict[str, Queue] = {}
-    rewrites: list[Record] = []
-
-    def queue_of(token: str) -> Queue:
-        if token not in queues:
-            queues[token] = new_queue(parse_token(token))
-        return queues[token]
-
-    for lsn, kind, payload, data in recovered.records():
-        proved = lsn <= recovered.proved
-        if kind == ACK:
-            token, deliveries = decode_ack(payload)
-            record = _replay_ack(queue_of(token), deliveries, proved)
-        elif kind in (CHECKPOINT, RENEW):
-            record = _replay_checkpoint(kind, payload, queue_of, proved)
-        elif kind == DEAD:
-            record = _replay_dead(payload, queue_of, proved)
-        elif kind == RESET:
-            record = _replay_reset(payload, queue_of, proved, lsn)
-        else:
-            raise FutureFormat(
-                f"record {lsn} is of kind {kind}, which this release does not know: "
-                "open the store with the release that wrote it, or a later one"
-            )
-        if record is not None:
-            record.payload, record.lsn, record.data = payload, lsn, data
-            rewrites.append(record)
+    history = Replay(recovered.proved, new_queue)
+    collects = gc.isenabled()
+    gc.disable()  # nearly all that is made here stays: looking for garbage takes time, and finds none
+    try:
+        for span in recovered.spans():
+            history.take_known(span)
+    finally:
+        if collects:
+            gc.enable()
+    queues = {queue.token: queue for queue in history.queues.values()}
     for queue in queues.values():
         queue.advance()
         queue.replayed()
     _take_offsets(recovered, queues)
-    return queues, rewrites
+    return queues, history.rewrites
 
 
-def _replay_ack(queue: Queue, deliveries: list[tuple[int, int, int]], proved: bool) -> Record | None:
-    entries = queue.replay_ack(deliveries)
-    if not proved:
-        record = Record(ACK, queue)
-        record.entries = entries
-        for entry in entries:
-            entry.ack = record
-        return record
-    queue.settle(entries)
-    if entries and entries[0].offset == queue.floor:
-        queue.advance()
-    return None
+class Replay:
+    """The history up to some record. Written for speed: it sees every record of the log, and most are of the two kinds
+    that `take` looks at first."""
+
+    def __init__(self, proved: int, new_queue: Callable[[QueueId], Queue]) -> None:
+        self.proved = proved
+        self.new_queue = new_queue
+        self.queues: dict[bytes, Queue] = {}
+        """By the queue field of their records."""
+        self.rewrites: list[Record] = []
+        self.kind = self.lsn = 0
+        """The record at hand."""
+        self.epochs: dict[int, int] = {}
+        """One integer object for each epoch, however many messages it has."""
+
+    def queue(self, prefix: bytes) -> Queue:
+        """The queue that a record names."""
+        queue = self.queues.get(prefix)
+        if queue is None:
+            queue = self.queues[prefix] = self.new_queue(parse_token(decode_prefix(prefix)))
+        return queue
+
+    def take_known(self, span: Span) -> None:
+        """Go on with the records of one span; or raise, by name, what is wrong with one whose checksum is right."""
+        try:
+            self.take(span)
+        except (struct.error, ValueError, UsageError) as error:
+            if self.kind not in KINDS:
+                raise self._future() from None
+            raise LogDamaged(
+                f"record {self.lsn} is whole, but no record of kind {self.kind} reads like that ({error}): it was "
+                "not written by this store. Nothing was changed. Restore the directory from a copy"
+            ) from error
+
+    def _future(self) -> FutureFormat:
+        return FutureFormat(
+            f"record {self.lsn} is of kind {self.kind}, which this release does not know: "
+            "open the store with the release that wrote it, or a later one"
+        )
+
+    def take(self, span: Span) -> None:
+        """Go on with the records of one span."""
+        data, at = span.data, span.at
+        queues, proved_to = self.queues, self.proved
+        for lsn in range(span.first, span.last + 1):
+            kind, length = _unpack_kind(data, at + KIND_AT)
+            self.kind, self.lsn = kind, lsn
+            begin = at
+            start = at + RECORD_BYTES
+            at = end = start + length
+            body = start + 2 + _unpack_length(data, start)[0]
+            prefix = data[start:body]
+            queue = queues.get(prefix) or self.queue(prefix)
+            proved = lsn <= proved_to
+            record: Record | None = None
+            if kind == ACK:
+                entries = queue.replay_ack(decode_deliveries(data, body, end))
+                if proved:
+                    for entry in entries:
+                        entry.ack = None
+                        entry.settled = True
+                    if entries and entries[0].offset == queue.floor:
+                        queue.advance()
+                else:
+                    record = _settling(ACK, queue, entries)
+            elif kind in (CHECKPOINT, RENEW):
+                deadline, epoch, messages = decode_messages(data, body, end)
+                epoch = self.epochs.setdefault(epoch, epoch)
+                entries = queue.replay_checkpoint(messages, deadline=deadline, epoch=epoch, proved=proved)
+                if not proved:
+                    record = Record(kind, queue)
+                    record.entries = entries
+                    record.claims = [Claim(entry, None) for entry in entries] if kind == CHECKPOINT else ()
+            else:
+                record = self.take_seldom(kind, queue, data[start:end], lsn)
+            if not proved:
+                assert record is not None
+                record.payload, record.lsn, record.data = data[start:end], lsn, data[begin:end]
+                self.rewrites.append(record)
+
+    def take_seldom(self, kind: int, queue: Queue, payload: bytes, lsn: int) -> Record | None:
+        """Take a record of one of the other kinds; returns it if it is to be written again."""
+        proved = lsn <= self.proved
+        if kind == DEAD:
+            when, epoch, messages = decode_messages(payload, len(queue.prefix), len(payload))
+            entries = queue.replay_dead(messages, when=when, epoch=epoch, proved=proved)
+            if proved:
+                return None
+            record = _settling(DEAD, queue, entries)
+            record.value = when
+            return record
+        if kind == RESET:
+            _token, offset, generation = decode_reset(payload)
+            if proved:
+                queue.reset(offset, generation, lsn)
+                return None
+            # It is on its way, and no later record of its queue can be there.
+            record = queue.resetting = Record(RESET, queue)
+            record.value = offset
+            return record
+        raise self._future()
 
 
-def _replay_checkpoint(kind: int, payload: bytes, queue_of: Callable[[str], Queue], proved: bool) -> Record | None:
-    token, deadline, epoch, messages = decode_checkpoint(payload)
-    queue = queue_of(token)
-    claims = queue.replay_checkpoint(messages, deadline=deadline, epoch=epoch)
-    if proved:
-        queue.saved(claims)
-        return None
+def _settling(kind: int, queue: Queue, entries: list[Entry]) -> Record:
+    """A record that settles `entries` once it is FLUSHED."""
     record = Record(kind, queue)
-    record.claims = claims
-    record.entries = [claim.entry for claim in claims] if kind == RENEW else ()
-    return record
-
-
-def _replay_dead(payload: bytes, queue_of: Callable[[str], Queue], proved: bool) -> Record | None:
-    token, when, epoch, messages = decode_checkpoint(payload)
-    queue = queue_of(token)
-    entries = queue.replay_dead(messages, when=when, epoch=epoch, proved=proved)
-    if proved:
-        return None
-    record = Record(DEAD, queue)
-    record.entries, record.value = entries, when
+    record.entries = entries
     for entry in entries:
         entry.ack = record
-    return record
-
-
-def _replay_reset(payload: bytes, queue_of: Callable[[str], Queue], proved: bool, lsn: int) -> Record | None:
-    """A RESET that is not proved is on its way, and no later record of its queue can be there."""
-    token, offset, generation = decode_reset(payload)
-    queue = queue_of(token)
-    if proved:
-        queue.reset(offset, generation, lsn)
-        return None
-    record = queue.resetting = Record(RESET, queue)
-    record.value = offset
     return record
 
 
