@@ -26,6 +26,9 @@ from ackmodel import CommitPolicy, Level
 
 GRADES: tuple[Grade, ...] = ("sim", "process", "power")
 
+LEVELS: tuple[Level, ...] = (Level.PAGE_CACHE, Level.DISK)
+"""The levels that are judged unless one is chosen."""
+
 
 class NoSuchTarget(ValueError):
     """A target was named that is not there; the message says what to write."""

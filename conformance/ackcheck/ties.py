@@ -84,7 +84,7 @@ def all_checks() -> tuple[tuple[Clause, Check], ...]:
         *((clause, Check("state invariant", _where(function))) for clause, function in STATE.items()),
         *((clause, Check("step invariant", _where(function))) for clause, function in STEP.items()),
         *_blamed("leads-to property", EXPLORER / "progress.py", "ackexplore.progress"),
-        *_blamed("contract", MODEL / "contract.py", "ackmodel.contract"),
+        *_blamed("contract", MODEL / "blame.py", "ackmodel.blame"),
         *_monitors(),
         *_blamed("oracle", SUITE / "oracle.py", "ackcheck.oracle"),
     ]
@@ -119,7 +119,7 @@ def _monitors() -> Iterator[tuple[Clause, Check]]:
             yield clause, Check("monitor", f"{monitors.__name__}:{name}")
 
 
-PREPARING = frozenset({"stakes"})
+PREPARING = frozenset({"at_stake", "_stakes_of_return", "_stakes_of_absence"})
 """Functions that name clauses in order to count what was at stake, and can break none."""
 
 

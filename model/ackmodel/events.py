@@ -67,6 +67,50 @@ class AckAnswered:
 
 
 @frozen
+class RenewAsked:
+    """A new deadline was asked for, as operation `op`, for the delivery with this receipt."""
+
+    op: int
+    receipt: str
+    at: float
+    deadline: float
+
+
+@frozen
+class ReleaseAsked:
+    """The delivery with this receipt was to be given back, as operation `op`."""
+
+    op: int
+    receipt: str
+    at: float
+
+
+@frozen
+class ResetAsked:
+    """The offset of the queue was to be set, as operation `op`: `anew` says that this message is not below it."""
+
+    op: int
+    anew: bool
+
+
+@frozen
+class ChangeAnswered:
+    """A renewal or a release, operation `op`, ended."""
+
+    op: int
+    reply: Reply
+    at: float
+
+
+@frozen
+class ResetAnswered:
+    """A reset, operation `op`, ended; OK says that it sticks, whatever happens."""
+
+    op: int
+    reply: Reply
+
+
+@frozen
 class MadeDurable:
     """A barrier that began after the OK returned, the durable callback ran, or the stage was seen FLUSHED."""
 
@@ -74,8 +118,27 @@ class MadeDurable:
 
 
 @frozen
+class Secured:
+    """A barrier was answered OK that began after the delivery with this receipt, and these changes, were answered."""
+
+    receipt: str
+    ops: frozenset[int] = frozenset()
+
+
+@frozen
 class Absent:
-    """The queue was popped until it was empty, and this message did not come."""
+    """The queue was popped until it was empty, and this message did not come.
+
+    `dead` says whether it was among the dead letters; None where those cannot be seen.
+    """
+
+    at: float
+    dead: bool | None = None
+
+
+@frozen
+class DeadLettered:
+    """The message was among the dead letters."""
 
     at: float
 
@@ -112,8 +175,15 @@ Event: TypeAlias = (
     | PopUnanswered
     | AckAsked
     | AckAnswered
+    | RenewAsked
+    | ReleaseAsked
+    | ResetAsked
+    | ChangeAnswered
+    | ResetAnswered
     | MadeDurable
+    | Secured
     | Absent
+    | DeadLettered
     | ProcessCrashed
     | PowerLost
     | Restarted

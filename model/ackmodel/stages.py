@@ -48,19 +48,27 @@ class Truth(enum.Enum):
 class Level(enum.Enum):
     """The point at which a store answers OK, and so what the answer promises."""
 
+    MEMORY = "memory"
+    """From the memory of the process: a merge buffer that writes later, or never."""
     PAGE_CACHE = "page-cache"
     DISK = "disk"
+
+
+STORED_LEVELS = (Level.PAGE_CACHE, Level.DISK)
+"""The levels at which the record has left the process before the answer is given."""
 
 
 class Promise(enum.IntEnum):
     """What a client has been told of its ack, as far as the faults since then have left it standing."""
 
     NOTHING = 0
-    SURVIVES_PROCESS_CRASH = 1
-    SURVIVES_POWER_LOSS = 2
+    SURVIVES_RESTART = 1
+    """A clean restart only: close writes what was still in memory."""
+    SURVIVES_PROCESS_CRASH = 2
+    SURVIVES_POWER_LOSS = 3
 
 
-@frozen
+@frozen(cache_hash=True)
 class Record:
     """One record of the log: what the store believes of it, and the truth."""
 
@@ -89,6 +97,8 @@ class Record:
 
     def reaches(self, level: Level) -> bool:
         """Whether the stage allows an OK at `level` (clause reply-after-stage)."""
+        if level is Level.MEMORY:
+            return self.stage is not Stage.NONE
         return self.stage is Stage.FLUSHED if level is Level.DISK else self.stored
 
 

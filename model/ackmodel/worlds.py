@@ -1,25 +1,26 @@
 """The states that one message may be in, as far as an observer can know.
 
-A `World` is one possibility. `possible_after` gives what a world may have become when an event was observed: nothing,
-if the event could not have happened in it. `drift` adds what the store may have done unobserved since.
+A `World` is one possibility. `ackmodel.possible` gives what a world may have become when an event was observed; `drift`
+adds what the store may have done unobserved since: an ack took effect or came closer to the disk, a delivery was
+renewed or released, an offset was reset.
 
->>> from ackmodel.events import Absent
->>> possible_after(Absent(at=1.0), World(), Level.PAGE_CACHE)     # never handed out, and yet it does not come
-()
->>> possible_after(Absent(at=1.0), World(settled=Settled.CACHED), Level.PAGE_CACHE) != ()
-True
+>>> asked = World(current="r1", deadline=30.0, changes=frozenset({Renewal(op=7, deadline=90.0)}))
+>>> sorted(world.deadline for world in drift(asked))
+[30.0, 90.0]
 """
 
 from __future__ import annotations
 
 import enum
-from functools import singledispatch
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from attrs import evolve, frozen
 
-from . import events
-from .events import Event, Reply
 from .stages import Level
+
+NEVER = float("-inf")
+"""The deadline of what is in nobody's hands."""
 
 
 class Settled(enum.IntEnum):
@@ -31,119 +32,151 @@ class Settled(enum.IntEnum):
     DURABLE = 3
 
 
-NEEDED = {Level.PAGE_CACHE: Settled.CACHED, Level.DISK: Settled.DURABLE}
+NEEDED = {Level.MEMORY: Settled.MEMORY, Level.PAGE_CACHE: Settled.CACHED, Level.DISK: Settled.DURABLE}
 """What an OK at a level says of the ack (the observable core, specs/README.md)."""
 
 UNSEEN = "a delivery that was never answered"
 
 
 @frozen
+class Claim:
+    """What a store says of itself: the level at which it answers, and after how many attempts it dead-letters."""
+
+    level: Level
+    max_attempts: int | None = None
+
+
+@frozen
+class Renewal:
+    """The deadline is to be this one, by operation `op`."""
+
+    op: int
+    deadline: float
+
+
+@frozen
+class Release:
+    """The delivery is to be given back, by operation `op`."""
+
+    op: int
+
+
+@frozen
+class Reset:
+    """The offset is to be set, by operation `op`; `anew`: this message is then as never handed out, else settled."""
+
+    op: int
+    anew: bool
+
+
+Change: TypeAlias = Renewal | Release | Reset
+
+
+@frozen
+class Lease:
+    """What held the message before operation `ended_by`; a fault that undoes the operation brings it back."""
+
+    receipt: str | None
+    deadline: float
+    least: int
+    ended_by: int
+
+
+@frozen(cache_hash=True)
 class World:
     """One possible state of one message.
 
     `current` is the receipt of the newest delivery the store knows (None: none), hidden until `deadline`; `asked` are
-    the acks that may still take effect; `settled` is how firmly an ack is kept, by operation `by`.
+    the acks and `changes` the rest that may still take effect; `settled` is how firmly an ack is kept, by operation
+    `by`.
+
+    `unconfirmed` are the changes that took effect and were not answered OK, `older` what a fault may bring back, and
+    `loose` says that a power loss may take the newest delivery. `shaky`: a reset took effect that a fault may undo.
+    `least` and `most` bound the deliveries that the store has counted, `sure` those that survive a power loss; `dead`
+    says that they were too many.
     """
 
     current: str | None = None
-    deadline: float = float("-inf")
+    deadline: float = NEVER
     asked: frozenset[int] = frozenset()
     settled: Settled = Settled.NO
     by: int | None = None
+    changes: frozenset[Change] = frozenset()
+    unconfirmed: frozenset[int] = frozenset()
+    older: frozenset[Lease] = frozenset()
+    loose: bool = False
+    shaky: bool = False
+    least: int = 0
+    most: int = 0
+    sure: int = 0
+    dead: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is settled or dead: it never comes again."""
+        return self.dead or self.settled is not Settled.NO
+
+    @property
+    def resets(self) -> frozenset[Change]:
+        """The changes that do not go with the delivery."""
+        return (
+            frozenset(change for change in self.changes if isinstance(change, Reset)) if self.changes else frozenset()
+        )
+
+    def exhausted(self, claim: Claim, at: float) -> bool:
+        """Whether it may be a dead letter at that time: its last attempt has ended."""
+        return claim.max_attempts is not None and self.most >= claim.max_attempts and at >= self.deadline
+
+    def without(self, op: int) -> World:
+        """The same with this change neither to come nor unconfirmed."""
+        left = frozenset(change for change in self.changes if change.op != op)
+        return evolve(self, changes=left, unconfirmed=self.unconfirmed - {op})
 
 
 def drift(world: World) -> tuple[World, ...]:
-    """Return what a world may have become unobserved: an ack took effect, or came closer to the disk."""
-    if world.settled is not Settled.NO:
-        return tuple(evolve(world, settled=kept) for kept in Settled if kept >= world.settled)
-    effective = (
-        evolve(world, settled=kept, by=op) for op in sorted(world.asked) for kept in Settled if kept is not Settled.NO
-    )
-    return (world, *effective)
-
-
-@singledispatch
-def possible_after(event: Event, world: World, level: Level) -> tuple[World, ...]:
-    """Return the worlds that `world` may be when `event` has been observed; empty if it cannot have been."""
-    raise TypeError(f"{event!r} is not an event of ackmodel.events")
-
-
-@possible_after.register
-def _(event: events.Popped, world: World, level: Level) -> tuple[World, ...]:
-    """Handed out: only what is not settled, and has no running deadline (clauses no-return, deadline-is-exact)."""
-    if world.settled is not Settled.NO or event.at < world.deadline:
-        return ()
-    return (World(current=event.receipt, deadline=event.deadline),)
-
-
-@possible_after.register
-def _(event: events.PopUnanswered, world: World, level: Level) -> tuple[World, ...]:
-    if world.settled is not Settled.NO:
+    """Return what a world may have become unobserved: an ack or a change took effect, or came closer to the disk."""
+    if not world.changes and (world.settled is Settled.DURABLE or not (world.asked or world.settled)):
         return (world,)
-    return (world, World(current=UNSEEN, deadline=max(world.deadline, event.deadline)))
+    found, left = {world}, [world]
+    while left:
+        for reached in _next(left.pop()):
+            if reached not in found:
+                found.add(reached)
+                left.append(reached)
+    return tuple(found)
 
 
-@possible_after.register
-def _(event: events.AckAsked, world: World, level: Level) -> tuple[World, ...]:
-    if event.receipt != world.current or event.at >= world.deadline:
-        return (world,)
-    return (evolve(world, asked=world.asked | {event.op}),)
+def _next(world: World) -> Iterator[World]:
+    """Yield what may happen next in a world."""
+    if world.settled is not Settled.NO:
+        yield from (evolve(world, settled=kept) for kept in Settled if kept > world.settled)
+    else:
+        for op in world.asked:
+            yield from (evolve(world, settled=kept, by=op) for kept in Settled if kept is not Settled.NO)
+    for change in world.changes:
+        if isinstance(change, Reset) or not world.gone:
+            yield took_effect(world, change)
 
 
-@possible_after.register
-def _(event: events.AckAnswered, world: World, level: Level) -> tuple[World, ...]:
-    """The answer to an ack (clauses reply-after-stage, reply-never-false, receipt-is-exact)."""
-    ended = evolve(world, asked=world.asked - {event.op})
-    settled = world.settled is not Settled.NO
-    match event.reply:
-        case Reply.OK | Reply.SETTLED:
-            return (ended,) if world.settled >= NEEDED[level] else ()
-        case Reply.UNKNOWN:
-            return (world,)
-        case Reply.FAILED | Reply.BUSY:
-            return () if settled and world.by == event.op else (ended,)
-        case Reply.EXPIRED | Reply.INVALID:
-            due = event.op in world.asked and event.at < world.deadline
-            return () if due or (settled and world.by == event.op) else (ended,)
-
-
-@possible_after.register
-def _(event: events.MadeDurable, world: World, level: Level) -> tuple[World, ...]:
-    return (world,) if world.settled is Settled.DURABLE else ()
-
-
-@possible_after.register
-def _(event: events.Absent, world: World, level: Level) -> tuple[World, ...]:
-    """Not handed out though all was popped: only what is settled, or hidden still (clause no-limbo)."""
-    return (world,) if world.settled is not Settled.NO or event.at < world.deadline else ()
-
-
-@possible_after.register
-def _(event: events.ProcessCrashed, world: World, level: Level) -> tuple[World, ...]:
-    """The memory goes (clause survives-process-crash)."""
-    ended = evolve(world, asked=frozenset())
-    if world.settled is Settled.MEMORY:
-        return (evolve(ended, settled=Settled.NO, by=None), evolve(ended, settled=Settled.CACHED))
-    return (ended,)
-
-
-@possible_after.register
-def _(event: events.PowerLost, world: World, level: Level) -> tuple[World, ...]:
-    """The memory and any subset of the unsynced writes go (clause survives-power-loss)."""
-    ended = evolve(world, asked=frozenset())
-    known = [ended]
-    if level is not Level.DISK:
-        known.append(evolve(ended, current=None, deadline=float("-inf")))
-    if world.settled is Settled.DURABLE:
-        return tuple(known)
-    gone = tuple(evolve(left, settled=Settled.NO, by=None) for left in known)
-    if world.settled is Settled.NO:
-        return gone
-    return (*gone, *(evolve(left, settled=Settled.DURABLE) for left in known))
-
-
-@possible_after.register(events.Restarted)
-@possible_after.register(events.WriteFailed)
-@possible_after.register(events.SyncEnded)
-def _(event: Event, world: World, level: Level) -> tuple[World, ...]:
-    return (world,)
+def took_effect(world: World, change: Change) -> World:
+    """Return the world after a change."""
+    older = world.older | {Lease(world.current, world.deadline, world.least, change.op)}
+    unconfirmed = world.unconfirmed | {change.op}
+    match change:
+        case Renewal(deadline=deadline):
+            left = world.changes - {change}
+            return evolve(world, deadline=deadline, changes=left, unconfirmed=unconfirmed, older=older)
+        case Release():
+            return evolve(
+                world,
+                current=None,
+                deadline=NEVER,
+                asked=frozenset(),
+                changes=world.resets,
+                unconfirmed=unconfirmed,
+                older=older,
+            )
+        case Reset(anew=anew):
+            settled = Settled.NO if anew else Settled.DURABLE
+            left = world.resets - {change}
+            return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=older, shaky=True)

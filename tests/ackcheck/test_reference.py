@@ -9,13 +9,14 @@ from ackcheck import reference
 from ackcheck.grades.answers import shown_by
 from ackcheck.reference import SMALL, PopRefused, StoreTarget
 from ackcheck.rig.serve import load_factory
+from ackcheck.suite import LEVELS
 from ackcheck.target import Target
 from ackcheck.zoo import BUGS
 from ackmodel import Level
 from ackstore import StoreClosed
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", LEVELS)
 def test_a_level_has_a_factory(level: Level) -> None:
     made = load_factory(reference.name_of(level))()
     assert isinstance(made, Target)
@@ -24,10 +25,10 @@ def test_a_level_has_a_factory(level: Level) -> None:
 
 
 def test_levels_are_named_as_in_the_model() -> None:
-    assert set(reference.MODES) == {level.value for level in Level}
+    assert set(reference.MODES) == {level.value for level in LEVELS}
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_environment_names_the_level(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(reference.LEVEL, level.value)
     assert reference.target().config.mode == reference.MODES[level.value]

@@ -6,7 +6,7 @@ import pytest
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.sim.simulation import STEPS
-from ackcheck.suite import NO_STEPS, PROFILES, Effort, Plan, Subject, never_ran, run_suite
+from ackcheck.suite import LEVELS, NO_STEPS, PROFILES, Effort, Plan, Subject, never_ran, run_suite
 from ackcheck.verdict import LevelReport, Verdict
 from ackmodel import Clause, Level
 
@@ -67,7 +67,7 @@ def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
 
 
 def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
-    plan = Plan(tuple(Level), ("sim",), PROFILES["quick"], seed=3)
+    plan = Plan(LEVELS, ("sim",), PROFILES["quick"], seed=3)
     verdict = run_suite(Subject(), plan)
     assert [c.clause for c in verdict.clauses().values() if c.status != "kept"] == []
     assert never_ran(verdict) == []

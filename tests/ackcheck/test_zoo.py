@@ -2,6 +2,7 @@
 
 import pytest
 
+from ackcheck.suite import LEVELS
 from ackcheck.zoo import BUGS, UnknownBug, bug_named
 from ackcheck.zoo.bug import Bug
 from ackcheck.zoo.hunt import hunt
@@ -22,7 +23,7 @@ def test_a_bug_is_caught_by_a_clause_it_is_known_to_break(name: str) -> None:
     assert caught.as_json()["caught"] is True
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("commit", list(CommitPolicy))
 def test_a_store_without_a_bug_is_not_caught(level: Level, commit: CommitPolicy) -> None:
     none = Bug("none", Core, tuple(Clause), "nobody", level=level, commit=commit)

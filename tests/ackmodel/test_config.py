@@ -19,7 +19,7 @@ from ackmodel.invariants import STATE, STEP
         ({"sync_failures": 1.0}, "sync_failures must be from 0 to 64, not 1.0"),
         ({"process_crashes": True}, "process_crashes must be from 0 to 64, not True"),
         ({"degrade_after": 0}, "degrade_after must be from 1 to 64, not 0"),
-        ({"level": "memory"}, "Level must be one of 'page-cache', 'disk', not 'memory'"),
+        ({"level": "ram"}, "Level must be one of 'memory', 'page-cache', 'disk', not 'ram'"),
         ({"commit": "both"}, "CommitPolicy must be one of 'ack', 'checkpoint', not 'both'"),
     ],
 )

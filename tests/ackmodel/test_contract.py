@@ -7,14 +7,21 @@ from ackmodel.events import (
     Absent,
     AckAnswered,
     AckAsked,
+    ChangeAnswered,
+    DeadLettered,
     Event,
     MadeDurable,
     Popped,
     PopUnanswered,
     PowerLost,
     ProcessCrashed,
+    ReleaseAsked,
+    RenewAsked,
     Reply,
+    ResetAnswered,
+    ResetAsked,
     Restarted,
+    Secured,
     SyncEnded,
     WriteFailed,
 )
@@ -30,7 +37,12 @@ RETURN = Popped("r2", at=99.0, deadline=129.0)
 GONE = Absent(at=99.0)
 BROKE, SYNCED, HUNG = SyncEnded("failed"), SyncEnded("ok"), SyncEnded("timed out")
 
-PAGE_CACHE, DISK = Level.PAGE_CACHE, Level.DISK
+RENEW, RENEWED = RenewAsked(2, "r1", at=2.0, deadline=90.0), ChangeAnswered(2, Reply.OK, at=2.0)
+RELEASE, RELEASED = ReleaseAsked(3, "r1", at=3.0), ChangeAnswered(3, Reply.OK, at=3.0)
+ANEW, PASSED, RESET = ResetAsked(4, anew=True), ResetAsked(4, anew=False), ResetAnswered(4, Reply.OK)
+LATER = Absent(at=999.0)
+
+MEMORY, PAGE_CACHE, DISK = Level.MEMORY, Level.PAGE_CACHE, Level.DISK
 FAULTS = [RESTART, CRASH, POWER]
 
 
@@ -63,6 +75,9 @@ def broken(*history: Event, level: Level = PAGE_CACHE) -> ContractBroken:
 # --- the table: level, fault, answer ---------------------------------------------------------------------------------
 
 MAY_RETURN = {
+    (MEMORY, RESTART): False,
+    (MEMORY, CRASH): True,
+    (MEMORY, POWER): True,
     (PAGE_CACHE, RESTART): False,
     (PAGE_CACHE, CRASH): False,
     (PAGE_CACHE, POWER): True,
@@ -99,6 +114,166 @@ def test_what_was_never_acked_always_returns(level: Level, fault: Event) -> None
 def test_an_ack_without_an_answer_leaves_both_open(level: Level, fault: Event, ending: tuple[Event, ...]) -> None:
     assert allows(POP, ASK, *ending, fault, RETURN, level=level)
     assert allows(POP, ASK, *ending, fault, GONE, level=level)
+
+
+# --- the same for a renewal and a release: what a fault may undo ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("level", "fault"), MAY_RETURN, ids=str)
+def test_a_renewal_that_was_answered_ok_is_undone_only_where_the_table_says(level: Level, fault: Event) -> None:
+    history = (POP, RENEW, RENEWED, fault)
+    early = Popped("r2", at=31.0, deadline=61.0)
+    assert allows(*history, early, level=level) is MAY_RETURN[level, fault]
+    assert allows(*history, RETURN, level=level)
+    assert broken(*history, GONE, level=level).clause is Clause.DEADLINE_IS_EXACT
+
+
+@pytest.mark.parametrize(("level", "fault"), MAY_RETURN, ids=str)
+def test_and_so_is_a_release(level: Level, fault: Event) -> None:
+    history = (POP, RELEASE, RELEASED, fault)
+    late = AckAsked(5, "r1", at=4.0)
+    assert allows(*history, late, AckAnswered(5, Reply.OK, at=4.0), level=level) is MAY_RETURN[level, fault]
+    assert allows(*history, late, AckAnswered(5, Reply.EXPIRED, at=4.0), level=level)
+    assert allows(*history, Popped("r2", at=4.0, deadline=34.0), level=level)
+
+
+def test_a_barrier_covers_the_delivery_and_its_renewal() -> None:
+    early = Popped("r2", at=4.0, deadline=34.0)
+    assert allows(POP, POWER, early)
+    assert broken(POP, Secured("r1"), POWER, early).clause is Clause.DEADLINE_IS_EXACT
+    history = (POP, RENEW, RENEWED, Secured("r1", frozenset({2})), POWER)
+    assert broken(*history, Popped("r2", at=31.0, deadline=61.0)).clause is Clause.DEADLINE_IS_EXACT
+
+
+@pytest.mark.parametrize("reply", [None, Reply.UNKNOWN])
+def test_a_renewal_without_an_answer_leaves_both_open(reply: Reply | None) -> None:
+    history: list[Event] = [POP, RENEW, *([ChangeAnswered(2, reply, at=2.0)] if reply else [])]
+    assert allows(*history, Popped("r2", at=30.0, deadline=61.0))
+    assert allows(*history, Absent(at=89.9))
+    assert not allows(*history, Popped("r2", at=29.9, deadline=61.0))
+    assert not allows(*history, Absent(at=90.0))
+
+
+def test_a_renewal_may_bring_the_deadline_nearer() -> None:
+    nearer = (POP, RenewAsked(2, "r1", at=2.0, deadline=5.0), RENEWED)
+    assert allows(*nearer, Popped("r2", at=5.0, deadline=35.0))
+    assert not allows(*nearer, Absent(at=5.0))
+
+
+def test_a_renewal_and_an_ack_may_take_effect_in_either_order() -> None:
+    assert allows(POP, RENEW, ASK, OK, RENEWED, LATER)
+    assert allows(POP, ASK, RENEW, OK, ChangeAnswered(2, Reply.SETTLED, at=2.0), LATER)
+
+
+def test_a_renewal_keeps_the_receipt_and_a_release_ends_it() -> None:
+    ack = AckAsked(5, "r1", at=60.0)
+    assert allows(POP, RENEW, RENEWED, ack, AckAnswered(5, Reply.OK, at=60.0))
+    assert not allows(POP, RENEW, RENEWED, ack, AckAnswered(5, Reply.EXPIRED, at=60.0))
+    assert not allows(POP, RELEASE, RELEASED, AckAsked(5, "r1", at=4.0), AckAnswered(5, Reply.OK, at=4.0))
+
+
+# --- resets -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("fault", [None, *FAULTS], ids=str)
+def test_a_reset_sticks_at_every_level_across_every_fault(level: Level, fault: Event | None) -> None:
+    stopped = [fault] if fault else []
+    settled = (POP, ASK, OK, DURABLE)
+    assert allows(*settled, ANEW, RESET, *stopped, Popped("r2", at=5.0, deadline=35.0), level=level)
+    assert broken(*settled, ANEW, RESET, *stopped, GONE, level=level).clause is Clause.COMMIT_IS_MONOTONE
+    assert allows(POP, PASSED, RESET, *stopped, GONE, level=level)
+    assert broken(POP, PASSED, RESET, *stopped, RETURN, level=level).clause is Clause.COMMIT_IS_MONOTONE
+
+
+@pytest.mark.parametrize("fault", FAULTS[1:], ids=str)
+@pytest.mark.parametrize("reply", [None, Reply.UNKNOWN])
+def test_a_reset_without_an_answer_leaves_everything_open(fault: Event, reply: Reply | None) -> None:
+    ended = [ResetAnswered(4, reply)] if reply else []
+    assert allows(POP, ASK, OK, ANEW, *ended, RETURN, fault, GONE)
+    assert allows(POP, ASK, OK, ANEW, *ended, fault, RETURN)
+    assert allows(POP, PASSED, *ended, GONE, fault, RETURN)
+
+
+def test_a_reset_that_failed_changes_nothing() -> None:
+    failed = ResetAnswered(4, Reply.FAILED)
+    assert allows(POP, ANEW, failed, ASK, OK)
+    assert not allows(POP, ASK, OK, ANEW, failed, RETURN)
+
+
+def test_receipts_from_before_a_reset_are_expired() -> None:
+    history = (POP, ANEW, RESET, AckAsked(5, "r1", at=5.0))
+    assert allows(*history, AckAnswered(5, Reply.EXPIRED, at=5.0))
+    assert broken(*history, AckAnswered(5, Reply.OK, at=5.0)).clause is Clause.RECEIPT_IS_EXACT
+
+
+# --- dead letters -----------------------------------------------------------------------------------------------------
+
+
+def after_attempts(count: int, most: int | None, *history: Event) -> Contract:
+    """A contract for a message handed out so often, a minute apart, of a store that allows `most`."""
+    contract = Contract(PAGE_CACHE, max_attempts=most)
+    for number in range(count):
+        contract.observe(Popped(f"r{number}", at=60.0 * number, deadline=60.0 * number + 30.0))
+    for event in history:
+        contract.observe(event)
+    return contract
+
+
+@pytest.mark.parametrize(
+    ("attempts", "event", "possible"),
+    [
+        (1, RETURN, True),
+        (1, Absent(at=99.0, dead=True), False),
+        (1, DeadLettered(at=99.0), False),
+        (2, Popped("r9", at=199.0, deadline=229.0), False),
+        (2, Absent(at=199.0, dead=True), True),
+        (2, Absent(at=199.0), True),
+        (2, Absent(at=199.0, dead=False), False),
+        (2, DeadLettered(at=199.0), True),
+        (2, DeadLettered(at=89.0), False),
+    ],
+)
+def test_after_its_last_attempt_a_message_is_dead(attempts: int, event: Event, possible: bool) -> None:
+    contract = after_attempts(attempts, 2)
+    if possible:
+        contract.observe(event)
+        return
+    with pytest.raises(ContractBroken) as caught:
+        contract.observe(event)
+    assert caught.value.clause is Clause.NO_LIMBO
+
+
+def test_without_a_limit_there_are_no_dead_letters() -> None:
+    with pytest.raises(ContractBroken, match="no-limbo"):
+        after_attempts(20, None, Absent(at=9999.0))
+
+
+def test_a_crash_forgets_no_attempt_and_a_power_loss_may() -> None:
+    again = Popped("r9", at=199.0, deadline=229.0)
+    with pytest.raises(ContractBroken, match=r"no-limbo: handed out again at 199\.0, though it had been handed out 2"):
+        after_attempts(2, 2, CRASH, again)
+    after_attempts(2, 2, POWER, again)
+    with pytest.raises(ContractBroken, match="no-limbo"):
+        after_attempts(2, 2, Secured("r1"), POWER, again)
+
+
+def test_a_released_last_attempt_is_dead_at_once() -> None:
+    released = (ReleaseAsked(3, "r1", at=61.0), ChangeAnswered(3, Reply.OK, at=61.0))
+    after_attempts(2, 2, *released, DeadLettered(at=62.0))
+
+
+def test_what_was_acknowledged_is_no_dead_letter() -> None:
+    acked = (AckAsked(5, "r1", at=61.0), AckAnswered(5, Reply.OK, at=61.0))
+    for event in (DeadLettered(at=199.0), Absent(at=199.0, dead=True)):
+        with pytest.raises(ContractBroken, match=r"no-return: a dead letter at 199\.0, though its ack was answered OK"):
+            after_attempts(2, 2, *acked, event)
+
+
+def test_a_dead_letter_counts_as_settled() -> None:
+    assert after_attempts(2, 2, DeadLettered(at=199.0)).certainly_settled
+    assert not after_attempts(2, 2).certainly_unsettled
+    assert after_attempts(1, 2).certainly_unsettled
 
 
 @pytest.mark.parametrize("reply", [Reply.FAILED, Reply.BUSY])
@@ -207,6 +382,21 @@ BLAME: list[tuple[Clause, Level, tuple[Event, ...]]] = [
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, ASK, DURABLE, AckAnswered(1, Reply.EXPIRED, at=1.0))),
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, DURABLE)),
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, ASK, FAILED, DURABLE)),
+    (Clause.CLOSE_DRAINS, MEMORY, (POP, ASK, OK, RESTART, RETURN)),
+    (Clause.SURVIVES_POWER_LOSS, MEMORY, (POP, ASK, OK, DURABLE, POWER, RETURN)),
+    (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, RENEW, RENEWED, CRASH, Popped("r2", at=31.0, deadline=61.0))),
+    (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, RENEW, RENEWED, GONE)),
+    (Clause.NO_LIMBO, PAGE_CACHE, (POP, RELEASE, RELEASED, Absent(at=4.0))),
+    (Clause.RECEIPT_IS_EXACT, PAGE_CACHE, (POP, RenewAsked(2, "r0", at=2.0, deadline=90.0), RENEWED)),
+    (Clause.RECEIPT_IS_EXACT, PAGE_CACHE, (POP, ReleaseAsked(3, "r1", at=30.0), RELEASED)),
+    (Clause.RECEIPT_IS_EXACT, PAGE_CACHE, (POP, RENEW, ChangeAnswered(2, Reply.EXPIRED, at=2.0))),
+    (Clause.RECEIPT_IS_EXACT, PAGE_CACHE, (POP, RENEW, ChangeAnswered(2, Reply.SETTLED, at=2.0))),
+    (
+        Clause.REPLY_NEVER_FALSE,
+        PAGE_CACHE,
+        (POP, RELEASE, Popped("r2", at=4.0, deadline=34.0), ChangeAnswered(3, Reply.FAILED, at=3.0)),
+    ),
+    (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, PASSED, GONE, ResetAnswered(4, Reply.FAILED))),
 ]
 
 
@@ -253,6 +443,11 @@ STAKES: list[tuple[tuple[Event, ...], Event, set[Clause]]] = [
     ((POP, ASK), OK, {Clause.RECEIPT_IS_EXACT}),
     ((POP, ASK), AckAnswered(1, Reply.EXPIRED, at=1.0), {Clause.RECEIPT_IS_EXACT}),
     ((POP, ASK), CRASH, set()),
+    ((POP, RENEW), RENEWED, {Clause.RECEIPT_IS_EXACT}),
+    ((POP, RENEW), ChangeAnswered(2, Reply.FAILED, at=2.0), {Clause.REPLY_NEVER_FALSE}),
+    ((POP, ANEW, RESET), RETURN, {Clause.COMMIT_IS_MONOTONE}),
+    ((POP, PASSED, RESET), GONE, {Clause.COMMIT_IS_MONOTONE}),
+    ((POP,), DeadLettered(at=9.0), {Clause.NO_LIMBO}),
 ]
 
 

@@ -34,7 +34,7 @@ from ackcheck.cli._output import (
 from ackcheck.findings import Grade
 from ackcheck.rig import RigError
 from ackcheck.show import print_verdict
-from ackcheck.suite import GRADES, PROFILES, NoSuchTarget, Plan, Subject, Watcher, never_ran, run_suite
+from ackcheck.suite import GRADES, LEVELS, PROFILES, NoSuchTarget, Plan, Subject, Watcher, never_ran, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Level
 
@@ -88,7 +88,7 @@ def _judged(subject: Subject, plan: Plan) -> Verdict:
 
 @click.command()
 @click.argument("target", nargs=-1, metavar="[TARGET]")
-@click.option("--level", "level", type=click.Choice([level.value for level in Level]), help="Judge this level only.")
+@click.option("--level", "level", type=click.Choice([level.value for level in LEVELS]), help="Judge this level only.")
 @click.option(
     "--faults", "grades", default=",".join(GRADES), show_default=True, callback=_grades, help="Grades, by commas."
 )
@@ -111,7 +111,7 @@ def run(
     kept, 1 broken, 2 usage, 3 the target or the machine failed.
     """
     subject = _subject(target)
-    plan = Plan((Level(level),) if level else tuple(Level), grades, PROFILES[profile], chosen(seed))
+    plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed))
     console = console_beside(json_to)
     verdict = _judged(subject, plan)
     print_verdict(console, verdict)

@@ -43,7 +43,7 @@ def test_broken_is_one_and_the_counterexample_is_shown() -> None:
         (["--messages", "0"], "messages must be from 1 to 64, not 0"),
         (["--power-losses", "-1"], "power_losses must be from 0 to 64, not -1"),
         (["--clause", "no-limb"], "did you mean 'no-limbo'"),
-        (["--level", "memory"], "page-cache"),
+        (["--level", "tape"], "page-cache"),
         (["--max-states", "0"], "max-states"),
         (["--memory", "much"], "'much' is no amount of memory; write 500M or 8G"),
         (["--memory", "0"], "write 500M or 8G"),

@@ -118,7 +118,7 @@ def test_what_is_no_factory_is_said(targets: Path) -> None:
     ("arguments", "why"),
     [
         (["--faults", "sim,fire"], "no grade 'fire'"),
-        (["--level", "memory"], "'memory' is not one of"),
+        (["--level", "tape"], "'tape' is not one of"),
         (["--json", "/no/such/folder/x.json"], "create it first"),
         (["--json", "/"], "is a folder"),
     ],

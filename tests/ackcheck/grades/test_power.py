@@ -7,6 +7,7 @@ import pytest
 from ackcheck import reference
 from ackcheck.grades import power, run_power_grade
 from ackcheck.rig import Range, TargetError, Writeback
+from ackcheck.suite import LEVELS
 from ackmodel import Clause, Level
 
 TOYS = Path(__file__).with_name("toys.py")
@@ -16,7 +17,7 @@ on_machine = pytest.mark.usefixtures("machine_grade")
 
 @on_machine
 @pytest.mark.machine
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_reference_store_keeps_its_level(level: Level) -> None:
     told: list[int] = []
     report = run_power_grade(

@@ -11,6 +11,7 @@ from ackcheck.findings import GradeReport
 from ackcheck.grades import process, run_process_grade, session
 from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.rig import ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
+from ackcheck.suite import LEVELS
 from ackmodel import Clause, Level
 
 TOYS = Path(__file__).with_name("toys.py")
@@ -20,7 +21,7 @@ def judge(toy: str, *, rounds: int = 2, seed: int = 1, reply_timeout: float = 10
     return run_process_grade(f"{TOYS}:{toy}", Level.DISK, seed=seed, rounds=rounds, reply_timeout=reply_timeout)
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_reference_store_keeps_its_level(level: Level) -> None:
     told: list[int] = []
     report = run_process_grade(

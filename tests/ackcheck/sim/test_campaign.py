@@ -10,6 +10,7 @@ from attrs import define
 
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.reference import Reference
+from ackcheck.suite import LEVELS
 from ackcheck.zoo import bug_named
 from ackmodel import Clause, CommitPolicy, Level
 
@@ -69,7 +70,7 @@ def test_what_a_target_raises_is_not_swallowed() -> None:
         run_sim_grade(SimSetup(make=Raises), seed=1, cases=20)
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("commit", list(CommitPolicy))
 def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
     target = SimSetup(level=level, commit=commit).target()
