@@ -158,8 +158,9 @@ class Acks:
         record.queue.settle(record.entries)
         if record.waiters is not None:
             self.answer(record)
-        for operation in record.durables or ():
-            self.operations.durable(operation)
+        if record.durables is not None:
+            for operation in record.durables:
+                self.operations.durable(operation)
 
     def answer(self, record: Record) -> None:
         """Tell everybody who waits that all went well."""

@@ -284,8 +284,9 @@ class Core:
     def flushed(self, records: list[Record], now: float) -> None:
         """Records have become FLUSHED: only now may offsets move."""
         queues = {}
+        parts = self._parts
         for record in records:
-            self._parts[record.kind].flushed(record)
+            parts[record.kind].flushed(record)
             queues[record.queue.token] = record.queue
         for queue in queues.values():
             if queue.advance():

@@ -33,6 +33,7 @@ from ackstore.effects import (
     Write,
 )
 from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
+from ackstore.pwrite import LOW, SHORT, short_pwrite
 
 LOCK = "lock"
 
@@ -71,16 +72,16 @@ class RealDisk:
         self._files: dict[str, OpenFile] = {}
         self._lock = threading.Lock()
         """Guards the life of descriptors, never held during I/O on one."""
+        self._syncing = 0
+        """Syncs that have not returned."""
 
     def perform(self, effect: Effect) -> Result:
         """Perform one effect."""
         try:
             if isinstance(effect, Write):
                 return self.write(effect.file, effect.at, effect.data)
-            if isinstance(effect, Sync):
-                self._sync(effect.file)
-            elif isinstance(effect, SyncDir):
-                os.fsync(self._directory)
+            if isinstance(effect, Sync | SyncDir):
+                self._sync_while_noted(effect)
             elif isinstance(effect, Create):
                 self._create(effect.file)
             elif isinstance(effect, Rename):
@@ -113,20 +114,38 @@ class RealDisk:
             self._files[file] = OpenFile(fd)
 
     def write(self, name: str, at: int, data: bytes) -> Result:
-        """Write all of `data` at byte `at` of a file."""
+        """Write all of `data` at byte `at` of a file. While no sync runs, nothing makes a short write wait for the
+        disk, and it does not let go of the interpreter's lock (see `ackstore.pwrite`)."""
         file = self._files[name]
         file.dirty = True
+        size = len(data)
         written = 0
+        if size <= SHORT and at < LOW and not self._syncing:
+            written = short_pwrite(file.fd, data, size, at)
+            if written == size:
+                return DONE
+            written = max(written, 0)  # what is wrong, the longer way says
         try:
-            written = os.pwrite(file.fd, data, at)
-            while written < len(data):
-                more = os.pwrite(file.fd, data[written:], at + written)
+            while written < size:
+                more = os.pwrite(file.fd, data[written:] if written else data, at + written)
                 if not more:
                     return Failed(errno.EIO, written)
                 written += more
         except OSError as error:
             return Failed(error.errno or errno.EIO, written)
         return DONE
+
+    def _sync_while_noted(self, effect: Sync | SyncDir) -> None:
+        with self._lock:
+            self._syncing += 1
+        try:
+            if isinstance(effect, Sync):
+                self._sync(effect.file)
+            else:
+                os.fsync(self._directory)
+        finally:
+            with self._lock:
+                self._syncing -= 1
 
     def _sync(self, name: str) -> None:
         with self._lock:

@@ -112,14 +112,12 @@ def receipt_text(token: str, offset: int, attempt: int, epoch: int) -> str:
     return f"{hexlify(_FIELDS.pack(offset, attempt, epoch)).decode()}@{token}"
 
 
-def parse_receipt(text: object) -> tuple[str, int, int, int] | None:
+def parse_receipt(text: Any) -> tuple[str, int, int, int] | None:
     """Read a receipt into (queue token, offset, attempt, epoch); None for what `receipt_text` cannot have written."""
-    if not isinstance(text, str):
-        return None
-    head, _, token = text.partition("@")
     try:
+        head, _, token = text.partition("@")
         offset, attempt, epoch = _unpack(unhexlify(head))
-    except (ValueError, struct.error):
+    except (ValueError, struct.error, AttributeError, TypeError):
         return None
     # Hexadecimal has two spellings: only ours is a receipt.
     return (token, offset, attempt, epoch) if token and head == head.lower() else None

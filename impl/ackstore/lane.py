@@ -21,10 +21,14 @@ from ackstore.effects import DONE, Result
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt
 from ackstore.log import Log, Record
-from ackstore.payloads import encode_one_ack
 from ackstore.queues import Queue
-from ackstore.records import ACK, encode_record
+from ackstore.records import ACK, RECORD_BYTES, encode_ack_record
 from ackstore.replies import Reply
+
+OK = Reply.OK
+
+#: Performs a write at once: of these bytes, to this file, at this byte.
+Writer = Callable[[str, int, bytes], Result]
 
 
 class Lane:
@@ -38,41 +42,53 @@ class Lane:
         self.queues = queues
         self.counts = counts
 
-    def ack(self, receipt: str, now: float, write: Callable[[str, int, bytes], Result]) -> Reply | None:
+    def ack(self, receipt: str, now: float, write: Writer) -> Reply | None:
         """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
         log, flusher = self.log, self.flusher
         segment = log.current
         if segment is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
             return None
-        if not 0 < segment.size < log.config.segment_bytes or flusher.hurry or flusher.wanted > log.flushed:
+        at = segment.size
+        if not 0 < at < log.config.segment_bytes or flusher.hurry or flusher.wanted > log.flushed:
             return None  # a new file is due, or somebody waits for the disk
         parsed = parse_receipt(receipt)
-        queue = self.queues.get(parsed[0]) if parsed is not None else None
-        if parsed is None or queue is None or not flusher.answers_when_cached():  # nor would it be refused, then
+        if parsed is None or not flusher.answers_when_cached():  # nor would it be refused, then
             return None
-        _, offset, attempt, epoch = parsed
+        token, offset, attempt, epoch = parsed
+        queue = self.queues.get(token)
+        if queue is None:
+            return None
         entry = queue.judge(offset, attempt, epoch, now, log.epoch)
         if isinstance(entry, Reply) or entry.ack is not None:
             return None
-        record = entry.ack = Record(ACK, queue)
-        record.entries = (entry,)
-        record.payload = encode_one_ack(queue.prefix, offset, attempt, epoch)
-        record.lsn = log.last + 1
-        data = record.data = encode_record(ACK, record.payload, record.lsn, log.flushed)
+        lsn = log.last + 1
+        data = encode_ack_record(queue.prefix, offset, attempt, epoch, lsn, log.flushed)
+        record = entry.ack = Record(ACK, queue, (entry,), lsn, data)
+        result = write(segment.file, at, data)
+        if result is not DONE:
+            return self.failed(record, result, now)
+        size = len(data)
+        segment.dirty = True
+        segment.size = at + size
+        if log.dirty_since is None:
+            log.dirty_since = now
+        log.tail.append(record)
+        log.last = lsn
+        log.submitted += 1
+        log.resolved += 1
+        log.unflushed += 1
+        log.unflushed_bytes += size
+        self.counts["OK"] += 1
+        return OK
+
+    def failed(self, record: Record, result: Result, now: float) -> Reply:
+        """The write did not do: have the log sort out what of it is in the file."""
+        log = self.log
+        record.payload = record.data[RECORD_BYTES:]
         log.submitted += 1
         log.unflushed += 1
-        log.unflushed_bytes += len(data)
-        result = write(segment.file, segment.size, data)
-        if result is not DONE:
-            log.ended(record, result, now)
-        else:
-            segment.dirty = True
-            segment.size += len(data)
-            if log.dirty_since is None:
-                log.dirty_since = now
-            log.tail.append(record)
-            log.last = record.lsn
-            log.resolved += 1
-        reply = Reply.OK if entry.ack is record else Reply.FAILED
-        self.counts[reply._name_] += 1
+        log.unflushed_bytes += len(record.data)
+        log.ended(record, result, now)
+        reply = OK if record.entries[0].ack is record else Reply.FAILED
+        self.counts[reply.name] += 1
         return reply

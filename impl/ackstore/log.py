@@ -78,22 +78,22 @@ class Record:
     value: float
     """The deadline that a RENEW gives, the time of a DEAD, the offset of a RESET; other kinds have none."""
 
-    def __init__(self, kind: int, queue: Queue) -> None:
+    def __init__(self, kind: int, queue: Queue, entries: Sequence[Entry] = (), lsn: int = 0, data: bytes = b"") -> None:
         self.kind = kind
         self.queue = queue
         self.payload = b""
         self.claims: Sequence[Claim] = ()
         """What a CHECKPOINT hands out."""
-        self.entries: Sequence[Entry] = ()
+        self.entries = entries
         """What an ACK or DEAD settles, or a RENEW renews."""
         self.waiters: list[tuple[Operation, int, Reply]] | None = None
         """Operations to resolve at the stage they were promised: which item, and the reply if all
         goes well. None when nobody waits any more."""
         self.durables: list[Operation] | None = None
         """Operations to tell that their ack is FLUSHED."""
-        self.lsn = 0
+        self.lsn = lsn
         """0 until its write begins."""
-        self.data = b""
+        self.data = data
         """Its bytes, kept until it is FLUSHED."""
 
 
@@ -352,12 +352,15 @@ class Log:
             segment.synced = True
         self.earlier = [segment for segment in self.earlier if segment.dirty]
         self.flushed = covered
-        records = []
-        while self.tail and self.tail[0].lsn <= covered:
-            record = self.tail.popleft()
-            self.unflushed_bytes -= len(record.data)
-            record.data = b""
-            records.append(record)
+        tail = self.tail
+        if tail and tail[-1].lsn <= covered:  # nothing came meanwhile
+            records = list(tail)
+            tail.clear()
+        else:
+            records = []
+            while tail and tail[0].lsn <= covered:
+                records.append(tail.popleft())
+        self.unflushed_bytes -= sum([len(record.data) for record in records])
         self.unflushed -= len(records)
         self.host.flushed(records, now)
 

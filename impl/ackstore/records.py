@@ -32,6 +32,7 @@ reasons with:
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from zlib import crc32
 
 from attrs import astuple, define, frozen
@@ -71,6 +72,9 @@ LENGTH_AT = 12
 
 _lead = _LEAD.pack
 _body = _BODY.pack
+_one_ack: dict[int, Callable[..., bytes]] = {}
+"""Packs all that the CRC-32 of an ACK of one delivery covers, by the length of the prefix."""
+_DELIVERY_BYTES = struct.calcsize("<QIQ")
 
 
 @frozen
@@ -113,6 +117,19 @@ def encode_record(kind: int, payload: bytes, lsn: int, synced: int) -> bytes:
     """One record, as it stands in a segment."""
     body = _body(kind, len(payload), lsn, synced) + payload
     return _lead(MARK, crc32(body)) + body
+
+
+def encode_ack_record(prefix: bytes, offset: int, attempt: int, epoch: int, lsn: int, synced: int) -> bytes:
+    """The record of an ACK of one delivery, `prefix` being its queue's (see `ackstore.payloads`): what `encode_record`
+    and `encode_ack` make of it, in one step."""
+    pack = _one_ack.get(len(prefix)) or _one_ack_of(len(prefix))
+    body = pack(ACK, len(prefix) + _DELIVERY_BYTES, lsn, synced, prefix, offset, attempt, epoch)
+    return _lead(MARK, crc32(body)) + body
+
+
+def _one_ack_of(size: int) -> Callable[..., bytes]:
+    pack = _one_ack[size] = struct.Struct(f"<B3xIQQ{size}sQIQ").pack
+    return pack
 
 
 def decode_record(data: bytes, at: int) -> tuple[int, bytes, bytes]:

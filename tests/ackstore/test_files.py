@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import platform
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ackstore import Config, Store
+from ackstore import Config, Store, files, pwrite
 from ackstore.effects import DONE, Create, Failed, Rename, Result, Sync, SyncDir, Unlink, Write
 from ackstore.files import FileReader, RealDisk
 
@@ -60,6 +63,7 @@ class TestDisk:
             return real(fd, data[:result], at)
 
         monkeypatch.setattr(os, "pwrite", pwrite)
+        monkeypatch.setattr(files, "SHORT", 0)  # the first attempt, too, by `os.pwrite`
         assert disk.perform(Write("a", 0, b"0123456789")) == Failed(errno.ENOSPC, 5)
         results[:] = [4, 0]
         assert disk.perform(Write("a", 0, b"0123456789")) == Failed(errno.EIO, 4)
@@ -67,6 +71,59 @@ class TestDisk:
         assert disk.perform(Write("a", 0, b"0123456789")) is DONE
         monkeypatch.undo()
         assert FileReader(tmp_path).read("a") == b"0123456789"
+        disk.close()
+
+    @pytest.mark.parametrize("first", [-1, 0, 4])
+    def test_what_a_short_write_leaves_over_the_long_way_writes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+    ) -> None:
+        disk = RealDisk(tmp_path)
+        disk.perform(Create("a"))
+
+        def short(fd: int, data: bytes, size: int, at: int) -> int:
+            return os.pwrite(fd, data[:first], at) if first > 0 else first
+
+        monkeypatch.setattr(files, "short_pwrite", short)
+        assert disk.perform(Write("a", 0, b"0123456789")) is DONE
+        assert FileReader(tmp_path).read("a") == b"0123456789"
+        disk.close()
+
+    def test_a_short_write_that_fails_says_why(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "a").write_bytes(b"")
+        disk = RealDisk(tmp_path)
+        fd = os.open(tmp_path / "a", os.O_RDONLY)
+        disk._files["a"] = files.OpenFile(fd)
+        assert disk.perform(Write("a", 0, b"0123456789")) == Failed(errno.EBADF)
+        disk.close()
+
+    def test_a_write_lets_go_of_the_interpreter_while_a_sync_runs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        disk = RealDisk(tmp_path)
+        disk.perform(Create("a"))
+        running, go_on = threading.Event(), threading.Event()
+        short: list[int] = []
+
+        def fsync(_fd: int) -> None:
+            running.set()
+            assert go_on.wait(10.0)
+
+        def note(fd: int, data: bytes, size: int, at: int) -> int:
+            short.append(at)
+            return os.pwrite(fd, data, at)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(files, "short_pwrite", note)
+        syncing = threading.Thread(target=disk.perform, args=(Sync("a"),))
+        syncing.start()
+        assert running.wait(10.0)
+        assert disk.perform(Write("a", 0, b"ab")) is DONE
+        go_on.set()
+        syncing.join()
+        assert disk.perform(Write("a", 2, b"cd")) is DONE
+        assert short == [2]
+        monkeypatch.undo()
+        assert FileReader(tmp_path).read("a") == b"abcd"
         disk.close()
 
     def test_a_file_removed_under_a_running_sync_is_closed_after_it(
@@ -93,3 +150,37 @@ class TestDisk:
         thread.join(5.0)
         assert results == [DONE]
         disk.close()
+
+
+class TestShortWrites:
+    def test_it_writes_what_the_other_writes(self, tmp_path: Path) -> None:
+        with (tmp_path / "a").open("w+b", buffering=0) as file:
+            for write in (pwrite.short_pwrite, pwrite.releasing_pwrite):
+                assert write(file.fileno(), b"\x00abc", 4, 4097) == 4
+                assert os.pread(file.fileno(), 9, 4096) == b"\x00\x00abc"
+                file.truncate(0)
+
+    def test_far_and_long_writes_are_not_for_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        disk = RealDisk(tmp_path)
+        disk.perform(Create("a"))
+        monkeypatch.setattr(files, "short_pwrite", None)
+        assert disk.perform(Write("a", (1 << 32) + 1, b"x")) is DONE
+        assert (tmp_path / "a").stat().st_size == (1 << 32) + 2
+        assert disk.perform(Write("a", 0, b"x" * 4097)) is DONE
+        disk.close()
+
+    def test_an_error_is_minus_one(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(b"")
+        with (tmp_path / "a").open("rb") as file:
+            for write in (pwrite.short_pwrite, pwrite.releasing_pwrite):
+                assert write(file.fileno(), b"x", 1, 0) == -1
+
+    @pytest.mark.parametrize(
+        ("module", "name", "value"),
+        [(platform, "machine", lambda: "sparc"), (ctypes, "PyDLL", lambda _name: object())],
+    )
+    def test_elsewhere_there_is_none(
+        self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, value: Callable[..., Any]
+    ) -> None:
+        monkeypatch.setattr(module, name, value)
+        assert pwrite.system_pwrite() is None
