@@ -1,8 +1,8 @@
 """What ties to a clause: the checks that judge it, the rules and bugs that break it, the tests that name it.
 
-Nothing is listed by hand. Invariants are found in the tables of `ackmodel.invariants`, monitors by their names; what
-the explorer's properties, the contract, the oracle and the harness may blame is read from their sources: a function
-judges the clauses that it names.
+Nothing is listed by hand. Invariants and leads-to properties are found in the tables of `ackmodel.invariants` and
+`ackmodel.liveness`, monitors by their names; what the contract, the oracle and the harness may blame is read from
+their sources: a function judges the clauses that it names.
 
 >>> ties = ties_of(Clause.FLUSH_IS_REAL)
 >>> ties.checks[0]
@@ -22,14 +22,13 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-import ackexplore
 import ackmodel
 from ackcheck.zoo import BUGS, Bug
 from ackmodel import RULES, Clause, Rule, monitors
 from ackmodel.invariants import STATE, STEP
+from ackmodel.liveness import PROPERTIES
 
 MODEL = Path(ackmodel.__file__).resolve().parent
-EXPLORER = Path(ackexplore.__file__).resolve().parent
 SUITE = Path(__file__).resolve().parent
 CHECKOUT = SUITE.parent.parent
 """The root of the checkout, if this is one."""
@@ -68,7 +67,7 @@ def ties_of(clause: Clause) -> Ties:
     return Ties(
         clause,
         checks=tuple(check for judged, check in all_checks() if judged is clause),
-        rules=tuple(rule for rule in RULES.values() if clause in rule.breaks),
+        rules=tuple(rule for rule in RULES.values() if clause in rule.falls),
         bugs=tuple(bug for bug in BUGS.values() if clause in bug.breaks),
         tests=naming_tests(CHECKOUT).get(clause, ()),
     )
@@ -83,7 +82,7 @@ def all_checks() -> tuple[tuple[Clause, Check], ...]:
     found = [
         *((clause, Check("state invariant", _where(function))) for clause, function in STATE.items()),
         *((clause, Check("step invariant", _where(function))) for clause, function in STEP.items()),
-        *_blamed("leads-to property", EXPLORER / "progress.py", "ackexplore.progress"),
+        *((clause, Check("leads-to property", _where(asked.trigger))) for clause, asked in PROPERTIES.items()),
         *_blamed("contract", MODEL / "blame.py", "ackmodel.blame"),
         *_monitors(),
         *_blamed("oracle", SUITE / "oracle.py", "ackcheck.oracle"),

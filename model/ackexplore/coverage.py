@@ -16,11 +16,11 @@ from itertools import chain
 
 import attrs
 
-from ackmodel import Config, Message, Record, Shared, environment, protocol
+from ackmodel import Config, Message, Record, Shared, SyncError, environment, protocol
 
 from .values import wording
 
-SPLIT = {"rewrite": ("rewrite_checkpoint", "rewrite_earlier", "rewrite_ack")}
+SPLIT = {"rewrite": ("rewrite_checkpoint", "rewrite_earlier", "rewrite_ack", "rewrite_renewal")}
 """The functions of the model that yield steps of several names; all others yield steps of their own name."""
 
 ACTIONS: tuple[str, ...] = tuple(
@@ -31,23 +31,52 @@ ACTIONS: tuple[str, ...] = tuple(
 """The name of every step there is, in the order of the model."""
 
 
+RENEWING = ("ask_renewal", "write_renewal", "answer_renewal", "rewrite_renewal")
+
+
+def not_rewritten(config: Config) -> bool:
+    """Whether the protocol lets a sync cover bytes that an earlier one has lost."""
+    without = {"rewrite-after-failure", "suspect-written-during-sync", "rewrite-after-recovery"}
+    return bool(without & config.without)
+
+
 def never_possible(config: Config) -> dict[str, str]:
     """Return the actions that a configuration rules out, each with the reason."""
     crashes = config.process_crashes + config.power_losses
     writes, fails, late = config.write_failures, config.sync_failures, config.sync_timeouts
-    twice = config.deliveries > 1
+    returns = config.deliveries > 1 or config.dead_letters
+    told_late, told_to_each = config.sync_error is SyncError.LATE, config.sync_error is SyncError.EACH
     reasons: list[tuple[str, object, str]] = [
         ("process_crash", config.process_crashes, "no process crash in the budget"),
         ("power_loss", config.power_losses, "no power loss in the budget"),
-        ("recover", crashes, "no crash in the budget"),
+        ("recover", crashes + config.restarts, "no crash in the budget"),
         ("fail_checkpoint_write", writes, "no write failure in the budget"),
         ("fail_ack_write", writes, "no write failure in the budget"),
         ("sync_fails", fails, "no sync failure in the budget"),
         ("sync_times_out", late, "no sync timeout in the budget"),
         ("late_sync_ok", late, "no sync timeout in the budget"),
         ("late_sync_fails", late and fails, "no sync timeout and sync failure in the budget"),
-        ("expire", twice, "one delivery only"),
-        ("late_ack", twice, "one delivery only"),
+        ("sync_lies", told_late and fails, "no sync that loses bytes and returns success"),
+        ("sync_fails_again", told_to_each and fails and not_rewritten(config), "what a sync has lost is written again"),
+        ("expire", returns, "one delivery only"),
+        ("late_ack", config.deliveries > 1 or (returns and config.careless), "one delivery only"),
+        ("duplicate_ack", config.careless, "no careless consumers"),
+        ("reuse_buffer", config.careless, "no careless consumers"),
+        ("release", returns and config.releases, "no release in the budget"),
+        ("close", config.restarts, "no restart in the budget"),
+        ("reset_offset", config.resets, "no reset in the budget"),
+        ("merge", config.merge_buffer, "no merge buffer"),
+        ("hand_over", config.merge_buffer, "no merge buffer"),
+        ("bury", config.dead_letters, "no dead letters"),
+        ("buried", config.dead_letters, "no dead letters"),
+        ("retire", config.compaction, "no compaction"),
+        (
+            "refuse",
+            0 < config.limit < config.messages or (config.refuse_after and fails + late),
+            "nothing is ever refused",
+        ),
+        *((action, config.renewals, "no renewal in the budget") for action in RENEWING),
+        ("fail_renewal_write", writes and config.renewals, "no renewal and write failure in the budget"),
     ]
     return {action: why for action, possible, why in reasons if not possible}
 
@@ -60,8 +89,9 @@ def count_hits(counts: Mapping[str, int]) -> dict[str, int]:
 def _features(value: Shared | Message) -> Iterable[str]:
     for attribute in attrs.fields(type(value)):
         item = getattr(value, attribute.name)
-        if isinstance(item, (Record, enum.Enum)):
-            yield f"{attribute.name} is {wording(item)}"
+        for one in dict.fromkeys(item) if isinstance(item, tuple) else (item,):
+            if isinstance(one, (Record, enum.Enum)):
+                yield f"{attribute.name} is {wording(one)}"
 
 
 def count_reached(
@@ -75,11 +105,11 @@ def count_reached(
     counts: Counter[str] = Counter()
     for kind in (Shared, Message):
         for attribute in attrs.fields(kind):
-            default = attribute.default
+            default = attribute.default[0] if isinstance(attribute.default, tuple) else attribute.default
             if isinstance(default, enum.Enum) and default is not attrs.NOTHING:
                 counts.update({f"{attribute.name} is {wording(choice)}": 0 for choice in type(default)})
     seen: Iterable[tuple[Shared | Message, int]] = chain(shareds, messages)
-    for value, times in seen:
+    for value, times in ((value, times) for value, times in seen if times):
         for feature in _features(value):
             counts[feature] += times
     return dict(counts)

@@ -79,7 +79,7 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
         shared = (state >> shared_shift) & shared_mask
 
         # the row of each pair; what is possible
-        some, most = 0, 0
+        some, barred, most = 0, 0, 0
         for slot in range(slots):
             message = (state >> shift[slot + 1]) & mask[slot + 1]
             name = (U(slot) | (message << SLOT_BITS) | (shared << SHARED_SHIFT)) + ONE
@@ -89,7 +89,9 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
             row = pair_rows[place]
             found[slot] = row
             some |= rows[row, 3]
+            barred |= rows[row, 4]
             most += rows[row, 1] - rows[row, 0]
+        some &= ~barred
         first_cast, count = shared_casts[shared, 0], shared_casts[shared, 1]
 
         # is there room for all of it? Seldom looked at closely: `at_most` is a bound for every state

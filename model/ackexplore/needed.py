@@ -1,7 +1,8 @@
 """Is every rule needed? Switch each off, and look for the counterexample that its removal must have.
 
 A rule whose removal breaks nothing is either not needed or not checked. The reverse is asked as well: with the rule
-on, in the same configuration, every clause must hold.
+on, in the same configuration, every clause must hold. For a clause in `Rule.stalls` the counterexample is a lasso: a
+fair run that never comes to what the clause asks for.
 
 >>> from ackmodel import rule_named
 >>> finding = explore_rule(rule_named("sync-covers-what-it-found"))
@@ -22,21 +23,23 @@ from attrs import evolve, frozen
 from ackmodel import RULES, Clause, Config, Rule
 
 from .engines import explore
+from .progress import ProgressFinding, check_progress
 from .trace import Trace, trace_json
 from .values import as_json
 
 
 @frozen(kw_only=True, eq=False)
 class Finding:
-    """What became of one rule: the shortest counterexample to each clause that must fall without it.
+    """What became of one rule: the shortest counterexample, or a lasso, to each clause that must fall without it.
 
-    `missing` are clauses of `Rule.breaks` that did not fall; `broken_with_rule` those that fell although it was on.
+    `missing` are clauses of `Rule.falls` that did not fall; `broken_with_rule` those that fell although it was on.
     """
 
     rule: Rule
     config: Config
     states: int
     counterexamples: Mapping[Clause, Trace]
+    lassos: Mapping[Clause, ProgressFinding]
     missing: tuple[Clause, ...]
     broken_with_rule: tuple[Clause, ...]
 
@@ -50,6 +53,15 @@ class Finding:
         """Whether nothing is broken while the rule is on."""
         return not self.broken_with_rule
 
+    def length(self, clause: Clause) -> int | None:
+        """Return the number of steps until a clause falls, or of a lasso, its cycle included; None if it holds."""
+        if clause in self.counterexamples:
+            return len(self.counterexamples[clause])
+        if clause not in self.lassos:
+            return None
+        lasso = self.lassos[clause].lasso
+        return None if lasso is None else len(lasso.prefix) + len(lasso.cycle)
+
     def as_json(self) -> dict[str, Any]:
         """Return the finding as JSON types."""
         return {
@@ -61,8 +73,9 @@ class Finding:
             "holds_with_rule": self.holds_with_rule,
             "missing": [clause.value for clause in self.missing],
             "broken_with_rule": [clause.value for clause in self.broken_with_rule],
-            "lengths": {clause.value: len(trace) for clause, trace in self.counterexamples.items()},
+            "lengths": {clause.value: self.length(clause) for clause in self.rule.falls if clause not in self.missing},
             "counterexamples": {clause.value: trace_json(trace) for clause, trace in self.counterexamples.items()},
+            "lassos": {clause.value: found.as_json() for clause, found in self.lassos.items()},
         }
 
 
@@ -78,12 +91,12 @@ def explore_rules(
     done: Callable[[Finding], None] | None = None,
 ) -> tuple[Finding, ...]:
     """Explore `base` without each of the rules in turn; `done` is called with each finding as it comes."""
-    known: dict[Config, tuple[Clause, ...]] = {}
+    known: dict[tuple[Config, tuple[Clause, ...]], tuple[Clause, ...]] = {}
 
-    def remembered(config: Config) -> tuple[Clause, ...]:
-        if config not in known:
-            known[config] = first_broken(config)
-        return known[config]
+    def remembered(config: Config, stalls: tuple[Clause, ...]) -> tuple[Clause, ...]:
+        if (config, stalls) not in known:
+            known[config, stalls] = first_broken(config, stalls)
+        return known[config, stalls]
 
     findings = []
     for rule in rules:
@@ -93,15 +106,40 @@ def explore_rules(
     return tuple(findings)
 
 
-def first_broken(config: Config) -> tuple[Clause, ...]:
-    """Return the clauses that fall first in a configuration; none if all hold."""
-    return tuple(explore(config, stop_at="any").violations)
+def unbreakable(findings: Collection[Finding]) -> tuple[Clause, ...]:
+    """Return the clauses that fall without none of the rules: nothing shows that they are checked.
+
+    >>> unbreakable([])[0].value
+    'reply-after-stage'
+    """
+    fallen = {clause for finding in findings for clause in (*finding.counterexamples, *finding.lassos)}
+    return tuple(clause for clause in Clause if clause not in fallen)
 
 
-def _explore_rule(rule: Rule, base: Config, broken_with_rule: Callable[[Config], tuple[Clause, ...]]) -> Finding:
+def first_broken(config: Config, stalls: tuple[Clause, ...] = ()) -> tuple[Clause, ...]:
+    """Return the clauses that fall first in a configuration, or have a lasso although they are in `stalls`."""
+    broken = tuple(explore(config, stop_at="any").violations)
+    return broken or tuple(_lassos(config, stalls)[0])
+
+
+def _lassos(config: Config, clauses: tuple[Clause, ...]) -> tuple[dict[Clause, ProgressFinding], int]:
+    """The first lasso to each clause, and how many states were looked at."""
+    if not clauses:
+        return {}, 0
+    result = explore(config)
+    found: dict[Clause, ProgressFinding] = {}
+    for finding in check_progress(result, clauses=clauses):
+        if finding.lasso is not None:
+            found.setdefault(finding.clause, finding)
+    return found, result.states
+
+
+def _explore_rule(
+    rule: Rule, base: Config, broken_with_rule: Callable[[Config, tuple[Clause, ...]], tuple[Clause, ...]]
+) -> Finding:
     config = base.dropping(rule)
     traces: dict[Clause, Trace] = {}
-    states = 0
+    lassos, states = _lassos(config, rule.stalls)
     for clause in rule.breaks:
         result = explore(config, stop_at=clause)
         states = max(states, result.states)
@@ -112,6 +150,7 @@ def _explore_rule(rule: Rule, base: Config, broken_with_rule: Callable[[Config],
         config=config,
         states=states,
         counterexamples=traces,
-        missing=tuple(clause for clause in rule.breaks if clause not in traces),
-        broken_with_rule=broken_with_rule(evolve(config, rules=base.without)),
+        lassos=lassos,
+        missing=tuple(clause for clause in rule.falls if clause not in traces and clause not in lassos),
+        broken_with_rule=broken_with_rule(evolve(config, rules=base.without), rule.stalls),
     )

@@ -15,39 +15,22 @@ budgets are finite, so that every run has a last fault.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from attrs import frozen
 
-from ackmodel import Clause, Config, Mode, Phase, Stage, State
+from ackmodel import Clause, Config, State
+from ackmodel.liveness import PROPERTIES, LeadsTo, fair_actions
 
 from .liveness import Edge, Fairness, Lasso, find_lasso
 from .result import Result, StateSpace
 from .trace import Trace, TraceStep, trace_json
 
-EACH_MESSAGE = (
-    "pop",
-    "write_checkpoint",
-    "deliver",
-    "write_ack",
-    "answer_ack",
-    "answer_unknown",
-    "rewrite_checkpoint",
-    "rewrite_earlier",
-    "rewrite_ack",
-    "commit",
-    "expire",
-)
-TOGETHER = ("begin_sync", "sync_ok", "write_offset", "sync_directory", "recover")
-
 
 def fairness_of(config: Config) -> list[Fairness]:
-    """Return what is assumed not to be put off for ever: all weak, per action and message."""
-    groups = [
-        Fairness(action, frozenset({action}), actor) for action in EACH_MESSAGE for actor in range(config.messages)
-    ]
-    return groups + [Fairness(action, frozenset({action})) for action in TOGETHER]
+    """Return what is assumed not to be put off for ever: all weak, as `ackmodel.liveness` names it."""
+    return [Fairness(group.name, group.actions, group.message) for group in fair_actions(config)]
 
 
 @frozen(kw_only=True)
@@ -65,45 +48,20 @@ class Property:
         return self.clause.value if self.message is None else f"{self.clause.value} of message {self.message}"
 
 
-def _about(index: int, config: Config) -> Iterator[Property]:
-    def flushed(state: State) -> bool:
-        return not any(record.unflushed or record.stage is Stage.PENDING for record in state[1][index].records)
-
-    def settled_so_far(state: State) -> bool:
-        return all(message.phase is Phase.SETTLED and message.ack.stored for message in state[1][: index + 1])
-
-    def in_hand(state: State) -> bool:
-        message = state[1][index]
-        return message.phase is Phase.DELIVERED and message.delivery < config.deliveries
-
-    def asked_for(state: State) -> bool:
-        return state[1][index].phase in (Phase.POPPING, Phase.ACKING)
-
-    yield Property(clause=Clause.FLUSH_WHEN_IDLE, message=index, trigger=lambda state: not flushed(state), goal=flushed)
-    yield Property(
-        clause=Clause.COMMIT_PROGRESSES,
-        message=index,
-        trigger=settled_so_far,
-        goal=lambda state: state[0].offset.disk > index or not settled_so_far(state),
-    )
-    yield Property(clause=Clause.NO_LIMBO, message=index, trigger=in_hand, goal=lambda state: not in_hand(state))
-    yield Property(
-        clause=Clause.REPLY_EXACTLY_ONCE,
-        message=index,
-        trigger=asked_for,
-        goal=lambda state: not asked_for(state),
+def _about(config: Config, asked: LeadsTo, index: int) -> Property:
+    return Property(
+        clause=asked.clause,
+        message=None if asked.of_store else index,
+        trigger=lambda state: asked.trigger(config, state[0], state[1][index]),
+        goal=lambda state: asked.goal(config, state[0], state[1][index]),
     )
 
 
-def properties_of(config: Config) -> list[Property]:
-    """Return what must happen in the end in a configuration."""
-    leaves_sync = Property(
-        clause=Clause.FLUSH_DEGRADES,
-        message=None,
-        trigger=lambda state: state[0].mode is Mode.SYNC,
-        goal=lambda state: state[0].mode is Mode.ASYNC,
-    )
-    return [found for index in range(config.messages) for found in _about(index, config)] + [leaves_sync]
+def properties_of(config: Config, clauses: Collection[Clause] = tuple(PROPERTIES)) -> list[Property]:
+    """Return what must happen in the end in a configuration, as far as some clauses ask for it."""
+    wanted = [asked for clause, asked in PROPERTIES.items() if clause in clauses]
+    each = [_about(config, asked, index) for index in range(config.messages) for asked in wanted if not asked.of_store]
+    return each + [_about(config, asked, 0) for asked in wanted if asked.of_store]
 
 
 @frozen(kw_only=True)
@@ -135,14 +93,22 @@ def _trace_of(space: StateSpace, edges: Sequence[Edge], start: int) -> Trace:
     return Trace(initial=space.state(start), steps=steps)
 
 
-def check_progress(result: Result, *, fairness: Sequence[Fairness] | None = None) -> list[ProgressFinding]:
-    """Judge every property of a configuration on its graph; `ValueError` if the result has none or not all of it."""
+def check_progress(
+    result: Result,
+    *,
+    fairness: Sequence[Fairness] | None = None,
+    clauses: Collection[Clause] = tuple(PROPERTIES),
+) -> list[ProgressFinding]:
+    """Judge every property of a configuration on its graph, as far as some clauses ask for it.
+
+    Raises `ValueError` if the result has no graph, or not all of it.
+    """
     if result.space is None or not result.complete:
         raise ValueError("progress is judged on the whole graph: explore to the end, with the graph engine")
     space, groups = result.space, fairness_of(result.config) if fairness is None else fairness
     states = [space.state(node) for node in range(len(space))]
     findings = []
-    for asked in properties_of(result.config):
+    for asked in properties_of(result.config, clauses):
         triggers, goals = map(asked.trigger, states), map(asked.goal, states)
         holds = list(zip(triggers, goals, strict=True))
         lasso = find_lasso(

@@ -143,10 +143,11 @@ def findings_view(findings: Iterable[Finding]) -> Table:
     table.add_column("who got it wrong")
     for finding in findings:
         name, source = finding.rule.name, finding.rule.source
-        for clause in finding.rule.breaks:
-            trace = finding.counterexamples.get(clause)
-            steps = Text(str(len(trace))) if trace is not None else Text("NOT BROKEN", style="bold red")
-            table.add_row(name, clause.value, steps, source)
+        for clause in finding.rule.falls:
+            length = finding.length(clause)
+            steps = Text(str(length)) if length is not None else Text("NOT BROKEN", style="bold red")
+            how = f"{clause.value}, for ever" if clause in finding.lassos else clause.value
+            table.add_row(name, how, steps, source)
             name, source = "", ""
         for clause in finding.broken_with_rule:
             table.add_row(name, Text(f"{clause.value}: broken with every rule on", style="bold red"), "", "")

@@ -3,7 +3,8 @@
 The unit is a *pair*: one shared part and one message at one place in the queue (its slot). For each distinct pair the
 model is asked once, and everything about it is kept in one row:
 
-    rows[row]      = (first local step, one past the last, first outcome pointer, bits of the casts it makes possible)
+    rows[row]      = (first local step, one past the last, first outcome pointer, bits of the casts it makes possible,
+                      bits of the casts that it forbids, having no outcome in them)
     local[i]       = (action, shared after, message after, clauses broken)
     pointers[p+k]  .. pointers[p+k+1] are the outcomes of the pair in the k-th broadcast of its shared part
     outcomes[j]    = (message after, clauses broken)
@@ -82,7 +83,7 @@ class StepTables:
     config: Config
     model: Interned = field(init=False)
     slots: list[_Slot] = field(init=False)
-    rows: Growing = field(init=False, factory=lambda: Growing(4))
+    rows: Growing = field(init=False, factory=lambda: Growing(5))
     row_broken: Growing = field(init=False, factory=lambda: Growing(1))
     local: Growing = field(init=False, factory=lambda: Growing(4))
     pointers: Growing = field(init=False, factory=lambda: Growing(1))
@@ -152,15 +153,16 @@ class StepTables:
         first = self.local.size
         for action, shared_after, after, broken in self.model.ask_local(shared, message):
             self.local.append(action, shared_after, slot.number(after), broken)
-        some, first_pointer = 0, self.pointers.append(self.outcomes.size)
+        some, barred, first_pointer = 0, 0, self.pointers.append(self.outcomes.size)
         for bit, cast in enumerate(self._casts_of(shared)):
             some |= self.model.some(cast, message) << bit
             first_outcome = self.outcomes.size
             for after, broken in self.model.ask_outcomes(cast, message):
                 self.outcomes.append(slot.number(after), broken)
             self.pointers.append(self.outcomes.size)
+            barred |= (self.outcomes.size == first_outcome) << bit
             self._most[2] = max(self._most[2], self.outcomes.size - first_outcome)
-        self.rows.append(first, self.local.size, first_pointer, some)
+        self.rows.append(first, self.local.size, first_pointer, some, barred)
         self._most[0] = max(self._most[0], self.local.size - first)
         broken = self.model.broken(shared, message)
         self.any_broken = self.any_broken or bool(broken)

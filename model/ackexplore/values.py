@@ -11,7 +11,7 @@ True
 from __future__ import annotations
 
 import enum
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -31,6 +31,8 @@ def wording(value: object) -> str:
         return str(value.value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(wording, value))
     return str(value)
 
 
@@ -55,6 +57,11 @@ def from_json(kind: type[T], told: Any) -> T:
         if not isinstance(told, dict) or set(told) != {item.name for item in attrs.fields(kind)}:
             raise ValueError(f"these are not the fields of {kind.__name__}: {told!r}")
         made = kind(**{item.alias: from_json(hints[item.name], told[item.name]) for item in attrs.fields(kind)})
+    elif get_origin(kind) is tuple:
+        one, _ = get_args(kind)
+        if not isinstance(told, list):
+            raise ValueError(f"{told!r} is no list")
+        made = tuple(from_json(one, item) for item in told)
     elif issubclass(kind, enum.Enum):
         named = [choice for choice in kind if wording(choice) == told]
         if not named:

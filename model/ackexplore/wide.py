@@ -53,13 +53,15 @@ def _look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[
     """Put the row of each slot into `found`; return the bits of the possible broadcasts, and how many successors."""
     fields, rows = tables.fields, tables.rows
     shared = field_at(states, index, fields, 0)
-    some, most = 0, 0
+    some, barred, most = 0, 0, 0
     for slot in range(found.shape[0]):
         message = field_at(states, index, fields, slot + 1)
         row = row_of(tables.pair_keys, tables.pair_rows, pair_name(slot, shared, message))
         found[slot] = row
         some |= rows[row, 3]
+        barred |= rows[row, 4]
         most += rows[row, 1] - rows[row, 0]
+    some &= ~barred
     for cast in range(tables.shared_casts[shared, 1]):
         if some >> cast & 1:
             combinations = 1

@@ -13,20 +13,22 @@ copy this folder into your own tests, under any name.
 """
 
 from .clauses import Clause
-from .config import BadConfig, CommitPolicy, Config
+from .config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
 from .contract import Contract, ContractBroken
 from .invariants import Seen, broken_by_step, broken_in_state
-from .rules import RULES, Rule, UnknownRule, rule_named
-from .stages import Level, Promise, Record, Stage, Truth
+from .rule import Rule, UnknownRule
+from .rules import RULES, rule_named
+from .stages import STORED_LEVELS, Level, Promise, Record, Stage, Truth
 from .state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
 from .steps import Broadcast, Step
 from .system import Move, State, broadcast_steps, local_steps, moves
 
-VERSION = "1"
+VERSION = "2"
 """The version of the model: it changes whenever a configuration gets other states or steps."""
 
 __all__ = [
     "RULES",
+    "STORED_LEVELS",
     "VERSION",
     "BadConfig",
     "Broadcast",
@@ -36,6 +38,7 @@ __all__ = [
     "Config",
     "Contract",
     "ContractBroken",
+    "FailedPage",
     "Level",
     "Message",
     "Mode",
@@ -51,6 +54,7 @@ __all__ = [
     "Stage",
     "State",
     "Step",
+    "SyncError",
     "Syncing",
     "Truth",
     "UnknownRule",

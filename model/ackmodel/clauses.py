@@ -28,6 +28,7 @@ class Clause(enum.StrEnum):
     COMMIT_IS_SAFE = "commit-is-safe"
     COMMIT_IS_MONOTONE = "commit-is-monotone"
     COMMIT_PROGRESSES = "commit-progresses"
+    RETIRE_IS_SAFE = "retire-is-safe"
     DERIVED_NEVER_AHEAD = "derived-never-ahead"
     NO_LIMBO = "no-limbo"
     NO_RETURN = "no-return"

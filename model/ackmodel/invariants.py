@@ -19,9 +19,10 @@ from collections.abc import Callable
 from attrs import frozen
 
 from .clauses import Clause
-from .config import CommitPolicy, Config
-from .stages import Promise, Record, Stage, Truth
-from .state import Message, Phase, Power, Shared
+from .config import CommitPolicy, Config, FailedPage
+from .stages import Level, Promise, Record, Stage, Truth
+from .state import Message, Offset, Phase, Power, Shared
+from .steps import kind_of
 
 
 @frozen
@@ -43,11 +44,16 @@ StepInvariant = Callable[[Config, Seen], bool]
 
 
 def reply_after_stage(config: Config, shared: Shared, message: Message) -> bool:
-    """No promise stands while the ack has yet to be written, or at level DISK to be flushed."""
-    if message.promise is Promise.NOTHING or message.ack.stage is Stage.NONE:
+    """No promise stands while the ack, or the renewal, has yet to be written, or at level DISK to be flushed."""
+    return _has_reached(shared, message.promise, message.ack) and _has_reached(shared, message.renewed, message.renewal)
+
+
+def _has_reached(shared: Shared, promise: Promise, record: Record) -> bool:
+    """Whether a record is where a promise about it needs it; a promise to survive a clean restart needs nothing yet."""
+    if promise <= Promise.SURVIVES_RESTART or record.stage is Stage.NONE:
         return True
-    promised_disk = message.promise is Promise.SURVIVES_POWER_LOSS and shared.up
-    return message.ack.stage is not Stage.PENDING and not (promised_disk and message.ack.truth is Truth.DIRTY)
+    promised_disk = promise is Promise.SURVIVES_POWER_LOSS and shared.up
+    return record.stage is not Stage.PENDING and not (promised_disk and record.truth is Truth.DIRTY)
 
 
 def flush_is_real(config: Config, shared: Shared, message: Message) -> bool:
@@ -57,7 +63,8 @@ def flush_is_real(config: Config, shared: Shared, message: Message) -> bool:
 
 def flush_rewrites(config: Config, shared: Shared, message: Message) -> bool:
     """What a failed sync lost is never FLUSHED before it was written again."""
-    return Record(Stage.FLUSHED, Truth.PHANTOM) not in message.records
+    lost = Truth.PHANTOM if config.failed_page is FailedPage.KEPT else Truth.NOWHERE
+    return Record(Stage.FLUSHED, lost) not in message.records
 
 
 def commit_is_safe(config: Config, shared: Shared, message: Message) -> bool:
@@ -72,20 +79,30 @@ def derived_never_ahead(config: Config, shared: Shared, message: Message) -> boo
 
 
 def recoverable(config: Config, message: Message) -> bool:
-    """Return whether the disk alone can tell what is to become of the message."""
+    """Return whether the disk, or for what is settled without a record the offset, can tell what is to become of it."""
+    if message.unrecorded:
+        return True
     if config.commit is CommitPolicy.ACK:
         return message.ack.durable
     return any(record.durable for record in message.records)
 
 
 def no_limbo(config: Config, shared: Shared, message: Message) -> bool:
-    """No message is held for settled that nobody asked to ack."""
-    return message.phase is not Phase.SETTLED or message.asked
+    """No message is held for settled that nobody asked to ack, and of which no dead letter is stored."""
+    buried = message.dead and (message.ack.stored or message.unrecorded or not shared.up)
+    return message.phase is not Phase.SETTLED or message.asked or buried
 
 
 def receipt_is_exact(config: Config, shared: Shared, message: Message) -> bool:
-    """No ack is accepted that the consumer of this very delivery did not ask for."""
-    return message.ack.stage is not Stage.PENDING or message.asked
+    """No ack is accepted that the consumer of this very delivery did not ask for, and none of what is settled."""
+    if message.ack.stage is not Stage.PENDING or message.dead:
+        return True
+    return message.asked and (message.phase is not Phase.ACKING or message.promise is Promise.NOTHING)
+
+
+def submitted_is_written(config: Config, shared: Shared, message: Message) -> bool:
+    """What was written is what was submitted."""
+    return not (message.garbled and message.ack.stored)
 
 
 STATE: dict[Clause, StateInvariant] = {
@@ -96,18 +113,31 @@ STATE: dict[Clause, StateInvariant] = {
     Clause.DERIVED_NEVER_AHEAD: derived_never_ahead,
     Clause.NO_LIMBO: no_limbo,
     Clause.RECEIPT_IS_EXACT: receipt_is_exact,
+    Clause.SUBMITTED_IS_WRITTEN: submitted_is_written,
 }
 
 
 # --- step invariants ------------------------------------------------------------------------------------------------
 
-FAILURES = frozenset({"fail_checkpoint_write", "fail_ack_write", "sync_fails", "sync_times_out", "late_sync_fails"})
-ANSWERS = {"deliver": "checkpoint", "answer_ack": "ack"}
+FAILURES = frozenset(
+    {
+        "fail_checkpoint_write",
+        "fail_ack_write",
+        "fail_renewal_write",
+        "sync_fails",
+        "sync_fails_again",
+        "sync_times_out",
+        "late_sync_fails",
+    }
+)
+ANSWERS = {"deliver": "checkpoint", "answer_ack": "ack", "answer_renewal": "renewal"}
+TAKING_UP = frozenset({"pop", "ask_ack", "ask_renewal"})
+HANDED_OUT = frozenset({Phase.DELIVERED, Phase.RENEWING, Phase.ACKING})
 
 
 def reply_never_false(config: Config, seen: Seen) -> bool:
     """A failed or timed-out write or sync moves no record up the ladder, and promises nothing."""
-    if seen.action not in FAILURES:
+    if kind_of(seen.action) not in FAILURES:
         return True
     was, is_now = seen.before.records, seen.after.records
     stored = sum(record.stored for record in is_now) > sum(record.stored for record in was)
@@ -137,11 +167,12 @@ def flush_degrades(config: Config, seen: Seen) -> bool:
 def survives_process_crash(config: Config, seen: Seen) -> bool:
     """After a process crash, what was promised is settled, and what was handed out is known to be."""
     if seen.action == "process_crash":
-        return seen.before.promise is Promise.NOTHING or seen.after.ack.readable
+        void = seen.before.promise <= Promise.SURVIVES_RESTART or seen.before.unrecorded
+        return void or seen.after.ack.readable
     if seen.action != "recover" or seen.shared_before.power is not Power.CRASHED:
         return True
-    settled = seen.before.promise is Promise.NOTHING or seen.after.phase is Phase.SETTLED
-    handed_out = seen.before.phase in (Phase.DELIVERED, Phase.ACKING)
+    settled = seen.before.promise <= Promise.SURVIVES_RESTART or seen.after.phase is Phase.SETTLED
+    handed_out = seen.before.phase in HANDED_OUT and config.level is not Level.MEMORY
     return settled and not (handed_out and seen.after.phase is Phase.WAITING)
 
 
@@ -150,7 +181,7 @@ def survives_power_loss(config: Config, seen: Seen) -> bool:
     if seen.before.promise is not Promise.SURVIVES_POWER_LOSS:
         return True
     if seen.action == "power_loss":
-        return seen.after.ack.readable
+        return seen.after.ack.readable or seen.before.unrecorded
     recovering = seen.action == "recover" and seen.shared_before.power is Power.LOST
     return not recovering or seen.after.phase is Phase.SETTLED
 
@@ -161,8 +192,13 @@ def recovered_is_cached(config: Config, seen: Seen) -> bool:
 
 
 def commit_is_monotone(config: Config, seen: Seen) -> bool:
-    """No copy of the offset goes back but by the loss of what was above it: memory, then page cache, then disk."""
+    """No copy of the offset goes back but by the loss of what was above it: memory, then page cache, then disk.
+
+    A reset, which is meant to go back, takes all copies with it: no restart may bring one of them back.
+    """
     before, after = seen.shared_before.offset, seen.shared_after.offset
+    if seen.action == "reset_offset":
+        return after == Offset()
     if after.disk < before.disk:
         return False
     return seen.action == "power_loss" or (
@@ -176,6 +212,45 @@ def no_return(config: Config, seen: Seen) -> bool:
     return not handed_out or seen.before == seen.after or seen.before.promise is Promise.NOTHING
 
 
+def deadline_is_exact(config: Config, seen: Seen) -> bool:
+    """A pop takes no message whose delivery has not ended, or whose deadline it was told is later."""
+    if seen.action != "pop":
+        return True
+    return seen.before.phase in (Phase.WAITING, Phase.DUE) and seen.before.renewed is Promise.NOTHING
+
+
+def memory_is_bounded(config: Config, seen: Seen) -> bool:
+    """No operation is taken up over the limit, nor by a store that refuses."""
+    if seen.action not in TAKING_UP:
+        return True
+    full = config.limit and seen.shared_after.inflight > config.limit
+    refusing = config.refuse_after and seen.shared_before.failures >= config.refuse_after
+    return not full and not refusing
+
+
+def quiescence_is_zero(config: Config, seen: Seen) -> bool:
+    """When the store has drained, nothing is counted as in flight."""
+    return seen.action != "close" or seen.before.in_flight or not seen.shared_before.inflight
+
+
+def close_drains(config: Config, seen: Seen) -> bool:
+    """Nothing is pending or unflushed when the store closes, and what was answered OK stays settled after it."""
+    if seen.action == "close":
+        offset = seen.shared_before.offset
+        unfinished = any(record.unflushed or record.stage is Stage.PENDING for record in seen.before.records)
+        return not (seen.before.in_flight or unfinished) and offset.volatile == offset.disk
+    if seen.action != "recover" or seen.shared_before.power is not Power.CLOSED:
+        return True
+    return seen.before.promise is Promise.NOTHING or seen.after.phase is Phase.SETTLED
+
+
+def retire_is_safe(config: Config, seen: Seen) -> bool:
+    """Records are discarded only of what a record on the disk settles, and the offset there has passed."""
+    if seen.action != "retire":
+        return True
+    return seen.before.ack.durable and seen.before.passed_by(seen.shared_before.offset.disk)
+
+
 STEP: dict[Clause, StepInvariant] = {
     Clause.REPLY_NEVER_FALSE: reply_never_false,
     Clause.REPLY_EXACTLY_ONCE: reply_exactly_once,
@@ -185,6 +260,11 @@ STEP: dict[Clause, StepInvariant] = {
     Clause.RECOVERED_IS_CACHED: recovered_is_cached,
     Clause.COMMIT_IS_MONOTONE: commit_is_monotone,
     Clause.NO_RETURN: no_return,
+    Clause.DEADLINE_IS_EXACT: deadline_is_exact,
+    Clause.MEMORY_IS_BOUNDED: memory_is_bounded,
+    Clause.QUIESCENCE_IS_ZERO: quiescence_is_zero,
+    Clause.CLOSE_DRAINS: close_drains,
+    Clause.RETIRE_IS_SAFE: retire_is_safe,
 }
 
 

@@ -25,15 +25,16 @@ def spend(shared: Shared, fault: str) -> Shared:
 
 def stopped(shared: Shared, power: Power) -> Shared:
     """Return the shared part without all that lived in the memory of the process."""
-    offset = evolve(shared.offset, volatile=0)
+    logs = len(shared.syncing)
     return evolve(
         shared,
         power=power,
         mode=Mode.ASYNC,
-        syncing=Syncing.IDLE,
-        late=False,
+        syncing=(Syncing.IDLE,) * logs,
+        late=(False,) * logs,
         failures=0,
-        offset=offset,
+        inflight=0,
+        offset=evolve(shared.offset, volatile=0),
     )
 
 
@@ -46,5 +47,8 @@ def each_choice(message: Message, outcomes: Callable[[Record], tuple[Record, ...
     """Return the message with every combination of the outcomes of its records, without repetitions."""
     combinations = product(*map(outcomes, message.records))
     return tuple(
-        dict.fromkeys(evolve(message, checkpoint=ck, earlier=earlier, ack=ack) for ck, earlier, ack in combinations)
+        dict.fromkeys(
+            evolve(message, checkpoint=checkpoint, earlier=earlier, ack=ack, renewal=renewal)
+            for checkpoint, earlier, ack, renewal in combinations
+        )
     )

@@ -1,14 +1,15 @@
 """The rules of the protocol, each of which can be switched off by name.
 
 A rule is one decision of a correct store. Switching it off gives the store that somebody once shipped; the explorer
-must then find a counterexample to each clause in `Rule.breaks`, or the rule is not needed, or not checked.
+must then find a counterexample to each clause in `Rule.breaks`, and a run without end for each in `Rule.stalls`, or
+the rule is not needed, or not checked.
 
 >>> rule_named("rewrite-after-failure").breaks[0].value
 'flush-rewrites'
 >>> rule_named("commit-in-ordr")
 Traceback (most recent call last):
 ...
-ackmodel.rules.UnknownRule: no rule 'commit-in-ordr'; did you mean 'commit-in-order'?
+ackmodel.rule.UnknownRule: no rule 'commit-in-ordr'; did you mean 'commit-in-order'?
 """
 
 from __future__ import annotations
@@ -17,34 +18,9 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attrs import field, frozen
-
 from .clauses import Clause
+from .rule import Rule, UnknownRule
 from .stages import Level
-
-
-class UnknownRule(ValueError):
-    """A rule was named that the protocol does not have; the message offers the nearest names."""
-
-
-def _frozen_mapping(items: Mapping[str, object]) -> Mapping[str, object]:
-    return MappingProxyType(dict(items))
-
-
-@frozen(eq=False)
-class Rule:
-    """One decision of the protocol.
-
-    `says` is the rule in a sentence, `breaks` the clauses that fall without it, `shown_by` the settings of
-    `ackmodel.Config` (beyond its defaults) under which they are seen to fall, `source` who got it wrong.
-    """
-
-    name: str
-    says: str
-    breaks: tuple[Clause, ...]
-    shown_by: Mapping[str, object] = field(factory=dict, converter=_frozen_mapping)
-    source: str = ""
-
 
 ANSWER_AFTER_WRITE = Rule(
     "answer-after-write",
@@ -200,6 +176,160 @@ DEGRADE_AFTER_FAILURES = Rule(
     (Clause.FLUSH_DEGRADES,),
     {"sync_failures": 1},
     "RocketMQ PR #8727",
+)
+
+WAIT_FOR_DEADLINE = Rule(
+    "wait-for-deadline",
+    "A pop takes no message whose delivery has not ended.",
+    (Clause.DEADLINE_IS_EXACT,),
+    {"deliveries": 2},
+    "kombu #1098",
+)
+RECOVERY_READS_RENEWALS = Rule(
+    "recovery-reads-renewals",
+    "Recovery computes a deadline from the renewals that it reads, not from the checkpoint alone.",
+    (Clause.DEADLINE_IS_EXACT,),
+    {"deliveries": 2, "renewals": 1, "process_crashes": 1},
+    "kombu #337",
+)
+DEADLINE_IS_WATCHED = Rule(
+    "deadline-is-watched",
+    "A delivery whose deadline has passed is due, though nobody asks.",
+    (),
+    {"deliveries": 2},
+    "Kafka KAFKA-19476",
+    stalls=(Clause.NO_LIMBO,),
+)
+RELEASE_ENDS_DELIVERY = Rule(
+    "release-ends-delivery",
+    "The receipt of a delivery that was given back is not current.",
+    (Clause.RECEIPT_IS_EXACT,),
+    {"deliveries": 2, "releases": 1, "careless": True},
+    "RocketMQ #4938",
+)
+EXPIRED_IS_REFUSED = Rule(
+    "expired-is-refused",
+    "An ack after the deadline of its delivery is answered EXPIRED, and changes nothing.",
+    (Clause.RECEIPT_IS_EXACT,),
+    {"deliveries": 2, "careless": True},
+    "google-cloud-java #4242",
+)
+DUPLICATE_CHANGES_NOTHING = Rule(
+    "duplicate-changes-nothing",
+    "A second ack of a settled message is answered SETTLED, and changes nothing.",
+    (Clause.RECEIPT_IS_EXACT,),
+    {"careless": True},
+    "Pulsar #7683",
+)
+ARGUMENTS_ARE_FROZEN = Rule(
+    "arguments-are-frozen",
+    "What is written is what was submitted, whatever the caller does with its own copy meanwhile.",
+    (Clause.SUBMITTED_IS_WRITTEN,),
+    {"careless": True},
+    "Kafka KAFKA-19351",
+)
+DEAD_LETTER_IS_STORED = Rule(
+    "dead-letter-is-stored",
+    "What was delivered often enough is settled only once a record of that is stored.",
+    (Clause.NO_LIMBO,),
+    {"dead_letters": True},
+    "NATS #4427",
+)
+FAILURE_ENDS_OPERATION = Rule(
+    "failure-ends-operation",
+    "An operation whose write fails or throws ends: it is answered FAILED.",
+    (),
+    {"write_failures": 1},
+    "RocketMQ #11172",
+    stalls=(Clause.REPLY_EXACTLY_ONCE,),
+)
+LIMIT_INFLIGHT = Rule(
+    "limit-inflight",
+    "Over the limit of operations in flight a new one is answered BUSY.",
+    (Clause.MEMORY_IS_BOUNDED,),
+    {"messages": 2, "limit": 1},
+    "RocketMQ #6598, #10052",
+)
+REFUSE_AFTER_FAILURES = Rule(
+    "refuse-after-failures",
+    "After the configured number of consecutive sync failures new operations are answered BUSY.",
+    (Clause.MEMORY_IS_BOUNDED,),
+    {"messages": 2, "sync_failures": 1, "refuse_after": 1},
+    "Redis #8419",
+)
+FAILURE_CLEARS_INFLIGHT = Rule(
+    "failure-clears-inflight",
+    "An operation that has failed is no longer counted as in flight.",
+    (Clause.QUIESCENCE_IS_ZERO,),
+    {"limit": 2, "write_failures": 1, "restarts": 1},
+    "Pulsar #22662",
+)
+CLOSE_DRAINS = Rule(
+    "close-drains",
+    "Close waits until every operation has ended, and every record and the offset are on the disk.",
+    (Clause.CLOSE_DRAINS,),
+    {"restarts": 1},
+    "rocketmq-rust #7236, #7240",
+)
+CLOSE_HANDS_OVER = Rule(
+    "close-hands-over",
+    "Close writes what a merge buffer holds, and what it settled and the offset has not come to.",
+    (Clause.CLOSE_DRAINS,),
+    {"level": Level.MEMORY, "merge_buffer": True, "restarts": 1},
+    "RocketMQ PopBufferMergeService",
+)
+MERGE_NEEDS_BOTH = Rule(
+    "merge-needs-both",
+    "A merge buffer leaves out an ack only with its checkpoint, and only if no record of the message was written.",
+    (Clause.CLOSE_DRAINS,),
+    {"level": Level.MEMORY, "merge_buffer": True, "restarts": 1},
+    "RocketMQ #8835, #7412",
+)
+RETIRE_AFTER_COMMIT = Rule(
+    "retire-after-commit",
+    "The records of a settled message are discarded only once the offset on the disk has passed it.",
+    (Clause.RETIRE_IS_SAFE,),
+    {"compaction": True},
+    "NSQ #1354, ActiveMQ AMQ-1479",
+)
+RESET_IS_RECORDED = Rule(
+    "reset-is-recorded",
+    "A reset of the offset is on the disk before it is answered: it sticks.",
+    (Clause.COMMIT_IS_MONOTONE,),
+    {"resets": 1},
+    "RocketMQ #8268, #9369, #9695",
+)
+RETURN_WHEN_HEALTHY = Rule(
+    "return-when-healthy",
+    "When a sync succeeds again the store answers as configured.",
+    (),
+    {"sync_failures": 1},
+    "RocketMQ PR #8727",
+    stalls=(Clause.FLUSH_DEGRADES,),
+)
+FLUSH_WHEN_IDLE = Rule(
+    "flush-when-idle",
+    "What is written is synced though nothing new arrives.",
+    (),
+    {},
+    "Redis #8612",
+    stalls=(Clause.FLUSH_WHEN_IDLE,),
+)
+RETRY_AFTER_FAILURE = Rule(
+    "retry-after-failure",
+    "What a failed sync may have touched is written again, sooner or later.",
+    (),
+    {"sync_failures": 1},
+    "beanstalkd #477",
+    stalls=(Clause.FLUSH_WHEN_IDLE,),
+)
+COMMIT_WITHOUT_TRAFFIC = Rule(
+    "commit-without-traffic",
+    "The offset moves on though no operation is in flight to carry it.",
+    (),
+    {},
+    "RocketMQ #9318",
+    stalls=(Clause.COMMIT_PROGRESSES,),
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType(

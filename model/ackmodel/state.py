@@ -23,6 +23,8 @@ class Power(enum.Enum):
     """The process died; the page cache lives."""
     LOST = "lost"
     """The machine lost power; only the disk lives."""
+    CLOSED = "closed"
+    """The store was closed, and had drained before."""
 
 
 class Mode(enum.Enum):
@@ -33,10 +35,12 @@ class Mode(enum.Enum):
 
 
 class Syncing(enum.Enum):
-    """The sync of the log."""
+    """The sync of one log."""
 
     IDLE = "idle"
     RUNNING = "running"
+    CONFIRMING = "confirming"
+    """It has returned success, and runs once more before it counts (`Config.confirm_syncs`)."""
 
 
 class Phase(enum.Enum):
@@ -48,15 +52,20 @@ class Phase(enum.Enum):
     """A pop took it; its checkpoint is not yet at the level of an answer."""
     DELIVERED = "delivered"
     """A consumer has it, and its deadline has not passed."""
+    RENEWING = "renewing"
+    """The consumer asked for a later deadline, and the operation has not ended."""
     ACKING = "acking"
-    """The consumer asked to ack it, and the operation has not ended."""
+    """The consumer asked to ack it, and the operation has not ended; or a dead letter is being stored."""
     DUE = "due"
-    """Its deadline has passed; the next pop hands it out again."""
+    """Its deadline has passed, or it was given back; the next pop hands it out again."""
     SETTLED = "settled"
     """The store holds it for acknowledged, and will not hand it out again."""
 
 
-@frozen
+IN_FLIGHT = frozenset({Phase.POPPING, Phase.RENEWING, Phase.ACKING})
+
+
+@frozen(cache_hash=True)
 class Offset:
     """The consumer offset: how many messages of the queue it has passed.
 
@@ -69,7 +78,7 @@ class Offset:
     disk: int = 0
 
 
-@frozen
+@frozen(cache_hash=True)
 class Budget:
     """How many faults of each kind the environment may still inject."""
 
@@ -78,21 +87,29 @@ class Budget:
     sync_failures: int = 0
     sync_timeouts: int = 0
     write_failures: int = 0
+    renewals: int = 0
+    releases: int = 0
+    restarts: int = 0
+    resets: int = 0
 
 
 @frozen(cache_hash=True)
 class Shared:
     """What the messages have in common.
 
-    `failures` counts consecutive failed or timed-out syncs, up to the threshold of degrading. `late` says that a sync
-    which the store has given up may still complete in the kernel.
+    Of each log: `syncing`; `late`, a sync that the store has given up may still complete in the kernel; `owed`, the
+    kernel has lost bytes in a sync that returned success, and will say so in the next one. `failures` counts
+    consecutive failed or timed-out syncs, up to the largest threshold. `inflight` counts operations that were taken up
+    and have not ended, where there is a limit to them.
     """
 
     power: Power = Power.UP
     mode: Mode = Mode.ASYNC
-    syncing: Syncing = Syncing.IDLE
-    late: bool = False
+    syncing: tuple[Syncing, ...] = (Syncing.IDLE,)
+    late: tuple[bool, ...] = (False,)
+    owed: tuple[bool, ...] = (False,)
     failures: int = 0
+    inflight: int = 0
     offset: Offset = Offset()
     budget: Budget = Budget()
 
@@ -107,9 +124,12 @@ class Message:
     """One message of the queue, the records about it, and the ghosts that no store sees.
 
     `delivery` numbers its deliveries from 1 (0: never handed out). `checkpoint` belongs to the newest delivery,
-    `earlier` is the best of the checkpoints before it: what recovery falls back on while the newest is not durable.
-    The ghosts: `asked` (the consumer of this delivery asked to ack it), `promise` (what the answers to it still
-    promise).
+    `renewal` moves its deadline, `earlier` is the best of the checkpoints before it: what recovery falls back on while
+    the newest is not durable. `ack` settles the message; it is a dead letter if `dead`. `unrecorded` says that the
+    message is settled and no record about it is left, or was ever written: the offset alone will tell.
+    The ghosts: `asked` (the consumer of this delivery asked to ack it), `promise` and `renewed` (what the answers to
+    its ack and to its renewal still promise), `released` (its consumer gave it back), `garbled` (the ack is no longer
+    what was submitted).
     """
 
     index: int
@@ -118,13 +138,24 @@ class Message:
     checkpoint: Record = ABSENT
     earlier: Record = ABSENT
     ack: Record = ABSENT
+    renewal: Record = ABSENT
+    dead: bool = False
+    unrecorded: bool = False
     asked: bool = field(default=False, metadata={"ghost": True})
     promise: Promise = field(default=Promise.NOTHING, metadata={"ghost": True})
+    renewed: Promise = field(default=Promise.NOTHING, metadata={"ghost": True})
+    released: bool = field(default=False, metadata={"ghost": True})
+    garbled: bool = field(default=False, metadata={"ghost": True})
 
     @property
-    def records(self) -> tuple[Record, Record, Record]:
-        """The records about this message: (checkpoint, earlier, ack)."""
-        return (self.checkpoint, self.earlier, self.ack)
+    def records(self) -> tuple[Record, Record, Record, Record]:
+        """The records about this message: (checkpoint, earlier, ack, renewal)."""
+        return (self.checkpoint, self.earlier, self.ack, self.renewal)
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether an operation about this message has not ended."""
+        return self.phase in IN_FLIGHT
 
     def with_records(self, change: Callable[[Record], Record]) -> Message:
         """Return the message with `change` applied to each of its records."""
@@ -133,6 +164,7 @@ class Message:
             checkpoint=change(self.checkpoint),
             earlier=change(self.earlier),
             ack=change(self.ack),
+            renewal=change(self.renewal),
         )
 
     def passed_by(self, offset: int) -> bool:

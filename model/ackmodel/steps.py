@@ -14,7 +14,7 @@ consumers may do in `ackmodel.environment`; `ackmodel.system` puts them together
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -45,13 +45,50 @@ class Broadcast:
 
     `outcomes` gives every message that one message may become (several where chance decides, as in a power loss); the
     outcomes of different messages are independent. The step is possible only when `some` holds for at least one
-    message.
+    message, and when every message may become something: one without outcomes forbids the step.
     """
 
     action: str
     shared: Shared
     outcomes: Callable[[Message], tuple[Message, ...]] = _unchanged
     some: Callable[[Message], bool] = _always
+
+
+Outcomes: TypeAlias = Callable[[Message], tuple[Message, ...]]
+"""What a broadcast makes of one message."""
+
+
+def in_log(config: Config, log: int, outcomes: Outcomes) -> Outcomes:
+    """Return outcomes that concern the messages of one log only; message i is in log i modulo `Config.logs`."""
+    if config.logs == 1:
+        return outcomes
+
+    def of_this_log(message: Message) -> tuple[Message, ...]:
+        return outcomes(message) if message.index % config.logs == log else (message,)
+
+    return of_this_log
+
+
+def of_log(action: str, log: int) -> str:
+    """Return the name of a step of one log; the first log's has no number.
+
+    >>> of_log("begin_sync", 0), of_log("begin_sync", 1), kind_of(of_log("begin_sync", 1))
+    ('begin_sync', 'begin_sync[1]', 'begin_sync')
+    """
+    return f"{action}[{log}]" if log else action
+
+
+def kind_of(action: str) -> str:
+    """Return the name of a step without the number of its log."""
+    return action.partition("[")[0]
+
+
+Item = TypeVar("Item")
+
+
+def replaced(items: tuple[Item, ...], place: int, item: Item) -> tuple[Item, ...]:
+    """Return `items` with another one at `place`."""
+    return (*items[:place], item, *items[place + 1 :])
 
 
 LocalRule: TypeAlias = Callable[[Config, Shared, Message], Iterator[Step]]

@@ -145,7 +145,7 @@ def test_checks_of_every_kind_are_found_where_they_are() -> None:
     assert checks >= {
         (Clause.FLUSH_IS_REAL, "state invariant", "ackmodel.invariants:flush_is_real"),
         (Clause.NO_RETURN, "step invariant", "ackmodel.invariants:no_return"),
-        (Clause.COMMIT_PROGRESSES, "leads-to property", "ackexplore.progress:_about"),
+        (Clause.COMMIT_PROGRESSES, "leads-to property", "ackmodel.liveness:next_to_pass"),
         (Clause.DEADLINE_IS_EXACT, "contract", "ackmodel.blame:_blame_return"),
         (Clause.CLOSE_DRAINS, "monitor", "ackmodel.monitors:close_drains"),
         (Clause.RECEIPT_IS_EXACT, "oracle", "ackcheck.oracle:Oracle.popped"),

@@ -191,11 +191,28 @@ def test_hits_and_reached_cover_the_model() -> None:
         explore(Config(deliveries=2, process_crashes=1)),
         explore(Config(power_losses=1)),
         explore(Config(sync_failures=1, sync_timeouts=1, write_failures=1)),
+        explore(Config(deliveries=2, releases=1, careless=True, sync_failures=1, refuse_after=1)),
+        explore(Config(renewals=1, sync_failures=1, write_failures=1)),
+        explore(Config(level="memory", merge_buffer=True, restarts=1, resets=1)),
+        explore(Config(dead_letters=True, compaction=True)),
+        explore(Config(sync_failures=1, sync_error="late", confirm_syncs=True)),
+        explore(Config(sync_failures=1, sync_error="each", rules={"rewrite-after-failure": False})),
     ]
     assert set.intersection(*(set(result.unhit) for result in results)) == set()
     unreached = [{name for name, count in result.reached.items() if not count} for result in results]
     assert set.intersection(*unreached) == set()
-    assert unreached[1] == {"power is crashed", "mode is sync", "phase is due"}
+    assert unreached[1] == {
+        "power is crashed",
+        "power is closed",
+        "mode is sync",
+        "syncing is confirming",
+        "phase is renewing",
+        "phase is due",
+        "renewed is survives-restart",
+        "renewed is survives-process-crash",
+        "renewed is survives-power-loss",
+        "promise is survives-restart",
+    }
     for result in results:
         assert tuple(result.hits) == ACTIONS
         assert sum(result.hits.values()) == result.edges

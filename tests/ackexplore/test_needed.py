@@ -4,42 +4,108 @@ import pytest
 from attrs import evolve
 
 from ackexplore import explore_rule, explore_rules
+from ackexplore.needed import unbreakable
 from ackmodel import RULES, Clause, Config, Rule
 
-LENGTHS = {
-    "answer-after-write": {"reply-after-stage": 4, "survives-process-crash": 4},
-    "answer-after-flush": {"reply-after-stage": 6},
-    "failed-write-is-not-ok": {"reply-never-false": 5},
-    "failed-write-is-not-stored": {"reply-never-false": 5},
-    "timeout-is-unknown": {"reply-never-false": 4, "flush-is-real": 4},
-    "failed-sync-is-not-flushed": {"flush-is-real": 4, "reply-never-false": 4},
-    "sync-covers-what-it-found": {"flush-is-real": 7},
-    "rewrite-after-failure": {"flush-rewrites": 7, "flush-is-real": 7},
-    "suspect-written-during-sync": {"flush-rewrites": 9, "flush-is-real": 9},
-    "rewrite-after-recovery": {"flush-rewrites": 8, "flush-is-real": 8},
-    "recovered-is-cached": {"recovered-is-cached": 4, "flush-is-real": 4},
-    "recovery-reads-acks": {"survives-process-crash": 8, "survives-power-loss": 11},
-    "recovery-redelivers": {"no-limbo": 4},
-    "callback-after-flush": {"survives-power-loss": 8},
-    "commit-after-flush": {"commit-is-safe": 3, "derived-never-ahead": 4},
-    "commit-in-order": {"commit-is-safe": 5},
-    "recovery-keeps-offset": {"commit-is-monotone": 9},
-    "offset-file-is-atomic": {"commit-is-monotone": 12},
-    "settled-is-final": {"no-return": 8},
-    "receipt-names-delivery": {"receipt-is-exact": 8},
-    "late-result-is-ignored": {"reply-exactly-once": 5},
-    "degrade-after-failures": {"flush-degrades": 5},
+ENDS: dict[str, dict[str, tuple[int, str]]] = {
+    "answer-after-write": {"reply-after-stage": (4, "answer_ack(0)"), "survives-process-crash": (4, "recover")},
+    "answer-after-flush": {"reply-after-stage": (6, "answer_ack(0)")},
+    "failed-write-is-not-ok": {"reply-never-false": (5, "fail_ack_write(0)")},
+    "failed-write-is-not-stored": {"reply-never-false": (5, "fail_ack_write(0)")},
+    "timeout-is-unknown": {"reply-never-false": (4, "sync_times_out"), "flush-is-real": (4, "sync_times_out")},
+    "failed-sync-is-not-flushed": {"flush-is-real": (4, "sync_fails"), "reply-never-false": (4, "sync_fails")},
+    "sync-covers-what-it-found": {"flush-is-real": (7, "sync_ok")},
+    "rewrite-after-failure": {"flush-rewrites": (7, "sync_ok"), "flush-is-real": (7, "sync_ok")},
+    "suspect-written-during-sync": {"flush-rewrites": (9, "sync_ok"), "flush-is-real": (9, "sync_ok")},
+    "rewrite-after-recovery": {"flush-rewrites": (8, "sync_ok"), "flush-is-real": (8, "sync_ok")},
+    "recovered-is-cached": {"recovered-is-cached": (4, "recover"), "flush-is-real": (4, "recover")},
+    "recovery-reads-acks": {"survives-process-crash": (8, "recover"), "survives-power-loss": (11, "recover")},
+    "recovery-redelivers": {"no-limbo": (4, "recover")},
+    "callback-after-flush": {"survives-power-loss": (8, "power_loss")},
+    "commit-after-flush": {"commit-is-safe": (3, "commit(0)"), "derived-never-ahead": (4, "write_offset")},
+    "commit-in-order": {"commit-is-safe": (5, "commit(1)")},
+    "recovery-keeps-offset": {"commit-is-monotone": (9, "recover")},
+    "offset-file-is-atomic": {"commit-is-monotone": (12, "power_loss")},
+    "settled-is-final": {"no-return": (8, "pop(0)")},
+    "receipt-names-delivery": {"receipt-is-exact": (8, "late_ack(0)")},
+    "late-result-is-ignored": {"reply-exactly-once": (5, "late_sync_ok")},
+    "degrade-after-failures": {"flush-degrades": (5, "deliver(0)")},
+    "wait-for-deadline": {"deadline-is-exact": (4, "pop(0)")},
+    "recovery-reads-renewals": {"deadline-is-exact": (10, "pop(0)")},
+    "release-ends-delivery": {"receipt-is-exact": (5, "late_ack(0)")},
+    "expired-is-refused": {"receipt-is-exact": (5, "late_ack(0)")},
+    "duplicate-changes-nothing": {"receipt-is-exact": (7, "duplicate_ack(0)")},
+    "arguments-are-frozen": {"submitted-is-written": (6, "write_ack(0)")},
+    "dead-letter-is-stored": {"no-limbo": (5, "bury(0)")},
+    "limit-inflight": {"memory-is-bounded": (2, "pop(1)")},
+    "refuse-after-failures": {"memory-is-bounded": (5, "pop(1)")},
+    "failure-clears-inflight": {"quiescence-is-zero": (3, "close")},
+    "close-drains": {"close-drains": (2, "close")},
+    "close-hands-over": {"close-drains": (3, "close")},
+    "merge-needs-both": {"close-drains": (13, "recover")},
+    "retire-after-commit": {"retire-is-safe": (9, "retire(0)")},
+    "reset-is-recorded": {"commit-is-monotone": (8, "reset_offset")},
 }
+"""How many steps the shortest counterexample has, and its last: (steps, action)."""
+
+STALLS: dict[str, dict[str, tuple[int, str]]] = {
+    "deadline-is-watched": {"no-limbo": (8, "sync_directory")},
+    "failure-ends-operation": {"reply-exactly-once": (2, "fail_checkpoint_write(0)")},
+    "return-when-healthy": {"flush-degrades": (11, "sync_directory")},
+    "flush-when-idle": {"flush-when-idle": (3, "deliver(0)")},
+    "retry-after-failure": {"flush-when-idle": (4, "sync_fails")},
+    "commit-without-traffic": {"commit-progresses": (8, "sync_ok")},
+}
+"""How many steps lead to where nothing happens any more, and the last of them."""
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
 def test_without_the_rule_each_of_its_clauses_falls(rule: Rule) -> None:
     finding = explore_rule(rule)
-    assert {clause.value: len(trace) for clause, trace in finding.counterexamples.items()} == LENGTHS[rule.name]
+    traces, lassos = finding.counterexamples, finding.lassos
+    ends = {clause.value: (len(trace), trace.actions[-1]) for clause, trace in traces.items()}
+    assert ends == ENDS.get(rule.name, {})
     assert finding.needed
     assert finding.holds_with_rule
-    for clause, trace in finding.counterexamples.items():
+    for clause, trace in traces.items():
         assert clause in trace.broken
+        assert finding.length(clause) == len(trace)
+    stalls = {}
+    for clause, found in lassos.items():
+        assert found.prefix is not None
+        assert found.cycle is not None
+        stalls[clause.value] = (len(found.prefix), found.prefix.actions[-1])
+        assert finding.length(clause) == len(found.prefix) + len(found.cycle)
+    assert stalls == STALLS.get(rule.name, {})
+    told = finding.as_json()
+    assert (
+        set(told["lengths"]) == {clause.value for clause in rule.falls} == {*told["counterexamples"], *told["lassos"]}
+    )
+
+
+@pytest.mark.parametrize("clause", Clause)
+def test_every_clause_falls_without_some_rule(clause: Clause) -> None:
+    """A clause that no switch can break is not checked, for all that anybody knows."""
+    assert any(clause.value in ends for ends in (*ENDS.values(), *STALLS.values()))
+
+
+def test_a_clause_that_no_rule_breaks_is_reported() -> None:
+    findings = explore_rules(rules=[RULES["commit-in-order"], RULES["failure-ends-operation"]])
+    missing = set(Clause) - {Clause.COMMIT_IS_SAFE, Clause.REPLY_EXACTLY_ONCE}
+    assert set(unbreakable(findings)) == missing
+
+
+def test_a_stall_that_is_there_anyway_is_reported() -> None:
+    idle = explore_rule(RULES["retry-after-failure"], Config(rules={"flush-when-idle": False}))
+    assert idle.broken_with_rule == (Clause.FLUSH_WHEN_IDLE,)
+    other = explore_rule(RULES["deadline-is-watched"], Config(rules={"flush-when-idle": False}))
+    assert other.broken_with_rule == ()
+
+
+def test_a_rule_without_a_lasso_is_reported() -> None:
+    healthy = explore_rule(evolve(RULES["return-when-healthy"], shown_by={}))
+    assert healthy.missing == (Clause.FLUSH_DEGRADES,)
+    assert healthy.length(Clause.FLUSH_DEGRADES) is None
 
 
 def test_all_rules_at_once_report_each() -> None:

@@ -7,6 +7,7 @@ from attrs.exceptions import FrozenInstanceError
 
 from ackmodel import RULES, BadConfig, Clause, CommitPolicy, Config, Level, UnknownRule, rule_named
 from ackmodel.invariants import STATE, STEP
+from ackmodel.liveness import PROPERTIES
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,13 @@ from ackmodel.invariants import STATE, STEP
         ({"process_crashes": True}, "process_crashes must be from 0 to 64, not True"),
         ({"degrade_after": 0}, "degrade_after must be from 1 to 64, not 0"),
         ({"level": "ram"}, "Level must be one of 'memory', 'page-cache', 'disk', not 'ram'"),
+        ({"logs": 2}, "2 logs for 1 messages: set messages to at least as many as logs"),
+        ({"logs": 5, "messages": 5}, "logs must be from 1 to 4, not 5"),
+        ({"degrade_after": 3, "refuse_after": 2}, r"refuse_after \(2\) comes before degrade_after \(3\)"),
+        ({"merge_buffer": True}, "a merge buffer answers from memory: set level to 'memory', not 'page-cache'"),
+        ({"careless": 1}, "careless must be True or False, not 1"),
+        ({"sync_error": "never"}, "SyncError must be one of 'once', 'each', 'late', not 'never'"),
+        ({"failed_page": "torn"}, "FailedPage must be one of 'kept', 'reverted', not 'torn'"),
         ({"commit": "both"}, "CommitPolicy must be one of 'ack', 'checkpoint', not 'both'"),
     ],
 )
@@ -30,6 +38,21 @@ def test_bad_settings_name_the_setting_and_the_range(settings: dict[str, Any], m
 
 def test_settings_may_be_given_as_text_or_value() -> None:
     assert Config(level="disk", commit="ack") == Config(level=Level.DISK, commit=CommitPolicy.ACK)
+
+
+def test_settings_by_name_offer_the_nearest() -> None:
+    assert Config.of({"messages": 2, "rules": {"commit-in-order": False}}).without == {"commit-in-order"}
+    with pytest.raises(BadConfig, match=r"no setting 'sync_failure'; did you mean 'sync_failures'.*\?"):
+        Config.of({"sync_failure": 1})
+    with pytest.raises(BadConfig, match=r"no setting 'zzz'; they are messages, deliveries, .*rules"):
+        Config.of({"zzz": 1})
+
+
+def test_dropping_a_rule_drops_what_its_settings_rule_out() -> None:
+    config = Config(messages=3, logs=3, level="memory", merge_buffer=True)
+    assert config.dropping(rule_named("answer-after-flush")).merge_buffer is False
+    assert config.dropping(rule_named("commit-in-order")).logs == 2
+    assert config.dropping(rule_named("close-hands-over")).merge_buffer is True
 
 
 def test_an_unknown_rule_offers_near_names_or_all_of_them() -> None:
@@ -68,12 +91,14 @@ def test_the_initial_state_has_the_budget_and_the_messages() -> None:
 def test_every_rule_says_what_it_is_and_breaks_a_judged_clause(rule: Any) -> None:
     assert rule.says.endswith(".")
     assert rule.source
-    assert rule.breaks
+    assert rule.falls == rule.breaks + rule.stalls
+    assert rule.falls
     assert set(rule.breaks) <= set(STATE) | set(STEP)
+    assert set(rule.stalls) <= set(PROPERTIES)
     assert RULES[rule.name] is rule
 
 
-def test_every_judged_clause_falls_without_some_rule() -> None:
-    broken = {clause for rule in RULES.values() for clause in rule.breaks}
-    assert (set(STATE) | set(STEP)) - broken == set()
-    assert broken <= set(Clause)
+def test_every_clause_falls_without_some_rule() -> None:
+    assert {clause for rule in RULES.values() for clause in rule.falls} == set(Clause)
+    assert {clause for rule in RULES.values() for clause in rule.breaks} >= set(STATE) | set(STEP)
+    assert {clause for rule in RULES.values() for clause in rule.stalls} == set(PROPERTIES)

@@ -6,7 +6,7 @@ from ackmodel import Config, Message, Phase, Promise, Record, Shared, Stage, Syn
 from ackmodel.environment.crashes import unpowered
 from ackmodel.system import State
 
-SYNCING = Shared(syncing=Syncing.RUNNING)
+SYNCING = Shared(syncing=(Syncing.RUNNING,))
 
 
 def after(config: Config, state: State, action: str) -> list[State]:
@@ -16,7 +16,7 @@ def after(config: Config, state: State, action: str) -> list[State]:
 
 def test_a_failed_sync_leaves_phantoms_and_suspicion() -> None:
     config = Config(sync_failures=1)
-    shared = evolve(config.initial()[0], syncing=Syncing.RUNNING)
+    shared = evolve(config.initial()[0], syncing=(Syncing.RUNNING,))
     message = Message(index=0, checkpoint=Record(Stage.FLUSHING, Truth.DIRTY), ack=Record(Stage.CACHED, Truth.DIRTY))
     outcomes = after(config, (shared, (message,)), "sync_fails")
     assert {found[1][0].checkpoint for found in outcomes} == {Record(Stage.SUSPECT, Truth.PHANTOM)}
@@ -42,7 +42,9 @@ def test_a_rewrite_makes_a_phantom_dirty_and_leaves_the_disk_alone() -> None:
 def test_a_power_loss_takes_any_subset_of_what_was_not_synced() -> None:
     dirty, disk = Record(Stage.CACHED, Truth.DIRTY), Record(Stage.FLUSHED, Truth.DISK)
     phantom = Record(Stage.SUSPECT, Truth.PHANTOM)
-    left = unpowered(Message(index=0, checkpoint=dirty, earlier=phantom, ack=dirty, promise=Promise(1)))
+    left = unpowered(
+        Message(index=0, checkpoint=dirty, earlier=phantom, ack=dirty, promise=Promise.SURVIVES_PROCESS_CRASH)
+    )
     assert {(m.checkpoint.readable, m.earlier.readable, m.ack.readable) for m in left} == {
         (False, False, False),
         (False, False, True),

@@ -13,15 +13,28 @@ budget of the configuration, so that every configuration is finite.
 from __future__ import annotations
 
 from ..steps import BroadcastRule, LocalRule
-from .consumers import ask_ack, expire, late_ack
+from .consumers import ask_ack, ask_renewal, duplicate_ack, expire, late_ack, release, reuse_buffer
 from .crashes import power_loss, process_crash
-from .syncs import late_sync_fails, late_sync_ok, sync_fails, sync_ok, sync_times_out
-from .writes import fail_ack_write, fail_checkpoint_write
+from .syncs import late_sync_fails, late_sync_ok, sync_fails, sync_fails_again, sync_lies, sync_ok, sync_times_out
+from .writes import fail_ack_write, fail_checkpoint_write, fail_renewal_write
 
-LOCAL: tuple[LocalRule, ...] = (ask_ack, late_ack, expire, fail_checkpoint_write, fail_ack_write)
+LOCAL: tuple[LocalRule, ...] = (
+    ask_ack,
+    late_ack,
+    duplicate_ack,
+    reuse_buffer,
+    ask_renewal,
+    release,
+    expire,
+    fail_checkpoint_write,
+    fail_ack_write,
+    fail_renewal_write,
+)
 BROADCAST: tuple[BroadcastRule, ...] = (
     sync_ok,
+    sync_lies,
     sync_fails,
+    sync_fails_again,
     sync_times_out,
     late_sync_ok,
     late_sync_fails,

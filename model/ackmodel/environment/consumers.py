@@ -15,31 +15,82 @@ from attrs import evolve
 
 from .. import rules
 from ..config import Config
-from ..stages import ACCEPTED
+from ..protocol.answering import refuses, taken_up
+from ..remains import spend
+from ..stages import ACCEPTED, Promise, Stage
 from ..state import Message, Phase, Shared
 from ..steps import Step
 
 
 def ask_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The consumer asks to ack its delivery, and the store accepts the record."""
-    if shared.up and message.phase is Phase.DELIVERED:
-        yield Step("ask_ack", shared, evolve(message, phase=Phase.ACKING, asked=True, ack=ACCEPTED))
+    if shared.up and message.phase is Phase.DELIVERED and not refuses(config, shared):
+        asked = evolve(message, phase=Phase.ACKING, asked=True, ack=ACCEPTED)
+        yield Step("ask_ack", taken_up(config, shared), asked)
 
 
 def late_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A consumer asks to ack an earlier delivery: answered EXPIRED, nothing changes (clause receipt-is-exact)."""
-    if not shared.up or message.delivery < 2 or message.phase is not Phase.DELIVERED:
+    """A receipt that is not current is acked: answered EXPIRED, nothing changes (clause receipt-is-exact)."""
+    superseded = message.delivery > 1 and message.phase is Phase.DELIVERED
+    returned = config.careless and message.phase is Phase.DUE
+    if not shared.up or not (superseded or returned):
         return
-    if config.keeps(rules.RECEIPT_NAMES_DELIVERY):
+    rule = rules.RECEIPT_NAMES_DELIVERY
+    if returned:
+        rule = rules.RELEASE_ENDS_DELIVERY if message.released else rules.EXPIRED_IS_REFUSED
+    if config.keeps(rule):
         yield Step("late_ack", shared, message)
     else:
-        yield Step("late_ack", shared, evolve(message, phase=Phase.ACKING, ack=ACCEPTED))
+        yield Step("late_ack", taken_up(config, shared), evolve(message, phase=Phase.ACKING, ack=ACCEPTED))
+
+
+def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """A settled message is acked again: answered SETTLED, nothing changes (clause receipt-is-exact)."""
+    if not shared.up or not config.careless or message.phase is not Phase.SETTLED or message.dead:
+        return
+    if config.keeps(rules.DUPLICATE_CHANGES_NOTHING):
+        yield Step("duplicate_ack", shared, message)
+    else:
+        again = evolve(message, phase=Phase.ACKING, ack=ACCEPTED, unrecorded=False)
+        yield Step("duplicate_ack", taken_up(config, shared), again)
+
+
+def reuse_buffer(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """A client writes into what it has submitted, before it is written: nothing changes (submitted-is-written)."""
+    unwritten = message.phase is Phase.ACKING and message.ack.stage is Stage.PENDING and not message.dead
+    if not shared.up or not config.careless or not unwritten or message.garbled:
+        return
+    yield Step("reuse_buffer", shared, evolve(message, garbled=not config.keeps(rules.ARGUMENTS_ARE_FROZEN)))
+
+
+def ask_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The consumer asks for a later deadline, once a delivery, and the store accepts the record."""
+    new = message.phase is Phase.DELIVERED and message.renewal.stage is Stage.NONE
+    if shared.up and new and shared.budget.renewals and not refuses(config, shared):
+        after = spend(taken_up(config, shared), "renewals")
+        yield Step("ask_renewal", after, evolve(message, phase=Phase.RENEWING, renewal=ACCEPTED))
+
+
+def release(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The consumer gives its delivery back. Nothing is stored of it: after a crash the deadline runs on."""
+    if shared.up and shared.budget.releases and message.phase is Phase.DELIVERED and may_return(config, message):
+        given_back = evolve(message, phase=Phase.DUE, released=True, renewed=Promise.NOTHING)
+        yield Step("release", spend(shared, "releases"), given_back)
+
+
+def may_return(config: Config, message: Message) -> bool:
+    """Return whether something becomes of a delivery that ends without an ack: another one, or a dead letter."""
+    return message.delivery < config.deliveries or config.dead_letters
 
 
 def expire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The invisible time passes: the message is due again, unless its ack is effective or on its way."""
-    may = [Phase.DELIVERED]
+    """The invisible time passes: the message is due again, unless its ack is effective or on its way.
+
+    It is the deadline that the store knows of that passes; a renewal that it has forgotten still stands (`renewed`).
+    """
+    may = [Phase.DELIVERED] if config.keeps(rules.DEADLINE_IS_WATCHED) else []
     if not config.keeps(rules.SETTLED_IS_FINAL):
         may.append(Phase.SETTLED)
-    if shared.up and message.phase in may and message.delivery < config.deliveries:
-        yield Step("expire", shared, evolve(message, phase=Phase.DUE))
+    if shared.up and message.phase in may and may_return(config, message):
+        renewed = message.renewed if message.renewal.stage is Stage.NONE else Promise.NOTHING
+        yield Step("expire", shared, evolve(message, phase=Phase.DUE, renewed=renewed))

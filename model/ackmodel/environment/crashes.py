@@ -24,7 +24,22 @@ def process_crash(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The process dies: its memory goes, the page cache lives (clause survives-process-crash)."""
     if shared.up and shared.budget.process_crashes:
         after = spend(stopped(shared, Power.CRASHED), "process_crashes")
-        yield Broadcast("process_crash", after, lambda message: (message.with_records(forgotten),))
+        yield Broadcast("process_crash", after, killed)
+
+
+def killed(message: Message) -> tuple[Message, ...]:
+    """Return what the death of the process leaves of a message, and of what was promised."""
+    left = message.with_records(forgotten)
+    return (keeping(left, Promise.SURVIVES_PROCESS_CRASH),)
+
+
+def keeping(message: Message, least: Promise) -> Message:
+    """Return the message with promises that are less than `least` void."""
+    promise = message.promise if message.promise >= least else Promise.NOTHING
+    renewed = message.renewed if message.renewed >= least else Promise.NOTHING
+    if promise is message.promise and renewed is message.renewed:
+        return message
+    return evolve(message, promise=promise, renewed=renewed)
 
 
 def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
@@ -37,7 +52,8 @@ def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
         left.add(0)
     for survivor in sorted(left):
         after = stopped(shared, Power.LOST)
-        after = evolve(after, offset=evolve(offset, volatile=0, cached=survivor, disk=survivor))
+        kept = evolve(offset, volatile=0, cached=survivor, disk=survivor)
+        after = evolve(after, offset=kept, owed=(False,) * len(shared.owed))
         yield Broadcast("power_loss", spend(after, "power_losses"), unpowered)
 
 
@@ -48,6 +64,4 @@ def unpowered(message: Message) -> tuple[Message, ...]:
         on_disk = Record(Stage.CACHED, Truth.DISK)
         return {Truth.DISK: (on_disk,), Truth.DIRTY: (ABSENT, on_disk)}.get(record.truth, (ABSENT,))
 
-    kept = message.promise is Promise.SURVIVES_POWER_LOSS
-    promise = message.promise if kept else Promise.NOTHING
-    return tuple(evolve(left, promise=promise) for left in each_choice(message, outcomes))
+    return each_choice(keeping(message, Promise.SURVIVES_POWER_LOSS), outcomes)

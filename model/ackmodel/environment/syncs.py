@@ -1,4 +1,7 @@
-"""How a sync ends: it succeeds, fails, or takes so long that the store gives it up; and what is then on the disk.
+"""How a sync ends, and what is then on the disk: it succeeds, fails, or takes so long that the store gives it up.
+
+How failures show is a profile of the file system: `Config.sync_error` says which sync reports that bytes were lost,
+`Config.failed_page` what can be read in their place.
 
 >>> from ackmodel import Config
 >>> config = Config(sync_failures=1)
@@ -9,45 +12,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from ..config import Config
+from ..config import Config, FailedPage, SyncError
 from ..protocol import syncing
 from ..remains import each_choice, spend
 from ..stages import Record, Stage, Truth
-from ..state import Shared, Syncing
-from ..steps import Broadcast
+from ..state import Message, Shared, Syncing
+from ..steps import Broadcast, in_log, of_log, replaced
+
+LOST = {FailedPage.KEPT: Truth.PHANTOM, FailedPage.REVERTED: Truth.NOWHERE}
+"""Where bytes are that a failed sync has lost."""
+
+
+def running(shared: Shared) -> list[int]:
+    """Return the logs whose sync is running."""
+    return [log for log, state in enumerate(shared.syncing) if state is not Syncing.IDLE] if shared.up else []
+
+
+def covers_lost(record: Record) -> bool:
+    """Return whether the running sync covers bytes that an earlier one has lost."""
+    return record.stage is Stage.FLUSHING and record.truth in LOST.values()
+
+
+def counts(config: Config, shared: Shared, log: int) -> bool:
+    """Return whether the success of the running sync of a log counts, or has to be confirmed by another one."""
+    return not config.confirm_syncs or shared.syncing[log] is Syncing.CONFIRMING
+
+
+def after_success(config: Config, shared: Shared, log: int) -> Shared:
+    """Return the shared part after a sync has returned success."""
+    if counts(config, shared, log):
+        return syncing.after_sync_ok(config, shared, log)
+    return evolve(shared, syncing=replaced(shared.syncing, log, Syncing.CONFIRMING))
+
+
+def believing(config: Config, shared: Shared, log: int) -> Callable[[Record], Record]:
+    """Return what a success makes of the belief in a record."""
+    if counts(config, shared, log):
+        return lambda record: syncing.believe_sync_ok(config, record)
+    return lambda record: record
 
 
 def sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The running sync succeeds: what it covered and was dirty is on the disk."""
+    for log in running(shared):
+        if not shared.owed[log]:
+            outcomes = in_log(config, log, succeeding(config, believing(config, shared, log)))
+            yield Broadcast(of_log("sync_ok", log), after_success(config, shared, log), outcomes)
+
+
+def succeeding(config: Config, believe: Callable[[Record], Record]) -> Callable[[Message], tuple[Message, ...]]:
+    """Return what becomes of a message in a sync that succeeds; nothing where the error is told to each sync."""
 
     def outcome(record: Record) -> Record:
         reached = record.stage is Stage.FLUSHING and record.truth is Truth.DIRTY
-        truth = Truth.DISK if reached else record.truth
-        return syncing.believe_sync_ok(config, evolve(record, truth=truth))
+        return believe(evolve(record, truth=Truth.DISK) if reached else record)
 
-    if shared.up and shared.syncing is Syncing.RUNNING:
-        after = syncing.after_sync_ok(shared)
-        yield Broadcast("sync_ok", after, lambda message: (message.with_records(outcome),))
+    def outcomes(message: Message) -> tuple[Message, ...]:
+        if config.sync_error is SyncError.EACH and any(map(covers_lost, message.records)):
+            return ()
+        return (message.with_records(outcome),)
+
+    return outcomes
+
+
+def sync_lies(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """The running sync loses bytes and returns success: the error is owed to the next one (`SyncError.LATE`)."""
+    if config.sync_error is not SyncError.LATE or not shared.budget.sync_failures:
+        return
+
+    def covers_dirty(record: Record) -> bool:
+        return record.stage is Stage.FLUSHING and record.truth is Truth.DIRTY
+
+    for log in running(shared):
+        if not shared.owed[log]:
+            after = evolve(after_success(config, shared, log), owed=replaced(shared.owed, log, True))
+            yield Broadcast(
+                of_log("sync_lies", log),
+                spend(after, "sync_failures"),
+                in_log(config, log, lying(config, believing(config, shared, log))),
+                some=has_record_of_log(config, log, covers_dirty),
+            )
+
+
+def lying(config: Config, believe: Callable[[Record], Record]) -> Callable[[Message], tuple[Message, ...]]:
+    """Return what becomes of a message in a sync that loses what it covered and returns success."""
+
+    def outcome(record: Record) -> Record:
+        lost = record.stage is Stage.FLUSHING and record.truth is Truth.DIRTY
+        return believe(evolve(record, truth=LOST[config.failed_page]) if lost else record)
+
+    return lambda message: (message.with_records(outcome),)
+
+
+def has_record_of_log(config: Config, log: int, wanted: Callable[[Record], bool]) -> Callable[[Message], bool]:
+    """Return whether a message is in a log and has a record of some kind."""
+    return lambda message: message.index % config.logs == log and any(map(wanted, message.records))
 
 
 def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync fails (EIO): what it covered is PHANTOM, and what was written meanwhile may be."""
+    """The running sync fails (EIO): what it covered is lost, and what was written meanwhile may be.
 
-    def outcomes(record: Record) -> tuple[Record, ...]:
+    An error that is owed is of bytes lost before: what this sync covered is on the disk, but the store cannot know.
+    """
+
+    def loses(record: Record) -> tuple[Record, ...]:
         truths = [record.truth]
         if record.truth is Truth.DIRTY and record.stage is Stage.FLUSHING:
-            truths = [Truth.PHANTOM]
+            truths = [LOST[config.failed_page]]
         elif record.truth is Truth.DIRTY and record.stage is Stage.CACHED:
-            truths = [Truth.DIRTY, Truth.PHANTOM]
+            truths = [Truth.DIRTY, LOST[config.failed_page]]
         return tuple(syncing.believe_sync_failed(config, evolve(record, truth=truth)) for truth in truths)
 
-    if shared.up and shared.syncing is Syncing.RUNNING and shared.budget.sync_failures:
-        after = spend(syncing.after_sync_lost(config, shared), "sync_failures")
-        yield Broadcast("sync_fails", after, lambda message: each_choice(message, outcomes))
+    def reports(record: Record) -> Record:
+        reached = record.truth is Truth.DIRTY and record.stage is Stage.FLUSHING
+        told = evolve(record, truth=Truth.DISK) if reached else record
+        return syncing.believe_sync_failed(config, told)
+
+    for log in running(shared):
+        after = syncing.after_sync_lost(config, shared, log)
+        if shared.owed[log]:
+            told = evolve(after, owed=replaced(shared.owed, log, False))
+            outcomes = in_log(config, log, lambda message: (message.with_records(reports),))
+            yield Broadcast(of_log("sync_fails", log), told, outcomes)
+        elif shared.budget.sync_failures and config.sync_error is not SyncError.LATE:
+            outcomes = in_log(config, log, lambda message: each_choice(message, loses))
+            yield Broadcast(of_log("sync_fails", log), spend(after, "sync_failures"), outcomes)
+
+
+def sync_fails_again(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """The running sync covers bytes that an earlier one has lost, and is told so (`SyncError.EACH`)."""
+    if config.sync_error is not SyncError.EACH:
+        return
+
+    def outcome(record: Record) -> Record:
+        return syncing.believe_sync_failed(config, record)
+
+    for log in running(shared):
+        yield Broadcast(
+            of_log("sync_fails_again", log),
+            syncing.after_sync_lost(config, shared, log),
+            in_log(config, log, lambda message: (message.with_records(outcome),)),
+            some=has_record_of_log(config, log, covers_lost),
+        )
 
 
 def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
@@ -56,13 +166,11 @@ def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
     def outcome(record: Record) -> Record:
         return syncing.believe_sync_timed_out(config, record)
 
-    if shared.up and shared.syncing is Syncing.RUNNING and shared.budget.sync_timeouts:
-        after = evolve(syncing.after_sync_lost(config, shared), late=True)
-        yield Broadcast(
-            "sync_times_out",
-            spend(after, "sync_timeouts"),
-            lambda message: (message.with_records(outcome),),
-        )
+    for log in running(shared):
+        if shared.budget.sync_timeouts:
+            after = evolve(syncing.after_sync_lost(config, shared, log), late=replaced(shared.late, log, True))
+            outcomes = in_log(config, log, lambda message: (message.with_records(outcome),))
+            yield Broadcast(of_log("sync_times_out", log), spend(after, "sync_timeouts"), outcomes)
 
 
 def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
@@ -73,21 +181,22 @@ def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
         truth = Truth.DISK if reached else record.truth
         return syncing.believe_late_result(config, evolve(record, truth=truth))
 
-    if shared.up and shared.late:
-        yield Broadcast(
-            "late_sync_ok",
-            evolve(shared, late=False),
-            lambda message: (message.with_records(outcome),),
-        )
+    for log, late in enumerate(shared.late):
+        if shared.up and late:
+            after = evolve(shared, late=replaced(shared.late, log, False))
+            outcomes = in_log(config, log, lambda message: (message.with_records(outcome),))
+            yield Broadcast(of_log("late_sync_ok", log), after, outcomes)
 
 
 def late_sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """A sync that was given up fails at last: what was not yet written again is PHANTOM."""
+    """A sync that was given up fails at last: what was not yet written again is lost."""
 
     def outcome(record: Record) -> Record:
         lost = record.stage is Stage.SUSPECT and record.truth is Truth.DIRTY
-        return evolve(record, truth=Truth.PHANTOM) if lost else record
+        return evolve(record, truth=LOST[config.failed_page]) if lost else record
 
-    if shared.up and shared.late and shared.budget.sync_failures:
-        after = spend(evolve(shared, late=False), "sync_failures")
-        yield Broadcast("late_sync_fails", after, lambda message: (message.with_records(outcome),))
+    for log, late in enumerate(shared.late):
+        if shared.up and late and shared.budget.sync_failures:
+            after = spend(evolve(shared, late=replaced(shared.late, log, False)), "sync_failures")
+            outcomes = in_log(config, log, lambda message: (message.with_records(outcome),))
+            yield Broadcast(of_log("late_sync_fails", log), after, outcomes)

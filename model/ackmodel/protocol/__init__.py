@@ -14,9 +14,12 @@ from __future__ import annotations
 
 from ..steps import BroadcastRule, LocalRule
 from .acking import answer_ack, answer_unknown, durable_callback, write_ack
-from .committing import commit, sync_directory, write_offset
-from .delivering import deliver, pop, write_checkpoint
-from .restarting import recover
+from .answering import refuse
+from .committing import commit, reset_offset, retire, sync_directory, write_offset
+from .delivering import buried, bury, deliver, pop, write_checkpoint
+from .merging import hand_over, merge
+from .renewing import answer_renewal, write_renewal
+from .restarting import close, recover
 from .rewriting import rewrite
 from .syncing import begin_sync
 
@@ -28,9 +31,17 @@ LOCAL: tuple[LocalRule, ...] = (
     answer_ack,
     answer_unknown,
     durable_callback,
+    write_renewal,
+    answer_renewal,
+    bury,
+    buried,
+    merge,
+    hand_over,
+    refuse,
     rewrite,
     commit,
+    retire,
 )
-BROADCAST: tuple[BroadcastRule, ...] = (begin_sync, write_offset, sync_directory, recover)
+BROADCAST: tuple[BroadcastRule, ...] = (begin_sync, write_offset, sync_directory, reset_offset, close, recover)
 
 __all__ = ["BROADCAST", "LOCAL"]

@@ -21,7 +21,7 @@ from ..config import Config
 from ..stages import WRITTEN, Level, Promise, Stage
 from ..state import Message, Phase, Shared
 from ..steps import Step
-from .answering import answer_level, may_answer, promise_of
+from .answering import answer_level, ended, may_answer, promise_of
 
 
 def write_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
@@ -32,22 +32,27 @@ def write_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step
 
 def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The ack is answered OK (clause reply-after-stage)."""
-    if shared.up and message.phase is Phase.ACKING and may_answer(config, shared, message.ack):
+    if message.phase is not Phase.ACKING or message.dead:
+        return
+    if shared.up and may_answer(config, shared, message.ack):
         promise = promise_of(answer_level(config, shared))
-        yield Step("answer_ack", shared, evolve(message, phase=Phase.SETTLED, promise=promise))
+        yield Step("answer_ack", ended(config, shared), evolve(message, phase=Phase.SETTLED, promise=promise))
 
 
 def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The ack is written, but cannot be flushed for now: answered UNKNOWN, and effective if it survives."""
-    waits_for_disk = answer_level(config, shared) is Level.DISK
-    if shared.up and message.phase is Phase.ACKING and waits_for_disk and message.ack.stage is Stage.SUSPECT:
-        yield Step("answer_unknown", shared, evolve(message, phase=Phase.SETTLED))
+    """The record is written, but cannot be flushed for now: answered UNKNOWN, and effective if it survives."""
+    if not shared.up or message.dead or answer_level(config, shared) is not Level.DISK:
+        return
+    if message.phase is Phase.ACKING and message.ack.stage is Stage.SUSPECT:
+        yield Step("answer_unknown", ended(config, shared), evolve(message, phase=Phase.SETTLED))
+    if message.phase is Phase.RENEWING and message.renewal.stage is Stage.SUSPECT:
+        yield Step("answer_unknown", ended(config, shared), evolve(message, phase=Phase.DELIVERED))
 
 
 def durable_callback(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The flush of the ack is made known, by a callback or by a barrier (clause survives-power-loss)."""
     promised = message.promise is Promise.SURVIVES_POWER_LOSS
-    if not shared.up or message.phase is not Phase.SETTLED or promised or not message.ack.stored:
+    if not shared.up or message.phase is not Phase.SETTLED or promised or not message.ack.stored or message.dead:
         return
     if message.ack.stage is Stage.FLUSHED or not config.keeps(rules.CALLBACK_AFTER_FLUSH):
         yield Step("durable_callback", shared, evolve(message, promise=Promise.SURVIVES_POWER_LOSS))

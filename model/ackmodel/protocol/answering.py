@@ -1,4 +1,4 @@
-"""When an operation may be answered, and what the answer promises (clauses reply-after-stage, flush-degrades).
+"""When an operation is taken up, when it may be answered, and what the answer promises.
 
 >>> from ackmodel import Config
 >>> shared, _ = Config(level="disk").initial()
@@ -8,10 +8,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from attrs import evolve
+
 from .. import rules
 from ..config import Config
 from ..stages import Level, Promise, Record, Stage
-from ..state import Mode, Shared
+from ..state import Message, Mode, Phase, Shared
+from ..steps import Step
+
+PROMISES = {
+    Level.MEMORY: Promise.SURVIVES_RESTART,
+    Level.PAGE_CACHE: Promise.SURVIVES_PROCESS_CRASH,
+    Level.DISK: Promise.SURVIVES_POWER_LOSS,
+}
 
 
 def answer_level(config: Config, shared: Shared) -> Level:
@@ -31,4 +42,31 @@ def may_answer(config: Config, shared: Shared, record: Record) -> bool:
 
 def promise_of(level: Level) -> Promise:
     """Return what an OK at `level` promises (the observable core, specs/README.md)."""
-    return Promise.SURVIVES_POWER_LOSS if level is Level.DISK else Promise.SURVIVES_PROCESS_CRASH
+    return PROMISES[level]
+
+
+# --- how much is taken up -------------------------------------------------------------------------------------------
+
+
+def refuses(config: Config, shared: Shared) -> bool:
+    """Return whether a new operation is answered BUSY (clause memory-is-bounded)."""
+    full = config.limit and shared.inflight >= config.limit and config.keeps(rules.LIMIT_INFLIGHT)
+    failing = config.refuse_after and shared.failures >= config.refuse_after
+    return bool(full or (failing and config.keeps(rules.REFUSE_AFTER_FAILURES)))
+
+
+def refuse(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """A pop or an ack is answered BUSY: nothing changes."""
+    popped = message.phase in (Phase.WAITING, Phase.DUE) and message.delivery < config.deliveries
+    if shared.up and (popped or message.phase is Phase.DELIVERED) and refuses(config, shared):
+        yield Step("refuse", shared, message)
+
+
+def taken_up(config: Config, shared: Shared) -> Shared:
+    """Return the shared part with one more operation in flight; they are counted only where there is a limit."""
+    return evolve(shared, inflight=shared.inflight + 1) if config.limit else shared
+
+
+def ended(config: Config, shared: Shared) -> Shared:
+    """Return the shared part with one operation less in flight (clause quiescence-is-zero)."""
+    return evolve(shared, inflight=shared.inflight - 1) if config.limit else shared

@@ -14,8 +14,9 @@ from attrs import evolve
 
 from .. import rules
 from ..config import CommitPolicy, Config
-from ..stages import Stage
-from ..state import Message, Shared
+from ..remains import spend
+from ..stages import ABSENT, Stage
+from ..state import Message, Mode, Offset, Phase, Shared
 from ..steps import Broadcast, Step
 
 
@@ -25,6 +26,8 @@ def commit(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     in_order = message.index == offset
     if not config.keeps(rules.COMMIT_IN_ORDER):
         in_order = message.index >= offset
+    if not config.keeps(rules.COMMIT_WITHOUT_TRAFFIC):
+        in_order = in_order and message.in_flight
     if shared.up and in_order and may_commit(config, message):
         passed = evolve(shared.offset, volatile=message.index + 1)
         yield Step("commit", evolve(shared, offset=passed), message)
@@ -32,9 +35,11 @@ def commit(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
 
 def may_commit(config: Config, message: Message) -> bool:
     """Return whether the records about a message let the offset pass it (clause commit-is-safe)."""
+    if message.unrecorded:
+        return True
     enough = [message.ack]
     if config.commit is CommitPolicy.CHECKPOINT:
-        enough += [message.checkpoint, message.earlier]
+        enough += [message.checkpoint, message.earlier, message.renewal]
     if config.keeps(rules.COMMIT_AFTER_FLUSH):
         return any(record.stage is Stage.FLUSHED for record in enough)
     return any(record.stored for record in enough)
@@ -52,3 +57,32 @@ def sync_directory(config: Config, shared: Shared) -> Iterator[Broadcast]:
     offset = shared.offset
     if shared.up and offset.cached != offset.disk:
         yield Broadcast("sync_directory", evolve(shared, offset=evolve(offset, disk=offset.cached)))
+
+
+def reset_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """The offset is set to 0 by hand, while nothing is in flight: a RESET is synced, all is to be handed out afresh."""
+    if not shared.up or not shared.budget.resets:
+        return
+    kept = evolve(shared.offset, volatile=0)
+    after = evolve(shared, offset=Offset() if config.keeps(rules.RESET_IS_RECORDED) else kept)
+    # The sync of the RESET has succeeded: the store is healthy.
+    after = evolve(after, failures=0, mode=Mode.ASYNC)
+    yield Broadcast("reset_offset", spend(after, "resets"), afresh)
+
+
+def afresh(message: Message) -> tuple[Message, ...]:
+    """Return the message as if it had never been handed out: what was recorded before a RESET is void."""
+    return () if message.in_flight else (Message(index=message.index),)
+
+
+def retire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The records of a message are discarded (clause retire-is-safe)."""
+    if not shared.up or not config.compaction or message.phase is not Phase.SETTLED:
+        return
+    settled = message.ack.stage is Stage.FLUSHED and not any(record.unflushed for record in message.records)
+    if settled and (message.passed_by(shared.offset.disk) or not config.keeps(rules.RETIRE_AFTER_COMMIT)):
+        yield Step(
+            "retire",
+            shared,
+            evolve(message, checkpoint=ABSENT, earlier=ABSENT, ack=ABSENT, renewal=ABSENT, unrecorded=True),
+        )

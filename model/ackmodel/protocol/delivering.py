@@ -1,5 +1,7 @@
 """Handing messages out: a pop takes one, its checkpoint is written, and the pop is answered.
 
+What was handed out as often as it may be, and came back, is settled as a dead letter.
+
 >>> from ackmodel import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
@@ -14,26 +16,41 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
+from .. import rules
 from ..config import Config
-from ..stages import ACCEPTED, WRITTEN, Record, Stage, Truth
+from ..stages import ABSENT, ACCEPTED, WRITTEN, Level, Promise, Record, Stage, Truth
 from ..state import Message, Phase, Shared
 from ..steps import Step
-from .answering import may_answer
+from .answering import ended, may_answer, refuses, taken_up
 
 
 def pop(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A pop takes a message that nobody has, or whose deadline has passed, and accepts a checkpoint for it."""
-    if not shared.up or message.phase not in (Phase.WAITING, Phase.DUE) or message.delivery >= config.deliveries:
+    free = [Phase.WAITING, Phase.DUE]
+    if not config.keeps(rules.WAIT_FOR_DEADLINE):
+        free.append(Phase.DELIVERED)
+    if not shared.up or message.phase not in free or message.delivery >= config.deliveries or refuses(config, shared):
         return
     taken = evolve(
         message,
         phase=Phase.POPPING,
         delivery=message.delivery + 1,
         checkpoint=ACCEPTED,
-        earlier=better(message.checkpoint, message.earlier),
+        earlier=best_stored(message),
+        renewal=ABSENT,
         asked=False,
+        renewed=Promise.NOTHING,
+        released=False,
+        garbled=False,
     )
-    yield Step("pop", shared, taken)
+    yield Step("pop", taken_up(config, shared), taken)
+
+
+def best_stored(message: Message) -> Record:
+    """Return the record of the deliveries so far on which recovery may rely most; what was never written is none."""
+    newest = ABSENT if message.checkpoint.stage is Stage.PENDING else message.checkpoint
+    renewal = ABSENT if message.renewal.stage is Stage.PENDING else message.renewal
+    return better(better(newest, renewal), message.earlier)
 
 
 def better(newer: Record, older: Record) -> Record:
@@ -51,4 +68,22 @@ def write_checkpoint(config: Config, shared: Shared, message: Message) -> Iterat
 def deliver(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The pop is answered: the consumer has the message (clause reply-after-stage)."""
     if shared.up and message.phase is Phase.POPPING and may_answer(config, shared, message.checkpoint):
-        yield Step("deliver", shared, evolve(message, phase=Phase.DELIVERED))
+        yield Step("deliver", ended(config, shared), evolve(message, phase=Phase.DELIVERED))
+
+
+def bury(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The last delivery has ended without an ack: a dead letter is accepted for the message (clause no-limbo)."""
+    if not shared.up or not config.dead_letters or message.phase is not Phase.DUE:
+        return
+    if message.delivery < config.deliveries:
+        return
+    if config.keeps(rules.DEAD_LETTER_IS_STORED):
+        yield Step("bury", shared, evolve(message, phase=Phase.ACKING, ack=ACCEPTED, dead=True, released=False))
+    else:
+        yield Step("bury", shared, evolve(message, phase=Phase.SETTLED, dead=True, released=False))
+
+
+def buried(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The dead letter is stored: the message is settled."""
+    if shared.up and message.dead and message.phase is Phase.ACKING and message.ack.reaches(Level.PAGE_CACHE):
+        yield Step("buried", shared, evolve(message, phase=Phase.SETTLED))

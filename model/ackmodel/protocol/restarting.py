@@ -1,4 +1,4 @@
-"""Recovering: a new process opens the directory, and takes up what it reads.
+"""Closing and recovering: what has to be done before the end, and what a new process takes up.
 
 >>> from ackmodel import Config, Record, Stage, Truth
 >>> recovered(Config(), Record(Stage.CACHED, Truth.DISK)).stage
@@ -13,9 +13,37 @@ from attrs import evolve
 
 from .. import rules
 from ..config import Config
+from ..remains import forgotten, spend, stopped
 from ..stages import ABSENT, Record, Stage
-from ..state import Message, Phase, Power, Shared
+from ..state import Message, Phase, Power, Shared, Syncing
 from ..steps import Broadcast
+
+
+def close(config: Config, shared: Shared) -> Iterator[Broadcast]:
+    """The store is closed: possible once it has drained (clause close-drains)."""
+    if not shared.up or not shared.budget.restarts:
+        return
+    offset = shared.offset
+    at_rest = offset.volatile == offset.cached == offset.disk and set(shared.syncing) == {Syncing.IDLE}
+    if at_rest or not config.keeps(rules.CLOSE_DRAINS):
+        after = spend(stopped(shared, Power.CLOSED), "restarts")
+        yield Broadcast("close", after, lambda message: closed(config, message, offset.disk))
+
+
+def closed(config: Config, message: Message, offset: int) -> tuple[Message, ...]:
+    """Return a message after the store was closed; nothing where it has yet to drain."""
+    if not drained(config, message, offset) and config.keeps(rules.CLOSE_DRAINS):
+        return ()
+    return (message.with_records(forgotten),)
+
+
+def drained(config: Config, message: Message, offset: int) -> bool:
+    """Return whether nothing about a message is pending; what a merge buffer holds is to be handed over first."""
+    left_in_memory = config.keeps(rules.CLOSE_HANDS_OVER) and (
+        any(record.stage is Stage.PENDING for record in message.records)
+        or (message.unrecorded and not message.passed_by(offset))
+    )
+    return not message.in_flight and not left_in_memory and not any(record.unflushed for record in message.records)
 
 
 def recover(config: Config, shared: Shared) -> Iterator[Broadcast]:
@@ -42,13 +70,18 @@ def recovered(config: Config, record: Record) -> Record:
 def recovered_message(config: Config, message: Message, offset: int) -> Message:
     """Return a message as recovery finds it: settled, still with its consumer, or waiting (clause no-limbo)."""
     found = message.with_records(lambda record: recovered(config, record))
-    if not found.checkpoint.readable:
+    if not config.keeps(rules.RECOVERY_READS_RENEWALS):
+        found = evolve(found, renewal=ABSENT)
+    if not found.checkpoint.readable and not found.renewal.readable:
         delivery = max(1, message.delivery - 1) if found.earlier.readable else 0
         found = evolve(found, checkpoint=found.earlier, earlier=ABSENT, delivery=delivery)
     if found.ack.readable and config.keeps(rules.RECOVERY_READS_ACKS):
         return evolve(found, phase=Phase.SETTLED)
-    if found.checkpoint.readable:
+    passed = message.passed_by(offset)
+    if found.checkpoint.readable or found.renewal.readable:
         phase = Phase.DELIVERED if config.keeps(rules.RECOVERY_REDELIVERS) else Phase.SETTLED
-    else:
-        phase = Phase.SETTLED if message.passed_by(offset) else Phase.WAITING
-    return evolve(found, phase=phase, asked=False)
+        return evolve(found, phase=phase, asked=False, dead=False, unrecorded=False, released=False)
+    if message.unrecorded and passed:
+        return evolve(found, phase=Phase.SETTLED)
+    phase = Phase.SETTLED if passed else Phase.WAITING
+    return evolve(found, phase=phase, asked=False, dead=False, unrecorded=False, released=False)

@@ -20,7 +20,7 @@ from ..steps import Step
 
 def rewrite(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A record that a failed sync may have lost is written again, into a new file (clause flush-rewrites)."""
-    if not shared.up:
+    if not shared.up or not config.keeps(rules.RETRY_AFTER_FAILURE):
         return
     if message.checkpoint.stage is Stage.SUSPECT:
         again = rewritten(config, message.checkpoint)
@@ -29,6 +29,8 @@ def rewrite(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
         yield Step("rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
     if message.ack.stage is Stage.SUSPECT:
         yield Step("rewrite_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
+    if message.renewal.stage is Stage.SUSPECT:
+        yield Step("rewrite_renewal", shared, evolve(message, renewal=rewritten(config, message.renewal)))
 
 
 def rewritten(config: Config, record: Record) -> Record:

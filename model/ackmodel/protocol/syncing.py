@@ -9,26 +9,41 @@ How it ends is not the store's to say: that stands in `environment.syncs`, which
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
 from .. import rules
 from ..config import Config
 from ..stages import Record, Stage
-from ..state import Mode, Shared, Syncing
-from ..steps import Broadcast
+from ..state import Message, Mode, Shared, Syncing
+from ..steps import Broadcast, in_log, of_log, replaced
 
 
 def begin_sync(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """A sync begins: it covers what is CACHED now (clause flush-when-idle)."""
-    if shared.up and shared.syncing is Syncing.IDLE:
-        yield Broadcast(
-            "begin_sync",
-            evolve(shared, syncing=Syncing.RUNNING),
-            outcomes=lambda message: (message.with_records(covered),),
-            some=lambda message: any(record.stage is Stage.CACHED for record in message.records),
-        )
+    if not shared.up:
+        return
+    for log, syncing in enumerate(shared.syncing):
+        if syncing is Syncing.IDLE:
+            yield Broadcast(
+                of_log("begin_sync", log),
+                evolve(shared, syncing=replaced(shared.syncing, log, Syncing.RUNNING)),
+                outcomes=in_log(config, log, lambda message: (message.with_records(covered),)),
+                some=something_to_sync(config, log),
+            )
+
+
+def something_to_sync(config: Config, log: int) -> Callable[[Message], bool]:
+    """Return whether a message has a record for a sync of a log to cover."""
+    while_idle = config.keeps(rules.FLUSH_WHEN_IDLE)
+
+    def has(message: Message) -> bool:
+        stages = [record.stage for record in message.records]
+        arriving = while_idle or Stage.PENDING in stages
+        return Stage.CACHED in stages and arriving and message.index % config.logs == log
+
+    return has
 
 
 def covered(record: Record) -> Record:
@@ -68,13 +83,15 @@ def believe_late_result(config: Config, record: Record) -> Record:
     return record
 
 
-def after_sync_ok(shared: Shared) -> Shared:
+def after_sync_ok(config: Config, shared: Shared, log: int) -> Shared:
     """Return the shared part after a successful sync: the store answers as configured again (clause flush-degrades)."""
-    return evolve(shared, syncing=Syncing.IDLE, failures=0, mode=Mode.ASYNC)
+    mode = Mode.ASYNC if config.keeps(rules.RETURN_WHEN_HEALTHY) else shared.mode
+    return evolve(shared, syncing=replaced(shared.syncing, log, Syncing.IDLE), failures=0, mode=mode)
 
 
-def after_sync_lost(config: Config, shared: Shared) -> Shared:
+def after_sync_lost(config: Config, shared: Shared, log: int) -> Shared:
     """Return the shared part after a failed or timed-out sync (clause flush-degrades)."""
-    failures = min(shared.failures + 1, config.degrade_after)
+    failures = min(shared.failures + 1, max(config.degrade_after, config.refuse_after))
     degraded = failures >= config.degrade_after and config.keeps(rules.DEGRADE_AFTER_FAILURES)
-    return evolve(shared, syncing=Syncing.IDLE, failures=failures, mode=Mode.SYNC if degraded else shared.mode)
+    mode = Mode.SYNC if degraded else shared.mode
+    return evolve(shared, syncing=replaced(shared.syncing, log, Syncing.IDLE), failures=failures, mode=mode)
