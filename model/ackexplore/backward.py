@@ -31,7 +31,9 @@ def _successors(states: Words, pairs: Pairs, layout: Layout, room: int) -> Words
             filled=np.zeros(1, dtype=np.int64),
             recent=np.zeros((1, words), dtype=np.uint64),
         )
-        if expand(states, 0, len(states), pairs.tables(layout), buffers, new_tally()) == len(states):
+        if expand(states, 0, len(states), pairs.tables(layout), buffers, new_tally(pairs.steps.rows.size)) == len(
+            states
+        ):
             return buffers.out[0, : buffers.filled[0]]
         room *= 4
 

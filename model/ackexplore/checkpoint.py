@@ -30,7 +30,7 @@ from .result import BadCheckpoint, Result
 from .table import Search
 from .values import as_json, from_json
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "search.json"
 
 
@@ -90,7 +90,6 @@ def save(search: Search, folder: Path) -> None:
         "hits": found.hits.tolist(),
         "violations": found.violations.tolist(),
         "places": [[bit, *place] for bit, place in found.places.items()],
-        "occurrences": found.occurrences.tolist(),
         "model_calls": steps.model.calls,
         "actions": steps.model.actions,
         "shareds": as_json(steps.model.shareds),
@@ -145,7 +144,6 @@ def load(search: Search, folder: Path) -> None:
     found.hits[:] = index["hits"]
     found.violations[:] = index["violations"]
     found.places.update({bit: (level, place, bool(in_step)) for bit, level, place, in_step in index["places"]})
-    found.occurrences = np.array(index["occurrences"], dtype=np.int64)
     search.seconds_before = index["seconds"]
     search.layout = search.layout.grown(steps.counts)
     search.saved_layouts = index["levels"]

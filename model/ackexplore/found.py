@@ -13,9 +13,9 @@ import numpy as np
 from attrs import define, field
 
 from .interning import CLAUSES
-from .kernels import Counts, Tally
+from .kernels import Counts, Table, Tally
 
-MOST_ACTIONS = 64
+MOST_ACTIONS = 128
 
 
 def zeros(*shape: int) -> Counts:
@@ -23,10 +23,10 @@ def zeros(*shape: int) -> Counts:
     return np.zeros(shape, dtype=np.int64)
 
 
-def new_tally() -> Tally:
-    """Return a tally of nothing, for one thread and one level."""
+def new_tally(rows: int = 0) -> Tally:
+    """Return a tally of nothing, for one thread and one level, where there are so many pairs."""
     first = np.full(len(CLAUSES), -1, dtype=np.int64)
-    return Tally(hits=zeros(MOST_ACTIONS), violations=zeros(len(CLAUSES)), first=first)
+    return Tally(visits=zeros(rows), hits=zeros(MOST_ACTIONS), violations=zeros(len(CLAUSES)), first=first)
 
 
 @define(eq=False)
@@ -34,13 +34,11 @@ class Found:
     """What was counted so far.
 
     `places[bit]` is where a clause first fell: (level, index, whether in a step out of that state).
-    `occurrences` counts each value of each field: (fields, values).
     """
 
     hits: Counts = field(factory=lambda: zeros(MOST_ACTIONS))
     violations: Counts = field(factory=lambda: zeros(len(CLAUSES)))
     places: dict[int, tuple[int, int, bool]] = field(factory=dict)
-    occurrences: Counts = field(factory=lambda: zeros(0, 0))
 
     @property
     def edges(self) -> int:
@@ -54,10 +52,8 @@ class Found:
         for bit in np.flatnonzero(tally.first >= 0).tolist():
             self.places.setdefault(bit, (level, int(tally.first[bit]), in_step))
 
-    def add_occurrences(self, more: Counts) -> None:
-        """Add counts of values; there may be more values than before, never fewer."""
-        if more.shape != self.occurrences.shape:
-            grown = np.zeros_like(more)
-            grown[: len(self.occurrences), : self.occurrences.shape[1]] = self.occurrences
-            self.occurrences = grown
-        self.occurrences += more
+    def add_local(self, visits: Counts, rows: Table, local: Table) -> None:
+        """Count the local steps of pairs that were seen so often."""
+        lengths = rows[: len(visits), 1] - rows[: len(visits), 0]
+        taken = np.bincount(local[: int(lengths.sum()), 0], weights=np.repeat(visits, lengths), minlength=MOST_ACTIONS)
+        self.hits += taken.astype(np.int64)

@@ -23,10 +23,9 @@ U64: TypeAlias = Any  # a NumPy scalar inside a kernel
 U = np.uint64
 MIX_1, MIX_2 = U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)
 NONE, ONE = U(0), U(1)
-S27, S30, S31 = U(27), U(30), U(31)
-SHARD_SHIFT = U(40)
+S27, S30, S31, S32 = U(27), U(30), U(31), U(32)
+LOW_32 = U(0xFFFFFFFF)
 SLOT_BITS, SHARED_SHIFT = U(6), U(32)
-RECENT_PAIRS = 1024
 
 kernel = numba.njit(nogil=True, cache=True)
 inlined = numba.njit(nogil=True, cache=True, inline="always")
@@ -36,15 +35,16 @@ inlined = numba.njit(nogil=True, cache=True, inline="always")
 class Tables(NamedTuple):
     """What a kernel needs to know of the model; see `ackexplore.steptables` for the columns.
 
-    `fields[f]` is the (word, shift, mask) of a field. `pair_keys` and `pair_rows` are an open-addressing hash table
-    from the name of a pair to its row; a zero is empty. `at_most` is a bound on the successors of any one state.
+    `fields[f]` is the (word, shift, mask) of a field. The row of a pair is `pair_rows[first + shared * stride +
+    message] - 1`, where `places[slot]` is (first, stride): so zero means none. `at_most` is a bound on the successors
+    of any one state.
     """
 
     fields: Bits
-    pair_keys: Bits
+    places: Bits
     pair_rows: Table
     rows: Table
-    row_broken: Table
+    masks: Bits
     local: Table
     pointers: Table
     outcomes: Table
@@ -54,8 +54,13 @@ class Tables(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What a thread counts: transitions per action, violations per clause, and the first state of each violation."""
+    """What a thread counts in a level.
 
+    `visits` per row: the states that show this pair, from which its local steps are counted; `hits`: broadcast steps
+    per action; violations per clause; and the first state of each violation.
+    """
+
+    visits: Counts
     hits: Counts
     violations: Counts
     first: Counts
@@ -79,11 +84,17 @@ def mix(x: U64) -> U64:
 
 @inlined
 def hash_at(states: Words, index: int) -> U64:
-    """The hash of a packed state: its low bits give the place, bits from 40 up the shard."""
+    """The hash of a packed state: its high half gives the shard, its low half the place in it."""
     h = mix(states[index, 0])
     for word in range(1, states.shape[1]):
         h = mix(h ^ states[index, word])
     return h
+
+
+@inlined
+def part_of(half: U64, parts: U64) -> U64:
+    """One of so many parts, all equally likely, by 32 bits of a hash: a multiplication is cheaper than a remainder."""
+    return (half * parts) >> S32
 
 
 @inlined
@@ -99,16 +110,6 @@ def pair_name(slot: int, shared: U64, message: U64) -> U64:
 
 
 @inlined
-def row_of(pair_keys: Bits, pair_rows: Table, name: U64) -> int:
-    """The row of a pair, -1 if it has none."""
-    last = U(pair_keys.shape[0] - 1)
-    place = mix(name) & last
-    while pair_keys[place] != name and pair_keys[place] != NONE:
-        place = (place + ONE) & last
-    return pair_rows[place] if pair_keys[place] == name else -1
-
-
-@inlined
 def note(broken: int, index: int, violations: Counts, first: Counts) -> None:
     """Count the clauses of a mask, and note the first state of each."""
     bit = 0
@@ -121,70 +122,73 @@ def note(broken: int, index: int, violations: Counts, first: Counts) -> None:
 
 
 @kernel
-def add_pairs(pair_keys: Bits, pair_rows: Table, names: Bits, first_row: int) -> None:
-    """Enter pairs into their hash table, with consecutive rows; the table has room."""
-    last = U(pair_keys.shape[0] - 1)
-    for index in range(names.shape[0]):
-        place = mix(names[index]) & last
-        while pair_keys[place] != NONE:
-            place = (place + ONE) & last
-        pair_keys[place] = names[index]
-        pair_rows[place] = first_row + index
-
-
-@kernel
-def scan(states: Words, low: int, high: int, tables: Tables, occurrences: Counts, missing: Bits) -> int:
-    """Count the values in states[low:high], and list the pairs that have no row, some more than once.
+def scan(states: Words, low: int, high: int, tables: Tables, missing: Bits) -> int:
+    """List the pairs of states[low:high] that have no row, some more than once.
 
     Returns how many there were to list; what is beyond the end of `missing` was not.
     """
-    recent = np.zeros(RECENT_PAIRS, dtype=np.uint64)
-    fields, pair_keys, pair_rows = tables.fields, tables.pair_keys, tables.pair_rows
+    fields, places, pair_rows = tables.fields, tables.places, tables.pair_rows
     listed = 0
     for index in range(low, high):
         shared = field_at(states, index, fields, 0)
-        occurrences[0, shared] += 1
         for slot in range(fields.shape[0] - 1):
             message = field_at(states, index, fields, slot + 1)
-            occurrences[slot + 1, message] += 1
-            name = pair_name(slot, shared, message)
-            place = mix(name) & U(RECENT_PAIRS - 1)
-            if recent[place] == name:
-                continue
-            recent[place] = name
-            if row_of(pair_keys, pair_rows, name) < 0:
+            if pair_rows[places[slot, 0] + shared * places[slot, 1] + message] == 0:
                 if listed < missing.shape[0]:
-                    missing[listed] = name
+                    missing[listed] = pair_name(slot, shared, message)
                 listed += 1
     return listed
 
 
 @kernel
+def count(states: Words, fields: Bits, occurrences: Counts) -> None:
+    """Count the values of each field."""
+    for number in range(fields.shape[0]):
+        word, shift, mask = fields[number, 0], fields[number, 1], fields[number, 2]
+        for index in range(states.shape[0]):
+            occurrences[number, (states[index, word] >> shift) & mask] += 1
+
+
+@kernel
 def judge(states: Words, low: int, high: int, tables: Tables, tally: Tally) -> None:
     """Count the states of states[low:high] that break each clause; note the first of each."""
-    fields, pair_keys, pair_rows, row_broken = tables.fields, tables.pair_keys, tables.pair_rows, tables.row_broken
+    fields, places, pair_rows, rows = tables.fields, tables.places, tables.pair_rows, tables.rows
     violations, first = tally.violations, tally.first
     for index in range(low, high):
         shared = field_at(states, index, fields, 0)
         broken = 0
         for slot in range(fields.shape[0] - 1):
-            name = pair_name(slot, shared, field_at(states, index, fields, slot + 1))
-            broken |= row_broken[row_of(pair_keys, pair_rows, name), 0]
+            message = field_at(states, index, fields, slot + 1)
+            row = pair_rows[places[slot, 0] + shared * places[slot, 1] + message]
+            broken |= rows[row - 1, 3]
         if broken:
             note(broken, index, violations, first)
 
 
 @kernel
+def packed_into(states: Words, table: Words) -> int:
+    """Copy the rows that are not empty to the beginning of `states`, of a hash table; return how many there are."""
+    filled = 0
+    for index in range(table.shape[0]):
+        for word in range(table.shape[1]):
+            states[filled, word] = table[index, word]
+        if table[index, 0] != NONE:
+            filled += 1
+    return filled
+
+
+@kernel
 def copy_into(table: Words, states: Words) -> None:
-    """Insert states, all different, into a hash table that has room; empty rows are passed over."""
-    last = U(table.shape[0] - 1)
+    """Insert states, all different, into a hash table that has room."""
+    capacity = table.shape[0]
     for index in range(states.shape[0]):
-        if states[index, 0] != NONE:
-            place = hash_at(states, index) & last
-            while table[place, 0] != NONE:
-                place = (place + ONE) & last
-            for word in range(states.shape[1]):
-                table[place, word] = states[index, word]
+        place: Any = np.int64(part_of(hash_at(states, index) & LOW_32, U(capacity)))
+        while table[place, 0] != NONE:
+            place += 1
+            if place == capacity:
+                place = 0
+        for word in range(states.shape[1]):
+            table[place, word] = states[index, word]
 
 
 @kernel
@@ -192,5 +196,5 @@ def shards_of(states: Words, shards: int) -> Counts:
     """Return the shard of each state."""
     found = np.empty(states.shape[0], dtype=np.int64)
     for index in range(states.shape[0]):
-        found[index] = (hash_at(states, index) >> SHARD_SHIFT) % U(shards)
+        found[index] = part_of(hash_at(states, index) >> S32, U(shards))
     return found

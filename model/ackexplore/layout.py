@@ -2,7 +2,8 @@
 
 A state is a row of small numbers: field 0 is the shared part, field i + 1 message i. Each field gets as many bits as
 its largest number needs so far, and lies within one word; when a field outgrows its bits, everything is packed anew.
-Bit 63 of word 0 is always set, so that no packed state is zero, and zero can mean "empty" in a hash table.
+The shared part lies above the messages, so that sorting states brings those with equal shared parts together. Bit 63 of
+word 0 is always set, so that no packed state is zero, and zero can mean "empty" in a hash table.
 
 >>> import numpy as np
 >>> layout = Layout(widths=(3, 5, 5))
@@ -30,13 +31,13 @@ WORD_BITS = 63
 
 
 def _places(widths: tuple[int, ...], word_bits: int) -> tuple[tuple[int, int], ...]:
-    """The (word, shift) of each field: a field that does not fit the rest of a word begins the next."""
+    """The (word, shift) of each field, from the top: a field that does not fit the rest of a word begins the next."""
     places, word, used = [], 0, 0
     for width in widths:
         if used + width > word_bits:
             word, used = word + 1, 0
-        places.append((word, used))
         used += width
+        places.append((word, word_bits - used))
     return tuple(places)
 
 

@@ -1,4 +1,7 @@
-"""The hash table from pairs to rows, and the view of all tables that the kernels get.
+"""Which row each pair has, and the view of all tables that the kernels get.
+
+A row is found by an index, not by hashing: for each slot there is room for every message beside every shared part. Most
+of that stays empty, but a row itself takes many times as much, and an empty page takes nothing.
 
 >>> from ackmodel import Config
 >>> from ackexplore.layout import Layout
@@ -16,12 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, field
 
-from .kernels import Table, Tables, add_pairs, scan
+from .kernels import Bits, Table, Tables, scan
 from .layout import Layout, Words
-from .steptables import StepTables
+from .steptables import MESSAGE_BITS, SLOT_BITS, StepTables
 
-FIRST_CAPACITY = 1 << 10
 MISSING = 1 << 16
+
+
+def _with_spare(count: int) -> int:
+    return count + count // 4 + 16
 
 
 @define(eq=False)
@@ -29,25 +35,29 @@ class Pairs:
     """Which row each pair has. A pair gets a row when the model has been asked about it."""
 
     steps: StepTables
-    _keys: npt.NDArray[np.uint64] = field(init=False, factory=lambda: np.zeros(FIRST_CAPACITY, dtype=np.uint64))
-    _rows: Table = field(init=False, factory=lambda: np.zeros(FIRST_CAPACITY, dtype=np.int32))
+    _rows: Table = field(init=False, factory=lambda: np.empty(0, dtype=np.int32))
+    _room: tuple[int, ...] = field(init=False)
+    _places: Bits = field(init=False)
     _names: list[npt.NDArray[np.uint64]] = field(init=False, factory=list)
-    _count: int = field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        self._room = (0,) * (len(self.steps.slots) + 1)
+        self._make_room()
 
     @property
     def nbytes(self) -> int:
-        """The memory of the hash table and of the step tables."""
-        return int(self._keys.nbytes + self._rows.nbytes) + self.steps.nbytes
+        """The memory of the index and of the step tables."""
+        return int(self._rows.nbytes) + self.steps.nbytes
 
     def tables(self, layout: Layout) -> Tables:
         """Return the tables for the kernels, as they are now."""
         steps = self.steps
         return Tables(
             fields=layout.table,
-            pair_keys=self._keys,
+            places=self._places,
             pair_rows=self._rows,
             rows=steps.rows.data,
-            row_broken=steps.row_broken.data,
+            masks=steps.masks.data,
             local=steps.local.data,
             pointers=steps.pointers.data,
             outcomes=steps.outcomes.data,
@@ -62,20 +72,32 @@ class Pairs:
         first_row = self.steps.rows.size
         self.steps.fill(names.tolist())
         self._names.append(names)
-        self._count += len(names)
-        if 2 * self._count > len(self._keys):
-            capacity = len(self._keys)
-            while 2 * self._count > capacity:
-                capacity *= 2
-            self._keys = np.zeros(capacity, dtype=np.uint64)
-            self._rows = np.zeros(capacity, dtype=np.int32)
-            names, first_row = np.concatenate(self._names), 0
-            self._names = [names]
-        add_pairs(self._keys, self._rows, names, first_row)
+        if any(count > room for count, room in zip(self.steps.counts, self._room, strict=True)):
+            self._make_room()
+        else:
+            self._enter(names, first_row)
+
+    def _make_room(self) -> None:
+        """Index every value there is, with some to spare."""
+        self._room = tuple(map(_with_spare, self.steps.counts))
+        shareds, strides = self._room[0], np.array(self._room[1:], dtype=np.uint64)
+        starts = np.concatenate([[0], np.cumsum(strides * np.uint64(shareds))]).astype(np.uint64)
+        self._places = np.stack([starts[:-1], strides], axis=1)
+        self._rows = np.zeros(int(starts[-1]), dtype=np.int32)
+        self._names = [np.concatenate(self._names)] if self._names else []
+        for names in self._names:
+            self._enter(names, 0)
+
+    def _enter(self, names: npt.NDArray[np.uint64], first_row: int) -> None:
+        name = names - np.uint64(1)
+        slot = (name & np.uint64((1 << SLOT_BITS) - 1)).astype(np.int64)
+        message = name >> np.uint64(SLOT_BITS) & np.uint64((1 << MESSAGE_BITS) - 1)
+        shared = name >> np.uint64(SLOT_BITS + MESSAGE_BITS)
+        where = self._places[slot, 0] + shared * self._places[slot, 1] + message
+        self._rows[where] = np.arange(first_row + 1, first_row + 1 + len(names), dtype=np.int32)
 
     def fill_for(self, states: Words, layout: Layout) -> None:
         """Make sure that every pair of some states has a row."""
         missing = np.empty(MISSING, dtype=np.uint64)
-        occurrences = np.zeros((len(layout.widths), max(self.steps.counts)), dtype=np.int64)
-        while listed := scan(states, 0, len(states), self.tables(layout), occurrences, missing):
+        while listed := scan(states, 0, len(states), self.tables(layout), missing):
             self.add(missing[: min(listed, MISSING)])

@@ -3,8 +3,8 @@
 The unit is a *pair*: one shared part and one message at one place in the queue (its slot). For each distinct pair the
 model is asked once, and everything about it is kept in one row:
 
-    rows[row]      = (first local step, one past the last, first outcome pointer, bits of the casts it makes possible,
-                      bits of the casts that it forbids, having no outcome in them)
+    rows[row]      = (first local step, one past the last, first outcome pointer, clauses broken)
+    masks[row]     = (bits of the casts that it makes possible, that it makes impossible, in which it has a choice)
     local[i]       = (action, shared after, message after, clauses broken)
     pointers[p+k]  .. pointers[p+k+1] are the outcomes of the pair in the k-th broadcast of its shared part
     outcomes[j]    = (message after, clauses broken)
@@ -24,6 +24,7 @@ Messages are numbered within their slot, which keeps the numbers, and so the pac
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,20 +34,21 @@ from ackmodel import Config
 
 from .interning import Interned
 
-MOST_CASTS = 32
+MOST_CASTS = 64
 SLOT_BITS, MESSAGE_BITS = 6, 26
 
 
 @define(eq=False)
 class Growing:
-    """An array of int32 rows to which rows are added at the end."""
+    """An array of rows to which rows are added at the end."""
 
     columns: int
-    data: npt.NDArray[np.int32] = field(init=False)
+    kind: type[np.integer[Any]] = np.int32
+    data: npt.NDArray[Any] = field(init=False)
     size: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.data = np.zeros((64, self.columns), dtype=np.int32)
+        self.data = np.zeros((64, self.columns), dtype=self.kind)
 
     def append(self, *row: int) -> int:
         """Add a row; return its number."""
@@ -83,8 +85,8 @@ class StepTables:
     config: Config
     model: Interned = field(init=False)
     slots: list[_Slot] = field(init=False)
-    rows: Growing = field(init=False, factory=lambda: Growing(5))
-    row_broken: Growing = field(init=False, factory=lambda: Growing(1))
+    rows: Growing = field(init=False, factory=lambda: Growing(4))
+    masks: Growing = field(init=False, factory=lambda: Growing(3, np.uint64))
     local: Growing = field(init=False, factory=lambda: Growing(4))
     pointers: Growing = field(init=False, factory=lambda: Growing(1))
     outcomes: Growing = field(init=False, factory=lambda: Growing(2))
@@ -127,7 +129,7 @@ class StepTables:
     @property
     def nbytes(self) -> int:
         """The memory the tables take."""
-        tables = (self.rows, self.row_broken, self.local, self.pointers, self.outcomes, self.shared_casts, self.casts)
+        tables = (self.rows, self.masks, self.local, self.pointers, self.outcomes, self.shared_casts, self.casts)
         return sum(table.nbytes for table in tables)
 
     @property
@@ -153,26 +155,28 @@ class StepTables:
         first = self.local.size
         for action, shared_after, after, broken in self.model.ask_local(shared, message):
             self.local.append(action, shared_after, slot.number(after), broken)
-        some, barred, first_pointer = 0, 0, self.pointers.append(self.outcomes.size)
+        some, barred, choice, first_pointer = 0, 0, 0, self.pointers.append(self.outcomes.size)
         for bit, cast in enumerate(self._casts_of(shared)):
             some |= self.model.some(cast, message) << bit
             first_outcome = self.outcomes.size
             for after, broken in self.model.ask_outcomes(cast, message):
                 self.outcomes.append(slot.number(after), broken)
             self.pointers.append(self.outcomes.size)
-            barred |= (self.outcomes.size == first_outcome) << bit
-            self._most[2] = max(self._most[2], self.outcomes.size - first_outcome)
-        self.rows.append(first, self.local.size, first_pointer, some, barred)
-        self._most[0] = max(self._most[0], self.local.size - first)
+            count = self.outcomes.size - first_outcome
+            barred |= (count == 0) << bit
+            choice |= (count > 1) << bit
+            self._most[2] = max(self._most[2], count)
         broken = self.model.broken(shared, message)
         self.any_broken = self.any_broken or bool(broken)
-        self.row_broken.append(broken)
+        self.rows.append(first, self.local.size, first_pointer, broken)
+        self.masks.append(some, barred, choice)
+        self._most[0] = max(self._most[0], self.local.size - first)
 
     def _casts_of(self, shared: int) -> tuple[int, ...]:
         """Return the broadcasts of a shared part, entering them into the tables the first time."""
         if shared not in self._cast_numbers:
             casts = self.model.casts(shared)
-            assert len(casts) < MOST_CASTS, "the bits of the possible broadcasts must fit an int32"
+            assert len(casts) <= MOST_CASTS, "the bits of the possible broadcasts must fit a word"
             first = self.casts.size
             self._most[1] = max(self._most[1], len(casts))
             for action, after, _ in casts:

@@ -29,7 +29,7 @@ from .backward import trace_to
 from .coverage import count_hits, count_reached
 from .found import Found, new_tally, zeros
 from .interning import CLAUSES, mask_of
-from .kernels import Buffers, judge, scan
+from .kernels import Buffers, Counts, count, judge, scan
 from .layout import WORD_BITS, Layout, Words
 from .loops import expand
 from .pairs import Pairs
@@ -40,8 +40,11 @@ from .visited import Visited
 
 DEFAULT_MAX_STATES = 2_000_000_000
 FIRST_BITS = 6
-BUFFER_STATES = 1 << 16
-RECENT_STATES = 1 << 14
+BUFFER_BYTES = 1 << 26
+MANY_SHARDS = 256
+MANY_STATES = 1 << 18
+"""From so many states on the visited ones are kept in many shards."""
+RECENT_STATES = 1 << 12
 MISSING_PAIRS = 1 << 16
 SMALL_LEVEL = 4_096
 """A level of fewer states is expanded by one thread: waking another would take longer."""
@@ -59,6 +62,14 @@ def threads_here() -> int:
 def memory_here() -> int:
     """Return half the memory of this machine, in bytes: what an exploration takes if it is not told otherwise."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def _sort(states: Words) -> None:
+    """Sort states in place, by their first word: equal shared parts come together, and so do equal successors."""
+    if states.shape[1] == 1:
+        states.sort(axis=0)
+    else:
+        states[:] = states[np.argsort(states[:, 0])]
 
 
 @define(eq=False, kw_only=True)
@@ -79,6 +90,7 @@ class Search:
     levels: list[Words] = field(init=False, factory=list)
     saved_layouts: list[dict[str, Any]] = field(init=False, factory=list)
     found: Found = field(init=False, factory=Found)
+    _shards: int = field(init=False)
     _pool: ThreadPoolExecutor = field(init=False)
     _buffers: list[Buffers] = field(init=False, factory=list)
     _began: float = field(init=False, factory=time.perf_counter)
@@ -87,6 +99,7 @@ class Search:
     def __attrs_post_init__(self) -> None:
         self.pairs = Pairs(StepTables(self.config))
         self.layout = Layout(widths=(FIRST_BITS,) * (self.config.messages + 1), word_bits=self.word_bits)
+        self._shards = self.threads
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="ackexplore")
 
     # --- the search -------------------------------------------------------------------------------------------------
@@ -100,10 +113,8 @@ class Search:
 
     def take_up(self, levels: list[Words]) -> None:
         """Go on from the levels of an earlier search, packed by this layout; the values are known to the tables."""
-        self._set_up()
         self.levels = levels
-        for level in levels:
-            self.visited.fill(level)
+        self._enter_all()
         self.pairs.fill_for(levels[-1], self.layout)
         if not self.layout.fits(self.pairs.steps.counts):
             self._pack_anew()
@@ -126,17 +137,20 @@ class Search:
         self._pool.shutdown()
 
     def _enter(self, level: Words) -> None:
-        """Take a new level: ask the model about its pairs, count and judge its states."""
+        """Take a new level: ask the model about its pairs, and judge its states."""
         number = len(self.levels)
         self.levels.append(level)
         missing = [np.empty(MISSING_PAIRS, dtype=np.uint64) for _ in range(self.threads)]
-        counts = [zeros(len(self.layout.widths), max(self.pairs.steps.counts)) for _ in range(self.threads)]
         tables = self.pairs.tables(self.layout)
         parts = self._parts(len(level))
-        listed = self._each(lambda part, thread: scan(level, *part, tables, counts[thread], missing[thread]), parts)
-        for more in counts:
-            self.found.add_occurrences(more)
-        self.pairs.add(np.concatenate([names[:count] for names, count in zip(missing, listed, strict=False)]))
+
+        def sort_and_scan(part: tuple[int, int], thread: int) -> int:
+            _sort(level[slice(*part)])
+            return int(scan(level, *part, tables, missing[thread]))
+
+        listed = self._each(sort_and_scan, parts)
+        if any(listed):
+            self.pairs.add(np.concatenate([names[:count] for names, count in zip(missing, listed, strict=False)]))
         if max(listed) > MISSING_PAIRS:
             self.pairs.fill_for(level, self.layout)
         if self.pairs.steps.any_broken:
@@ -147,12 +161,15 @@ class Search:
                 self.found.add(tally, number, in_step=False)
         if not self.layout.fits(self.pairs.steps.counts):
             self._pack_anew()
+        elif self._shards < MANY_SHARDS and len(self.visited) > MANY_STATES:
+            self._shards = MANY_SHARDS
+            self._enter_all()
 
     def _expand(self, level: Words) -> Words:
         """Return the states that are new among the successors of a level."""
         number, tables = len(self.levels) - 1, self.pairs.tables(self.layout)
         parts = self._parts(len(level))
-        tallies = [new_tally() for _ in parts]
+        tallies = [new_tally(self.pairs.steps.rows.size) for _ in parts]
 
         def expand_part(part: tuple[int, int], thread: int) -> int:
             self._buffers[thread].filled[:] = 0
@@ -171,19 +188,21 @@ class Search:
                 break
         for tally in tallies:
             self.found.add(tally, number, in_step=True)
+            self.found.add_local(tally.visits, tables.rows, tables.local)
         if len(self.visited) > self.max_states:
             raise TooManyStates(self.max_states, self.result(complete=False))
         return self.visited.take_new()
 
     def _insert(self, parts: int) -> None:
-        """Put what the threads found into the set of visited states, a thread to a shard."""
-        batches = [
-            [buffers.out[shard, : buffers.filled[shard]] for buffers in self._buffers[:parts]]
-            for shard in range(self.threads)
-        ]
-        for shard, own in enumerate(batches):
-            self.visited.make_room(shard, sum(map(len, own)))
-        self._each(lambda own, shard: self.visited.add(shard, own), batches, small=parts == 1)
+        """Put what the threads found into the set of visited states, each thread into shards of its own."""
+        buffers, visited = self._buffers[:parts], self.visited
+
+        def insert_share(first: int, _: int) -> None:
+            for shard in range(first, visited.shards, len(firsts)):
+                visited.add(shard, [one.out[shard, : one.filled[shard]] for one in buffers])
+
+        firsts = range(1 if parts == 1 else self.threads)
+        self._each(insert_share, firsts)
 
     # --- threads and memory -----------------------------------------------------------------------------------------
 
@@ -202,15 +221,15 @@ class Search:
     def _set_up(self) -> None:
         """Make the set of visited states and the buffers, for states of this layout."""
         words = self.layout.words
-        self.visited = Visited(shards=self.threads, words=words, may_take=self._may_take)
-        self._make_buffers(BUFFER_STATES)
+        self.visited = Visited(shards=self._shards, words=words, may_take=self._may_take)
+        self._make_buffers(max(1, BUFFER_BYTES // (8 * words * self._shards)))
 
     def _make_buffers(self, room: int) -> None:
         words = self.layout.words
         self._buffers = [
             Buffers(
-                out=np.empty((self.threads, room, words), dtype=np.uint64),
-                filled=zeros(self.threads),
+                out=np.empty((self._shards, room, words), dtype=np.uint64),
+                filled=zeros(self._shards),
                 recent=np.zeros((RECENT_STATES, words), dtype=np.uint64),
             )
             for _ in range(self.threads)
@@ -220,6 +239,10 @@ class Search:
         """Give the fields more bits, and pack every state again."""
         old, self.layout = self.layout, self.layout.grown(self.pairs.steps.counts)
         self.levels = [old.repack(level, self.layout) for level in self.levels]
+        self._enter_all()
+
+    def _enter_all(self) -> None:
+        """Put every state there is into a new set of visited states."""
         self._set_up()
         for level in self.levels:
             self.visited.fill(level)
@@ -261,10 +284,17 @@ class Search:
         places = sorted(self.found.places.items())
         return {CLAUSES[bit]: trace_to(self.levels, place, bit, self.pairs, self.layout) for bit, place in places}
 
+    def _occurrences(self) -> Counts:
+        """Return how often each value of each field occurs in the levels: (fields, values)."""
+        occurrences = zeros(len(self.layout.widths), max(self.pairs.steps.counts))
+        for level in self.levels:
+            count(level, self.layout.table, occurrences)
+        return occurrences
+
     def result(self, *, complete: bool) -> Result:
         """Return what was found."""
         steps, found, seconds = self.pairs.steps, self.found, self.seconds
-        model, occurrences = steps.model, found.occurrences
+        model, occurrences = steps.model, self._occurrences()
         messages = [
             (model.messages[number], int(occurrences[slot + 1, place]))
             for slot, own in enumerate(steps.slots)

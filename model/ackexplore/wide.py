@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .kernels import (
+    LOW_32,
     NONE,
     ONE,
-    SHARD_SHIFT,
+    S32,
+    U64,
     Bits,
     Buffers,
     Counts,
@@ -19,8 +23,7 @@ from .kernels import (
     inlined,
     kernel,
     note,
-    pair_name,
-    row_of,
+    part_of,
 )
 from .layout import Words
 
@@ -42,28 +45,28 @@ def _emit(state: Words, out: Words, filled: Counts, recent: Words) -> None:
             known = False
             recent[place, word] = state[0, word]
     if not known:
-        shard = (h >> SHARD_SHIFT) % U(out.shape[0])
+        shard = part_of(h >> S32, U(out.shape[0]))
         for word in range(state.shape[1]):
             out[shard, filled[shard], word] = state[0, word]
         filled[shard] += 1
 
 
 @kernel
-def _look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[int, int]:
+def _look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[U64, int]:
     """Put the row of each slot into `found`; return the bits of the possible broadcasts, and how many successors."""
-    fields, rows = tables.fields, tables.rows
+    fields, places, rows, masks = tables.fields, tables.places, tables.rows, tables.masks
     shared = field_at(states, index, fields, 0)
-    some, barred, most = 0, 0, 0
+    some, barred, most = NONE, NONE, 0
     for slot in range(found.shape[0]):
         message = field_at(states, index, fields, slot + 1)
-        row = row_of(tables.pair_keys, tables.pair_rows, pair_name(slot, shared, message))
+        row = tables.pair_rows[places[slot, 0] + shared * places[slot, 1] + message] - 1
         found[slot] = row
-        some |= rows[row, 3]
-        barred |= rows[row, 4]
+        some |= masks[row, 0]
+        barred |= masks[row, 1]
         most += rows[row, 1] - rows[row, 0]
     some &= ~barred
     for cast in range(tables.shared_casts[shared, 1]):
-        if some >> cast & 1:
+        if (some >> U(cast)) & ONE:
             combinations = 1
             for slot in range(found.shape[0]):
                 pointer = rows[found[slot], 2] + cast
@@ -100,16 +103,16 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
         if filled.max() + most > out.shape[1]:
             return -1 - index if most > out.shape[1] else index
         for slot in range(found.shape[0]):
+            tally.visits[found[slot]] += 1
             for step in range(tables.rows[found[slot], 0], tables.rows[found[slot], 1]):
                 after[0] = states[index]
                 _put(after, fields, 0, local[step, 1])
                 _put(after, fields, slot + 1, local[step, 2])
-                tally.hits[local[step, 0]] += 1
                 note(local[step, 3], index, tally.violations, tally.first)
                 _emit(after, out, filled, recent)
         shared = field_at(states, index, fields, 0)
         for cast in range(tables.shared_casts[shared, 1]):
-            if not some >> cast & 1:
+            if not (some >> U(cast)) & ONE:
                 continue
             step = tables.shared_casts[shared, 0] + cast
             after[0] = states[index]
@@ -135,9 +138,9 @@ def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:
 
     Returns how many of `new` are filled.
     """
-    last = U(table.shape[0] - 1)
+    capacity = table.shape[0]
     for index in range(keys.shape[0]):
-        place = hash_at(keys, index) & last
+        place: Any = np.int64(part_of(hash_at(keys, index) & LOW_32, U(capacity)))
         known = False
         while table[place, 0] != NONE and not known:
             known = True
@@ -145,7 +148,9 @@ def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:
                 if table[place, word] != keys[index, word]:
                     known = False
             if not known:
-                place = (place + ONE) & last
+                place += 1
+                if place == capacity:
+                    place = 0
         if not known:
             table[place] = keys[index]
             new[new_count] = keys[index]

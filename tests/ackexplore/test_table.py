@@ -97,8 +97,21 @@ def test_states_of_several_words_are_the_same_states(word_bits: int) -> None:
 
 
 def test_a_buffer_too_small_for_one_state_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ackexplore.table.BUFFER_STATES", 2)
+    monkeypatch.setattr("ackexplore.table.BUFFER_BYTES", 64)
     result = explore_table(Config(messages=2, power_losses=1))
+    assert (result.states, result.edges, result.depth) == (31549, 105798, 29)
+
+
+def test_more_shards_hold_the_same_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ackexplore.table.MANY_STATES", 1_000)
+    config = Config(messages=2, power_losses=1)
+    search = Search(config=config, threads=2)
+    search.start()
+    while search.advance():
+        pass
+    result = search.result(complete=True)
+    search.close()
+    assert search.visited.shards == 256
     assert (result.states, result.edges, result.depth) == (31549, 105798, 29)
 
 
