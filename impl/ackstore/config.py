@@ -73,6 +73,11 @@ class Config:
     segment_bytes: int = field(default=64 << 20, validator=_whole(1))
     """A segment that has reached this size is followed by a new one."""
 
+    compact_above: int | None = field(default=128 << 20, validator=_count_or_none)
+    """When the closed segments hold this many bytes, those in which nothing counts any more are removed, once what does
+    is written again. None for never.
+    """
+
     max_unflushed_records: int = field(default=200_000, validator=_whole(2))
     """Records not yet FLUSHED, at most: from half of it on, answers wait for the disk; at it, BUSY.
     """

@@ -36,6 +36,7 @@ from random import Random
 from typing import Any, ClassVar, Protocol
 
 from ackstore.acks import Acks
+from ackstore.compaction import Compaction
 from ackstore.config import Config
 from ackstore.deaths import Deaths
 from ackstore.directory import Directory
@@ -45,18 +46,19 @@ from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.lane import Lane
-from ackstore.log import Handler, Log, Record
+from ackstore.log import Handler, Log, Record, old_segment
 from ackstore.offsets import Offsets
 from ackstore.operations import Operation, Operations
 from ackstore.pops import Pops
 from ackstore.queues import Queue
-from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET
+from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE
 from ackstore.recovery import Recovered
 from ackstore.renewals import Renewals
 from ackstore.replay import replay
 from ackstore.replies import DeadLetter, Reply, Stage
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
 from ackstore.resets import Resets
+from ackstore.states import States
 from ackstore.stats import Recovery, Stats
 
 #: No queue holds more messages than this: their offsets fit in a record.
@@ -116,7 +118,7 @@ class Core:
         self.queues, rewrites = replay(recovered, self._new_queue)
         """By token."""
         self.recovery = Recovery(
-            records=recovered.last,
+            records=recovered.count,
             rewritten=len(rewrites),
             cut_records=recovered.cut_records,
             cut_bytes=recovered.cut_bytes,
@@ -130,6 +132,7 @@ class Core:
             flushed=recovered.proved,
             rewrites=rewrites,
         )
+        self.log.closed = [old_segment(*found) for found in recovered.segments]
         self.directory = Directory(self)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)
@@ -146,8 +149,14 @@ class Core:
             RENEW: self.renewals,
             DEAD: self.deaths,
             RESET: self.resets,
+            STATE: States(),
         }
         """Who writes which kind of record, and hears what becomes of it."""
+        self.compaction = Compaction(self, config, self.queues, self.log, self.flusher, self.offsets.hasten)
+        self.timed: list[Deaths | Compaction] = [self.compaction]
+        """What has something to do from time to time, until the store is closing."""
+        if config.max_attempts is not None:
+            self.timed.append(self.deaths)
         self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: self._publish,
@@ -205,8 +214,9 @@ class Core:
         if self.closed:
             return
         self.now = now
-        if self.closing is None and self.config.max_attempts is not None:
-            self.deaths.tick(now)
+        if self.closing is None:
+            for part in self.timed:
+                part.tick(now)
         self._progress(now)
         self.offsets.tick(now)
         self.operations.expire(now)
@@ -218,8 +228,8 @@ class Core:
         if self.closed:
             return None
         times = [self.flusher.due(), self.offsets.due(), self.operations.next_deadline()]
-        if self.closing is None and self.config.max_attempts is not None:
-            times.append(self.deaths.due())
+        if self.closing is None:
+            times += [part.due() for part in self.timed]
         return min((time for time in times if time is not None), default=None)
 
     def take_effects(self) -> list[tuple[int, Effect]]:
@@ -294,12 +304,14 @@ class Core:
         if self.resets.applied:
             self.resets.applied = False
             self.offsets.hasten(now)
+        self.compaction.flushed(now)
         self.pops.open_gate()
         self._lift_barriers()
 
     def persisted(self, lsn: int) -> None:
         """The offset file on disk derives from all records up to `lsn`."""
         self.resets.persisted(lsn)
+        self.compaction.persisted(lsn)
 
     def log_stuck(self, now: float) -> None:
         """The log has no file to write to."""
@@ -404,6 +416,10 @@ class Core:
             rewritten=log.rewritten,
             offset_writes=offsets.writes,
             offset_failures=offsets.failures,
+            segments=len(log.closed) + (log.current is not None),
+            segment_bytes=log.closed_bytes + (log.current.size if log.current else 0),
+            compactions=self.compaction.rounds,
+            removed_segments=self.compaction.removed,
             replies={reply: self.operations.replies[reply.name] for reply in Reply},
             recovery=self.recovery,
             queues={queue.id: queue.stats(persisted.get(token, 0)) for token, queue in self.queues.items()},

@@ -100,7 +100,7 @@ class Record:
 class Segment:
     """One file of the log that this open of the store has created."""
 
-    __slots__ = ("dirty", "file", "number", "size", "synced")
+    __slots__ = ("dirty", "file", "last", "number", "size", "synced")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -111,6 +111,15 @@ class Segment:
         """Written since the last flush cycle that covered it began."""
         self.synced = False
         """Some flush cycle that covered it has succeeded."""
+        self.last = 0
+        """No record in it has a higher LSN; known once it is closed."""
+
+
+def old_segment(number: int, last: int, size: int) -> Segment:
+    """A segment that an earlier open of the store has created."""
+    segment = Segment(number)
+    segment.last, segment.size, segment.synced = last, size, True
+    return segment
 
 
 class Log:
@@ -130,10 +139,8 @@ class Log:
         """LSN of the last FLUSHED record."""
         self.last = rewrites[-1].lsn if rewrites else flushed
         """LSN of the last record that is, or ever was, CACHED: where the history ends."""
-        self.keeps = self.last
-        """Where it ended when the store was opened."""
-        self.base = flushed
-        """Up to where it was proved then."""
+        self.keeps, self.base = self.last, flushed
+        """Where it ended when the store was opened, and up to where it was proved then."""
         self.fresh: list[Record] = []
         """Not CACHED, and in no write."""
         self.rewrites = rewrites
@@ -151,6 +158,8 @@ class Log:
         self.current: Segment | None = None
         self.earlier: list[Segment] = []
         """Segments before the current one that hold unflushed records."""
+        self.closed: list[Segment] = []
+        """Segments before the current one, those of earlier opens included, the oldest first."""
         self.superseded: list[Segment] = []
         """Never synced, and all their records about to be in a newer one."""
         self.unsynced_entry = False
@@ -176,6 +185,11 @@ class Log:
     def to_rewrite(self) -> bool:
         """Whether CACHED records wait to be written again, so that no sync could cover them."""
         return bool(self.rewrites) or self.condemned
+
+    @property
+    def closed_bytes(self) -> int:
+        """The size of all segments before the current one."""
+        return sum(segment.size for segment in self.closed)
 
     def dirty_segments(self) -> list[Segment]:
         """The segments that a flush cycle has to sync."""
@@ -225,10 +239,16 @@ class Log:
     def rotate(self, segment: Segment) -> None:
         """Go on in a new segment. What the old one holds is not FLUSHED yet: the next flush cycle
         has to sync both files, and the directory."""
-        if self.current is not None and self.current.dirty:
-            self.earlier.append(self.current)
+        if self.current is not None:
+            self._close(self.current)
+            if self.current.dirty:
+                self.earlier.append(self.current)
         self.current = segment
         self.unsynced_entry = True
+
+    def _close(self, segment: Segment) -> None:
+        segment.last = self.last
+        self.closed.append(segment)
 
     def _write(self, segment: Segment) -> None:
         """Write the header if it is due, what has to be written again, and everything fresh."""
@@ -378,7 +398,10 @@ class Log:
         self.rewrites = [*self.tail, *self.rewrites]
         self.tail.clear()
         given_up = [*self.earlier, *([self.current] if self.current else [])]
+        if self.current is not None:
+            self._close(self.current)
         self.superseded += [segment for segment in given_up if not segment.synced]
+        self.closed = [segment for segment in self.closed if segment not in self.superseded]
         self.earlier = []
         self.current = None
         self.dirty_since = None  # nothing that a sync could cover, until it is written again

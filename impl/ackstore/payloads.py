@@ -5,6 +5,7 @@
     RENEW       as CHECKPOINT: the new deadline
     DEAD        as CHECKPOINT, with the time of death for a deadline
     RESET       queue | offset u64 | generation u64
+    STATE       queue | start u64 | floor u64 | generation u64 | forgotten u64 | messages (see `ackstore.states`)
 
 `queue` is a u16 length and the queue's name in ASCII (`QueueId.token`). Every record names its
 queue in full and every ack its delivery in full, so that no record needs another to be understood.
@@ -24,6 +25,7 @@ _TERMS = struct.Struct("<dQ")
 _MESSAGE = struct.Struct("<QI")
 _DELIVERY = struct.Struct("<QIQ")
 _RESET = struct.Struct("<QQ")
+STATE_HEAD = struct.Struct("<QQQQ")
 
 _delivery = _DELIVERY.pack
 _read_delivery = _DELIVERY.unpack_from
@@ -58,6 +60,12 @@ def encode_one_ack(prefix: bytes, offset: int, attempt: int, epoch: int) -> byte
 def encode_reset(prefix: bytes, offset: int, generation: int) -> bytes:
     """A RESET's payload: where the consumer begins again, and how many resets there are with this one."""
     return prefix + _RESET.pack(offset, generation)
+
+
+def stated_start(data: bytes, at: int, end: int) -> int:
+    """What the STATE payload from byte `at` to `end` says of where the log begins; 0 for nothing."""
+    body = at + _LENGTH.size + (_LENGTH.unpack_from(data, at)[0] if end - at >= _LENGTH.size else 0)
+    return int(STATE_HEAD.unpack_from(data, body)[0]) if body + STATE_HEAD.size <= end else 0
 
 
 def decode_prefix(prefix: bytes) -> str:

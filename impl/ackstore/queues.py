@@ -49,6 +49,7 @@ class Queue:
     """The state of one queue. `commits_checkpoints` is the policy `Config.commit`; the limits are those of `Config`."""
 
     __slots__ = (
+        "ceiling",
         "commits_checkpoints",
         "committed",
         "dead",
@@ -88,6 +89,8 @@ class Queue:
         self.next_new = 0
         self.floor = 0
         self.committed = 0
+        self.ceiling: tuple[int, int] | None = None
+        """The offset may not pass the first before a STATE is FLUSHED that says the second is settled."""
         self.entries: dict[int, Entry] = {}
         self.expiring: list[tuple[float, int]] = []
         """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
@@ -283,7 +286,8 @@ class Queue:
             self.floor = floor
             self._sweep()
         before = self.committed
-        self.committed = max(before, floor, self.safe() if self.commits_checkpoints else 0)
+        safe = max(floor, self.safe()) if self.commits_checkpoints else floor
+        self.committed = max(before, safe if self.ceiling is None else min(safe, self.ceiling[0]))
         return self.committed > before
 
     def safe(self) -> int:
@@ -294,7 +298,39 @@ class Queue:
             offset += 1
         return offset
 
+    def lift(self, floor: int) -> None:
+        """A STATE is FLUSHED: everything below `floor` is settled."""
+        if floor > self.floor:
+            self._drop_below(floor)
+        if self.ceiling is not None:
+            low, high = self.ceiling
+            self.ceiling = None if floor >= high else (max(low, floor), high)
+
+    def _drop_below(self, floor: int) -> None:
+        if floor - self.floor < len(self.entries):
+            for offset in range(self.floor, floor):
+                self.entries.pop(offset, None)
+        else:
+            self.entries = {offset: entry for offset, entry in self.entries.items() if offset >= floor}
+        self.floor = floor
+        self.next_new = max(self.next_new, floor)
+        self.end = max(self.end, floor)
+        self._sweep()
+
     # Recovery
+
+    def replay_state(self, floor: int, generation: int, forgotten: int, *, proved: bool) -> None:
+        """Take over what a STATE says of the queue as a whole. The offset follows once it is FLUSHED."""
+        self.generation = max(self.generation, generation)
+        self.forgotten = max(self.forgotten, forgotten)
+        if floor > self.floor:
+            if not proved:
+                self.ceiling = (self.ceiling[0] if self.ceiling else max(self.floor, self.committed), floor)
+            self._drop_below(floor)
+
+    def replay_letter(self, offset: int, attempts: int, when: float) -> None:
+        """Take over a dead letter of a STATE."""
+        self.add_dead(DeadLetter(offset, attempts, when))
 
     def replay_checkpoint(
         self, messages: Iterable[tuple[int, int]], *, deadline: float, epoch: int, proved: bool
@@ -338,7 +374,7 @@ class Queue:
         entries = self.replay_ack([(offset, attempt, epoch) for offset, attempt in messages])
         if proved:
             for offset, attempt in messages:
-                self.add_dead(DeadLetter(offset, attempt, when))
+                self.replay_letter(offset, attempt, when)
             self.settle(entries)
         return entries
 

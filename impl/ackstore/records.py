@@ -38,6 +38,7 @@ from zlib import crc32
 from attrs import astuple, define, frozen
 
 from ackstore.errors import FutureFormat
+from ackstore.payloads import stated_start
 
 MAGIC = b"ACKSTORE"
 VERSION = 1
@@ -54,6 +55,8 @@ DEAD = 4
 """Kind of record: messages are settled because their attempts are exhausted."""
 RESET = 5
 """Kind of record: the consumer begins again at an offset, and nothing of the queue before this counts."""
+STATE = 6
+"""Kind of record: how a queue stands, so that earlier records are not needed."""
 
 _VERSION = struct.Struct("<8sI")
 _HEADER = struct.Struct("<8sI7Q")
@@ -169,6 +172,8 @@ class Scan:
     """The highest `synced` that the header or any whole record states."""
     damaged_at: int | None
     """The first byte that belongs to no whole record, or to no header; None for a clean file."""
+    starts: tuple[tuple[int, int], ...]
+    """LSN, and what it states, of each record that states where the log begins."""
 
 
 def scan(file: str, data: bytes) -> Scan:
@@ -183,12 +188,13 @@ def scan(file: str, data: bytes) -> Scan:
     damaged_at = None if header else 0
     synced = header.synced if header else 0
     runs: list[Run] = []
+    starts: list[tuple[int, int]] = []
     run = None
     expected = header.first if header else 0
     size = len(data)
     unpack = _RECORD.unpack_from
     while at + RECORD_BYTES <= size:
-        mark, crc, _kind, length, lsn, stated = unpack(data, at)
+        mark, crc, kind, length, lsn, stated = unpack(data, at)
         end = at + RECORD_BYTES + length
         if mark == MARK and lsn >= expected and end <= size and crc32(data[at + LEAD_BYTES : end]) == crc:
             if lsn != expected or run is None:
@@ -197,6 +203,8 @@ def scan(file: str, data: bytes) -> Scan:
             run.last = lsn
             expected = lsn + 1
             synced = max(synced, stated)
+            if kind == STATE and (start := stated_start(data, at + RECORD_BYTES, end)):
+                starts.append((lsn, start))
             at = end
         else:
             damaged_at = at if damaged_at is None else damaged_at
@@ -204,4 +212,12 @@ def scan(file: str, data: bytes) -> Scan:
             at = found if found >= 0 else size
     if at < size and damaged_at is None:
         damaged_at = at
-    return Scan(file=file, size=size, header=header, runs=tuple(runs), synced=synced, damaged_at=damaged_at)
+    return Scan(
+        file=file,
+        size=size,
+        header=header,
+        runs=tuple(runs),
+        synced=synced,
+        damaged_at=damaged_at,
+        starts=tuple(starts),
+    )

@@ -101,8 +101,15 @@ class Recovered:
     cut_records: int = 0
     cut_bytes: int = 0
     pieces: tuple[Piece, ...] = ()
+    segments: tuple[tuple[int, int, int], ...] = ()
+    """Number, last LSN and bytes of every segment there is."""
     reader: Reader | None = None
     """Where the records are read from; None if there are none."""
+
+    @property
+    def count(self) -> int:
+        """How many records the history has."""
+        return sum(piece.last - piece.first + 1 for piece in self.pieces)
 
     def spans(self) -> Iterator[Span]:
         """The history, in order. The bytes of one segment are in memory at a time."""
@@ -137,11 +144,11 @@ def recover(_config: Config, reader: Reader) -> Recovered:
     offsets = OffsetFile(0, {})
     if OFFSETS in names:
         offsets = decode_offsets(OFFSETS, reader.read(OFFSETS))
-    pieces = _contiguous(_history(scans))
+    proved = max([offsets.flushed, *(found.synced for found in scans)])
+    pieces = _begun(_history(scans), scans, proved)
     last = pieces[-1].last if pieces else 0
     if offsets.flushed > last:
         raise _ahead(offsets, last, scans)
-    proved = max([offsets.flushed, *(found.synced for found in scans)])
     if proved > last:
         raise _damage(scans, last + 1, proved)
     cut_records, cut_bytes = _cut(scans, last, reader)
@@ -154,6 +161,10 @@ def recover(_config: Config, reader: Reader) -> Recovered:
         cut_records=cut_records,
         cut_bytes=cut_bytes,
         pieces=tuple(pieces),
+        segments=tuple(
+            (number, min(max((run.last for run in found.runs), default=0), last), found.size)
+            for (number, _name), found in zip(sorted(numbers.items()), scans, strict=True)
+        ),
         reader=reader,
     )
 
@@ -192,14 +203,40 @@ def _laid_over(history: list[Piece], new: Piece) -> list[Piece]:
     return sorted(pieces, key=lambda piece: piece.first)
 
 
-def _contiguous(history: list[Piece]) -> list[Piece]:
-    """The pieces from LSN 1 up to the first hole."""
+def _contiguous(history: list[Piece], begin: int) -> list[Piece]:
+    """The pieces from LSN `begin` up to the first hole."""
     pieces: list[Piece] = []
     for piece in history:
-        if piece.first != (pieces[-1].last + 1 if pieces else 1):
+        if piece.first != (pieces[-1].last + 1 if pieces else begin):
             break
         pieces.append(piece)
     return pieces
+
+
+def _begun(history: list[Piece], scans: list[Scan], proved: int) -> list[Piece]:
+    """The pieces from where the log begins, up to the first hole.
+
+    It begins with LSN 1, or where the latest proved STATE says that from there to itself nothing is missing. Records
+    below are retired, also if they are still there: the segments go one by one. One that is not proved counts only if
+    the log cannot begin otherwise, as when the offset file that proved it was moved away.
+    """
+    begins = {lsn: start for found in scans for lsn, start in found.starts if _stands(history, found, lsn, start)}
+    known = [lsn for lsn in begins if lsn <= proved]
+    if known:
+        begin = begins[max(known)]
+    elif begins and history[0].first > 1:
+        begin = begins[max(begins)]
+    else:
+        begin = 1
+    return _contiguous([piece.part(begin, piece.last) for piece in history if piece.last >= begin], begin)
+
+
+def _stands(history: list[Piece], found: Scan, lsn: int, start: int) -> bool:
+    """Whether a STATE at `lsn` of this file is part of the history, and everything from `start` to itself."""
+    if not any(piece.file is found and piece.first <= lsn <= piece.last for piece in history):
+        return False
+    there = _contiguous([piece.part(start, piece.last) for piece in history if piece.last >= start], start)
+    return bool(there) and there[-1].last >= lsn
 
 
 def _hole(found: Scan) -> int:

@@ -22,10 +22,11 @@ from ackstore.payloads import (
     decode_reset,
 )
 from ackstore.queues import Claim, Entry, Queue
-from ackstore.records import ACK, CHECKPOINT, DEAD, KIND_AT, RECORD_BYTES, RENEW, RESET
+from ackstore.records import ACK, CHECKPOINT, DEAD, KIND_AT, RECORD_BYTES, RENEW, RESET, STATE
 from ackstore.recovery import OFFSETS, Recovered, Span
+from ackstore.states import replay_state
 
-KINDS = frozenset({CHECKPOINT, ACK, RENEW, DEAD, RESET})
+KINDS = frozenset({CHECKPOINT, ACK, RENEW, DEAD, RESET, STATE})
 
 _unpack_kind = struct.Struct("<B3xI").unpack_from
 _unpack_length = struct.Struct("<H").unpack_from
@@ -155,6 +156,8 @@ class Replay:
             record = queue.resetting = Record(RESET, queue)
             record.value = offset
             return record
+        if kind == STATE:
+            return replay_state(queue, payload, proved=proved)
         raise self._future()
 
 

@@ -108,6 +108,14 @@ class Stats:
     """Times the offset file was replaced."""
     offset_failures: int
     """Attempts to replace it that failed."""
+    compactions: int = 0
+    """Rounds of compaction completed."""
+    removed_segments: int = 0
+    """Segments removed by them."""
+    segments: int = 0
+    """Segments there are now, the current one included."""
+    segment_bytes: int = 0
+    """Their bytes."""
     replies: Mapping[Reply, int]
     """Answers, by kind."""
 

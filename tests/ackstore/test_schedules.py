@@ -39,6 +39,7 @@ class Run:
             max_sync_failures=4,
             max_unflushed_records=self.pick.choice([6, 1000]),
             max_attempts=self.pick.choice([None, 3]),
+            compact_above=self.pick.choice([None, 1, 1500]),
             seed=seed,
         )
         self.store.publish(MESSAGES)
