@@ -18,7 +18,7 @@ shows of itself; it has no rules of its own. All grades of faults feed the same 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import Factory, define, evolve, frozen
 
@@ -27,14 +27,21 @@ from ackmodel.events import (
     Absent,
     AckAnswered,
     AckAsked,
+    ChangeAnswered,
+    DeadLettered,
     Event,
     MadeDurable,
     Popped,
     PopUnanswered,
     PowerLost,
     ProcessCrashed,
+    ReleaseAsked,
+    RenewAsked,
     Reply,
+    ResetAnswered,
+    ResetAsked,
     Restarted,
+    Secured,
     SyncEnded,
     WriteFailed,
 )
@@ -65,15 +72,25 @@ class Seen:
 
 @define
 class Oracle:
-    """Judges one run of one store that claims `level`. Methods raise `Broken` at the first impossible observation."""
+    """Judges one run of one store that claims `level`. Methods raise `Broken` at the first impossible observation.
+
+    `max_attempts` is the number of deliveries after which the store says to dead-letter a message; None: never.
+    """
 
     level: Level
+    max_attempts: int | None = None
     checked: Counter[Clause] = Factory(Counter)
     contracts: dict[Key, Contract] = Factory(dict)
     _receipts: dict[str, Key] = Factory(dict)
     _pops: dict[int, tuple[str, float]] = Factory(dict)
     _acks: dict[int, tuple[str, ...]] = Factory(dict)
-    _barriers: dict[int, frozenset[Key]] = Factory(dict)
+    _changes: dict[int, tuple[Key, str] | None] = Factory(dict)
+    """Renewals and releases under way: the message and the receipt, None where it was nobody's."""
+    _resets: dict[int, tuple[str, int]] = Factory(dict)
+    _barriers: dict[int, tuple[frozenset[Key], dict[Key, Secured]]] = Factory(dict)
+    """What each covers: acks, and deliveries."""
+    _deliveries: dict[Key, Secured] = Factory(dict)
+    """The newest delivery of each message, and its changes that were answered OK, that no barrier has covered."""
     _acknowledged: set[Key] = Factory(set)
     _sightings: dict[str, Sighting] = Factory(dict)
     _answers: Counter[int] = Factory(Counter)
@@ -81,6 +98,8 @@ class Oracle:
     _written: set[str] | None = None
     _confirmed: set[str] = Factory(set)
     _restarted: set[str] = Factory(set)
+    _unsure: set[str] = Factory(set)
+    """Queues whose reset has an unknown outcome: nobody knows from where their offset must not go back."""
     _shown_flushed: set[Key] = Factory(set)
 
     # --- what the clients see ---------------------------------------------------------------------------------------
@@ -88,7 +107,7 @@ class Oracle:
     def published(self, queue: str, end: int) -> None:
         """`queue` holds the messages 0 to `end` - 1."""
         for offset in range(end):
-            self.contracts.setdefault((queue, offset), Contract(self.level))
+            self._contract((queue, offset))
 
     def pop_asked(self, op: int, queue: str, deadline: float) -> None:
         """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
@@ -104,6 +123,7 @@ class Oracle:
             self._receipts[seen.receipt] = key
             self._acknowledged.discard(key)
             self._shown_flushed.discard(key)
+            self._deliveries[key] = Secured(seen.receipt)
             self._observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
 
     def pop_refused(self, op: int, reply: Reply) -> None:
@@ -140,28 +160,93 @@ class Oracle:
                 self._confirmed.add(receipt)
         self._check_written()
 
+    def renew_asked(self, op: int, receipt: str, at: float, deadline: float) -> None:
+        """The delivery with this receipt was to be hidden until `deadline`."""
+        key = self._change_asked(op, receipt)
+        if key is not None:
+            self._observe(key, RenewAsked(op, receipt, at, deadline))
+
+    def release_asked(self, op: int, receipt: str, at: float) -> None:
+        """The delivery with this receipt was to be given back."""
+        key = self._change_asked(op, receipt)
+        if key is not None:
+            self._observe(key, ReleaseAsked(op, receipt, at))
+
+    def change_answered(self, op: int, reply: Reply, at: float) -> None:
+        """A renewal or a release was answered."""
+        self._ended(op)
+        about = self._changes.pop(op)
+        if about is None:
+            why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
+            self._check(Clause.RECEIPT_IS_EXACT, why)
+            return
+        key, receipt = about
+        self._observe(key, ChangeAnswered(op, reply, at))
+        before = self._deliveries.get(key, Secured(receipt))
+        if reply is Reply.OK and before.receipt == receipt:
+            self._deliveries[key] = Secured(receipt, before.ops | {op})
+
+    def reset_asked(self, op: int, queue: str, offset: int) -> None:
+        """The offset of a queue was to be set. Until this is answered nothing else may be asked of the queue."""
+        self._resets[op] = (queue, offset)
+        for key in self._keys_of(queue):
+            self._acknowledged.discard(key)
+            self._shown_flushed.discard(key)
+            self._deliveries.pop(key, None)
+            self._observe(key, ResetAsked(op, anew=key[1] >= offset))
+
+    def reset_answered(self, op: int, reply: Reply) -> None:
+        """A reset was answered; OK says that the offset is on the disk, and sticks."""
+        self._ended(op)
+        queue, offset = self._resets.pop(op)
+        for key in self._keys_of(queue):
+            self._observe(key, ResetAnswered(op, reply))
+        if reply is Reply.OK:
+            self._sightings[queue] = Sighting(offset, offset)
+            self._unsure.discard(queue)
+        elif reply is Reply.UNKNOWN:
+            self._unsure.add(queue)
+
     def barrier_asked(self, op: int) -> None:
-        """A flush was asked for: it covers the acks that have been answered OK by now."""
-        self._barriers[op] = frozenset(self._acknowledged)
+        """A flush was asked for: it covers what has been answered OK by now."""
+        self._barriers[op] = frozenset(self._acknowledged), dict(self._deliveries)
 
     def barrier_answered(self, op: int, reply: Reply) -> None:
         """A flush was answered; OK promises that what it covers survives power loss."""
         self._ended(op)
-        covered = self._barriers.pop(op)
-        if reply is Reply.OK:
-            self.durable(covered & self._acknowledged, "barrier")
+        acks, deliveries = self._barriers.pop(op)
+        if reply is not Reply.OK:
+            return
+        self.durable(acks & self._acknowledged, "barrier")
+        for key, secured in sorted(deliveries.items()):
+            now = self._deliveries.get(key)
+            if now is not None and now.receipt == secured.receipt:
+                self._observe(key, secured)
+                if now == secured:
+                    del self._deliveries[key]
 
     def durable(self, keys: Iterable[Key], by: str) -> None:
         """The acks of these messages are promised to survive power loss."""
         for key in sorted(keys):
             self._observe(key, MadeDurable(by))
 
-    def drained(self, queue: str, returned: Iterable[int], at: float) -> None:
-        """The queue was popped until it was empty; only `returned` came (they were told by `popped` too)."""
+    def drained(self, queue: str, returned: Iterable[int], at: float, dead: Collection[int] | None = None) -> None:
+        """The queue was popped until it was empty; only `returned` came (they were told by `popped` too).
+
+        `dead` are its dead letters, as read after that; None where they cannot be seen.
+        """
         came = set(returned)
-        for key in sorted(self.contracts):
-            if key[0] == queue and key[1] not in came:
-                self._observe(key, Absent(at=at))
+        for key in self._keys_of(queue):
+            listed = None if dead is None else key[1] in dead
+            if key[1] not in came:
+                self._observe(key, Absent(at=at, dead=listed))
+            elif listed:
+                self._observe(key, DeadLettered(at))
+
+    def saw_dead(self, queue: str, offsets: Iterable[int], at: float) -> None:
+        """These messages are among the dead letters."""
+        for offset in sorted(set(offsets)):
+            self._observe((queue, offset), DeadLettered(at))
 
     # --- what the harness does to the store -------------------------------------------------------------------------
 
@@ -171,9 +256,17 @@ class Oracle:
             self._perhaps_hidden(queue, deadline)
         self._pops.clear()
         self._acks.clear()
+        self._changes.clear()
         self._barriers.clear()
+        self._unsure.update(queue for queue, _ in self._resets.values())
+        self._resets.clear()
+        if isinstance(event, Restarted):  # such a reset counts now, or never will
+            for queue in self._unsure:
+                self._sightings.pop(queue, None)
+            self._unsure.clear()
         if isinstance(event, PowerLost):
             self._shown_flushed.clear()
+            self._deliveries.clear()
             self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
         self._restarted.update(self._sightings)
         self._tell_all(event)
@@ -204,6 +297,8 @@ class Oracle:
 
     def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
         """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
+        if queue in self._unsure or any(queue == resetting for resetting, _ in self._resets.values()):
+            return
         before = self._sightings.get(queue)
         restarted = queue in self._restarted
         self._check(Clause.COMMIT_IS_MONOTONE, monitors.commit_is_monotone(before, now, restarted=restarted))
@@ -212,7 +307,9 @@ class Oracle:
                 offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
             ]
             if restarted or before is None:
-                self._check(Clause.DERIVED_NEVER_AHEAD, monitors.derived_never_ahead(now, unsettled))
+                why = monitors.derived_never_ahead(now, unsettled)
+                undone = self._undone_reset(queue, now) if why else None
+                self._check(undone or Clause.DERIVED_NEVER_AHEAD, why)
             self._check(Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed))
         most = max(now.persisted, before.persisted if before else 0)
         self._sightings[queue] = evolve(now, persisted=most)
@@ -220,7 +317,8 @@ class Oracle:
 
     def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
         """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
-        self._check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
+        if self.level is not Level.MEMORY:
+            self._check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
 
     def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
         """The store had nothing to do for `idle` seconds, on a disk that works."""
@@ -246,7 +344,7 @@ class Oracle:
 
     def closed(self, reply: Reply, unflushed: int = 0) -> None:
         """The store was closed, and answered; `unflushed` records are so still, as far as can be seen."""
-        unanswered = len(self._pops) + len(self._acks) + len(self._barriers)
+        unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
         self._check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
 
     # --- within -----------------------------------------------------------------------------------------------------
@@ -262,24 +360,44 @@ class Oracle:
 
     def _check_written(self) -> None:
         if self._written is not None:
-            why = monitors.submitted_is_written(self._submitted, self._written, self._confirmed)
+            answered = set() if self.level is Level.MEMORY else self._confirmed
+            why = monitors.submitted_is_written(self._submitted, self._written, answered)
             self._check(Clause.SUBMITTED_IS_WRITTEN, why)
 
     def _strange(self, receipt: str, key: Key) -> str | None:
         known = self._receipts.get(receipt)
         return f"the receipt of {_name(key)} was issued before, for {_name(known)}" if known is not None else None
 
+    def _change_asked(self, op: int, receipt: str) -> Key | None:
+        key = self._receipts.get(receipt)
+        self._changes[op] = None if key is None else (key, receipt)
+        return key
+
+    def _keys_of(self, queue: str) -> list[Key]:
+        return sorted(key for key in self.contracts if key[0] == queue)
+
+    def _undone_reset(self, queue: str, now: Sighting) -> Clause | None:
+        """Return the clause that falls if the offset is beyond a message that a reset had made as new."""
+        passed = (self.contracts[key] for key in self._keys_of(queue) if key[1] < now.committed)
+        undone = any(told.reset and told.certainly_unsettled for told in passed)
+        return Clause.COMMIT_IS_MONOTONE if undone else None
+
     def _perhaps_hidden(self, queue: str, deadline: float) -> None:
-        for key in sorted(self.contracts):
-            if key[0] == queue:
-                self._observe(key, PopUnanswered(deadline))
+        for key in self._keys_of(queue):
+            self._observe(key, PopUnanswered(deadline))
 
     def _tell_all(self, event: Event) -> None:
         for key in sorted(self.contracts):
             self._observe(key, event)
 
+    def _contract(self, key: Key) -> Contract:
+        told = self.contracts.get(key)
+        if told is None:
+            told = self.contracts[key] = Contract(self.level, max_attempts=self.max_attempts)
+        return told
+
     def _observe(self, key: Key, event: Event) -> None:
-        contract = self.contracts.setdefault(key, Contract(self.level))
+        contract = self._contract(key)
         self.checked.update(contract.stakes(event))
         try:
             contract.observe(event)
@@ -290,7 +408,7 @@ class Oracle:
     def _refined(self, key: Key, broken: ContractBroken) -> Clause:
         """A message in limbo that the offset has passed is the offset's fault."""
         seen = self._sightings.get(key[0])
-        passed = seen is not None and key[1] < seen.committed
+        passed = isinstance(broken.event, Absent) and seen is not None and key[1] < seen.committed
         return Clause.COMMIT_IS_SAFE if broken.clause is Clause.NO_LIMBO and passed else broken.clause
 
 

@@ -50,7 +50,7 @@ def at_stake(history: list[Event], event: Event) -> tuple[Clause, ...]:
 
 def _stakes_of_return(history: list[Event]) -> tuple[Clause, ...]:
     """Return what is at stake when a message is handed out."""
-    if _reset(history):
+    if was_reset(history):
         return (Clause.COMMIT_IS_MONOTONE,)
     if not any(isinstance(seen, events.Popped) for seen in history):
         return ()
@@ -59,7 +59,7 @@ def _stakes_of_return(history: list[Event]) -> tuple[Clause, ...]:
 
 def _stakes_of_absence(history: list[Event]) -> tuple[Clause, ...]:
     """Return what is at stake when a message does not come."""
-    if _reset(history):
+    if was_reset(history):
         return (Clause.COMMIT_IS_MONOTONE,)
     promised = _index_of_promise(history)
     if promised is None:
@@ -78,7 +78,7 @@ def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, 
     why = f"not settled, and yet it did not come though the queue was popped empty at {event.at}"
     if event.dead is False:
         why += ", nor was it among the dead letters"
-    if _reset(history):
+    if was_reset(history):
         return Clause.COMMIT_IS_MONOTONE, why + ": the reset of the offset did not stick"
     if _renewed(history):
         return Clause.DEADLINE_IS_EXACT, why + ", after its renewed deadline"
@@ -104,7 +104,7 @@ def _blame_return(
     """Return why a message should not have come again."""
     why = f"handed out again at {event.at}"
     open_worlds = [world for world in worlds if not world.gone]
-    if _reset(history):
+    if was_reset(history):
         return Clause.COMMIT_IS_MONOTONE, f"{why}, though the offset was reset to beyond it"
     limit = claim.max_attempts
     spent = limit is not None and all(world.gone or world.least >= limit for world in worlds)
@@ -141,7 +141,7 @@ def _since_popped(history: list[Event]) -> list[Event]:
     return history[popped:]
 
 
-def _reset(history: list[Event]) -> bool:
+def was_reset(history: list[Event]) -> bool:
     """Whether a reset was answered OK, and the message was not handed out since."""
     return any(isinstance(seen, events.ResetAnswered) and seen.reply is Reply.OK for seen in _since_popped(history))
 

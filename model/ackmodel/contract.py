@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from attrs import Factory, define, field
 
-from .blame import at_stake, blame
+from .blame import at_stake, blame, was_reset
 from .clauses import Clause
 from .events import Event
 from .possible import UNAFFECTED, possible_after
@@ -79,6 +79,11 @@ class Contract:
     def stakes(self, event: Event) -> tuple[Clause, ...]:
         """Return the clauses that observing `event` next would put to the test, whether they hold or not."""
         return at_stake(self.history, event)
+
+    @property
+    def reset(self) -> bool:
+        """Whether the offset of its queue was reset, for certain, and the message was not handed out since."""
+        return was_reset(self.history)
 
     @property
     def certainly_settled(self) -> bool:

@@ -22,7 +22,7 @@ from .events import Event, Reply
 from .stages import Level
 from .worlds import NEEDED, NEVER, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
 
-UNAFFECTED = (events.Restarted, events.WriteFailed, events.SyncEnded)
+UNAFFECTED = (events.WriteFailed, events.SyncEnded)
 """Events that leave every world as it is."""
 
 
@@ -93,7 +93,7 @@ def _(event: events.PopUnanswered, world: World, claim: Claim) -> tuple[World, .
 def _(event: events.Absent, world: World, claim: Claim) -> tuple[World, ...]:
     """Not handed out though all was popped: only what is settled, or dead, or hidden still (clause no-limbo)."""
     if world.settled is not Settled.NO:
-        return () if event.dead else (world,)
+        return (world,) if not event.dead or _passed_by_reset(world) else ()
     if world.dead or world.exhausted(claim, event.at):
         return () if event.dead is False else (_dead(world, claim),)
     return (world,) if event.at < world.deadline and not event.dead else ()
@@ -101,9 +101,16 @@ def _(event: events.Absent, world: World, claim: Claim) -> tuple[World, ...]:
 
 @possible_after.register
 def _(event: events.DeadLettered, world: World, claim: Claim) -> tuple[World, ...]:
-    """A dead letter: only after the last attempt has ended, and never what is settled (clause no-limbo)."""
+    """A dead letter: only after the last attempt has ended, and never what an ack settled (clause no-limbo)."""
+    if _passed_by_reset(world):
+        return (world,)
     dead = world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at))
     return (_dead(world, claim),) if dead else ()
+
+
+def _passed_by_reset(world: World) -> bool:
+    """Whether a reset settled it: it may have been a dead letter before, and stay listed."""
+    return world.settled is not Settled.NO and world.by is None
 
 
 def _dead(world: World, claim: Claim) -> World:
@@ -191,7 +198,8 @@ def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, .
     took = event.op in world.unconfirmed
     ended = world.without(event.op)
     if event.reply is Reply.OK:
-        return (evolve(ended, older=frozenset(), shaky=False),) if took else ()
+        left = ended.changes - ended.resets  # what was asked for before it has no say any more
+        return (evolve(ended, changes=left, older=frozenset(), shaky=False),) if took else ()
     return () if took else (ended,)
 
 
@@ -211,6 +219,8 @@ def _not_ended_by(world: World, ops: frozenset[int]) -> frozenset[Lease]:
 
 @possible_after.register
 def _(event: events.MadeDurable, world: World, claim: Claim) -> tuple[World, ...]:
+    if world.settled is Settled.NO and world.dead:
+        return (evolve(world, loose=False, sure=world.least),)
     return (world,) if world.settled is Settled.DURABLE else ()
 
 
@@ -241,6 +251,14 @@ def _(event: events.ProcessCrashed, world: World, claim: Claim) -> tuple[World, 
 
 
 @possible_after.register
+def _(event: events.Restarted, world: World, claim: Claim) -> tuple[World, ...]:
+    """All that was under way has ended."""
+    if not (world.changes or world.shaky):
+        return (world,)
+    return (evolve(world, changes=world.changes - world.resets, shaky=False),)
+
+
+@possible_after.register
 def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
     """The memory and any subset of the unsynced writes go; what is left is on the disk (clause
     survives-power-loss)."""
@@ -259,8 +277,8 @@ def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
 
 
 def _stopped(world: World) -> World:
-    """What had not taken effect never will."""
-    return evolve(world, asked=frozenset(), changes=frozenset(), unconfirmed=frozenset())
+    """What had not taken effect never will; but for a reset, which recovery may read, and only then put to effect."""
+    return evolve(world, asked=frozenset(), changes=world.resets, unconfirmed=frozenset())
 
 
 def _brought_back(world: World, lease: Lease) -> World:

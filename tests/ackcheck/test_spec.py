@@ -149,7 +149,7 @@ def test_checks_of_every_kind_are_found_where_they_are() -> None:
         (Clause.DEADLINE_IS_EXACT, "contract", "ackmodel.blame:_blame_return"),
         (Clause.CLOSE_DRAINS, "monitor", "ackmodel.monitors:close_drains"),
         (Clause.RECEIPT_IS_EXACT, "oracle", "ackcheck.oracle:Oracle.popped"),
-        (Clause.CLOSE_DRAINS, "harness", "ackcheck.sim.host:Host._close"),
+        (Clause.CLOSE_DRAINS, "harness", "ackcheck.sim.survey:Surveyor._close"),
     }
     assert not {where for _, _, where in checks if where.endswith("stakes")}
 

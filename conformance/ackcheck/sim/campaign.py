@@ -37,7 +37,8 @@ MODES: Mapping[Level, Literal["async", "sync"]] = {Level.PAGE_CACHE: "async", Le
 class SimSetup:
     """Which store is judged, at which level and commit policy. `bug` names a variant from the zoo.
 
-    `make` gives a fresh stepped target each time it is called; without it, the reference store is judged.
+    `make` gives a fresh stepped target each time it is called; without it, the reference store is judged, with
+    `max_attempts`, and by the short way of its acks if `lane` says so.
     """
 
     level: Level = Level.PAGE_CACHE
@@ -45,12 +46,15 @@ class SimSetup:
     core: type[Core] = Core
     bug: str = ""
     make: Callable[[], SteppedTarget] | None = None
+    max_attempts: int | None = None
+    lane: bool = False
 
     def target(self) -> SteppedTarget:
         """Return a fresh target."""
         if self.make is not None:
             return self.make()
-        return Reference(evolve(SMALL, mode=MODES[self.level], commit=self.commit.value), self.core)
+        config = evolve(SMALL, mode=MODES[self.level], commit=self.commit.value, max_attempts=self.max_attempts)
+        return Reference(config, self.core, self.lane)
 
     def begin(self) -> Simulation:
         """Return a fresh run."""
@@ -72,26 +76,28 @@ def run_sim_grade(
     """Run `cases` runs, or until a clause breaks; the finding is shortened. Equal seeds give equal campaigns."""
     report = GradeReport("sim", seed)
     started = time.monotonic()
-    failed: list[Simulation] = []
+    failed: list[tuple[SimSetup, Simulation]] = []
 
     class Machine(AckStoreMachine):
-        begin = staticmethod(setup.begin)
+        def begin(self, max_attempts: int | None, lane: bool) -> Simulation:
+            self.setup = setup if setup.make else evolve(setup, max_attempts=max_attempts, lane=lane)
+            return self.setup.begin()
 
-        @staticmethod
-        def done(run: Simulation) -> None:
+        def done(self) -> None:
+            run = self.run
             report.cases += 1
             report.checked.update(run.oracle.checked)
             report.ran.update(run.ran)
             report.seconds = time.monotonic() - started
             if run.broken is not None:
-                failed.append(run)
+                failed.append((self.setup, run))
             progress(report)
 
     with_seed(seed)(Machine)
     try:
         run_state_machine_as_test(Machine, settings=_settings(cases))
     except Broken:
-        report.finding = _finding(setup, failed[0], seed)
+        report.finding = _finding(*failed[0], seed)
     report.seconds = time.monotonic() - started
     return report
 
@@ -129,13 +135,14 @@ def _finding(setup: SimSetup, failed: Simulation, seed: int) -> Finding:
 def as_test(setup: SimSetup, script: list[Step]) -> str:
     """Return a program that replays the script, with the standard test runners or by itself."""
     steps = "".join(f"    ({name!r}, {arguments!r}),\n" for name, arguments in script)
+    traits = f"max_attempts={setup.max_attempts}, lane={setup.lane}, " if setup.make is None else ""
     core = f"core=bug_named({setup.bug!r}).core, " if setup.bug else ""
     zoo = "from ackcheck.zoo import bug_named\n" if setup.bug else ""
     return (
         "from ackmodel import CommitPolicy, Level\n"
         "from ackcheck.sim.campaign import SimSetup\n"
         f"{zoo}from ackcheck.sim.simulation import replay\n\n"
-        f"SETUP = SimSetup({core}level={setup.level}, commit={setup.commit})\n"
+        f"SETUP = SimSetup({core}{traits}level={setup.level}, commit={setup.commit})\n"
         f"SCRIPT = [\n{steps}]\n\n\n"
         "def test_replay():\n    replay(SETUP.begin(), SCRIPT)\n\n\n"
         'if __name__ == "__main__":\n    test_replay()\n'

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from typing import cast
 
 from attrs import Factory, define, field, frozen
 
 from ackcheck.history import History
 from ackcheck.oracle import Broken, Key, Oracle, Seen
 from ackcheck.sim.disk import Disk, SyncBegun
-from ackcheck.sim.target import BecameDurable, Ended, Io, Outcome, SteppedTarget
+from ackcheck.sim.target import BecameDurable, Ended, Extended, Io, Outcome, SteppedTarget
 from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.monitors import IoCounts, Sighting
@@ -28,9 +29,6 @@ SHORT, LONG = 5.0, 60.0
 
 HANGING = 2.0
 """Seconds after which a sync counts as timed out."""
-
-PATIENCE = 400
-"""Rounds of finishing everything and waiting for the next timer, after which a store is said not to come to rest."""
 
 OK = Outcome()
 
@@ -79,15 +77,38 @@ class Host:
     _offsets: dict[str, Sighting] = Factory(dict)
     _failing: bool = False
     """The last I/O failed or hung, so that the store may pause before it tries again."""
+    _full: Outcome = OK
+    """What becomes of the next write that is done at once."""
     _ops: int = 0
     _asked_since_open: int = 0
     _latest: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-        self.oracle = Oracle(self.level)
+        self.target = self.make()
+        self.oracle = Oracle(self.level, getattr(self.target, "max_attempts", None))
         for queue in QUEUES:
             self.oracle.published(queue, MESSAGES)
         self._open()
+
+    def can(self, method: str) -> bool:
+        """Whether the target has this method, which it may have or not."""
+        return hasattr(self.target, method)
+
+    def write_now(self, io: Io) -> Outcome:
+        """Do a write at once, for a target that does not wait for it."""
+        self.history.add("store", f"does at once: {io.describe()}")
+        outcome, self._full = self._full, OK
+        most = max(0, len(io.data) - 1)
+        pending = Pending(io, self.now, None, self.counts.writes)
+        outcome = self._apply(pending, Outcome(outcome.error, min(outcome.written, most)))
+        if not outcome.ok:
+            self.oracle.write_failed()
+        return outcome
+
+    @property
+    def extended(self) -> Extended:
+        """The target, when it has the method that is asked for."""
+        return cast("Extended", self.target)
 
     @property
     def syncing(self) -> bool:
@@ -103,25 +124,6 @@ class Host:
     def at_stake(self) -> bool:
         """Whether anything was handed out since the store was last opened."""
         return self._asked_since_open > 0
-
-    def rest(self, idle: float = 1.0) -> None:
-        """Let a working disk finish everything, until the store has been idle for a while; then all is flushed."""
-        self._finish_everything(idle)
-        look = self.target.look([])
-        if look.unflushed is not None and not self._failing:
-            self.oracle.saw_idle(look.unflushed, idle=idle, interval=idle / 2)
-
-    def _finish_everything(self, idle: float = 1.0) -> None:
-        """Let I/O succeed and timers run until nothing is due for a while."""
-        for _ in range(PATIENCE):
-            while self.pending:
-                self._finish(self.pending[0], OK)
-            tick = self.target.next_tick()
-            if tick is None or tick > self.now + idle:
-                break
-            self._wait(max(tick, self.now))
-        else:
-            raise Broken(Clause.QUIESCENCE_IS_ZERO, f"the store did not come to rest in {PATIENCE} rounds")
 
     def look(self) -> None:
         """Show the oracle what the store shows of itself."""
@@ -166,18 +168,45 @@ class Host:
         self._take()
         return op
 
+    def _renew(self, receipt: str, invisible: float) -> int:
+        op = self._ask(
+            Asked("renew", receipts=(receipt,)), f"renew {self._name(receipt)}, invisible {invisible:g} s more"
+        )
+        self._latest = max(self._latest, self.now + invisible)
+        self.oracle.renew_asked(op, receipt, at=self.now, deadline=self.now + invisible)
+        self.extended.renew(op, receipt, invisible, self.now)
+        self._take()
+        return op
+
+    def _release(self, receipt: str) -> int:
+        op = self._ask(Asked("release", receipts=(receipt,)), f"release {self._name(receipt)}")
+        self.oracle.release_asked(op, receipt, at=self.now)
+        self.extended.release(op, receipt, self.now)
+        self._take()
+        return op
+
+    def _reset(self, queue: str, offset: int) -> int:
+        op = self._ask(Asked("reset", queue), f"reset {queue} to {offset}")
+        self._accepted = {receipt: key for receipt, key in self._accepted.items() if key[0] != queue}
+        self.oracle.reset_asked(op, queue, offset)
+        self.extended.reset(op, queue, offset, self.now)
+        self._take()
+        return op
+
+    def _is_busy(self, queue: str, *kinds: str) -> bool:
+        """Whether an operation on a queue is under way, of one of these kinds, if any are named."""
+        return any(
+            queue in {asked.queue, *(self._where[receipt][0] for receipt in asked.receipts if receipt in self._where)}
+            for asked in self.asked.values()
+            if not kinds or asked.kind in kinds
+        )
+
     def _flush(self) -> int:
         op = self._ask(Asked("flush"), "flush")
         self.oracle.barrier_asked(op)
         self.target.flush(op, self.now)
         self._take()
         return op
-
-    def _survey(self) -> None:
-        self.rest()
-        self._wait_working(max(self._latest, self.now) + 1.0)
-        for queue in QUEUES:
-            self._drain(queue)
 
     def _name(self, receipt: str) -> str:
         if receipt not in self._where:
@@ -222,6 +251,10 @@ class Host:
             self.oracle.barrier_answered(ended.op, ended.reply)
         elif asked.kind == "ack":
             self._ack_ended(ended, asked)
+        elif asked.kind == "reset":
+            self.oracle.reset_answered(ended.op, ended.reply)
+        elif asked.kind in ("renew", "release"):
+            self.oracle.change_answered(ended.op, ended.reply, at=self.now)
 
     def _ack_ended(self, ended: Ended, asked: Asked) -> None:
         replies = ended.replies or (ended.reply,) * len(asked.receipts)
@@ -289,26 +322,10 @@ class Host:
                 self.history.add("disk", f"{pending.io.describe()}: hangs")
                 self.oracle.sync_ended("timed out")
 
-    def _wait_working(self, until: float) -> None:
-        """Let time pass on a disk that works."""
-        while self.now < until:
-            tick = self.target.next_tick()
-            self._wait(until if tick is None else min(until, max(tick, self.now + 0.01)))
-            self.rest()
-
-    def _answered(self, op: int) -> bool:
-        """Wait, on a disk that works, for the answer to an operation; return whether it came."""
-        for _ in range(20):
-            self.rest()
-            tick = self.target.next_tick()
-            if op not in self.asked or tick is None:
-                break
-            self._wait(max(tick, self.now))  # the store may be pausing after a failure
-        return op not in self.asked
-
     def _open(self) -> None:
         self._asked_since_open = 0
-        self.target = self.make()
+        if self.can("write_now"):
+            self.extended.write_now = self.write_now
         self.target.open(self.disk, self.now)
         for queue in QUEUES:
             self.target.publish(queue, MESSAGES, self.now)
@@ -324,39 +341,11 @@ class Host:
         self._accepted.clear()  # what an earlier process held for flushed, the new one may have yet to prove
         self.oracle.stopped(event)
         self.history.add("store", "opens the directory")
+        self.target = self.make()
         try:
             self._open()
         except Exception as error:  # whatever it is: it cannot be opened
             raise self.oracle.cannot_open(event, error) from error
-
-    def _close(self) -> Reply:
-        op = self._ask(Asked("close"), "close")
-        self.target.close(op, self.now)
-        self._take()
-        self._finish_everything()
-        if op in self.asked:
-            raise Broken(Clause.CLOSE_DRAINS, "close was not answered, on a disk that works")
-        self.oracle.closed(self._replies[op], self.target.look([]).unflushed or 0)
-        return self._replies[op]
-
-    def _drain(self, queue: str) -> None:
-        """Pop a queue until it is empty."""
-        came: set[int] = set()
-        refused: Reply | None = None
-        for _ in range(PATIENCE):
-            before = len(self.given)
-            op = self._pop(queue, 4, LONG)
-            if not self._answered(op):
-                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
-            new = self.given[before:]
-            came.update(seen.offset for seen in new)
-            refused = None if self._replies[op] is Reply.OK else self._replies[op]
-            if refused:
-                self._wait_working(self.now + 1.0)
-            elif not new:
-                break
-        self.oracle.saw_answers_again(refused)
-        self.oracle.drained(queue, came, at=self.now)
 
 
 def _items(ended: Ended) -> str:

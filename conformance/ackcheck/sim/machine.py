@@ -7,41 +7,47 @@ acknowledged, and nothing may be left over.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ackcheck.sim.host import LONG, SHORT
+from ackcheck.sim.host import LONG, MESSAGES, SHORT
 from ackcheck.sim.simulation import Simulation
 
 FEW = st.integers(0, 7)
 WRITTEN = st.sampled_from([0, 1, 20, 60, 1000])
 QUEUE = st.integers(0, 1)
 FATES = st.integers(0, 9)
+STOPS = st.sampled_from(["crash", "lose_power", "restart", "not"])
 
 ENDINGS = ("none", "process crash", "power loss", "clean restart")
 
 
 class AckStoreMachine(RuleBasedStateMachine):
-    """A store under every order of operations, completions and faults. Subclasses give `begin`, and `done`."""
+    """A store under every order of operations, completions and faults. Subclasses give `begin`, and `done`.
 
-    begin: Callable[[], Simulation]
-    done: Callable[[Simulation], None]
+    Hypothesis leaves out some of the rules in each run (swarm testing: Groce et al., ISSTA 2012), so that what they
+    keep from happening happens too.
+    """
+
     run: Simulation
+    ending = "none"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.run = type(self).begin()
-        self.ending = "none"
+    def begin(self, max_attempts: int | None, lane: bool) -> Simulation:
+        """Return a fresh run of a store with these traits, as far as it can have them."""
+        raise NotImplementedError
+
+    def done(self) -> None:
+        """Note that the run is over."""
+        raise NotImplementedError
 
     def take(self, step: str, **arguments: object) -> None:
         """Take one step of the run."""
         getattr(self.run, step)(**arguments)
 
-    @initialize(ending=st.sampled_from(ENDINGS))
-    def choose_ending(self, ending: str) -> None:
+    @initialize(ending=st.sampled_from(ENDINGS), max_attempts=st.sampled_from([None, None, 2, 4]), lane=st.booleans())
+    def open_the_store(self, ending: str, max_attempts: int | None, lane: bool) -> None:
         self.ending = ending
+        self.run = self.begin(max_attempts, lane)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
@@ -71,6 +77,21 @@ class AckStoreMachine(RuleBasedStateMachine):
     @rule(which=FEW, count=st.integers(2, 4))
     def ack_many(self, which: int, count: int) -> None:
         self.take("ack_many", which=which, count=count)
+
+    @precondition(lambda self: self.run.given and self.run.can("renew"))
+    @rule(which=FEW, invisible=st.sampled_from([LONG, SHORT, 2 * LONG]))
+    def renew(self, which: int, invisible: float) -> None:
+        self.take("renew", which=which, invisible=invisible)
+
+    @precondition(lambda self: self.run.given and self.run.can("release"))
+    @rule(which=FEW)
+    def release(self, which: int) -> None:
+        self.take("release", which=which)
+
+    @precondition(lambda self: self.run.can("reset") and self.run.ran["reset"] < 2)
+    @rule(queue=QUEUE, offset=st.integers(0, MESSAGES))
+    def reset(self, queue: int, offset: int) -> None:
+        self.take("reset", queue=queue, offset=offset)
 
     @precondition(lambda self: not self.run.ran["ack_nonsense"])
     @rule(text=st.sampled_from(["", "no receipt", "00000000000000000000000100000000000003e7@orders/billing/0"]))
@@ -117,6 +138,7 @@ class AckStoreMachine(RuleBasedStateMachine):
     def ack_on_a_full_disk(self, which: int, written: int) -> None:
         """Ack on a disk that has no room for the record."""
         self.take("finish_writes")
+        self.take("fill_up", written=written)
         self.take("ack", which=which)
         self.take("fail_write", written=written)
 
@@ -179,15 +201,78 @@ class AckStoreMachine(RuleBasedStateMachine):
         self.take("finish_all")
         self.take("lose_power", fate=fate)
 
+    @precondition(lambda self: self.run.can("renew"))
+    @rule(queue=QUEUE, more=st.sampled_from([SHORT, LONG]), stop=STOPS, fate=FATES, barrier=st.booleans())
+    def renew_and_stop(self, queue: int, more: float, stop: str, fate: int, barrier: bool) -> None:
+        """Renew what would soon be back, stop the store, and ask for it after its first deadline."""
+        self.take("pop", count=1, queue=queue, invisible=SHORT)
+        self.take("finish_writes")
+        self.take("renew", which=-1, invisible=more)
+        self.take("finish_all" if barrier else "finish_writes")
+        self.stop(stop, fate)
+        self.take("wait", seconds=SHORT)
+        self.take("pop", count=4, queue=queue)
+        self.take("finish_writes")
+
+    @precondition(lambda self: self.run.given and self.run.can("release"))
+    @rule(which=FEW, stop=STOPS, fate=FATES, again=st.booleans())
+    def release_and_ack(self, which: int, stop: str, fate: int, again: bool) -> None:
+        """Release, perhaps stop the store, perhaps let somebody else have it, and ack the receipt that was given up."""
+        self.take("finish_writes")
+        self.take("release", which=which)
+        self.take("finish_writes")
+        self.stop(stop, fate)
+        if again:
+            self.take("pop", count=4, queue=which)
+            self.take("finish_writes")
+        self.take("ack", which=which)
+        self.take("finish_writes")
+
+    @precondition(lambda self: self.run.oracle.max_attempts)
+    @rule(queue=QUEUE, times=st.integers(1, 4), stop=STOPS, fate=FATES)
+    def exhaust(self, queue: int, times: int, stop: str, fate: int) -> None:
+        """Hand out again and again what nobody acks, and stop the store before or after the last time."""
+        for _ in range(times):
+            self.take("pop", count=2, queue=queue, invisible=SHORT)
+            self.take("finish_writes")
+            self.take("wait", seconds=SHORT)
+        self.stop(stop, fate)
+        self.take("finish_writes")
+
+    @precondition(lambda self: self.run.can("reset") and self.run.ran["reset"] < 3)
+    @rule(queue=QUEUE, offset=st.integers(0, MESSAGES), stop=STOPS, fate=FATES, work=st.booleans())
+    def reset_and_stop(self, queue: int, offset: int, stop: str, fate: int, work: bool) -> None:
+        """Settle some, reset the offset, perhaps go on from there, and stop the store."""
+        self.consume(count=3, queue=queue, which=-1, acked=2)
+        self.take("finish_all")
+        self.take("wait", seconds=0.15)
+        self.take("finish_all")
+        self.take("reset", queue=queue, offset=offset)
+        self.take("finish_all")
+        self.take("wait", seconds=0.15)
+        self.take("finish_all")
+        if work:
+            self.consume(count=2, queue=queue, which=-2, acked=1)
+        self.stop(stop, fate)
+
+    def stop(self, how: str, fate: int) -> None:
+        """Stop the store and open it again, if `how` is a way to do that."""
+        if how in ("crash", "lose_power"):
+            self.take(how, fate=fate)
+        elif how == "restart":
+            self.take("restart")
+
     # --- the questions at the end -----------------------------------------------------------------------------------
 
     def teardown(self) -> None:
         """Ask what every run must answer, unless a clause is broken already."""
+        if not hasattr(self, "run"):
+            return  # Hypothesis gave up before the first step
         try:
             if self.run.broken is None:
                 self._ask()
         finally:
-            type(self).done(self.run)
+            self.done()
 
     def _ask(self) -> None:
         if self.ending == "process crash":

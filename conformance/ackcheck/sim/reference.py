@@ -9,7 +9,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
@@ -19,7 +19,7 @@ from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
 from ackstore import core, effects, recovery, requests
 from ackstore.config import Config
-from ackstore.identity import receipt_text
+from ackstore.identity import QueueId, receipt_text
 from ackstore.payloads import decode_ack
 from ackstore.records import ACK, HEADER_BYTES, decode_record
 from ackstore.replies import Delivery
@@ -39,6 +39,11 @@ SMALL = Config(
 The longest pause after failed syncs is shorter than the second of idleness after which nothing may be unflushed.
 """
 
+
+def _nowhere(io: Io) -> Outcome:
+    raise RuntimeError(f"there is no disk to {io.describe()}")
+
+
 OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
 
@@ -48,7 +53,11 @@ class Reference:
 
     config: Config = SMALL
     core_class: type[core.Core] = core.Core
+    lane: bool = False
+    """Let single acks take the short way (`ackstore.lane`) where it is open."""
+    write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
     _core: core.Core = field(init=False)
+    _told: list[Told] = field(init=False, factory=list)
 
     def open(self, directory: Directory, now: float) -> None:
         self._core = self.core_class(self.config, recovery.recover(self.config, directory), now)
@@ -60,8 +69,18 @@ class Reference:
         self._core.submit(op, requests.Pop(queue, count, invisible), now)
 
     def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
+        if len(receipts) == 1 and self.lane and self._core.closing is None:
+            self._core.now = now
+            reply = self._core.lane.ack(receipts[0], now, self._written_now)
+            if reply is not None:
+                self._told += [*self.take(), Ended(op, Reply(reply.value))]
+                return
         request = requests.Ack(receipts[0]) if len(receipts) == 1 else requests.AckMany(receipts)
         self._core.submit(op, request, now)
+
+    def _written_now(self, file: str, at: int, data: bytes) -> effects.Result:
+        outcome = self.write_now(Io(0, "write", file, at=at, data=data, acks=_acks_in(data, at)))
+        return effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
 
     def flush(self, op: int, now: float) -> None:
         self._core.submit(op, requests.Flush(), now)
@@ -69,8 +88,25 @@ class Reference:
     def close(self, op: int, now: float) -> None:
         self._core.submit(op, requests.Close(), now)
 
+    @property
+    def max_attempts(self) -> int | None:
+        return self.config.max_attempts
+
+    def renew(self, op: int, receipt: str, invisible: float, now: float) -> None:
+        self._core.submit(op, requests.Renew(receipt, invisible), now)
+
+    def release(self, op: int, receipt: str, now: float) -> None:
+        self._core.submit(op, requests.Release(receipt), now)
+
+    def reset(self, op: int, queue: str, offset: int, now: float) -> None:
+        self._core.submit(op, requests.Reset(queue, offset), now)
+
+    def dead(self, queue: str) -> Sequence[int]:
+        return [letter.offset for letter in self._core.dead_letters(QueueId.parse(queue))]
+
     def take(self) -> list[Told]:
-        return [told for io, effect in self._core.take_effects() if (told := _told(io, effect))]
+        before, self._told = self._told, []
+        return [*before, *(told for io, effect in self._core.take_effects() if (told := _told(io, effect)))]
 
     def finish(self, io: int, outcome: Outcome, now: float) -> None:
         result = effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)

@@ -25,7 +25,8 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 from attrs import Factory, define
 
 from ackcheck.oracle import Broken
-from ackcheck.sim.host import LONG, MESSAGES, OK, QUEUES, Host
+from ackcheck.sim.host import LONG, MESSAGES, OK, QUEUES
+from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
 
@@ -54,7 +55,7 @@ def step(method: Method[Params]) -> Method[Params]:
 
 
 @define(eq=False)
-class Simulation(Host):
+class Simulation(Surveyor):
     """A run of a target, step by step. `broken` is the clause that the last step broke, if it did."""
 
     script: list[tuple[str, dict[str, Any]]] = Factory(list)
@@ -66,25 +67,56 @@ class Simulation(Host):
     @step
     def pop(self, *, count: int, queue: int = 0, invisible: float = LONG) -> None:
         """A consumer pops up to `count` messages."""
-        self._pop(QUEUES[queue % len(QUEUES)], count, invisible)
+        name = QUEUES[queue % len(QUEUES)]
+        if not self._is_busy(name, "reset"):
+            self._pop(name, count, invisible)
 
     @step
     def crowd(self, *, count: int) -> None:
         """As many consumers pop one message each, from either queue, before any I/O ends."""
         for index in range(count):
-            self._pop(QUEUES[index % len(QUEUES)], 1, LONG)
+            name = QUEUES[index % len(QUEUES)]
+            if not self._is_busy(name, "reset"):
+                self._pop(name, 1, LONG)
 
     @step
     def ack(self, *, which: int) -> None:
         """A consumer acks a delivery, perhaps again, perhaps an earlier one."""
-        if self.given:
-            self._ack([self.given[which % len(self.given)].receipt])
+        for receipt in self._chosen(which):
+            self._ack([receipt])
 
     @step
     def ack_many(self, *, which: int, count: int) -> None:
         """A consumer acks several deliveries in one batch."""
-        if self.given:
-            self._ack([self.given[(which + index) % len(self.given)].receipt for index in range(count)])
+        receipts = [receipt for index in range(count) for receipt in self._chosen(which + index)]
+        if receipts:
+            self._ack(receipts)
+
+    @step
+    def renew(self, *, which: int, invisible: float = LONG) -> None:
+        """A consumer asks for more time, or for less."""
+        for receipt in self._chosen(which) if self.can("renew") else ():
+            self._renew(receipt, invisible)
+
+    @step
+    def release(self, *, which: int) -> None:
+        """A consumer gives a delivery back."""
+        for receipt in self._chosen(which) if self.can("release") else ():
+            self._release(receipt)
+
+    @step
+    def reset(self, *, queue: int, offset: int) -> None:
+        """An operator sets the offset of a queue, when no operation on it is under way, nor is until this has ended."""
+        name = QUEUES[queue % len(QUEUES)]
+        if self.can("reset") and not self._is_busy(name):
+            self._reset(name, offset % (MESSAGES + 1))
+
+    def _chosen(self, which: int) -> list[str]:
+        """Return the receipt of that delivery, if there is one, and its queue is not being reset."""
+        if not self.given:
+            return []
+        receipt = self.given[which % len(self.given)].receipt
+        return [] if self._is_busy(self._where[receipt][0], "reset") else [receipt]
 
     @step
     def ack_nonsense(self, *, text: str) -> None:
@@ -138,6 +170,11 @@ class Simulation(Host):
         if writes:
             most = max(0, len(writes[0].io.data) - 1)
             self._finish(writes[0], Outcome(errno.ENOSPC, written=min(written, most)))
+
+    @step
+    def fill_up(self, *, written: int = 0) -> None:
+        """The next write that is done at once fails with ENOSPC, perhaps after some bytes."""
+        self._full = Outcome(errno.ENOSPC, written=written)
 
     @step
     def wait(self, *, seconds: float) -> None:

@@ -10,7 +10,7 @@ it wants done with `take`, and is told each result with `finish`, in any order, 
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from attrs import Factory, field, frozen
@@ -117,7 +117,11 @@ class Directory(Protocol):
 
 
 class SteppedTarget(Protocol):
-    """A store whose I/O is handed to the simulation. `now` is in seconds, and never goes back."""
+    """A store whose I/O is handed to the simulation. `now` is in seconds, and never goes back.
+
+    It may also have the methods of `Extended`, each by itself, and an attribute `max_attempts`: the number of
+    deliveries after which it dead-letters a message. What it has not got is not judged.
+    """
 
     def open(self, directory: Directory, now: float) -> None:
         """Take up what the directory holds; raise if it cannot be opened."""
@@ -151,3 +155,23 @@ class SteppedTarget(Protocol):
 
     def look(self, receipts: Sequence[str]) -> Look:
         """Show what can be seen; `receipts` are the ones asked about."""
+
+
+class Extended(SteppedTarget, Protocol):
+    """What a stepped target may offer beyond the rest."""
+
+    max_attempts: int | None
+    write_now: Callable[[Io], Outcome]
+    """Set by the simulation: does a write at once, for a target that writes in the thread of its client."""
+
+    def renew(self, op: int, receipt: str, invisible: float, now: float) -> None:
+        """Begin operation `op`: hide a delivery for so long from now."""
+
+    def release(self, op: int, receipt: str, now: float) -> None:
+        """Begin operation `op`: give a delivery back."""
+
+    def reset(self, op: int, queue: str, offset: int, now: float) -> None:
+        """Begin operation `op`: messages from `offset` on are as never handed out, those below it settled."""
+
+    def dead(self, queue: str) -> Sequence[int]:
+        """Return the dead letters of a queue, by their offsets."""

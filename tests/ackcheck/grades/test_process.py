@@ -104,7 +104,7 @@ def test_a_finding_is_told_by_what_concerns_its_message() -> None:
         ("Hangs", TargetHung, "raise reply_timeout"),
         ("Raises", TargetError, "LookupError: no receipt"),
         ("Dies", TargetDied, "out of cheese"),
-        ("SaysYes", ProtocolError, "'ack' was answered 'yes'"),
+        ("SaysYes", ProtocolError, "was answered 'yes'; answer BUSY"),
         ("CannotStart", TargetError, "not here"),
     ],
 )

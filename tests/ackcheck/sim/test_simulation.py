@@ -1,9 +1,9 @@
 """A run is its script: the same script gives the same history, and what cannot be replayed is refused."""
 
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import pytest
-from attrs import define
+from attrs import define, field
 
 from ackcheck.oracle import Broken
 from ackcheck.sim.campaign import SimSetup
@@ -14,7 +14,9 @@ from ackcheck.sim.target import Directory, Ended, Told
 from ackmodel import Clause, Level
 from ackmodel.events import Reply
 
-SCRIPT: list[tuple[str, dict[str, Any]]] = [
+Script: TypeAlias = list[tuple[str, dict[str, Any]]]
+
+SCRIPT: Script = [
     ("pop", {"count": 3, "queue": 1}),
     ("finish_writes", {}),
     ("ack_many", {"which": 0, "count": 2}),
@@ -160,3 +162,69 @@ def test_a_store_that_cannot_be_opened_has_kept_nothing(event: str, clause: Clau
 def test_what_is_no_receipt_may_not_be_accepted() -> None:
     broken = judged(AcksOfNothing, [("ack_nonsense", {"text": "x"})])
     assert (broken.clause, broken.key) == (Clause.RECEIPT_IS_EXACT, None)
+
+
+# --- what a store may offer beyond the rest ---------------------------------------------------------------------------
+
+
+def test_a_renewed_delivery_outlives_a_crash_and_its_first_deadline() -> None:
+    script: Script = [
+        ("pop", {"count": 1, "invisible": 5.0}),
+        ("finish_all", {}),
+        ("renew", {"which": 0}),
+        ("finish_writes", {}),
+    ]
+    run = replay(SimSetup().begin(), [*script, ("crash", {"fate": 0}), ("wait", {"seconds": 6.0})])
+    replay(run, [("pop", {"count": 9}), ("finish_all", {}), ("ack", {"which": 0}), ("finish_all", {})])
+    assert [seen.offset for seen in run.given] == [0, 1, 2, 3, 4, 5], "message 0 came once"
+    assert run.oracle.contracts[QUEUES[0], 0].certainly_settled
+
+
+def test_a_released_delivery_comes_again_at_once() -> None:
+    popped: Script = [("pop", {"count": 1}), ("finish_all", {})]
+    run = replay(SimSetup().begin(), [*popped, ("release", {"which": 0}), ("finish_all", {}), *popped])
+    assert [seen.offset for seen in run.given] == [0, 0]
+
+
+def test_while_a_queue_is_reset_nothing_else_is_asked_of_it() -> None:
+    run = replay(SimSetup().begin(), [("pop", {"count": 2}), ("finish_all", {})])
+    replay(run, [("reset", {"queue": 0, "offset": 1})])
+    replay(run, [("pop", {"count": 1}), ("crowd", {"count": 2}), ("ack", {"which": 0}), ("renew", {"which": 0})])
+    assert sorted(asked.kind for asked in run.asked.values()) == ["pop", "reset"]
+    assert [asked.queue for asked in run.asked.values() if asked.kind == "pop"] == [QUEUES[1]]
+    replay(run, [("survey", {}), ("settle_everything", {})])
+
+
+def test_what_was_handed_out_too_often_is_a_dead_letter() -> None:
+    once: Script = [("pop", {"count": 1, "invisible": 5.0}), ("finish_all", {}), ("wait", {"seconds": 6.0})]
+    run = replay(SimSetup(max_attempts=2).begin(), [*once, *once, ("survey", {})])
+    assert run.extended.dead(QUEUES[0]) == [0]
+    assert any(line.text == "dead letters of orders/billing/0: [0]" for line in run.history.lines)
+    replay(run, [("settle_everything", {}), ("restart", {}), ("survey", {})])
+
+
+def test_by_the_short_way_an_ack_is_written_at_once_or_fails() -> None:
+    run = replay(SimSetup(lane=True).begin(), [("pop", {"count": 2}), ("finish_all", {}), ("ack", {"which": 0})])
+    assert run.pending == []
+    assert run.history.lines[-1].text == "operation 2 is answered OK"
+    replay(run, [("fill_up", {"written": 9}), ("ack", {"which": 1})])
+    assert run.history.lines[-1].text == "operation 3 is answered FAILED"
+    replay(run, [("survey", {}), ("settle_everything", {}), ("close", {})])
+
+
+@define
+class Bare:
+    """The reference store without anything that a target may leave out."""
+
+    inner: Reference = field(factory=Reference)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("renew", "release", "reset", "dead", "max_attempts", "write_now"):
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+def test_a_target_that_offers_no_more_is_judged_without() -> None:
+    run = replay(Simulation(cast("Any", Bare), Level.PAGE_CACHE), SCRIPT)
+    replay(run, [("renew", {"which": 0}), ("release", {"which": 0}), ("reset", {"queue": 0, "offset": 2})])
+    assert {asked.kind for asked in run.asked.values()} <= {"close"}

@@ -1,0 +1,109 @@
+"""The questions to a store on a disk that works: does it come to rest, does what must come come, does it close?
+
+>>> from ackcheck.sim.reference import Reference
+>>> from ackmodel import Level
+>>> surveyor = Surveyor(Reference, Level.PAGE_CACHE)
+>>> surveyor._survey()
+>>> len(surveyor.given), surveyor.asked
+(12, {})
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from ackcheck.oracle import Broken
+from ackcheck.sim.host import LONG, OK, QUEUES, Asked, Host
+from ackmodel import Clause
+from ackmodel.events import Reply
+
+PATIENCE = 400
+"""Rounds of finishing everything and waiting for the next timer, after which a store is said not to come to rest."""
+
+
+@define(eq=False)
+class Surveyor(Host):
+    """A host that asks its target these questions, and tells the oracle the answers."""
+
+    def rest(self, idle: float = 1.0) -> None:
+        """Let a working disk finish everything, until the store has been idle for a while; then all is flushed."""
+        self._finish_everything(idle)
+        look = self.target.look([])
+        if look.unflushed is not None and not self._failing:
+            self.oracle.saw_idle(look.unflushed, idle=idle, interval=idle / 2)
+
+    def _finish_everything(self, idle: float = 1.0) -> None:
+        """Let I/O succeed and timers run until nothing is due for a while."""
+        for _ in range(PATIENCE):
+            while self.pending:
+                self._finish(self.pending[0], OK)
+            tick = self.target.next_tick()
+            if tick is None or tick > self.now + idle:
+                break
+            self._wait(max(tick, self.now))
+        else:
+            raise Broken(Clause.QUIESCENCE_IS_ZERO, f"the store did not come to rest in {PATIENCE} rounds")
+
+    def _survey(self) -> None:
+        self.rest()
+        self._wait_working(max(self._latest, self.now) + 1.0)
+        for queue in QUEUES:
+            self._drain(queue)
+
+    def _wait_working(self, until: float) -> None:
+        """Let time pass on a disk that works."""
+        while self.now < until:
+            tick = self.target.next_tick()
+            self._wait(until if tick is None else min(until, max(tick, self.now + 0.01)))
+            self.rest()
+
+    def _answered(self, op: int) -> bool:
+        """Wait, on a disk that works, for the answer to an operation; return whether it came."""
+        for _ in range(20):
+            self.rest()
+            tick = self.target.next_tick()
+            if op not in self.asked or tick is None:
+                break
+            self._wait(max(tick, self.now))  # the store may be pausing after a failure
+        return op not in self.asked
+
+    def _close(self) -> Reply:
+        op = self._ask(Asked("close"), "close")
+        self.target.close(op, self.now)
+        self._take()
+        self._finish_everything()
+        if op in self.asked:
+            raise Broken(Clause.CLOSE_DRAINS, "close was not answered, on a disk that works")
+        self.oracle.closed(self._replies[op], self.target.look([]).unflushed or 0)
+        return self._replies[op]
+
+    def _drain(self, queue: str) -> None:
+        """Pop a queue until it is empty."""
+        came: set[int] = set()
+        refused: Reply | None = None
+        for _ in range(PATIENCE):
+            before = len(self.given)
+            op = self._pop(queue, 4, LONG)
+            if not self._answered(op):
+                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
+            new = self.given[before:]
+            came.update(seen.offset for seen in new)
+            refused = None if self._replies[op] is Reply.OK else self._replies[op]
+            if refused:
+                self._wait_working(self.now + 1.0)
+            elif not new:
+                break
+        self.oracle.saw_answers_again(refused)
+        self.oracle.drained(queue, came, at=self.now, dead=self._dead_letters(queue))
+
+    def _dead_letters(self, queue: str) -> frozenset[int] | None:
+        """Return the dead letters of a queue, once the store has had time to store them; None if it shows none."""
+        if not self.can("dead"):
+            return None
+        self._wait_working(self.now + 1.0)
+        dead = frozenset(self.extended.dead(queue))
+        if dead:
+            self.history.add(
+                "store", f"dead letters of {queue}: " + ", ".join(f"[{offset}]" for offset in sorted(dead))
+            )
+        return dead
