@@ -257,6 +257,14 @@ REFUSE_AFTER_FAILURES = Rule(
     {"messages": 2, "sync_failures": 1, "refuse_after": 1},
     "Redis #8419",
 )
+PROBE_WHILE_REFUSING = Rule(
+    "probe-while-refusing",
+    "A store that refuses everything tries a sync now and then, though nothing is left to be synced.",
+    (),
+    {"sync_failures": 1, "refuse_after": 1, "resets": 1},
+    "Redis #8419",
+    stalls=(Clause.FLUSH_DEGRADES,),
+)
 FAILURE_CLEARS_INFLIGHT = Rule(
     "failure-clears-inflight",
     "An operation that has failed is no longer counted as in flight.",

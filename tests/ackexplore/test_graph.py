@@ -193,8 +193,8 @@ def test_hits_and_reached_cover_the_model() -> None:
         explore(Config(sync_failures=1, sync_timeouts=1, write_failures=1)),
         explore(Config(deliveries=2, releases=1, careless=True, sync_failures=1, refuse_after=1)),
         explore(Config(renewals=1, sync_failures=1, write_failures=1)),
-        explore(Config(level="memory", merge_buffer=True, restarts=1, resets=1)),
-        explore(Config(dead_letters=True, compaction=True)),
+        explore(Config(level="memory", merge_buffer=True, restarts=1, resets=1, renewals=1)),
+        explore(Config(level="disk", renewals=1, dead_letters=True, compaction=True)),
         explore(Config(sync_failures=1, sync_error="late", confirm_syncs=True)),
         explore(Config(sync_failures=1, sync_error="each", rules={"rewrite-after-failure": False})),
     ]

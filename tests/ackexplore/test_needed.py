@@ -49,6 +49,7 @@ ENDS: dict[str, dict[str, tuple[int, str]]] = {
 """How many steps the shortest counterexample has, and its last: (steps, action)."""
 
 STALLS: dict[str, dict[str, tuple[int, str]]] = {
+    "probe-while-refusing": {"flush-degrades": (6, "sync_fails")},
     "deadline-is-watched": {"no-limbo": (8, "sync_directory")},
     "failure-ends-operation": {"reply-exactly-once": (2, "fail_checkpoint_write(0)")},
     "return-when-healthy": {"flush-degrades": (11, "sync_directory")},

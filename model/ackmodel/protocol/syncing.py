@@ -30,15 +30,23 @@ def begin_sync(config: Config, shared: Shared) -> Iterator[Broadcast]:
                 of_log("begin_sync", log),
                 evolve(shared, syncing=replaced(shared.syncing, log, Syncing.RUNNING)),
                 outcomes=in_log(config, log, lambda message: (message.with_records(covered),)),
-                some=something_to_sync(config, log),
+                some=something_to_sync(config, log, probes=probes(config, shared)),
             )
 
 
-def something_to_sync(config: Config, log: int) -> Callable[[Message], bool]:
-    """Return whether a message has a record for a sync of a log to cover."""
+def probes(config: Config, shared: Shared) -> bool:
+    """Return whether a sync is tried with nothing to cover: who refuses everything would have nothing for ever."""
+    refusing = config.refuse_after and shared.failures >= config.refuse_after
+    return bool(refusing and config.keeps(rules.PROBE_WHILE_REFUSING))
+
+
+def something_to_sync(config: Config, log: int, *, probes: bool) -> Callable[[Message], bool]:
+    """Return whether a message has a record for a sync of a log to cover; a probe needs none."""
     while_idle = config.keeps(rules.FLUSH_WHEN_IDLE)
 
     def has(message: Message) -> bool:
+        if probes:
+            return True
         stages = [record.stage for record in message.records]
         arriving = while_idle or Stage.PENDING in stages
         return Stage.CACHED in stages and arriving and message.index % config.logs == log

@@ -1,0 +1,374 @@
+"""What was added to a pop and an ack, looked at step by step: what each step does, and where it is not possible."""
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from ackmodel import (
+    Config,
+    Message,
+    Mode,
+    Offset,
+    Phase,
+    Power,
+    Promise,
+    Record,
+    Shared,
+    Stage,
+    Syncing,
+    Truth,
+    broadcast_steps,
+    moves,
+)
+from ackmodel.system import State
+
+ABSENT, PENDING = Record(), Record(Stage.PENDING)
+CACHED, ON_DISK = Record(Stage.CACHED, Truth.DIRTY), Record(Stage.FLUSHED, Truth.DISK)
+FLUSHING, SUSPECT = Record(Stage.FLUSHING, Truth.DIRTY), Record(Stage.SUSPECT, Truth.DIRTY)
+DELIVERED = Message(index=0, phase=Phase.DELIVERED, delivery=1, checkpoint=CACHED)
+SETTLED = Message(index=0, phase=Phase.SETTLED, delivery=1, asked=True)
+
+
+def beside(config: Config, message: Message, **shared: Any) -> State:
+    """A state of one message beside the configuration's shared part, with some of it changed."""
+    return evolve(config.initial()[0], **shared), (message,)
+
+
+def after(config: Config, state: State, action: str) -> list[State]:
+    """The states after every move of that name."""
+    return [move.after for move in moves(config, state) if move.action == action]
+
+
+def only(config: Config, state: State, action: str) -> tuple[Shared, Message]:
+    """The shared part and the message after the one move of that name."""
+    [(shared, (message,))] = after(config, state, action)
+    return shared, message
+
+
+def actions(config: Config, state: State) -> set[str]:
+    return {move.action for move in moves(config, state)}
+
+
+# --- renewing and releasing -----------------------------------------------------------------------------------------
+
+
+def test_a_renewal_is_written_and_answered_once_a_delivery() -> None:
+    config = Config(renewals=2, deliveries=2)
+    shared, asked = only(config, beside(config, DELIVERED), "ask_renewal")
+    assert (asked.phase, asked.renewal, shared.budget.renewals) == (Phase.RENEWING, PENDING, 1)
+    assert "answer_renewal" not in actions(config, (shared, (asked,)))
+    assert "expire" not in actions(config, (shared, (asked,)))
+    shared, written = only(config, (shared, (asked,)), "write_renewal")
+    _, answered = only(config, (shared, (written,)), "answer_renewal")
+    assert (answered.phase, answered.renewed) == (Phase.DELIVERED, Promise.SURVIVES_PROCESS_CRASH)
+    assert "ask_renewal" not in actions(config, (shared, (answered,)))
+
+
+def test_the_deadline_that_passes_is_the_one_the_store_knows_of() -> None:
+    config = Config(deliveries=2)
+    promised = evolve(DELIVERED, renewed=Promise.SURVIVES_PROCESS_CRASH)
+    _, known = only(config, beside(config, evolve(promised, renewal=CACHED)), "expire")
+    assert known.renewed is Promise.NOTHING
+    _, forgotten = only(config, beside(config, promised), "expire")
+    assert forgotten.renewed is Promise.SURVIVES_PROCESS_CRASH
+
+
+def test_recovery_knows_a_delivery_by_its_renewal_alone() -> None:
+    config = Config(renewals=1, power_losses=1)
+    lost = evolve(DELIVERED, delivery=2, checkpoint=ABSENT, renewal=ON_DISK)
+    _, found = only(config, beside(config, lost, power=Power.LOST), "recover")
+    assert (found.phase, found.delivery, found.renewal.stage) == (Phase.DELIVERED, 2, Stage.SUSPECT)
+
+
+def test_a_next_delivery_falls_back_on_the_renewal_of_the_last() -> None:
+    config = Config(deliveries=2)
+    due = evolve(DELIVERED, phase=Phase.DUE, checkpoint=SUSPECT, renewal=ON_DISK)
+    _, popped = only(config, beside(config, due), "pop")
+    assert (popped.earlier, popped.renewal) == (ON_DISK, ABSENT)
+
+
+def test_a_renewal_that_fails_leaves_the_deadline_there_was() -> None:
+    config = Config(renewals=1, write_failures=1)
+    asked = evolve(DELIVERED, phase=Phase.RENEWING, renewal=PENDING)
+    _, kept = only(config, beside(config, asked), "fail_renewal_write")
+    assert (kept.phase, kept.renewal, kept.renewed) == (Phase.DELIVERED, ABSENT, Promise.NOTHING)
+
+
+def test_at_disk_a_renewal_that_cannot_be_flushed_is_answered_unknown() -> None:
+    config = Config(renewals=1, level="disk")
+    asked = evolve(DELIVERED, phase=Phase.RENEWING, renewal=SUSPECT)
+    _, unknown = only(config, beside(config, asked), "answer_unknown")
+    assert (unknown.phase, unknown.renewal, unknown.renewed) == (Phase.DELIVERED, SUSPECT, Promise.NOTHING)
+
+
+@pytest.mark.parametrize(("deliveries", "dead_letters", "possible"), [(1, False, 0), (2, False, 1), (1, True, 1)])
+def test_what_is_given_back_needs_somebody_to_have_it_next(deliveries: int, dead_letters: bool, possible: int) -> None:
+    config = Config(deliveries=deliveries, dead_letters=dead_letters, releases=1)
+    released = after(config, beside(config, DELIVERED), "release")
+    assert len(released) == possible
+    for shared, (message,) in released:
+        assert (message.phase, message.released, shared.budget.releases) == (Phase.DUE, True, 0)
+
+
+# --- careless consumers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "action"),
+    [
+        (evolve(DELIVERED, phase=Phase.DUE), "late_ack"),
+        (evolve(DELIVERED, phase=Phase.DUE, released=True), "late_ack"),
+        (evolve(SETTLED, ack=CACHED), "duplicate_ack"),
+        (evolve(DELIVERED, phase=Phase.ACKING, ack=PENDING, asked=True), "reuse_buffer"),
+    ],
+)
+def test_what_careless_consumers_do_changes_nothing(message: Message, action: str) -> None:
+    state = beside(Config(careless=True), message)
+    assert after(Config(careless=True), state, action) == [state]
+    assert after(Config(), state, action) == []
+
+
+# --- dead letters ---------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_letter_settles_once_it_is_stored() -> None:
+    config = Config(dead_letters=True)
+    _, due = only(config, beside(config, DELIVERED), "expire")
+    shared, dying = only(config, beside(config, due), "bury")
+    assert (dying.phase, dying.ack, dying.dead) == (Phase.ACKING, PENDING, True)
+    assert not actions(config, (shared, (dying,))) & {"buried", "answer_ack", "pop"}
+    _, stored = only(config, (shared, (dying,)), "write_ack")
+    _, settled = only(config, (shared, (stored,)), "buried")
+    assert (settled.phase, settled.promise) == (Phase.SETTLED, Promise.NOTHING)
+    flushed = evolve(settled, ack=ON_DISK)
+    assert not actions(config, (shared, (flushed,))) & {"durable_callback", "duplicate_ack"}
+    assert "bury" not in actions(Config(deliveries=2, dead_letters=True), beside(config, due))
+
+
+def test_a_dead_letter_that_cannot_be_written_is_tried_again() -> None:
+    config = Config(dead_letters=True, write_failures=1)
+    dying = evolve(DELIVERED, phase=Phase.ACKING, ack=PENDING, dead=True)
+    _, again = only(config, beside(config, dying), "fail_ack_write")
+    assert (again.phase, again.ack, again.dead) == (Phase.DUE, ABSENT, False)
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------
+
+
+def test_operations_are_counted_where_there_is_a_limit_and_refused_at_it() -> None:
+    config = Config(messages=2, limit=1)
+    start = config.initial()
+    [popped] = [move.after for move in moves(config, start) if move.action == "pop" and move.actor == 0]
+    assert popped[0].inflight == 1
+    assert [move.action for move in moves(config, popped) if move.actor == 1] == ["refuse"]
+    assert after(config, popped, "refuse") == [popped]
+    [written] = after(config, popped, "write_checkpoint")
+    [delivered] = after(config, written, "deliver")
+    assert delivered[0].inflight == 0
+    assert all(move.after[0].inflight == 0 for move in moves(Config(), Config().initial()))
+
+
+def test_after_enough_failures_nothing_new_is_taken_up_until_a_sync_succeeds() -> None:
+    config = Config(refuse_after=2, degrade_after=1, deliveries=2, renewals=1)
+    failing = beside(config, DELIVERED, failures=2, mode=Mode.SYNC)
+    assert actions(config, failing) >= {"refuse", "expire"}
+    assert not actions(config, failing) & {"ask_ack", "ask_renewal", "pop"}
+    assert "ask_ack" in actions(config, beside(config, DELIVERED, failures=1, mode=Mode.SYNC))
+    [syncing] = after(config, failing, "begin_sync")
+    [healthy] = after(config, syncing, "sync_ok")
+    assert (healthy[0].failures, healthy[0].mode) == (0, Mode.ASYNC)
+
+
+def test_a_store_that_refuses_tries_a_sync_with_nothing_to_cover() -> None:
+    config = Config(refuse_after=1)
+    message = Message(index=0)
+    assert "begin_sync" in actions(config, beside(config, message, failures=1))
+    assert "begin_sync" not in actions(config, beside(config, message, failures=0))
+
+
+# --- the merge buffer -----------------------------------------------------------------------------------------------
+
+MERGING = Config(level="memory", merge_buffer=True, deliveries=2, write_failures=1, process_crashes=1, restarts=1)
+BUFFERED = evolve(SETTLED, checkpoint=PENDING, ack=PENDING, promise=Promise.SURVIVES_RESTART)
+
+
+def test_at_memory_an_ack_is_answered_before_it_is_written_and_promises_a_clean_restart() -> None:
+    asked = evolve(DELIVERED, phase=Phase.ACKING, checkpoint=PENDING, ack=PENDING, asked=True)
+    _, answered = only(MERGING, beside(MERGING, asked), "answer_ack")
+    assert answered.promise is Promise.SURVIVES_RESTART
+    assert "answer_ack" not in actions(MERGING, beside(MERGING, asked, mode=Mode.SYNC))
+
+
+def test_a_checkpoint_and_an_ack_that_meet_are_never_written() -> None:
+    shared, merged = only(MERGING, beside(MERGING, BUFFERED), "merge")
+    assert (merged.checkpoint, merged.ack, merged.unrecorded) == (ABSENT, ABSENT, True)
+    assert actions(MERGING, (shared, (merged,))) >= {"commit", "hand_over"}
+    _, handed_over = only(MERGING, (shared, (merged,)), "hand_over")
+    assert (handed_over.ack, handed_over.unrecorded) == (PENDING, False)
+
+
+@pytest.mark.parametrize("stored", [{"checkpoint": CACHED}, {"earlier": ON_DISK}, {"renewal": CACHED}])
+def test_what_is_stored_in_part_is_not_merged(stored: dict[str, Any]) -> None:
+    assert "merge" not in actions(MERGING, beside(MERGING, evolve(BUFFERED, **stored)))
+
+
+def test_what_was_answered_from_memory_stays_there_when_its_write_fails() -> None:
+    state = beside(MERGING, BUFFERED)
+    for action in ("fail_checkpoint_write", "fail_ack_write"):
+        assert only(MERGING, state, action)[1] == BUFFERED
+    renewing = evolve(DELIVERED, renewal=PENDING)
+    assert only(MERGING, beside(MERGING, renewing), "fail_renewal_write")[1] == renewing
+
+
+def test_a_process_crash_voids_what_was_promised_from_memory() -> None:
+    _, crashed = only(MERGING, beside(MERGING, evolve(BUFFERED, renewed=Promise.SURVIVES_RESTART)), "process_crash")
+    assert (crashed.promise, crashed.renewed) == (Promise.NOTHING, Promise.NOTHING)
+    kept = evolve(SETTLED, ack=CACHED, promise=Promise.SURVIVES_PROCESS_CRASH)
+    assert only(MERGING, beside(MERGING, kept), "process_crash")[1].promise is Promise.SURVIVES_PROCESS_CRASH
+
+
+@pytest.mark.parametrize(("passed", "phase"), [(1, Phase.SETTLED), (0, Phase.WAITING)])
+def test_of_what_was_merged_the_offset_alone_tells(passed: int, phase: Phase) -> None:
+    merged = evolve(SETTLED, unrecorded=True)
+    state = beside(MERGING, merged, power=Power.CRASHED, offset=Offset(0, passed, passed))
+    _, found = only(MERGING, state, "recover")
+    assert (found.phase, found.unrecorded, found.asked) == (phase, bool(passed), bool(passed))
+
+
+# --- closing, resetting, retiring -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "shared", "possible"),
+    [
+        (evolve(SETTLED, ack=ON_DISK), {}, True),
+        (evolve(SETTLED, ack=CACHED), {}, False),
+        (evolve(SETTLED, ack=PENDING), {}, False),
+        (evolve(DELIVERED, phase=Phase.ACKING, checkpoint=ON_DISK), {}, False),
+        (evolve(DELIVERED, checkpoint=ON_DISK), {}, True),
+        (evolve(SETTLED, unrecorded=True), {}, False),
+        (evolve(SETTLED, unrecorded=True), {"offset": Offset(1, 1, 1)}, True),
+        (evolve(SETTLED, ack=ON_DISK), {"offset": Offset(1, 1, 0)}, False),
+        (evolve(SETTLED, ack=ON_DISK), {"syncing": (Syncing.RUNNING,)}, False),
+    ],
+)
+def test_close_waits_until_nothing_is_pending(message: Message, shared: dict[str, Any], possible: bool) -> None:
+    config = Config(restarts=1)
+    closed = after(config, beside(config, message, **shared), "close")
+    assert len(closed) == possible
+    for found, _ in closed:
+        assert (found.power, found.budget.restarts, found.offset.volatile) == (Power.CLOSED, 0, 0)
+
+
+def test_one_message_that_has_not_drained_keeps_the_store_open() -> None:
+    config = Config(messages=2, restarts=1)
+    at_rest, pending = Message(index=0), Message(index=1, phase=Phase.POPPING, delivery=1, checkpoint=PENDING)
+    assert after(config, (config.initial()[0], (at_rest, pending)), "close") == []
+    assert len(after(config, (config.initial()[0], (at_rest, evolve(at_rest, index=1))), "close")) == 1
+
+
+def test_a_reset_begins_afresh_and_waits_for_what_is_in_flight() -> None:
+    config = Config(resets=1)
+    passed = beside(config, evolve(SETTLED, ack=ON_DISK), offset=Offset(1, 1, 1), failures=1, mode=Mode.SYNC)
+    shared, message = only(config, passed, "reset_offset")
+    assert (shared.offset, shared.failures, shared.mode, shared.budget.resets) == (Offset(), 0, Mode.ASYNC, 0)
+    assert message == Message(index=0)
+    assert "reset_offset" not in actions(config, beside(config, evolve(DELIVERED, phase=Phase.ACKING)))
+
+
+@pytest.mark.parametrize(
+    ("message", "disk", "possible"),
+    [
+        (evolve(SETTLED, ack=ON_DISK), 1, True),
+        (evolve(SETTLED, ack=ON_DISK), 0, False),
+        (evolve(SETTLED, ack=CACHED), 1, False),
+        (evolve(SETTLED, ack=ON_DISK, earlier=SUSPECT), 1, False),
+        (evolve(DELIVERED, checkpoint=ON_DISK), 1, False),
+    ],
+)
+def test_records_are_discarded_behind_the_offset_on_the_disk(message: Message, disk: int, possible: bool) -> None:
+    config = Config(compaction=True)
+    state = beside(config, message, offset=Offset(1, 1, disk))
+    retired = after(config, state, "retire")
+    assert len(retired) == possible
+    for _, (found,) in retired:
+        assert (found.records, found.unrecorded, found.phase) == ((ABSENT,) * 4, True, Phase.SETTLED)
+    assert after(Config(), state, "retire") == []
+
+
+# --- logs, and how syncs fail ---------------------------------------------------------------------------------------
+
+
+def test_each_log_is_synced_by_itself() -> None:
+    config = Config(messages=2, logs=2, sync_failures=1)
+    messages = tuple(Message(index=i, ack=CACHED) for i in range(2))
+    state = (config.initial()[0], messages)
+    [(shared, begun)] = after(config, state, "begin_sync[1]")
+    assert shared.syncing == (Syncing.IDLE, Syncing.RUNNING)
+    assert [message.ack.stage for message in begun] == [Stage.CACHED, Stage.FLUSHING]
+    assert {"begin_sync", "sync_ok[1]", "sync_fails[1]"} <= actions(config, (shared, begun))
+    [(_, done)] = after(config, (shared, begun), "sync_ok[1]")
+    assert [message.ack for message in done] == [CACHED, ON_DISK]
+
+
+def syncing(config: Config, ack: Record, **shared: Any) -> State:
+    return beside(config, Message(index=0, ack=ack), **{"syncing": (Syncing.RUNNING,), **shared})
+
+
+def test_a_reverted_page_is_not_even_readable() -> None:
+    config = Config(sync_failures=1, failed_page="reverted")
+    assert only(config, syncing(config, FLUSHING), "sync_fails")[1].ack == Record(Stage.SUSPECT, Truth.NOWHERE)
+
+
+def test_an_error_told_to_each_forbids_success_until_the_bytes_are_written_again() -> None:
+    config = Config(sync_failures=1, sync_error="each")
+    phantom = syncing(config, Record(Stage.FLUSHING, Truth.PHANTOM))
+    assert actions(config, phantom) & {"sync_ok", "sync_fails_again"} == {"sync_fails_again"}
+    assert actions(config, syncing(config, FLUSHING)) & {"sync_ok", "sync_fails_again"} == {"sync_ok"}
+    shared, told = only(config, phantom, "sync_fails_again")
+    assert (told.ack.stage, shared.budget.sync_failures, shared.failures) == (Stage.SUSPECT, 1, 1)
+
+
+def test_an_error_told_late_comes_with_the_next_sync() -> None:
+    config = Config(sync_failures=1, sync_error="late")
+    assert "sync_fails" not in actions(config, syncing(config, FLUSHING))
+    shared, lied = only(config, syncing(config, FLUSHING), "sync_lies")
+    assert (lied.ack, shared.owed) == (Record(Stage.FLUSHED, Truth.PHANTOM), (True,))
+    owed = syncing(config, FLUSHING, owed=(True,))
+    assert actions(config, owed) & {"sync_ok", "sync_lies", "sync_fails"} == {"sync_fails"}
+    shared, told = only(config, owed, "sync_fails")
+    assert (told.ack, shared.owed) == (Record(Stage.SUSPECT, Truth.DISK), (False,))
+    assert "sync_lies" not in actions(config, syncing(config, ON_DISK))
+
+
+def test_a_sync_that_has_to_be_confirmed_counts_the_second_time() -> None:
+    config = Config(confirm_syncs=True)
+    shared, once = only(config, syncing(config, FLUSHING), "sync_ok")
+    assert (shared.syncing, once.ack) == ((Syncing.CONFIRMING,), Record(Stage.FLUSHING, Truth.DISK))
+    shared, twice = only(config, (shared, (once,)), "sync_ok")
+    assert (shared.syncing, twice.ack) == ((Syncing.IDLE,), ON_DISK)
+
+
+def test_power_forgets_an_error_that_is_owed_and_a_process_does_not() -> None:
+    config = Config(power_losses=1, process_crashes=1, sync_failures=1, sync_error="late")
+    owed = beside(config, Message(index=0), owed=(True,))
+    assert only(config, owed, "process_crash")[0].owed == (True,)
+    assert only(config, owed, "power_loss")[0].owed == (False,)
+
+
+def test_no_configuration_has_more_broadcasts_than_the_engines_can_name() -> None:
+    config = Config(
+        messages=4,
+        logs=4,
+        process_crashes=1,
+        power_losses=1,
+        sync_failures=1,
+        sync_timeouts=1,
+        restarts=1,
+        resets=1,
+        sync_error="each",
+        rules={"offset-file-is-atomic": False},
+    )
+    shared = evolve(config.initial()[0], syncing=(Syncing.RUNNING,) * 4, late=(True,) * 4, offset=Offset(3, 2, 1))
+    assert len(list(broadcast_steps(config, shared))) < 32
