@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import struct
 from binascii import hexlify, unhexlify
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -40,6 +41,8 @@ MAX_QUEUE = 2**31 - 1
 
 _FIELDS = struct.Struct(">QIQ")
 _unpack = _FIELDS.unpack
+_HEAD = 2 * _FIELDS.size
+"""Characters of a receipt before the '@'."""
 
 
 def _is_name(_instance: object, _attribute: object, value: Any) -> None:
@@ -121,3 +124,28 @@ def parse_receipt(text: Any) -> tuple[str, int, int, int] | None:
         return None
     # Hexadecimal has two spellings: only ours is a receipt.
     return (token, offset, attempt, epoch) if token and head == head.lower() else None
+
+
+def parse_receipts(texts: Sequence[Any]) -> tuple[str, tuple[int, ...]] | None:
+    """Read receipts of one queue all at once: its token, and offset, attempt, epoch, offset, attempt, ... of them all.
+    None where they are not all such; then `parse_receipt` tells which is what.
+
+    >>> text = receipt_text("orders/billing/3", 7, 1, 4)
+    >>> parse_receipts([text, text]), parse_receipts([text, "no receipt"])
+    (('orders/billing/3', (7, 1, 4, 7, 1, 4)), None)
+    """
+    try:
+        tail = texts[0][_HEAD:]
+        heads = ("\n".join(texts) + "\n").replace(tail + "\n", "")
+        # All are as long as the first, and end like it, as nothing else takes all line ends away: the heads are left.
+        if {*map(len, texts)} != {_HEAD + len(tail)} or tail[0] != "@" or tail == "@" or heads != heads.lower():
+            return None
+        return tail[1:], all_fields(len(texts)).unpack(unhexlify(heads))
+    except (ValueError, TypeError, IndexError, struct.error):
+        return None
+
+
+@lru_cache(maxsize=512)
+def all_fields(count: int) -> struct.Struct:
+    """The numbers of so many receipts."""
+    return struct.Struct(">" + "QIQ" * count)

@@ -1,4 +1,4 @@
-"""The short way of one ack: judged, written and answered in one go.
+"""The short way of an ack, or of a batch of them for one queue: judged, written and answered in one go.
 
 The long way through the core exists for whatever may come between: a write that is outstanding, a sync that fails
 meanwhile, an answer that has to wait. When none of that is so (async mode, the log at rest, a driver that can write at
@@ -19,10 +19,11 @@ from collections.abc import Callable
 
 from ackstore.effects import DONE, Result
 from ackstore.flusher import Flusher
-from ackstore.identity import parse_receipt
-from ackstore.log import Log, Record
+from ackstore.identity import parse_receipt, parse_receipts
+from ackstore.log import Log, Record, Segment
+from ackstore.payloads import encode_flat_ack
 from ackstore.queues import Queue
-from ackstore.records import ACK, RECORD_BYTES, encode_ack_record
+from ackstore.records import ACK, RECORD_BYTES, encode_ack_record, encode_record
 from ackstore.replies import Reply
 
 OK = Reply.OK
@@ -42,43 +43,74 @@ class Lane:
         self.queues = queues
         self.counts = counts
 
-    def ack(self, receipt: str, now: float, write: Writer) -> Reply | None:
-        """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
+    def segment(self) -> Segment | None:
+        """Where an ack could be written and answered at once; None if it takes more than that, or would be refused."""
         log, flusher = self.log, self.flusher
         segment = log.current
         if segment is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
             return None
-        at = segment.size
-        if not 0 < at < log.config.segment_bytes or flusher.hurry or flusher.wanted > log.flushed:
+        if not 0 < segment.size < log.config.segment_bytes or flusher.hurry or flusher.wanted > log.flushed:
             return None  # a new file is due, or somebody waits for the disk
+        return segment if flusher.answers_when_cached() else None
+
+    def ack(self, receipt: str, now: float, write: Writer) -> Reply | None:
+        """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
+        segment = self.segment()
         parsed = parse_receipt(receipt)
-        if parsed is None or not flusher.answers_when_cached():  # nor would it be refused, then
+        if segment is None or parsed is None:
             return None
         token, offset, attempt, epoch = parsed
         queue = self.queues.get(token)
         if queue is None:
             return None
+        log = self.log
         entry = queue.judge(offset, attempt, epoch, now, log.epoch)
         if isinstance(entry, Reply) or entry.ack is not None:
             return None
         lsn = log.last + 1
         data = encode_ack_record(queue.prefix, offset, attempt, epoch, lsn, log.flushed)
         record = entry.ack = Record(ACK, queue, (entry,), lsn, data)
+        return self.stored(segment, record, now, write)
+
+    def ack_many(self, receipts: tuple[str, ...], now: float, write: Writer) -> list[Reply] | None:
+        """Settle several deliveries of one queue, likewise, if all of them can be."""
+        segment = self.segment()
+        parsed = parse_receipts(receipts)
+        if segment is None or parsed is None or len(receipts) > self.log.config.max_batch:
+            return None
+        token, fields = parsed
+        queue = self.queues.get(token)
+        entries = queue.judge_all(fields, now) if queue is not None else None
+        if queue is None or entries is None:
+            return None
+        log = self.log
+        lsn = log.last + 1
+        record = Record(ACK, queue, entries, lsn)
+        record.data = encode_record(ACK, encode_flat_ack(queue.prefix, fields), lsn, log.flushed)
+        for entry in entries:
+            entry.ack = record
+        return [self.stored(segment, record, now, write)] * len(entries)
+
+    def stored(self, segment: Segment, record: Record, now: float, write: Writer) -> Reply:
+        """Write a record; its reply, each of its deliveries' own."""
+        log = self.log
+        data = record.data
+        size = len(data)
+        at = segment.size
         result = write(segment.file, at, data)
         if result is not DONE:
             return self.failed(record, result, now)
-        size = len(data)
         segment.dirty = True
         segment.size = at + size
         if log.dirty_since is None:
             log.dirty_since = now
         log.tail.append(record)
-        log.last = lsn
+        log.last = record.lsn
         log.submitted += 1
         log.resolved += 1
         log.unflushed += 1
         log.unflushed_bytes += size
-        self.counts["OK"] += 1
+        self.counts["OK"] += len(record.entries)
         return OK
 
     def failed(self, record: Record, result: Result, now: float) -> Reply:
@@ -90,5 +122,5 @@ class Lane:
         log.unflushed_bytes += len(record.data)
         log.ended(record, result, now)
         reply = OK if record.entries[0].ack is record else Reply.FAILED
-        self.counts[reply.name] += 1
+        self.counts[reply.name] += len(record.entries)
         return reply

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 _LENGTH = struct.Struct("<H")
 _TERMS = struct.Struct("<dQ")
@@ -71,6 +72,16 @@ def stated_start(data: bytes, at: int, end: int) -> int:
 def decode_prefix(prefix: bytes) -> str:
     """The queue token that a queue field holds."""
     return prefix[_LENGTH.size :].decode("ascii")
+
+
+def encode_flat_ack(prefix: bytes, fields: tuple[int, ...]) -> bytes:
+    """The payload of an ACK; `fields` are offset, attempt, epoch, offset, ... of its deliveries."""
+    return prefix + _deliveries(len(fields) // 3).pack(*fields)
+
+
+@lru_cache(maxsize=512)
+def _deliveries(count: int) -> struct.Struct:
+    return struct.Struct("<" + "QIQ" * count)
 
 
 def _token(payload: bytes) -> tuple[str, int]:

@@ -177,7 +177,13 @@ class Store:
 
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Settle several deliveries; one reply for each receipt, in order."""
-        return cast("list[Reply]", list(self._call(AckMany(receipts), timeout).value or ()))
+        request = AckMany(receipts)
+        lane = self._lane
+        if lane is not None and timeout is None:
+            replies = self._by(lane.ack_many, request.receipts)
+            if replies is not None:
+                return replies
+        return cast("list[Reply]", list(self._call(request, timeout).value or ()))
 
     def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
         """Give the delivery that `receipt` names `invisible` seconds from now; the receipt stays current.

@@ -11,6 +11,7 @@ import ackstore
 from ackstore.core import Core
 from ackstore.effects import Effect, Failed, Result, Write
 from ackstore.files import RealDisk
+from ackstore.identity import parse_receipt, parse_receipts, receipt_text
 from ackstore.replies import Reply
 
 
@@ -36,7 +37,11 @@ QUIET = ackstore.Config(flush_interval=1000.0, offset_interval=1000.0, segment_b
 """Syncs only where a barrier asks for one, and changes segments often."""
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["ack", "again", "nonsense", "flush", "many"]), st.integers(0, 19)), max_size=40
+    st.tuples(
+        st.sampled_from(["ack", "again", "nonsense", "flush", "many", "twice", "mixed", "odd", "none"]),
+        st.integers(0, 19),
+    ),
+    max_size=40,
 )
 
 
@@ -47,13 +52,23 @@ def run(folder: Path, core: type[Core], steps: list[tuple[str, int]]) -> tuple[l
     with ackstore.Store(folder, QUIET, core_class=core, clock=lambda: now[0]) as store:
         store.publish("q", 20)
         receipts = [delivery.receipt for delivery in store.pop("q", 20)]
+        store.publish("r", 4)
+        others = [delivery.receipt for delivery in store.pop("r", 4)]
         store.flush()
         for name, which in steps:
             now[0] += 0.25
             if name == "flush":
                 replies.append(store.flush())
             elif name == "many":
-                replies.append(store.ack_many(receipts[which : which + 2]))
+                replies.append(store.ack_many(receipts[which : which + 5]))
+            elif name == "twice":
+                replies.append(store.ack_many([receipts[which], receipts[0], receipts[which]]))
+            elif name == "mixed":
+                replies.append(store.ack_many([receipts[which], others[which % 4]]))
+            elif name == "odd":
+                replies.append(store.ack_many([receipts[which], "nonsense"]))
+            elif name == "none":
+                replies.append(store.ack_many([]))
             else:
                 replies.append(store.ack("nonsense" if name == "nonsense" else receipts[which]))
         stats = store.stats()
@@ -78,6 +93,80 @@ def test_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert store.ack(first.receipt) is Reply.OK
         monkeypatch.undo()
         assert store.ack(second.receipt, timeout=5.0) is Reply.OK  # the long way
+
+
+def test_it_is_taken_by_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ackstore.Store(tmp_path, ackstore.Config(max_batch=3)) as store:
+        store.publish("q", 9)
+        receipts = [delivery.receipt for delivery in store.pop("q", 3) + store.pop("q", 2)]
+        store.flush()
+        monkeypatch.setattr(Core, "submit", None)
+        assert store.ack_many(iter(receipts[:3])) == [Reply.OK] * 3
+        monkeypatch.undo()
+        assert store.ack_many(receipts[3:], timeout=5.0) == [Reply.OK] * 2  # the long way
+        with pytest.raises(ackstore.CountOutOfRange):
+            store.ack_many(receipts[:4])
+
+
+def test_a_batch_is_judged_as_each_of_it_would_be(tmp_path: Path) -> None:
+    """Each reason for which the long way is needed, one by one: not current, late, acked before, no receipt."""
+    now = [1000.0]
+    with ackstore.Store(tmp_path, QUIET, clock=lambda: now[0]) as store:
+        store.publish("q", 9)
+        first, second = (delivery.receipt for delivery in store.pop("q", 2, 30.0))
+        other = store.pop("q", 1, 60.0)[0].receipt
+        store.flush()
+        now[0] += 30.0
+        assert store.ack_many([other, first]) == [Reply.OK, Reply.EXPIRED]
+        again = store.pop("q", 1, 30.0)[0].receipt
+        assert store.ack_many([first, again]) == [Reply.EXPIRED, Reply.OK]
+        assert store.ack_many([again, other]) == [Reply.SETTLED, Reply.SETTLED]
+        assert store.ack_many([second, first[:-1] + "r"]) == [Reply.EXPIRED, Reply.INVALID]
+
+
+RECEIPTS = st.builds(
+    receipt_text,
+    st.sampled_from(["q/default/0", "r/default/0", "q/default/10"]),
+    st.integers(0, 3) | st.integers(0, 2**64 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**64 - 1),
+)
+TEXTS = RECEIPTS | RECEIPTS.map(str.upper) | st.text("0a@q/\n", max_size=60) | RECEIPTS.map(lambda text: text[2:])
+
+
+@given(texts=st.lists(TEXTS, max_size=5) | st.lists(RECEIPTS, max_size=5))
+def test_receipts_read_at_once_are_those_read_one_by_one(texts: list[str]) -> None:
+    parsed = parse_receipts(texts)
+    each = [parse_receipt(text) for text in texts]
+    if parsed is None:
+        assert not texts or None in each or len({one[0] for one in each if one}) > 1
+    else:
+        token, fields = parsed
+        assert each == [(token, *fields[at : at + 3]) for at in range(0, len(fields), 3)]
+
+
+@pytest.mark.parametrize("shift", [1, 2])
+def test_receipts_that_only_add_up_are_not_read_at_once(shift: int) -> None:
+    whole = receipt_text("q/default/0", 1, 1, 1)
+    assert parse_receipts([whole, whole[shift:], "0" * shift + whole]) is None
+    assert parse_receipts([whole, whole[shift:] + "0" * shift]) is None
+    assert parse_receipts([whole, 7]) is None
+
+
+@pytest.mark.parametrize("fits", [0, 5, 60])
+def test_a_batch_whose_write_fails_is_answered_failed(tmp_path: Path, fits: int) -> None:
+    disk = FullDisk(tmp_path)
+    with ackstore.Store(tmp_path, QUIET, disk=disk) as store:
+        store.publish("q", 3)
+        receipts = [delivery.receipt for delivery in store.pop("q", 3)]
+        store.flush()
+        disk.full, disk.fits = True, fits
+        assert store.ack_many(receipts) == [Reply.FAILED] * 3
+        disk.full = False
+        stats = store.stats()
+        assert (stats.unflushed_records, stats.unflushed_bytes, stats.write_failures) == (0, 0, 1)
+        assert stats.replies[Reply.FAILED] == 3
+        assert store.ack_many(receipts) == [Reply.OK] * 3
 
 
 @pytest.mark.parametrize("fits", [0, 5, 60])
