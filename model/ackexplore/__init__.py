@@ -27,7 +27,17 @@ takes millions of states a second. `explore_rules` shows that every rule of the 
 from .coverage import ACTIONS, never_possible
 from .engines import MissingExtra, UnknownClause, UnknownEngine, clauses_named, explore
 from .needed import Finding, explore_rule, explore_rules
-from .result import BadCheckpoint, Progress, Result, StateSpace, TooManyStates, TooMuchMemory, Unfinished, Watcher
+from .result import (
+    BadCheckpoint,
+    Progress,
+    Result,
+    StateSpace,
+    TooManyStates,
+    TooMuchMemory,
+    Unfinished,
+    Watcher,
+    WontFit,
+)
 from .trace import Change, Trace, TraceStep, changes_between, trace_json
 from .values import state_json
 
@@ -48,6 +58,7 @@ __all__ = [
     "UnknownClause",
     "UnknownEngine",
     "Watcher",
+    "WontFit",
     "changes_between",
     "clauses_named",
     "explore",

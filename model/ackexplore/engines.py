@@ -86,10 +86,11 @@ def explore(  # noqa: PLR0913 - keyword-only settings of one search
     `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
     end, and count every violation. `max_states`: refuse (`TooManyStates`) to go beyond. `memory` (bytes; half of the
     machine's if None) and `threads` (one a processor if None) concern the table engine: it refuses to take more
-    (`TooMuchMemory`). `checkpoint` is a folder where the table engine saves each level, and goes on from with `resume`.
-    `watcher` is called with a `Progress` a few times a second.
+    (`TooMuchMemory`), and to begin, where everything is to be explored, what will take far more (`WontFit`).
+    `checkpoint` is a folder where the table engine saves each level, and goes on from with `resume`. `watcher` is
+    called with a `Progress` a few times a second.
 
-    Raises `UnknownClause`, `UnknownEngine`, `MissingExtra`, `BadCheckpoint`, and the two above, which carry what was
+    Raises `UnknownClause`, `UnknownEngine`, `MissingExtra`, `BadCheckpoint`, and the three above, which carry what was
     found so far.
     """
     wanted = clauses_named(stop_at)
@@ -110,6 +111,11 @@ def explore(  # noqa: PLR0913 - keyword-only settings of one search
         raise MissingExtra("the table engine needs NumPy and Numba: pip install 'ackcheck[table]'")
     given = {"max_states": max_states, "memory": memory, "threads": threads, "watcher": watcher}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not wanted and not resume:
+        from .estimate import refuse_what_cannot_fit
+        from .table import memory_here
+
+        refuse_what_cannot_fit(config, memory_here() if memory is None else memory)
     if checkpoint is None:
         from .table import explore_table
 

@@ -175,5 +175,31 @@ class TooMuchMemory(Unfinished):
         )
 
 
+class WontFit(Unfinished):
+    """The configuration is far too large for the memory there is; nothing was explored. `estimate` is in words."""
+
+    def __init__(self, estimate: str, limit: int, config: Config) -> None:
+        self.estimate = estimate
+        nothing = Result(
+            config=config,
+            engine="table",
+            states=0,
+            edges=0,
+            depth=0,
+            seconds=0.0,
+            complete=False,
+            violations={},
+            counterexamples={},
+            hits={},
+            reached={},
+            model_calls=0,
+        )
+        super().__init__(
+            f"not begun: estimated from fewer messages, this has {estimate}, but only {limit / 2**30:.2f} GiB may be "
+            "taken: allow more with memory (--memory), take fewer messages, deliveries or faults, or walk at random",
+            nothing,
+        )
+
+
 class BadCheckpoint(ValueError):
     """A folder holds no checkpoint that this search can go on from, or one that it would overwrite."""

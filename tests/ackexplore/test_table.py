@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from ackexplore import MissingExtra, TooManyStates, TooMuchMemory, explore
+from ackexplore import MissingExtra, TooManyStates, TooMuchMemory, WontFit, explore
+from ackexplore.estimate import estimate
 from ackexplore.graph import explore_graph
 from ackexplore.kernels import shards_of
 from ackexplore.layout import Layout
@@ -145,7 +146,36 @@ def test_too_many_states_keeps_what_was_found() -> None:
 
 def test_too_much_memory_says_how_much_and_how_to_go_on() -> None:
     with pytest.raises(TooMuchMemory, match=r"states at depth \d+ take .* GiB, \d+ bytes each, .*--memory"):
-        explore(Config(messages=3), engine="table", memory=200_000)
+        explore(Config(messages=2, power_losses=1), engine="table", memory=400_000)
+
+
+def test_what_cannot_fit_is_refused_before_it_begins() -> None:
+    with pytest.raises(WontFit, match=r"not begun: .* about 2,\d{3},\d{3},\d{3} states and .* GiB.*--memory") as caught:
+        explore(Config(messages=6), engine="table", memory=1 << 30)
+    assert caught.value.result.states == 0
+    stopped = explore(Config(messages=6, rules={"commit-after-flush": False}), engine="auto", stop_at="commit-is-safe")
+    assert len(stopped.counterexamples[Clause.COMMIT_IS_SAFE]) == 3
+
+
+def test_the_estimate_comes_near_what_is_counted() -> None:
+    for config in (Config(messages=3), Config(messages=3, level="disk", commit="ack")):
+        told = estimate(config)
+        assert told is not None
+        counted = explore_table(config).states
+        assert counted <= told.states <= 1.5 * counted
+        assert not told.at_least
+    assert estimate(Config(messages=2)) is None
+
+
+def test_a_sibling_too_large_to_count_gives_at_least() -> None:
+    config = Config(messages=3, power_losses=1)
+    for most, siblings in ((200, 1), (20_000, 2)):
+        told = estimate(config, most=most)
+        assert told is not None
+        assert told.at_least
+        assert str(told).startswith("at least")
+        assert len(told.counted) == siblings
+        assert told.states > most
 
 
 def test_auto_goes_on_with_the_table_engine(monkeypatch: pytest.MonkeyPatch) -> None:
