@@ -27,10 +27,11 @@ from ackcheck.cli._output import BROKEN, writable, write_json
 from ackexplore import BadCheckpoint, MissingExtra, Progress, Result, Unfinished, UnknownClause, Watcher, explore_rules
 from ackexplore import explore as explore_model
 from ackexplore.exports import itf, write_dot, write_graphml
+from ackexplore.needed import unbreakable
 from ackexplore.page import html_page
 from ackexplore.progress import check_progress
 from ackexplore.show import counts_line, findings_view, progress_line, progress_view, result_view
-from ackmodel import BadConfig, CommitPolicy, Config, Level, UnknownRule
+from ackmodel import BadConfig, CommitPolicy, Config, FailedPage, Level, SyncError, UnknownRule
 
 
 class Refused(click.ClickException):
@@ -45,6 +46,25 @@ FAULTS = {
     "sync_failures": "How often a sync may fail (EIO).",
     "sync_timeouts": "How often a sync may time out.",
     "write_failures": "How often a write may fail (ENOSPC).",
+}
+EVENTS = {
+    "renewals": "How often a consumer may ask for a later deadline.",
+    "releases": "How often a consumer may give a delivery back.",
+    "restarts": "How often the store may be closed and opened again.",
+    "resets": "How often the offset may be set to 0 by hand.",
+}
+THRESHOLDS = {
+    "degrade_after": (1, "Failed syncs in a row before answers wait for the disk."),
+    "refuse_after": (0, "Failed syncs in a row before operations are refused (BUSY); 0: never."),
+    "limit": (0, "Operations that may be in flight before more are refused (BUSY); 0: no limit."),
+    "logs": (1, "Logs (flush threads) that the messages are partitioned into."),
+}
+SWITCHES = {
+    "dead_letters": "Settle by a dead letter what was delivered as often as it may be.",
+    "merge_buffer": "Never write a checkpoint and an ack that meet in memory (needs --level memory).",
+    "compaction": "Discard the records of what is settled and behind the offset.",
+    "careless": "Consumers ack late, twice and what they gave back, and reuse their buffers.",
+    "confirm_syncs": "A sync counts only once another one after it has succeeded too.",
 }
 NO_FAULTS = "no fault is in the budget: add --process-crashes 1, --power-losses 1 or --sync-failures 1"
 
@@ -99,14 +119,18 @@ def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None
         console = Console()
         console.print(findings_view(findings))
         unneeded = [finding.rule.name for finding in findings if not finding.needed]
+        never = [clause.value for clause in unbreakable(findings)]
+        if never:
+            console.print(f"[bold red]no rule breaks: {', '.join(never)}")
         console.print(
             f"not needed, or not checked: {', '.join(unneeded)}"
             if unneeded
             else f"all {len(findings)} rules are needed; with all of them on, every clause holds"
         )
     if json_to:
-        write_json(json_to, {"rules": [finding.as_json() for finding in findings]})
-    if not all(finding.needed and finding.holds_with_rule for finding in findings):
+        told = {"rules": [finding.as_json() for finding in findings]}
+        write_json(json_to, told | {"unbreakable": [clause.value for clause in unbreakable(findings)]})
+    if unbreakable(findings) or not all(finding.needed and finding.holds_with_rule for finding in findings):
         ctx.exit(BROKEN)
 
 
@@ -141,19 +165,42 @@ def _export(result: Result, places: dict[str, str | None]) -> None:
             Path(where).write_text(text, encoding="utf-8")
 
 
-def _fault_options(command: Any) -> Any:
-    for name, text in reversed(FAULTS.items()):
-        flag = "--timeouts" if name == "sync_timeouts" else "--" + name.replace("_", "-")
-        command = click.option(flag, name, default=0, show_default=True, metavar="N", type=int, help=text)(command)
+def _flag(name: str) -> str:
+    return "--timeouts" if name == "sync_timeouts" else "--" + name.replace("_", "-")
+
+
+def _model_options(command: Any) -> Any:
+    """Add an option for each setting of the model, the budgets first."""
+    for name, text in reversed(SWITCHES.items()):
+        command = click.option(_flag(name), name, is_flag=True, help=text)(command)
+    for name, (default, text) in reversed(THRESHOLDS.items()):
+        command = _number(name, default, text)(command)
+    for name, text in reversed((FAULTS | EVENTS).items()):
+        command = _number(name, 0, text)(command)
     return command
+
+
+def _number(name: str, default: int, text: str) -> Any:
+    return click.option(_flag(name), name, default=default, show_default=True, metavar="N", type=int, help=text)
 
 
 @click.command()
 @click.option("--messages", default=1, show_default=True, metavar="N", type=int, help="Messages in the queue.")
 @click.option("--deliveries", default=1, show_default=True, metavar="N", type=int, help="Deliveries each may have.")
-@_fault_options
+@_model_options
 @click.option(
-    "--degrade-after", default=1, show_default=True, metavar="N", type=int, help="Failed syncs before answers wait."
+    "--sync-error",
+    default=SyncError.ONCE.value,
+    show_default=True,
+    type=click.Choice([told.value for told in SyncError]),
+    help="Who is told that bytes were lost: the sync that lost them, each one until they are rewritten, or the next.",
+)
+@click.option(
+    "--failed-page",
+    default=FailedPage.KEPT.value,
+    show_default=True,
+    type=click.Choice([page.value for page in FailedPage]),
+    help="What can be read where a failed sync has lost bytes: the bytes, or what the disk has.",
 )
 @click.option(
     "--level",
@@ -242,7 +289,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         console = Console()
         for part in (*result_view(result), *progress_view(findings)):
             console.print(part)
-        if not any(settings[fault] for fault in FAULTS):
+        if not any(settings[name] for name in FAULTS | EVENTS):
             Console(stderr=True).print(f"[dim]{NO_FAULTS}[/dim]")
     if json_to:
         told = result.as_json()

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 from attrs import evolve
 from click.testing import CliRunner, Result
 
 from ackcheck.cli import main
+from ackcheck.cli.explore import FAULTS
 from ackexplore import explore_rule
 from ackexplore.progress import check_progress, fairness_of
 from ackmodel import RULES, Config
@@ -22,6 +24,41 @@ def test_nothing_broken_is_zero() -> None:
     assert ran.exit_code == 0
     assert "288 states, 629 transitions, depth 18" in ran.stdout
     assert "every clause holds" in ran.stdout
+
+
+EVERY_SETTING = {
+    "messages": 2,
+    "deliveries": 2,
+    "logs": 2,
+    "limit": 1,
+    "refuse_after": 2,
+    "degrade_after": 2,
+    "level": "disk",
+    "commit": "ack",
+    "sync_error": "each",
+    "failed_page": "reverted",
+    "renewals": 1,
+    "releases": 1,
+    "restarts": 1,
+    "resets": 1,
+}
+EVERY_SWITCH = ("confirm_syncs", "dead_letters", "compaction", "careless")
+
+
+def test_every_setting_of_the_model_is_an_option() -> None:
+    arguments = [word for name, value in EVERY_SETTING.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    arguments += [f"--{name.replace('_', '-')}" for name in EVERY_SWITCH]
+    ran = run(*arguments, "--without", "limit-inflight", "--clause", "memory-is-bounded", "--json", "-")
+    assert ran.exit_code == 1
+    config = json.loads(ran.stdout)["config"]
+    assert config.items() >= {**EVERY_SETTING, **dict.fromkeys(EVERY_SWITCH, True)}.items()
+    known = {item.name for item in attrs.fields(Config)} - {"without", "merge_buffer"}
+    assert known == {*EVERY_SETTING, *EVERY_SWITCH, *FAULTS}
+    assert run("--level", "memory", "--merge-buffer").exit_code == 0
+
+
+def test_an_event_that_is_no_fault_counts_as_one() -> None:
+    assert "no fault is in the budget" not in run("--restarts", "1").stderr
 
 
 def test_no_faults_is_said() -> None:
@@ -45,6 +82,10 @@ def test_broken_is_one_and_the_counterexample_is_shown() -> None:
         (["--clause", "no-limb"], "did you mean 'no-limbo'"),
         (["--level", "tape"], "page-cache"),
         (["--max-states", "0"], "max-states"),
+        (["--merge-buffer"], "a merge buffer answers from memory: set level to 'memory'"),
+        (["--logs", "2"], "2 logs for 1 messages"),
+        (["--refuse-after", "1", "--degrade-after", "2"], "refuse_after (1) comes before degrade_after (2)"),
+        (["--sync-error", "never"], "'once', 'each', 'late'"),
         (["--memory", "much"], "'much' is no amount of memory; write 500M or 8G"),
         (["--memory", "0"], "write 500M or 8G"),
         (["--messages", "3", "--engine", "table", "--memory", "100K"], "--memory"),
