@@ -34,6 +34,7 @@ from ackstore.errors import (
     LogDamaged,
     LogError,
     LogUnreadable,
+    MetricsMissing,
     OffsetsAheadOfLog,
     OffsetsDamaged,
     QueueNameInvalid,
@@ -43,6 +44,7 @@ from ackstore.errors import (
     StoreError,
     UsageError,
 )
+from ackstore.histogram import HistogramStats
 from ackstore.identity import QueueId, Receipt
 from ackstore.recovery import Recovered, recover
 from ackstore.replies import DeadLetter, Delivery, Reply, Stage
@@ -64,9 +66,11 @@ __all__ = [
     "DirectoryNotWritable",
     "DurationOutOfRange",
     "FutureFormat",
+    "HistogramStats",
     "LogDamaged",
     "LogError",
     "LogUnreadable",
+    "MetricsMissing",
     "OffsetsAheadOfLog",
     "OffsetsDamaged",
     "QueueId",

@@ -46,6 +46,11 @@ def _seconds(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a positive number of seconds")
 
 
+def _yes_or_no(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    if type(value) is not bool:
+        raise ConfigInvalid(f"{attribute.name} is {value!r}: give True or False")
+
+
 def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if type(value) not in (int, float) or not 0 <= value <= 1:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a number from 0 to 1")
@@ -69,6 +74,10 @@ class Config:
 
     offset_interval: float = field(default=0.5, validator=_seconds)
     """A moved consumer offset is written to the offset file at most this long after it moved."""
+
+    drop_flushed: bool = field(default=True, validator=_yes_or_no)
+    """Whether the page cache is told, after each sync, that what it covered need not be kept: nobody reads it
+    before the store is opened again."""
 
     segment_bytes: int = field(default=64 << 20, validator=_whole(1))
     """A segment that has reached this size is followed by a new one."""

@@ -49,6 +49,10 @@ class StoreBroken(StoreError):
     """
 
 
+class MetricsMissing(StoreError, ImportError):
+    """`ackstore.metrics` needs prometheus-client, which is not installed."""
+
+
 class DirectoryError(StoreError):
     """The directory cannot hold a store."""
 

@@ -25,6 +25,7 @@ from typing import Literal
 from ackstore.config import Config
 from ackstore.directory import Directory
 from ackstore.effects import Failed, Result, Sync
+from ackstore.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
 from ackstore.log import Host, Log, Segment
 
 
@@ -67,6 +68,12 @@ class Flusher:
         self.mode: Literal["async", "sync", "refuse"] = config.mode
         """How the store answers now: as configured, degraded to sync, or refusing."""
         self.retry_at: float | None = None
+        self.began = 0.0
+        """When the running cycle did."""
+        self.seconds = Histogram(SYNC_SECONDS)
+        """How long the cycles took that succeeded."""
+        self.records = Histogram(BATCH_RECORDS)
+        """How many records each of them made FLUSHED."""
         self.syncs = 0
         self.sync_failures = 0
         self.sync_timeouts = 0
@@ -132,6 +139,7 @@ class Flusher:
         """Sync all that is CACHED."""
         log = self.log
         self.cycle += 1
+        self.began = now
         self.segments = log.dirty_segments()
         self.covers = log.last
         self.covered_since = self.oldest()
@@ -159,6 +167,8 @@ class Flusher:
         self._end()
         self.covered_since = None
         self.syncs += 1
+        self.seconds.observe(now - self.began)
+        self.records.observe(self.covers - self.log.flushed)
         self._count(0)
         if not self.log.stuck:  # a write that failed meanwhile still has to be tried again
             self.retry_at = None

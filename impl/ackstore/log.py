@@ -182,6 +182,12 @@ class Log:
         return self.submitted - self.resolved
 
     @property
+    def dirty_bytes(self) -> int:
+        """Bytes that are written and not FLUSHED: what the page cache holds for the disk."""
+        waiting = [*self.fresh, *self.writing[len(self.rewrites) :]]
+        return self.unflushed_bytes - sum(RECORD_BYTES + len(record.payload) for record in waiting)
+
+    @property
     def to_rewrite(self) -> bool:
         """Whether CACHED records wait to be written again, so that no sync could cover them."""
         return bool(self.rewrites) or self.condemned

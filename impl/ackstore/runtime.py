@@ -41,6 +41,7 @@ from ackstore.errors import StoreBroken, UsageError
 from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, prepare
 from ackstore.identity import QueueId
 from ackstore.lane import Writer
+from ackstore.logs import Watch
 from ackstore.recovery import OFFSETS_TMP, recover
 from ackstore.replies import DeadLetter, Delivery, Reply
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
@@ -98,7 +99,7 @@ class Store:
         self._directory_lock = DirectoryLock(self.path)
         try:
             recovered = recover(self.config, FileReader(self.path))
-            self._disk = disk or RealDisk(self.path)
+            self._disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
             self._write = self._disk.write if type(self._disk) is RealDisk else partial(write_by, self._disk)
             self._core = core_class(self.config, recovered, self._clock())
         except BaseException:
@@ -122,6 +123,8 @@ class Store:
         self._flushing = Workers(self._flush_work, limit=self.config.flush_threads, died=self._die)
         self._calling_back = Workers(call_back, limit=1, died=self._die)
         self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
+        self._watch = Watch(self._core, str(self.path))
+        self._watch.recovered().emit()
         with self._lock:
             self._perform(self._clock())
         self._timer.start()
@@ -368,6 +371,7 @@ class Store:
                 now = self._clock()
                 self._core.complete(io, result, now)
                 self._perform(now)
+                self._tell()
 
     def _time(self) -> None:
         try:
@@ -376,6 +380,7 @@ class Store:
                     now = self._clock()
                     self._core.tick(now)
                     self._perform(now)
+                    self._tell()
                     due = self._core.next_tick()
                     # Anything that comes up meanwhile is due a flush interval later at the
                     # earliest, or wakes this thread, or is waited for by a thread that looks at
@@ -387,6 +392,12 @@ class Store:
             # The thread's top: without a timer nothing is synced in time.
             self._die(error)
 
+    def _tell(self) -> None:
+        """Have it logged, by a thread that may wait, when the store's state has changed. (The lock is held.)"""
+        if self._watch.changed():
+            for notice in self._watch.look():
+                self._calling_back.put(notice.emit)
+
     def _die(self, error: BaseException) -> None:
         """A thread has died of `error`."""
         with self._lock:
@@ -395,7 +406,7 @@ class Store:
     def _break(self, error: BaseException) -> None:
         """Promise nothing more. (The lock is held.)"""
         if self._broken is None:
-            log.critical("the store at %s is broken", self.path, exc_info=error)
+            log.critical("the store at %s is broken", self.path, exc_info=error, extra=self._fields("broken"))
             self._broken = error
         for op in list(self._waiters):
             self._deliver(Answer(op, Reply.UNKNOWN))
@@ -413,7 +424,10 @@ class Store:
         if all(isinstance(effect, Sync | SyncDir) for effect in stuck):
             self._directory_lock.release()
         else:
-            log.error("%s stays locked: %s is still going on there", self.path, stuck)
+            log.error("%s stays locked: %s is still going on", self.path, stuck, extra=self._fields("locked"))
+
+    def _fields(self, event: str) -> dict[str, object]:
+        return {"event": event, "store": str(self.path)}
 
 
 #: What only reaches the page cache; of the offset file even this waits for a flush thread, with all the rest of it.

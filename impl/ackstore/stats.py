@@ -11,6 +11,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from ackstore.histogram import HistogramStats
 from ackstore.identity import QueueId
 from ackstore.replies import Reply
 
@@ -84,6 +85,8 @@ class Stats:
     """Records not FLUSHED yet, pending ones included."""
     unflushed_bytes: int
     """Their bytes, which are kept in memory."""
+    dirty_bytes: int
+    """Bytes written that no sync has covered: what the page cache holds for the disk."""
     oldest_unflushed: float
     """Seconds since the oldest CACHED record that is not FLUSHED was written; 0.0 when there is
     none.
@@ -116,6 +119,10 @@ class Stats:
     """Segments there are now, the current one included."""
     segment_bytes: int = 0
     """Their bytes."""
+    flush_seconds: HistogramStats
+    """How long the flush cycles took that succeeded, in seconds."""
+    flush_records: HistogramStats
+    """How many records each of them made FLUSHED."""
     replies: Mapping[Reply, int]
     """Answers, by kind."""
 

@@ -81,4 +81,4 @@ def call_back(callback: Callable[[], None]) -> None:
         callback()
     except Exception:
         # Top of the callbacks' thread: any error in foreign code ends here.
-        log.exception("a durable callback failed")
+        log.exception("a durable callback failed", extra={"event": "callback-failed"})

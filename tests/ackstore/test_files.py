@@ -9,11 +9,11 @@ import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from ackstore import Config, Store, files, pwrite
+from ackstore import Config, ConfigInvalid, Store, files, pwrite
 from ackstore.effects import DONE, Create, Failed, Rename, Result, Sync, SyncDir, Unlink, Write
 from ackstore.files import FileReader, RealDisk
 
@@ -150,6 +150,49 @@ class TestDisk:
         thread.join(5.0)
         assert results == [DONE]
         disk.close()
+
+
+class TestPageCache:
+    def test_what_is_flushed_is_let_go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[tuple[int, int, int]] = []
+        monkeypatch.setattr(os, "posix_fadvise", lambda _fd, at, size, advice: told.append((at, size, advice)))
+        disk = RealDisk(tmp_path, drop_flushed=True)
+        disk.perform(Create("a"))
+        disk.perform(Write("a", 0, b"0123456789"))
+        assert told == []
+        real = os.fsync
+
+        def fsync(fd: int) -> None:
+            assert disk.perform(Write("a", 10, b"meanwhile")) is DONE
+            real(fd)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        assert disk.perform(Sync("a")) is DONE
+        assert told == [(0, 10, os.POSIX_FADV_DONTNEED)]
+        disk.close()
+
+    def test_nothing_is_let_go_by_a_sync_that_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fails(_fd: int) -> None:
+            raise OSError(errno.EIO, "lost")
+
+        monkeypatch.setattr(os, "posix_fadvise", None)
+        disk = RealDisk(tmp_path, drop_flushed=True)
+        disk.perform(Create("a"))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fails)
+            assert disk.perform(Sync("a")) == Failed(errno.EIO)
+        disk.close()
+
+    @pytest.mark.parametrize("drop", [True, False])
+    def test_it_is_a_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drop: bool) -> None:
+        told: list[int] = []
+        monkeypatch.setattr(os, "posix_fadvise", lambda *_args: told.append(1))
+        with Store(tmp_path, Config(drop_flushed=drop)) as store:
+            popped(store)
+            store.flush()
+        assert bool(told) is drop
+        with pytest.raises(ConfigInvalid, match="True or False"):
+            Config(drop_flushed=cast("bool", 1))
 
 
 class TestShortWrites:

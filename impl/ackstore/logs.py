@@ -1,0 +1,137 @@
+"""What the store tells its log, and a formatter that writes it as JSON Lines.
+
+The logger is `ackstore`. Every line is an event, with its figures as fields of the record (`extra`), so that whoever
+reads the log need not take texts apart:
+
+| event | level | fields |
+|---|---|---|
+| `mode` | warning; info when it is back | `mode`, `before`, `failures` |
+| `sync-failed` | warning | `failures` (in a row), `sync_failures`, `sync_timeouts` (in all) |
+| `write-failed` | warning | `write_failures` |
+| `offset-failed` | warning | `offset_failures` |
+| `recovered` | info; warning when records were cut | `records`, `rewritten`, `cut_records`, `cut_bytes` |
+| `broken` | critical | the exception |
+| `locked`, `callback-failed` | error | the exception |
+
+All have `event` and, but for `callback-failed`, `store` (the directory).
+
+>>> record = logging.LogRecord("ackstore", logging.WARNING, "", 0, "now in mode %s", ("sync",), None)
+>>> record.event, record.mode, record.created = "mode", "sync", 0.0
+>>> JsonFormatter().format(record)
+'{"time": "1970-01-01T00:00:00.000Z", "level": "WARNING", "logger": "ackstore", "message": "now in mode sync", \
+"event": "mode", "mode": "sync"}'
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+from attrs import field, frozen
+
+from ackstore.core import Core
+
+log = logging.getLogger("ackstore")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """A line of JSON a record: `time` (UTC), `level`, `logger`, `message`, every field of `extra`, and `error`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "time": f"{stamp}.{int(record.created % 1 * 1000):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+@frozen
+class Notice:
+    """A line that is due."""
+
+    level: int
+    message: str
+    fields: dict[str, Any] = field(factory=dict)
+
+    def emit(self) -> None:
+        """Write it. Not under the store's lock: a handler may be slow."""
+        log.log(self.level, self.message, extra=self.fields)
+
+
+class Watch:
+    """Tells what has changed in a core since it last looked."""
+
+    def __init__(self, core: Core, store: str) -> None:
+        self.core = core
+        self.store = store
+        self.mode = core.flusher.mode
+        self.sync_failures = self.write_failures = self.offset_failures = 0
+
+    def changed(self) -> bool:
+        """Whether `look` has anything to tell: cheap, for it is asked after every sync and tick."""
+        core = self.core
+        return (
+            core.flusher.mode != self.mode
+            or core.flusher.sync_failures != self.sync_failures
+            or core.log.write_failures != self.write_failures
+            or core.offsets.failures != self.offset_failures
+        )
+
+    def look(self) -> list[Notice]:
+        """The lines that are due, one an event."""
+        flusher, found = self.core.flusher, []
+        if flusher.sync_failures != self.sync_failures:
+            self.sync_failures = flusher.sync_failures
+            found.append(
+                self._line(
+                    logging.WARNING,
+                    "sync-failed",
+                    "a sync failed: what it covered is written again, elsewhere",
+                    failures=flusher.failures,
+                    sync_failures=flusher.sync_failures,
+                    sync_timeouts=flusher.sync_timeouts,
+                )
+            )
+        for event, count in (
+            ("write-failed", self.core.log.write_failures),
+            ("offset-failed", self.core.offsets.failures),
+        ):
+            name = event.replace("-failed", "_failures")
+            if count != getattr(self, name):
+                setattr(self, name, count)
+                what = "a write" if event == "write-failed" else "replacing the offset file"
+                found.append(self._line(logging.WARNING, event, f"{what} failed", **{name: count}))
+        if flusher.mode != self.mode:
+            before, self.mode = self.mode, flusher.mode
+            level = logging.INFO if flusher.mode == self.core.config.mode else logging.WARNING
+            text = f"the store now answers in mode {flusher.mode}, not {before}"
+            found.append(self._line(level, "mode", text, mode=flusher.mode, before=before, failures=flusher.failures))
+        return found
+
+    def recovered(self) -> Notice:
+        """The line about what opening the store found."""
+        found = self.core.recovery
+        level = logging.WARNING if found.cut_records else logging.INFO
+        return self._line(
+            level,
+            "recovered",
+            f"read {found.records} records back, and cut off {found.cut_bytes} bytes that power loss had left",
+            records=found.records,
+            rewritten=found.rewritten,
+            cut_records=found.cut_records,
+            cut_bytes=found.cut_bytes,
+        )
+
+    def _line(self, level: int, event: str, message: str, **fields: object) -> Notice:
+        return Notice(level, f"{self.store}: {message}", {"event": event, "store": self.store, **fields})
