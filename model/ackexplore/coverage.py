@@ -31,9 +31,6 @@ ACTIONS: tuple[str, ...] = tuple(
 """The name of every step there is, in the order of the model."""
 
 
-RENEWING = ("ask_renewal", "write_renewal", "answer_renewal", "rewrite_renewal")
-
-
 def not_rewritten(config: Config) -> bool:
     """Whether the protocol lets a sync cover bytes that an earlier one has lost."""
     without = {"rewrite-after-failure", "suspect-written-during-sync", "rewrite-after-recovery"}
@@ -45,6 +42,7 @@ def never_possible(config: Config) -> dict[str, str]:
     crashes = config.process_crashes + config.power_losses
     writes, fails, late = config.write_failures, config.sync_failures, config.sync_timeouts
     returns = config.deliveries > 1 or config.dead_letters
+    renews = config.renewals or (returns and config.releases)
     told_late, told_to_each = config.sync_error is SyncError.LATE, config.sync_error is SyncError.EACH
     reasons: list[tuple[str, object, str]] = [
         ("process_crash", config.process_crashes, "no process crash in the budget"),
@@ -75,8 +73,12 @@ def never_possible(config: Config) -> dict[str, str]:
             0 < config.limit < config.messages or (config.refuse_after and fails + late),
             "nothing is ever refused",
         ),
-        *((action, config.renewals, "no renewal in the budget") for action in RENEWING),
-        ("fail_renewal_write", writes and config.renewals, "no renewal and write failure in the budget"),
+        ("ask_renewal", config.renewals, "no renewal in the budget"),
+        ("answer_renewal", config.renewals, "no renewal in the budget"),
+        ("answer_release", returns and config.releases, "no release in the budget"),
+        ("write_renewal", renews, "no renewal in the budget"),
+        ("rewrite_renewal", renews, "no renewal in the budget"),
+        ("fail_renewal_write", writes and renews, "no renewal and write failure in the budget"),
     ]
     return {action: why for action, possible, why in reasons if not possible}
 

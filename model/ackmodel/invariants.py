@@ -130,8 +130,8 @@ FAILURES = frozenset(
         "late_sync_fails",
     }
 )
-ANSWERS = {"deliver": "checkpoint", "answer_ack": "ack", "answer_renewal": "renewal"}
-TAKING_UP = frozenset({"pop", "ask_ack", "ask_renewal"})
+ANSWERS = {"deliver": "checkpoint", "answer_ack": "ack", "answer_renewal": "renewal", "answer_release": "renewal"}
+TAKING_UP = frozenset({"pop", "ask_ack", "ask_renewal", "release"})
 HANDED_OUT = frozenset({Phase.DELIVERED, Phase.RENEWING, Phase.ACKING})
 
 

@@ -107,6 +107,7 @@ EACH_MESSAGE = (
     "answer_unknown",
     "write_renewal",
     "answer_renewal",
+    "answer_release",
     "bury",
     "buried",
     "rewrite_checkpoint",

@@ -53,7 +53,7 @@ class Phase(enum.Enum):
     DELIVERED = "delivered"
     """A consumer has it, and its deadline has not passed."""
     RENEWING = "renewing"
-    """The consumer asked for a later deadline, and the operation has not ended."""
+    """The consumer asked for a later deadline, or gave the delivery back, and the operation has not ended."""
     ACKING = "acking"
     """The consumer asked to ack it, and the operation has not ended; or a dead letter is being stored."""
     DUE = "due"
@@ -124,12 +124,12 @@ class Message:
     """One message of the queue, the records about it, and the ghosts that no store sees.
 
     `delivery` numbers its deliveries from 1 (0: never handed out). `checkpoint` belongs to the newest delivery,
-    `renewal` moves its deadline, `earlier` is the best of the checkpoints before it: what recovery falls back on while
-    the newest is not durable. `ack` settles the message; it is a dead letter if `dead`. `unrecorded` says that the
-    message is settled and no record about it is left, or was ever written: the offset alone will tell.
+    `renewal` moves its deadline, to now if it was `released`, `earlier` is the best of the checkpoints before it: what
+    recovery falls back on while the newest is not durable. `ack` settles the message; it is a dead letter if `dead`.
+    `unrecorded` says that the message is settled and no record about it is left, or was ever written: the offset alone
+    will tell.
     The ghosts: `asked` (the consumer of this delivery asked to ack it), `promise` and `renewed` (what the answers to
-    its ack and to its renewal still promise), `released` (its consumer gave it back), `garbled` (the ack is no longer
-    what was submitted).
+    its ack and to its renewal still promise), `garbled` (the ack is no longer what was submitted).
     """
 
     index: int
@@ -139,12 +139,12 @@ class Message:
     earlier: Record = ABSENT
     ack: Record = ABSENT
     renewal: Record = ABSENT
+    released: bool = False
     dead: bool = False
     unrecorded: bool = False
     asked: bool = field(default=False, metadata={"ghost": True})
     promise: Promise = field(default=Promise.NOTHING, metadata={"ghost": True})
     renewed: Promise = field(default=Promise.NOTHING, metadata={"ghost": True})
-    released: bool = field(default=False, metadata={"ghost": True})
     garbled: bool = field(default=False, metadata={"ghost": True})
 
     @property

@@ -32,7 +32,7 @@ ENDS: dict[str, dict[str, tuple[int, str]]] = {
     "degrade-after-failures": {"flush-degrades": (5, "deliver(0)")},
     "wait-for-deadline": {"deadline-is-exact": (4, "pop(0)")},
     "recovery-reads-renewals": {"deadline-is-exact": (10, "pop(0)")},
-    "release-ends-delivery": {"receipt-is-exact": (5, "late_ack(0)")},
+    "release-ends-delivery": {"receipt-is-exact": (7, "late_ack(0)")},
     "expired-is-refused": {"receipt-is-exact": (5, "late_ack(0)")},
     "duplicate-changes-nothing": {"receipt-is-exact": (7, "duplicate_ack(0)")},
     "arguments-are-frozen": {"submitted-is-written": (6, "write_ack(0)")},

@@ -57,7 +57,7 @@ def test_two_features_together_break_nothing(config: Config) -> None:
 # Three at a time where two make each other interesting; states pinned, from both engines.
 TOGETHER = [
     (Config(level="memory", merge_buffer=True, restarts=1, resets=1, compaction=True, deliveries=2), 4_644),
-    (Config(deliveries=2, renewals=1, releases=1, careless=True), 1_085),
+    (Config(deliveries=2, renewals=1, releases=1, careless=True), 1_013),
     (Config(dead_letters=True, write_failures=1, power_losses=1, compaction=True), 994),
     (Config(messages=2, logs=2, level="disk", limit=1, refuse_after=1, sync_failures=1), 3_598),
     (Config(sync_error="late", confirm_syncs=True, sync_failures=2, sync_timeouts=1, power_losses=1), 12_970),

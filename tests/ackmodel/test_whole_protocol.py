@@ -108,7 +108,30 @@ def test_what_is_given_back_needs_somebody_to_have_it_next(deliveries: int, dead
     released = after(config, beside(config, DELIVERED), "release")
     assert len(released) == possible
     for shared, (message,) in released:
-        assert (message.phase, message.released, shared.budget.releases) == (Phase.DUE, True, 0)
+        assert (message.phase, message.released, shared.budget.releases) == (Phase.RENEWING, True, 0)
+
+
+def test_what_was_given_back_is_due_once_it_is_answered_and_after_any_crash_that_its_record_survives() -> None:
+    config = Config(deliveries=2, releases=1, renewals=1, careless=True, write_failures=1)
+    shared, asked = only(config, beside(config, DELIVERED), "release")
+    assert not actions(config, (shared, (asked,))) & {"ask_ack", "pop", "expire"}
+    assert only(config, (shared, (asked,)), "fail_renewal_write")[1] == DELIVERED
+    shared, written = only(config, (shared, (asked,)), "write_renewal")
+    assert "answer_renewal" not in actions(config, (shared, (written,)))
+    _, due = only(config, (shared, (written,)), "answer_release")
+    assert (due.phase, due.released, due.renewed) == (Phase.DUE, True, Promise.NOTHING)
+    crashed = evolve(shared, power=Power.CRASHED)
+    _, found = only(config, (crashed, (due,)), "recover")
+    assert (found.phase, found.released) == (Phase.DUE, True)
+    _, forgotten = only(config, (crashed, (evolve(due, renewal=ABSENT),)), "recover")
+    assert (forgotten.phase, forgotten.released) == (Phase.DELIVERED, False)
+    assert only(config, (shared, (due,)), "pop")[1].released is False
+
+
+def test_at_disk_a_release_that_cannot_be_flushed_is_answered_unknown() -> None:
+    config = Config(releases=1, deliveries=2, level="disk")
+    asked = evolve(DELIVERED, phase=Phase.RENEWING, renewal=SUSPECT, released=True)
+    assert only(config, beside(config, asked), "answer_unknown")[1].phase is Phase.DUE
 
 
 # --- careless consumers ---------------------------------------------------------------------------------------------

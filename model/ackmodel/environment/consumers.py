@@ -72,10 +72,11 @@ def ask_renewal(config: Config, shared: Shared, message: Message) -> Iterator[St
 
 
 def release(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The consumer gives its delivery back. Nothing is stored of it: after a crash the deadline runs on."""
-    if shared.up and shared.budget.releases and message.phase is Phase.DELIVERED and may_return(config, message):
-        given_back = evolve(message, phase=Phase.DUE, released=True, renewed=Promise.NOTHING)
-        yield Step("release", spend(shared, "releases"), given_back)
+    """The consumer gives its delivery back: a record like a renewal, with a deadline that has passed, is accepted."""
+    new = message.phase is Phase.DELIVERED and message.renewal.stage is Stage.NONE and may_return(config, message)
+    if shared.up and new and shared.budget.releases and not refuses(config, shared):
+        after = spend(taken_up(config, shared), "releases")
+        yield Step("release", after, evolve(message, phase=Phase.RENEWING, renewal=ACCEPTED, released=True))
 
 
 def may_return(config: Config, message: Message) -> bool:

@@ -70,7 +70,7 @@ def fail_ack_write(config: Config, shared: Shared, message: Message) -> Iterator
 
 
 def fail_renewal_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The write of a renewal fails (ENOSPC): it is answered FAILED, the delivery keeps the deadline it had."""
+    """The write of a renewal or a release fails (ENOSPC): answered FAILED, the delivery keeps the deadline it had."""
     if not shared.up or not shared.budget.write_failures or message.renewal.stage is not Stage.PENDING:
         return
     if not config.keeps(rules.FAILURE_ENDS_OPERATION):
@@ -78,5 +78,5 @@ def fail_renewal_write(config: Config, shared: Shared, message: Message) -> Iter
     elif message.phase is not Phase.RENEWING:
         yield Step("fail_renewal_write", spend(shared, "write_failures"), message)
     else:
-        kept = evolve(message, phase=Phase.DELIVERED, renewal=ABSENT)
+        kept = evolve(message, phase=Phase.DELIVERED, renewal=ABSENT, released=False)
         yield Step("fail_renewal_write", failed(config, shared), kept)

@@ -18,7 +18,7 @@ from .answering import refuse
 from .committing import commit, reset_offset, retire, sync_directory, write_offset
 from .delivering import buried, bury, deliver, pop, write_checkpoint
 from .merging import hand_over, merge
-from .renewing import answer_renewal, write_renewal
+from .renewing import answer_release, answer_renewal, write_renewal
 from .restarting import close, recover
 from .rewriting import rewrite
 from .syncing import begin_sync
@@ -33,6 +33,7 @@ LOCAL: tuple[LocalRule, ...] = (
     durable_callback,
     write_renewal,
     answer_renewal,
+    answer_release,
     bury,
     buried,
     merge,

@@ -46,7 +46,8 @@ def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator
     if message.phase is Phase.ACKING and message.ack.stage is Stage.SUSPECT:
         yield Step("answer_unknown", ended(config, shared), evolve(message, phase=Phase.SETTLED))
     if message.phase is Phase.RENEWING and message.renewal.stage is Stage.SUSPECT:
-        yield Step("answer_unknown", ended(config, shared), evolve(message, phase=Phase.DELIVERED))
+        phase = Phase.DUE if message.released else Phase.DELIVERED
+        yield Step("answer_unknown", ended(config, shared), evolve(message, phase=phase))
 
 
 def durable_callback(config: Config, shared: Shared, message: Message) -> Iterator[Step]:

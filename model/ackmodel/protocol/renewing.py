@@ -1,4 +1,4 @@
-"""Renewing: a later deadline is written, and answered.
+"""Renewing and giving back: another deadline is written, a later one or none, and answered.
 
 While a renewal is on its way its delivery does not end; the record is enough to know the delivery by, so that recovery
 takes it for a checkpoint too.
@@ -24,13 +24,23 @@ from .answering import answer_level, ended, may_answer, promise_of
 
 
 def write_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The renewal is written: the page cache has it."""
+    """The renewal, or the release, is written: the page cache has it."""
     if shared.up and message.renewal.stage is Stage.PENDING:
         yield Step("write_renewal", shared, evolve(message, renewal=WRITTEN))
 
 
 def answer_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The renewal is answered OK (clauses reply-after-stage, deadline-is-exact)."""
-    if shared.up and message.phase is Phase.RENEWING and may_answer(config, shared, message.renewal):
+    if message.phase is not Phase.RENEWING or message.released:
+        return
+    if shared.up and may_answer(config, shared, message.renewal):
         promise = promise_of(answer_level(config, shared))
         yield Step("answer_renewal", ended(config, shared), evolve(message, phase=Phase.DELIVERED, renewed=promise))
+
+
+def answer_release(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The release is answered OK: the message is due (clause reply-after-stage)."""
+    if message.phase is not Phase.RENEWING or not message.released:
+        return
+    if shared.up and may_answer(config, shared, message.renewal):
+        yield Step("answer_release", ended(config, shared), evolve(message, phase=Phase.DUE))

@@ -79,8 +79,10 @@ def recovered_message(config: Config, message: Message, offset: int) -> Message:
         return evolve(found, phase=Phase.SETTLED)
     passed = message.passed_by(offset)
     if found.checkpoint.readable or found.renewal.readable:
-        phase = Phase.DELIVERED if config.keeps(rules.RECOVERY_REDELIVERS) else Phase.SETTLED
-        return evolve(found, phase=phase, asked=False, dead=False, unrecorded=False, released=False)
+        released = message.released and found.renewal.readable
+        phase = Phase.DUE if released else Phase.DELIVERED
+        phase = phase if config.keeps(rules.RECOVERY_REDELIVERS) else Phase.SETTLED
+        return evolve(found, phase=phase, asked=False, dead=False, unrecorded=False, released=released)
     if message.unrecorded and passed:
         return evolve(found, phase=Phase.SETTLED)
     phase = Phase.SETTLED if passed else Phase.WAITING
