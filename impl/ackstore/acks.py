@@ -12,6 +12,7 @@ from ackstore.errors import CountOutOfRange
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.log import Log, Record
+from ackstore.merge import MergeBuffer
 from ackstore.operations import Operation, Operations, Waiter
 from ackstore.payloads import encode_ack, encode_one_ack
 from ackstore.queues import Entry, Queue
@@ -22,6 +23,9 @@ from ackstore.requests import Ack, AckMany
 
 class Acks:
     """Acks, and the records they write."""
+
+    merge: MergeBuffer | None = None
+    """Where an ack may meet its checkpoint in memory."""
 
     def __init__(
         self,
@@ -51,6 +55,8 @@ class Acks:
         queue, entry = found
         if entry.ack is not None:
             self.join(operation, 0, entry.ack)
+        elif self.merge is not None and self.merge.settle(queue, entry, now, operation):
+            self.operations.end(operation, Reply.OK)
         elif self.flusher.refuses():
             self.operations.end(operation, Reply.BUSY)
         else:
@@ -81,6 +87,8 @@ class Acks:
                 self.settled_before(operation, item, found)
             elif found[1].ack is not None:
                 self.join(operation, item, found[1].ack)
+            elif self.merge is not None and self.merge.settle(*found, now, operation):
+                self.operations.reply(operation, item, Reply.OK)
             elif refused:
                 self.operations.reply(operation, item, Reply.BUSY)
             else:

@@ -41,6 +41,11 @@ def _count_or_none(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer of at least 1, or None for no limit")
 
 
+def _switch(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    if type(value) is not bool:
+        raise ConfigInvalid(f"{attribute.name} is {value!r}: give True or False")
+
+
 def _seconds(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a positive number of seconds")
@@ -81,6 +86,17 @@ class Config:
 
     segment_bytes: int = field(default=64 << 20, validator=_whole(1))
     """A segment that has reached this size is followed by a new one."""
+
+    merge: bool = field(default=False, validator=_switch)
+    """Whether a first delivery's checkpoint and its ack may meet in memory and never be stored (level MEMORY). Only
+    with mode 'async'.
+    """
+
+    merge_stay: float = field(default=3.0, validator=_seconds)
+    """What is only in memory for this long is stored."""
+
+    merge_messages: int = field(default=100_000, validator=_whole(1))
+    """Messages whose checkpoint is only in memory, at most; beyond, checkpoints and acks are stored."""
 
     compact_above: int | None = field(default=128 << 20, validator=_count_or_none)
     """When the closed segments hold this many bytes, those in which nothing counts any more are removed, once what does
@@ -139,3 +155,9 @@ class Config:
 
     seed: int = field(default=0, validator=_whole(0))
     """Seed of the jitter: equal seeds and equal histories give equal effects."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.merge and self.mode != "async":
+            raise ConfigInvalid(
+                f"merge is True and mode is {self.mode!r}: what stays in memory is only for mode 'async'"
+            )

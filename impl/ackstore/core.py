@@ -47,6 +47,7 @@ from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.lane import Lane
 from ackstore.log import Handler, Log, Record, old_segment
+from ackstore.merge import MergeBuffer, MergeLane
 from ackstore.offsets import Offsets
 from ackstore.operations import Operation, Operations
 from ackstore.pops import Pops
@@ -72,8 +73,8 @@ class Barrier:
 
     def __init__(self, operation: Operation, submitted: int) -> None:
         self.operation = operation
-        self.submitted = submitted
-        """How many records had been submitted before it."""
+        self.submitted: int | None = submitted
+        """How many records had been submitted before it; None while something before it is not."""
         self.lsn: int | None = None
         """The last LSN before it; None while some of them are PENDING."""
 
@@ -103,6 +104,8 @@ class Core:
     queue_class: ClassVar[type[Queue]] = Queue
     pops_class: ClassVar[type[Pops]] = Pops
     acks_class: ClassVar[type[Acks]] = Acks
+    merge_class: ClassVar[type[MergeBuffer]] = MergeBuffer
+    compaction_class: ClassVar[type[Compaction]] = Compaction
 
     def __init__(self, config: Config, recovered: Recovered, now: float) -> None:
         self.config = config
@@ -140,6 +143,9 @@ class Core:
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
+        self.merge = self.merge_class(*parts)
+        if config.merge:
+            self.pops.merge = self.acks.merge = self.merge
         self.renewals = Renewals(self.acks)
         self.deaths = Deaths(config, self.acks)
         self.resets = Resets(self.acks)
@@ -152,12 +158,13 @@ class Core:
             STATE: States(),
         }
         """Who writes which kind of record, and hears what becomes of it."""
-        self.compaction = Compaction(self, config, self.queues, self.log, self.flusher, self.offsets.hasten)
-        self.timed: list[Deaths | Compaction] = [self.compaction]
+        self.compaction = self.compaction_class(self, config, self.queues, self.log, self.flusher, self.offsets.hasten)
+        self.timed: list[Deaths | Compaction | MergeBuffer] = [self.compaction, self.merge]
         """What has something to do from time to time, until the store is closing."""
         if config.max_attempts is not None:
             self.timed.append(self.deaths)
-        self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies)
+        lane = self.log, self.flusher, self.queues, self.operations.replies
+        self.lane = MergeLane(*lane, self.merge) if config.merge else Lane(*lane)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: self._publish,
             Pop: self._pop,
@@ -228,8 +235,7 @@ class Core:
         if self.closed:
             return None
         times = [self.flusher.due(), self.offsets.due(), self.operations.next_deadline()]
-        if self.closing is None:
-            times += [part.due() for part in self.timed]
+        times += [part.due() for part in self.timed] if self.closing is None else [self.merge.due()]
         return min((time for time in times if time is not None), default=None)
 
     def take_effects(self) -> list[tuple[int, Effect]]:
@@ -340,7 +346,8 @@ class Core:
             self.deaths.look(queue, now)
         self.pops.submit(op, request, now, deadline)
 
-    def _flush(self, op: int, _request: Flush, _now: float, deadline: float) -> None:
+    def _flush(self, op: int, _request: Flush, now: float, deadline: float) -> None:
+        self.merge.hand_over(now, everything=True)
         self.barriers.append(Barrier(self.operations.begin(op, deadline), self.log.submitted))
         self._lift_barriers()
 
@@ -348,6 +355,11 @@ class Core:
         """Answer the barriers that everything before is FLUSHED for; hurry for the others."""
         log = self.log
         for barrier in self.barriers:
+            if barrier.lsn is None and self.merge.owes:
+                barrier.submitted = None  # a hand-over failed; the next one counts
+                continue
+            if barrier.submitted is None:
+                barrier.submitted = log.submitted
             # Records are resolved in the order in which they were submitted: once all that came
             # before the barrier are, none of them is beyond the last LSN.
             if barrier.lsn is None and log.resolved >= barrier.submitted:
@@ -372,7 +384,7 @@ class Core:
     def _drain(self, now: float) -> None:
         """Close once every record is FLUSHED and every offset on disk (clause `close-drains`)."""
         log, offsets = self.log, self.offsets
-        if log.unflushed or log.dirty_since is not None or log.busy or self.flusher.left:
+        if not self.merge.drain(now) or log.unflushed or log.dirty_since is not None or log.busy or self.flusher.left:
             return
         if not offsets.dirty and offsets.persisted_lsn < log.flushed:
             offsets.moved(now)  # its mark proves to the next recovery that all of it was synced
@@ -419,6 +431,8 @@ class Core:
             rewritten=log.rewritten,
             offset_writes=offsets.writes,
             offset_failures=offsets.failures,
+            merging=self.merge.outstanding,
+            merged=self.merge.merges,
             segments=len(log.closed) + (log.current is not None),
             segment_bytes=log.closed_bytes + (log.current.size if log.current else 0),
             compactions=self.compaction.rounds,

@@ -49,7 +49,19 @@ def open_of(epoch: int) -> int:
 class Entry:
     """A message that was handed out and is not yet below the floor."""
 
-    __slots__ = ("ack", "attempt", "deadline", "epoch", "moving", "offset", "renewing", "saved", "settled", "timed")
+    __slots__ = (
+        "ack",
+        "attempt",
+        "deadline",
+        "epoch",
+        "held",
+        "moving",
+        "offset",
+        "renewing",
+        "saved",
+        "settled",
+        "timed",
+    )
 
     def __init__(self, offset: int, attempt: int, epoch: int, deadline: float) -> None:
         self.offset = offset
@@ -62,6 +74,8 @@ class Entry:
         """The checkpoint of this delivery is not CACHED yet."""
         self.renewing = False
         """A new deadline of this delivery is not CACHED yet."""
+        self.held = False
+        """The checkpoint of this delivery is only in the merge buffer, and its ack may meet it there."""
         self.timed = False
         """A heap of deadlines holds this delivery's."""
         self.saved = False

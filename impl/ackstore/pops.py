@@ -13,6 +13,7 @@ from ackstore.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown
 from ackstore.flusher import Flusher
 from ackstore.identity import receipt_text
 from ackstore.log import Log, Record
+from ackstore.merge import MergeBuffer
 from ackstore.operations import Operations
 from ackstore.payloads import encode_checkpoint
 from ackstore.queues import Claim, Queue
@@ -35,6 +36,9 @@ def check_invisible(seconds: float) -> None:
 
 class Pops:
     """Pops, and the checkpoints they write."""
+
+    merge: MergeBuffer | None = None
+    """Where a checkpoint may stay in memory."""
 
     def __init__(
         self,
@@ -86,6 +90,9 @@ class Pops:
             self.operations.end(operation, Reply.BUSY if queue.has_new() else Reply.OK)
             return
         operation.deliveries = tuple(self.delivery(queue, claim) for claim in claims)
+        if self.merge is not None and self.merge.hold(queue, claims, now):
+            self.operations.end(operation, Reply.OK)
+            return
         record = Record(CHECKPOINT, queue)
         record.claims = claims
         record.waiters = [(operation, 0, Reply.OK)]

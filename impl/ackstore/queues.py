@@ -134,6 +134,7 @@ class Queue:
                 entry.epoch = epoch
                 entry.deadline = deadline
                 entry.moving = True
+                entry.held = False
         while len(claims) < count and (self.free or self.next_new < self.end):
             if len(self.entries) >= limit:
                 break
@@ -195,7 +196,7 @@ class Queue:
     def renewed(self, entries: Iterable[Entry], deadline: float) -> None:
         """A RENEW is CACHED: the deliveries' time runs anew."""
         for entry in entries:
-            entry.renewing = False
+            entry.renewing = entry.held = False
             entry.deadline = deadline
             entry.timed = False  # what the heap holds of it agrees no more
             self._time(entry)

@@ -23,7 +23,7 @@ from attrs import frozen
 
 from ackstore.log import Record
 from ackstore.payloads import STATE_HEAD
-from ackstore.queues import Queue
+from ackstore.queues import Entry, Queue
 from ackstore.records import STATE
 
 DELIVERED, SETTLED, DIED = range(3)
@@ -74,12 +74,14 @@ class Owner(Protocol):
 class StateRecord(Record):
     """A STATE on its way; `owner` is None for one that recovery found."""
 
-    __slots__ = ("owner",)
+    __slots__ = ("delivered", "owner")
 
     def __init__(self, queue: Queue, floor: int, owner: Owner | None) -> None:
         super().__init__(STATE, queue)
         self.value = floor
         self.owner = owner
+        self.delivered: list[Entry] = []
+        """Deliveries that it brings back, of one that recovery found."""
 
 
 class States:
@@ -97,9 +99,12 @@ class States:
 
     def flushed(self, record: Record) -> None:
         """What it says is FLUSHED: the offset may pass. Then tell the owner."""
+        assert isinstance(record, StateRecord)
         record.queue.settle(record.entries)
         record.queue.lift(int(record.value))
-        if isinstance(record, StateRecord) and record.owner is not None:
+        for entry in record.delivered:
+            entry.saved = True
+        if record.owner is not None:
             record.owner.state_flushed(record)
 
 
@@ -107,10 +112,10 @@ def replay_state(queue: Queue, payload: bytes, *, proved: bool) -> StateRecord |
     """Take over a STATE that recovery read; returns it if it is to be written again."""
     state, items = decode_state(payload, len(queue.prefix))
     queue.replay_state(state.floor, state.generation, state.forgotten, proved=proved)
-    settled = []
+    delivered, settled = [], []
     for how, offset, attempt, epoch, time in items:
         if how == DELIVERED:
-            queue.replay_checkpoint([(offset, attempt)], deadline=time, epoch=epoch, proved=proved)
+            delivered += queue.replay_checkpoint([(offset, attempt)], deadline=time, epoch=epoch, proved=proved)
         else:
             settled += queue.replay_ack([(offset, attempt, epoch)])
         if how == DIED:
@@ -119,7 +124,7 @@ def replay_state(queue: Queue, payload: bytes, *, proved: bool) -> StateRecord |
         queue.settle(settled)
         return None
     record = StateRecord(queue, state.floor, None)
-    record.entries = settled
+    record.entries, record.delivered = settled, delivered
     for entry in settled:
         entry.ack = record
     return record

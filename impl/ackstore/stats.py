@@ -93,6 +93,8 @@ class Stats:
     """
     offsets_dirty: bool
     """Whether a consumer offset is ahead of the offset file."""
+    merging: int = 0
+    """Messages of which the checkpoint or the ack is only in the merge buffer."""
 
     # Since the store was opened.
     failures: int
@@ -111,6 +113,8 @@ class Stats:
     """Times the offset file was replaced."""
     offset_failures: int
     """Attempts to replace it that failed."""
+    merged: int = 0
+    """Acks that met their checkpoint in the merge buffer."""
     compactions: int = 0
     """Rounds of compaction completed."""
     removed_segments: int = 0

@@ -17,6 +17,7 @@ from ackstore.effects import DONE, Failed, Write
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, receipt_text
 from ackstore.log import Log
+from ackstore.merge import MergeBuffer
 from ackstore.requests import Ack, AckMany, Pop, Release, Renew, Reset
 
 MESSAGES = 40
@@ -28,9 +29,13 @@ class Run:
 
     def __init__(self, drive: Any, seed: int, core: type[Core] = Core) -> None:
         self.pick = random.Random(seed)
+        mode = self.pick.choice(["async", "async", "sync"])
         self.store = drive(
             core=core,
-            mode=self.pick.choice(["async", "async", "sync"]),
+            mode=mode,
+            merge=mode == "async" and self.pick.random() < 0.5,
+            merge_stay=self.pick.choice([0.6, 3.0]),
+            merge_messages=self.pick.choice([5, 1000]),
             commit=self.pick.choice(["ack", "checkpoint"]),
             segment_bytes=self.pick.choice([150, 600, 10_000]),
             sync_timeout=2.0,
@@ -192,8 +197,18 @@ class Run:
 
     def crash(self) -> None:
         """Crash one way or the other, and go on with what is left."""
-        if self.pick.random() < 0.5:
+        how = self.pick.random()
+        if how < 0.2:  # no crash at all
+            close = self.store.close(60.0)
+            self.store.rest(30.0)
+            assert self.store.reply(close) is Reply.OK
+            self.look()
+            self.store = self.store.power_loss()
+            self.durable = set(self.ok)
+        elif how < 0.5:
             self.store = self.store.process_crash()
+            if self.store.config.merge:
+                self.ok = set(self.durable)
         else:
             self.store = self.store.reopen(self.store.files.after_power_loss(self.pick))
             self.ok = set(self.durable)
@@ -218,7 +233,8 @@ class Run:
         (queue,) = self.store.stats.queues.values()
         assert (queue.committed, queue.persisted) == (MESSAGES, MESSAGES)
         stats = self.store.stats
-        assert (stats.operations, stats.effects, stats.unflushed_records, stats.unflushed_bytes) == (0,) * 4
+        outstanding = stats.operations, stats.effects, stats.unflushed_records, stats.unflushed_bytes, stats.merging
+        assert outstanding == (0,) * 5
         assert self.store.core.queues["q/default/0"].entries == {}
 
     def receipts_of(self, messages: set[int]) -> list[str]:
@@ -287,9 +303,37 @@ class TrustsRecovery(Log):
         self.rewrites.clear()
 
 
-@pytest.mark.parametrize("part", [SyncsAgain, TrustsTimeouts, ForgetsOldSegment, TrustsRecovery])
-def test_the_schedules_find_a_broken_store(drive: Any, part: type) -> None:
-    name = "flusher_class" if issubclass(part, Flusher) else "log_class"
+class OwesNothing(MergeBuffer):
+    """A hand-over that failed is forgotten."""
+
+    def state_failed(self, record: Any) -> None:
+        self.written.pop(record)
+
+
+class LiftsTooEarly(MergeBuffer):
+    """A barrier does not wait for what failed to be handed over."""
+
+    def state_failed(self, record: Any) -> None:
+        super().state_failed(record)
+        self.owes = False
+
+
+class KeepsAtClose(MergeBuffer):
+    """What is in memory stays there when the store is closed."""
+
+    def drain(self, now: float) -> bool:
+        return True
+
+
+BROKEN: dict[str, list[type]] = {
+    "flusher_class": [SyncsAgain, TrustsTimeouts],
+    "log_class": [ForgetsOldSegment, TrustsRecovery],
+    "merge_class": [OwesNothing, LiftsTooEarly, KeepsAtClose],
+}
+
+
+@pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in BROKEN.items() for part in parts])
+def test_the_schedules_find_a_broken_store(drive: Any, name: str, part: type) -> None:
     variant = type("Variant", (Core,), {name: part})
     for seed in range(400):
         try:

@@ -1,0 +1,335 @@
+"""The merge buffer: what meets in memory is never stored, and what does not is handed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ackstore
+from ackstore import Config, ConfigInvalid, Reply, Stage
+from ackstore.effects import Failed, Sync, Write
+from ackstore.identity import QueueId
+from ackstore.requests import Ack, Pop, Release, Renew, Reset
+
+Q = QueueId("q")
+STAY, SWEEP = 3.0, 0.5
+
+
+def merging(drive: Any, **settings: Any) -> Any:
+    """A store whose buffer takes checkpoints from the first."""
+    store = drive(**{"merge": True, "merge_stay": STAY, "offset_interval": SWEEP, **settings}).settle()
+    store.flush()
+    store.publish(100)
+    return store.rest(1.0)
+
+
+def ready(store: Any, count: int = 3, invisible: float = 60.0) -> list[str]:
+    """Pop, answered at once, without anything to do for the disk."""
+    op = store.submit(Pop("q", count, invisible))
+    assert store.reply(op) is Reply.OK
+    assert store.pending == {}
+    return [each.receipt for each in store.answers[op].value]
+
+
+def returning(store: Any) -> list[tuple[int, int]]:
+    """What comes back of the first ten messages, once every deadline has passed."""
+    store.rest(100.0)
+    store.publish(100)
+    return [(each.offset, each.attempt) for each in store.pop(10) if each.offset < 10]
+
+
+def test_what_meets_in_memory_never_reaches_the_log_and_only_the_offset_moves(drive: Any) -> None:
+    store = merging(drive)
+    before = store.stats.written
+    for _ in range(20):
+        for receipt in ready(store):
+            assert store.reply(store.ack(receipt)) is Reply.OK
+            assert store.core.stage(receipt) is Stage.PENDING
+    assert store.stats.written == before
+    assert (store.stats.merged, store.stats.merging) == (60, 60)
+    assert store.committed() == 0
+    store.rest(2.0)
+    assert store.stats.written == before + 1
+    assert (store.committed(), store.stats.queues[Q].persisted) == (60, 60)
+    assert (store.stats.merging, store.stats.queues[Q].delivered) == (0, 0)
+    assert store.core.next_tick() is None
+    assert store.power_loss().committed() == 60
+
+
+@pytest.mark.parametrize("crash", ["process_crash", "power_loss"])
+def test_a_crash_takes_what_is_only_in_memory(drive: Any, crash: str) -> None:
+    store = merging(drive)
+    first, *_ = ready(store)
+    assert store.reply(store.ack(first)) is Reply.OK
+    store = getattr(store, crash)().settle()
+    store.publish(100)
+    assert store.reply(store.ack(first)) is Reply.EXPIRED
+    assert returning(store)[:3] == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_a_clean_close_keeps_all_of_it(drive: Any) -> None:
+    store = merging(drive)
+    first, _, third = ready(store)
+    deadline = store.now + 60.0
+    store.ack_many(first, third)
+    close = store.close()
+    store.rest(1.0)
+    assert store.reply(close) is Reply.OK
+    store = store.power_loss().settle()
+    assert store.committed() == 1
+    assert store.core.queues["q/default/0"].entries[1].deadline == deadline
+    assert returning(store) == [(1, 2), *((each, 1) for each in range(3, 10))]
+
+
+def test_a_flush_hands_over_everything(drive: Any) -> None:
+    store = merging(drive)
+    receipts = ready(store, 4)
+    store.ack(receipts[0])
+    store.ack(receipts[2])
+    flush = store.flush()
+    store.settle()
+    assert store.reply(flush) is Reply.OK
+    assert [store.core.stage(receipt) for receipt in receipts] == [Stage.FLUSHED, None, Stage.FLUSHED, None]
+    store = store.power_loss().settle()
+    assert store.committed() == 1
+    late = store.ack(receipts[1])
+    assert store.settle().reply(late) is Reply.OK
+    assert [offset for offset, _ in returning(store)] == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_what_stays_too_long_is_handed_over_checkpoint_and_ack(drive: Any) -> None:
+    store = merging(drive)
+    _, second, _ = ready(store)
+    store.ack(second)
+    store.rest(STAY - 1.0)
+    assert store.stats.merging == 3
+    store.rest(2.0)
+    assert store.stats.merging == 0
+    again = store.power_loss().settle()
+    assert {offset: entry.settled for offset, entry in again.core.queues["q/default/0"].entries.items()} == {
+        0: False,
+        1: True,
+        2: False,
+    }
+
+
+def test_an_ack_after_the_hand_over_takes_the_asynchronous_path(drive: Any) -> None:
+    store = merging(drive)
+    first, *_ = ready(store)
+    store.rest(STAY + 1.0)
+    op = store.ack(first)
+    assert store.reply(op) is None
+    store.finish(Write)
+    assert store.reply(op) is Reply.OK
+    assert store.stats.merged == 0
+
+
+def test_a_full_buffer_takes_the_asynchronous_path(drive: Any) -> None:
+    store = merging(drive, merge_messages=4)
+    ready(store, 3)
+    op = store.submit(Pop("q", 2))
+    assert store.reply(op) is None
+    store.settle()
+    (receipt, _) = (each.receipt for each in store.answers[op].value)
+    ack = store.ack(receipt)
+    assert store.reply(ack) is None
+    store.settle()
+    ready(store, 1)
+
+
+def test_a_degraded_store_waits_for_the_disk(drive: Any) -> None:
+    store = merging(drive, degrade_after=1)
+    first, *_ = ready(store)
+    store.flush()
+    store.finish(Write)
+    store.finish(Sync, Failed(5))
+    assert store.stats.mode == "sync"
+    pop, ack = store.submit(Pop("q", 1)), store.ack(first)
+    assert (store.reply(pop), store.reply(ack)) == (None, None)
+    store.rest()
+    assert (store.reply(pop), store.reply(ack)) == (Reply.OK, Reply.OK)
+
+
+def test_before_the_first_sync_it_keeps_nothing(drive: Any) -> None:
+    store = drive(merge=True)
+    store.publish(10)
+    op = store.submit(Pop("q", 1))
+    assert store.reply(op) is None
+    store.settle()
+    assert store.reply(op) is Reply.OK
+
+
+def test_redeliveries_are_stored(drive: Any) -> None:
+    store = merging(drive)
+    (receipt,) = ready(store, 1, invisible=1.0)
+    store.wait(1.0).settle()
+    op = store.submit(Pop("q", 1))
+    assert store.reply(op) is None
+    store.settle()
+    (again,) = store.answers[op].value
+    assert (again.offset, again.attempt) == (0, 2)
+    assert store.reply(store.ack(receipt)) is Reply.EXPIRED
+    ack = store.ack(again.receipt)
+    assert store.reply(ack) is None
+    assert store.settle().reply(ack) is Reply.OK
+    assert store.rest(10.0).committed() == 1
+
+
+def test_a_duplicate_of_a_merged_ack(drive: Any) -> None:
+    store = merging(drive)
+    (receipt,) = ready(store, 1)
+    first, second = store.ack(receipt), store.ack(receipt)
+    assert (store.reply(first), store.reply(second)) == (Reply.OK, Reply.SETTLED)
+    assert store.durable == []
+    store.rest(2.0)
+    assert sorted(store.durable) == [first, second]
+
+
+def test_a_duplicate_in_a_degraded_store_waits_until_it_is_handed_over(drive: Any) -> None:
+    store = merging(drive, degrade_after=1)
+    first, second = ready(store, 2)
+    store.ack(second)  # above a gap
+    store.submit(Ack("x"))
+    pop = store.submit(Pop("q", 1, 60.0))
+    store.core.flusher.mode = "sync"
+    again = store.ack(second)
+    assert store.reply(again) is None
+    store.rest(STAY + 2.0)
+    assert store.reply(again) is Reply.SETTLED
+    assert store.reply(pop) is Reply.OK
+    assert first
+
+
+class TestWhatComesBetween:
+    def test_a_renewal_is_stored(self, drive: Any) -> None:
+        store = merging(drive)
+        (receipt,) = ready(store, 1)
+        op = store.submit(Renew(receipt, 500.0))
+        assert store.reply(op) is None
+        store.settle()
+        ack = store.ack(receipt)
+        assert store.reply(ack) is None  # the log knows of it now
+        assert store.settle().reply(ack) is Reply.OK
+        assert store.rest(10.0).power_loss().committed() == 1
+
+    def test_a_renewal_on_its_way_while_the_time_is_up(self, drive: Any) -> None:
+        store = merging(drive)
+        (receipt,) = ready(store, 1)
+        store.now += STAY
+        op = store.submit(Renew(receipt, 500.0))
+        store.wait(SWEEP)
+        assert store.stats.merging == 1
+        store.finish(Write, Failed(28))
+        assert store.reply(op) is Reply.FAILED
+        store.rest(2.0)
+        assert store.stats.merging == 0
+        assert store.power_loss().core.queues["q/default/0"].entries.keys() == {0}
+
+    def test_a_release(self, drive: Any) -> None:
+        store = merging(drive)
+        (receipt,) = ready(store, 1)
+        store.submit(Release(receipt))
+        store.settle()
+        assert [(each.offset, each.attempt) for each in store.pop(1)] == [(0, 2)]
+
+    @pytest.mark.parametrize("works", [False, True])
+    def test_a_reset(self, drive: Any, works: bool) -> None:
+        store = merging(drive)
+        first, _, third = ready(store)
+        store.ack(first)
+        store.ack(third)
+        op = store.submit(Reset("q", 0))
+        store.wait(STAY + SWEEP)
+        assert store.reply(store.ack(first)) is Reply.SETTLED
+        store.finish(Write, ackstore.effects.DONE if works else Failed(28))
+        store.rest(10.0)
+        assert store.reply(op) is (Reply.OK if works else Reply.FAILED)
+        assert store.stats.merging == 0
+        assert store.power_loss().committed() == (0 if works else 1)
+        assert returning(store)[0] == ((0, 1) if works else (1, 2))
+
+    def test_a_dead_letter(self, drive: Any) -> None:
+        store = merging(drive, max_attempts=1)
+        ready(store, 1, invisible=0.2)
+        store.rest(10.0)
+        assert [letter.offset for letter in store.core.dead_letters(Q)] == [0]
+        assert store.stats.merging == 0
+
+
+class TestFailingHandOvers:
+    def test_nothing_is_lost_and_the_barrier_waits(self, drive: Any) -> None:
+        store = merging(drive)
+        first, second, third = ready(store)
+        store.ack(first)
+        store.ack(third)
+        flush = store.flush()
+        store.finish(Write, Failed(28))
+        assert store.reply(flush) is None
+        assert store.stats.merging == 3
+        store.rest(2.0)
+        assert store.reply(flush) is Reply.OK
+        again = store.power_loss().settle()
+        assert [again.core.stage(receipt) for receipt in (first, second, third)] == [Stage.FLUSHED, None, Stage.FLUSHED]
+
+    def test_close_waits_and_tries_again(self, drive: Any) -> None:
+        store = merging(drive)
+        first, _, third = ready(store)
+        store.ack(first)
+        store.ack(third)
+        close = store.close()
+        store.finish(Write, Failed(28))
+        store.rest(5.0)
+        assert store.reply(close) is Reply.OK
+        assert store.power_loss().committed() == 1
+
+    def test_a_refusing_store_is_asked_again(self, drive: Any) -> None:
+        store = merging(drive, max_unflushed_records=4)
+        (receipt,) = ready(store, 1)
+        store.ack(receipt)
+        store.core.flusher.mode = "refuse"
+        store.wait(SWEEP)
+        assert store.stats.unflushed_records == 0
+        store.core.flusher.mode = "async"
+        assert store.rest(2.0).committed() == 1
+
+    def test_a_recovered_hand_over_is_written_again_before_the_offset_moves(self, drive: Any) -> None:
+        store = merging(drive)
+        for receipt in ready(store):
+            store.ack(receipt)
+        store.wait(SWEEP)
+        store.finish(Write)
+        store = store.process_crash()
+        assert store.committed() == 0
+        assert store.core.queues["q/default/0"].floor == 3
+        assert store.settle().committed() == 3
+
+
+def test_it_is_only_for_the_asynchronous_mode() -> None:
+    with pytest.raises(ConfigInvalid, match="async"):
+        Config(merge=True, mode="sync")
+    with pytest.raises(ConfigInvalid, match="True or False"):
+        Config(merge=1)  # type: ignore[arg-type]
+
+
+def test_through_the_threaded_store(tmp_path: Path) -> None:
+    config = Config(merge=True, flush_interval=0.01, offset_interval=0.02)
+    with ackstore.open(tmp_path, config) as store:
+        store.publish("q", 100)
+        store.publish("other", 1)
+        store.pop("other", 1)  # waits until the epoch is on disk
+        durable: list[int] = []
+        written = store.stats().written
+        deliveries = store.pop("q", 100)
+        assert [store.ack(each.receipt) for each in deliveries[:50]] == [Reply.OK] * 50
+        assert store.ack(deliveries[0].receipt) is Reply.SETTLED
+        assert store.ack("no receipt") is Reply.INVALID
+        assert store.ack_many(each.receipt for each in deliveries[50:99]) == [Reply.OK] * 49
+        assert store.ack(deliveries[99].receipt, on_durable=lambda: durable.append(1)) is Reply.OK
+        assert store.flush() is Reply.OK
+        assert store.stats().merged == 100
+        assert store.stats().written <= written + 4
+    assert durable == [1]
+    with ackstore.open(tmp_path) as store:
+        assert store.stats().queues[Q].committed == 100
