@@ -86,12 +86,14 @@ class Flusher:
         full = log.unflushed >= log.most_records or log.unflushed_bytes >= log.most_bytes
         return full or log.stuck or self.mode == "refuse"
 
-    def answers_when_cached(self) -> bool:
+    def answers_when_cached(self, records: int = 0, size: int = 0) -> bool:
         """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED. Not when half of the
-        limit on unflushed records or bytes is reached: that holds clients up before any is refused."""
+        limit on unflushed records or bytes is reached: that holds clients up before any is refused. So many `records`
+        of `size` bytes are to be counted, which the log does not know of yet."""
         log = self.log
-        few = log.unflushed * 2 < log.most_records and log.unflushed_bytes * 2 < log.most_bytes
-        return few and self.mode == "async"
+        if (log.unflushed + records) * 2 >= log.most_records or (log.unflushed_bytes + size) * 2 >= log.most_bytes:
+            return False
+        return self.mode == "async"
 
     def want(self, lsn: int) -> None:
         """Somebody waits for this record to be FLUSHED: do not wait for the interval."""

@@ -23,7 +23,7 @@ from ackstore.identity import parse_receipt, parse_receipts
 from ackstore.log import Log, Record, Segment
 from ackstore.payloads import encode_flat_ack
 from ackstore.queues import Queue
-from ackstore.records import ACK, RECORD_BYTES, encode_ack_record, encode_record
+from ackstore.records import ACK, DELIVERY_BYTES, RECORD_BYTES, encode_ack_record, encode_record
 from ackstore.replies import Reply
 
 OK = Reply.OK
@@ -44,14 +44,14 @@ class Lane:
         self.counts = counts
 
     def segment(self) -> Segment | None:
-        """Where an ack could be written and answered at once; None if it takes more than that, or would be refused."""
+        """Where an ack could be written at once; None if it takes more than that."""
         log, flusher = self.log, self.flusher
         segment = log.current
         if segment is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
             return None
         if not 0 < segment.size < log.config.segment_bytes or flusher.hurry or flusher.wanted > log.flushed:
             return None  # a new file is due, or somebody waits for the disk
-        return segment if flusher.answers_when_cached() else None
+        return segment
 
     def ack(self, receipt: str, now: float, write: Writer) -> Reply | None:
         """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
@@ -61,8 +61,8 @@ class Lane:
             return None
         token, offset, attempt, epoch = parsed
         queue = self.queues.get(token)
-        if queue is None:
-            return None
+        if queue is None or not self.flusher.answers_when_cached(1, RECORD_BYTES + len(queue.prefix) + DELIVERY_BYTES):
+            return None  # nor would it be refused, if it may be answered
         log = self.log
         entry = queue.judge(offset, attempt, epoch, now, log.epoch)
         if isinstance(entry, Reply) or entry.ack is not None:
@@ -83,10 +83,13 @@ class Lane:
         entries = queue.judge_all(fields, now) if queue is not None else None
         if queue is None or entries is None:
             return None
+        payload = encode_flat_ack(queue.prefix, fields)
+        if not self.flusher.answers_when_cached(1, RECORD_BYTES + len(payload)):
+            return None
         log = self.log
         lsn = log.last + 1
         record = Record(ACK, queue, entries, lsn)
-        record.data = encode_record(ACK, encode_flat_ack(queue.prefix, fields), lsn, log.flushed)
+        record.data = encode_record(ACK, payload, lsn, log.flushed)
         for entry in entries:
             entry.ack = record
         return [self.stored(segment, record, now, write)] * len(entries)

@@ -77,7 +77,7 @@ _lead = _LEAD.pack
 _body = _BODY.pack
 _one_ack: dict[int, Callable[..., bytes]] = {}
 """Packs all that the CRC-32 of an ACK of one delivery covers, by the length of the prefix."""
-_DELIVERY_BYTES = struct.calcsize("<QIQ")
+DELIVERY_BYTES = struct.calcsize("<QIQ")
 
 
 @frozen
@@ -126,7 +126,7 @@ def encode_ack_record(prefix: bytes, offset: int, attempt: int, epoch: int, lsn:
     """The record of an ACK of one delivery, `prefix` being its queue's (see `ackstore.payloads`): what `encode_record`
     and `encode_ack` make of it, in one step."""
     pack = _one_ack.get(len(prefix)) or _one_ack_of(len(prefix))
-    body = pack(ACK, len(prefix) + _DELIVERY_BYTES, lsn, synced, prefix, offset, attempt, epoch)
+    body = pack(ACK, len(prefix) + DELIVERY_BYTES, lsn, synced, prefix, offset, attempt, epoch)
     return _lead(MARK, crc32(body)) + body
 
 

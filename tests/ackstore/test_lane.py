@@ -1,15 +1,17 @@
 """The short way of an ack: it does what the long way does, byte for byte, and hands over where it may not."""
 
 import errno
+import threading
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ackstore
 from ackstore.core import Core
-from ackstore.effects import Effect, Failed, Result, Write
+from ackstore.effects import Effect, Failed, Result, Sync, Write
 from ackstore.files import RealDisk
 from ackstore.identity import parse_receipt, parse_receipts, receipt_text
 from ackstore.replies import Reply
@@ -30,6 +32,21 @@ class FullDisk(RealDisk):
             part = effect.data[: self.fits]
             super().perform(Write(effect.file, effect.at, part))
             return Failed(errno.ENOSPC, written=len(part))
+        return super().perform(effect)
+
+
+class HangingDisk(RealDisk):
+    """A disk whose syncs wait for `go_on`."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir()
+        super().__init__(path)
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def perform(self, effect: Effect) -> Result:
+        if isinstance(effect, Sync):
+            self.go_on.wait(20.0)
         return super().perform(effect)
 
 
@@ -186,6 +203,26 @@ def test_a_write_that_fails_is_answered_failed_and_nothing_is_settled(tmp_path: 
     with ackstore.Store(tmp_path, QUIET) as store:
         store.publish("q", 2)
         assert store.pop("q", 2) == []
+
+
+@pytest.mark.parametrize("limits", [evolve(QUIET, max_unflushed_records=12), evolve(QUIET, max_unflushed_bytes=1300)])
+@pytest.mark.parametrize("size", [1, 3])
+def test_both_ways_feel_the_limits_at_the_same_record(tmp_path: Path, limits: ackstore.Config, size: int) -> None:
+    replies: list[list[object]] = []
+    config = evolve(limits, op_timeout=0.01, segment_bytes=1 << 20)
+    for core in (Core, LongWay):
+        disk = HangingDisk(tmp_path / core.__name__)
+        with ackstore.Store(tmp_path / core.__name__, config, core_class=core, disk=disk) as store:
+            store.publish("q", 90)
+            receipts = [delivery.receipt for delivery in store.pop("q", 90)]
+            store.flush(timeout=5.0)
+            disk.go_on.clear()
+            batches = [receipts[at : at + size] for at in range(0, 90, size)]
+            replies.append([store.ack(batch[0]) if size == 1 else store.ack_many(batch) for batch in batches])
+            disk.go_on.set()
+    assert replies[0] == replies[1]
+    assert replies[0][0] == (Reply.OK if size == 1 else [Reply.OK] * size)
+    assert replies[0][-1] == (Reply.BUSY if size == 1 else [Reply.BUSY] * size)
 
 
 def test_a_closed_store_refuses_as_ever(tmp_path: Path) -> None:
