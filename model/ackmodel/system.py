@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from itertools import product
 
@@ -19,16 +20,32 @@ from attrs import frozen
 from . import environment, protocol
 from .config import Config
 from .state import Message, Shared
-from .steps import Broadcast, Step
+from .steps import Broadcast, LocalRule, Step
 
 State = tuple[Shared, tuple[Message, ...]]
 """A state of the whole system: the shared part and the messages, by index."""
 
 
+@functools.lru_cache(maxsize=64)
+def local_rules(config: Config) -> tuple[LocalRule, ...]:
+    """Return the functions of local steps that a configuration has a use for; the others would yield nothing.
+
+    >>> protocol.retire in local_rules(Config()), protocol.retire in local_rules(Config(compaction=True))
+    (False, True)
+    """
+    every = (*protocol.LOCAL, *environment.LOCAL)
+    needs = {**protocol.NEEDS, **environment.NEEDS}
+    return tuple(rule for rule in every if rule not in needs or needs[rule](config))
+
+
 def local_steps(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """Yield every local step of `message`: the protocol's first, then the environment's."""
-    for rule in (*protocol.LOCAL, *environment.LOCAL):
-        yield from rule(config, shared, message)
+    """Yield every local step of `message`: the protocol's first, then the environment's; none while the store is down.
+
+    A local step concerns a store that runs: what happens to one that does not happens to all messages at once.
+    """
+    if shared.up:
+        for rule in local_rules(config):
+            yield from rule(config, shared, message)
 
 
 def broadcast_steps(config: Config, shared: Shared) -> Iterator[Broadcast]:

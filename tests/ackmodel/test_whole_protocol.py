@@ -19,9 +19,11 @@ from ackmodel import (
     Syncing,
     Truth,
     broadcast_steps,
+    environment,
     moves,
+    protocol,
 )
-from ackmodel.system import State
+from ackmodel.system import State, local_rules
 
 ABSENT, PENDING = Record(), Record(Stage.PENDING)
 CACHED, ON_DISK = Record(Stage.CACHED, Truth.DIRTY), Record(Stage.FLUSHED, Truth.DISK)
@@ -395,3 +397,42 @@ def test_no_configuration_has_more_broadcasts_than_the_engines_can_name() -> Non
     )
     shared = evolve(config.initial()[0], syncing=(Syncing.RUNNING,) * 4, late=(True,) * 4, offset=Offset(3, 2, 1))
     assert len(list(broadcast_steps(config, shared))) < 32
+
+
+EVERYTHING = Config(
+    deliveries=2,
+    renewals=1,
+    releases=1,
+    write_failures=1,
+    limit=1,
+    level="memory",
+    merge_buffer=True,
+    dead_letters=True,
+    compaction=True,
+    careless=True,
+)
+
+
+def test_a_step_is_left_out_only_where_it_is_never_possible() -> None:
+    """Over all that everything leads to, no step that a poorer configuration leaves out would be possible in it."""
+    every = (*protocol.LOCAL, *environment.LOCAL)
+    assert local_rules(EVERYTHING) == every
+    poor = Config()
+    left_out = set(every) - set(local_rules(poor))
+    assert left_out == {*protocol.NEEDS, *environment.NEEDS}
+    start = poor.initial()
+    seen, todo = {start}, [start]
+    while todo:
+        shared, (message,) = state = todo.pop()
+        assert [rule for rule in left_out if list(rule(poor, shared, message))] == []
+        new = {move.after for move in moves(poor, state)} - seen
+        seen |= new
+        todo += new
+    assert len(seen) == 54
+
+
+def test_nothing_local_happens_while_the_store_is_down() -> None:
+    shared = evolve(EVERYTHING.initial()[0], power=Power.CLOSED)
+    for message in (DELIVERED, BUFFERED, evolve(DELIVERED, phase=Phase.DUE), SETTLED, Message(index=0)):
+        for rule in (*protocol.LOCAL, *environment.LOCAL):
+            assert list(rule(EVERYTHING, shared, message)) == []

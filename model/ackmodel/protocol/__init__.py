@@ -12,6 +12,9 @@ Each function yields the step where it is possible, and nothing where it is not.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from ..config import Config
 from ..steps import BroadcastRule, LocalRule
 from .acking import answer_ack, answer_unknown, durable_callback, write_ack
 from .answering import refuse
@@ -45,4 +48,17 @@ LOCAL: tuple[LocalRule, ...] = (
 )
 BROADCAST: tuple[BroadcastRule, ...] = (begin_sync, write_offset, sync_directory, reset_offset, close, recover)
 
-__all__ = ["BROADCAST", "LOCAL"]
+NEEDS: Mapping[LocalRule, Callable[[Config], object]] = {
+    write_renewal: lambda config: config.renewals or config.releases,
+    answer_renewal: lambda config: config.renewals,
+    answer_release: lambda config: config.releases,
+    bury: lambda config: config.dead_letters,
+    buried: lambda config: config.dead_letters,
+    merge: lambda config: config.merge_buffer,
+    hand_over: lambda config: config.merge_buffer,
+    refuse: lambda config: config.limit or config.refuse_after,
+    retire: lambda config: config.compaction,
+}
+"""The setting without which a step is never possible, of those that have one."""
+
+__all__ = ["BROADCAST", "LOCAL", "NEEDS"]
