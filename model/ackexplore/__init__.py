@@ -29,6 +29,7 @@ from .engines import MissingExtra, UnknownClause, UnknownEngine, clauses_named, 
 from .needed import Finding, explore_rule, explore_rules
 from .result import (
     BadCheckpoint,
+    NotSymmetric,
     Progress,
     Result,
     StateSpace,
@@ -47,6 +48,7 @@ __all__ = [
     "Change",
     "Finding",
     "MissingExtra",
+    "NotSymmetric",
     "Progress",
     "Result",
     "StateSpace",

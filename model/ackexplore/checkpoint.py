@@ -85,6 +85,7 @@ def save(search: Search, folder: Path) -> None:
         "format": FORMAT,
         "model": VERSION,
         "config": as_json(search.config),
+        "symmetric": search.symmetric,
         "seconds": search.seconds,
         "levels": search.saved_layouts,
         "hits": found.hits.tolist(),
@@ -106,7 +107,8 @@ def _index_of(search: Search, folder: Path) -> dict[str, Any]:
         raise BadCheckpoint(f"{folder} holds no checkpoint: begin one without --resume") from None
     except ValueError as error:
         raise BadCheckpoint(f"{folder / INDEX} is damaged ({error}): begin anew in another folder") from None
-    for name, wanted in (("format", FORMAT), ("model", VERSION), ("config", as_json(search.config))):
+    asked = {"format": FORMAT, "model": VERSION, "config": as_json(search.config), "symmetric": search.symmetric}
+    for name, wanted in asked.items():
         if index.get(name) != wanted:
             raise BadCheckpoint(
                 f"the checkpoint in {folder} is of another {name}: {index.get(name)!r}, not {wanted!r}; "

@@ -67,6 +67,9 @@ def never_possible(config: Config) -> dict[str, str]:
         ("hand_over", config.merge_buffer, "no merge buffer"),
         ("bury", config.dead_letters, "no dead letters"),
         ("buried", config.dead_letters, "no dead letters"),
+        ("commit", not config.uncommitted, "the offset is not moved"),
+        ("write_offset", not config.uncommitted, "the offset is not moved"),
+        ("sync_directory", not config.uncommitted, "the offset is not moved"),
         ("retire", config.compaction, "no compaction"),
         (
             "refuse",

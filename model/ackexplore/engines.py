@@ -17,7 +17,7 @@ from ackmodel import Clause, Config
 
 from .graph import DEFAULT_MAX_STATES, explore_graph
 from .interning import mask_of
-from .result import Result, TooManyStates, Watcher
+from .result import NotSymmetric, Result, TooManyStates, Watcher
 
 Engine: TypeAlias = Literal["auto", "graph", "table"]
 """`graph`: every state and edge in a networkx graph; `table`: packed states, no graph, millions of states a second.
@@ -74,6 +74,7 @@ def explore(  # noqa: PLR0913 - keyword-only settings of one search
     *,
     engine: Engine = "graph",
     stop_at: Clause | str | None = None,
+    symmetric: bool = False,
     max_states: int | None = None,
     memory: int | None = None,
     threads: int | None = None,
@@ -84,16 +85,19 @@ def explore(  # noqa: PLR0913 - keyword-only settings of one search
     """Explore every state of a configuration, and judge every clause in each.
 
     `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
-    end, and count every violation. `max_states`: refuse (`TooManyStates`) to go beyond. `memory` (bytes; half of the
-    machine's if None) and `threads` (one a processor if None) concern the table engine: it refuses to take more
-    (`TooMuchMemory`), and to begin, where everything is to be explored, what will take far more (`WontFit`).
-    `checkpoint` is a folder where the table engine saves each level, and goes on from with `resume`. `watcher` is
-    called with a `Progress` a few times a second.
+    end, and count every violation. `symmetric`: one state stands for all that differ in the order of alike
+    messages, which takes `Config.uncommitted` (`NotSymmetric`). `max_states`: refuse (`TooManyStates`) to go
+    beyond. `memory` (bytes; half of the machine's if None) and `threads` (one a processor if None) concern the
+    table engine: it refuses to take more (`TooMuchMemory`), and to begin, where everything is to be explored, what
+    will take far more (`WontFit`). `checkpoint` is a folder where the table engine saves each level, and goes on
+    from with `resume`. `watcher` is called with a `Progress` a few times a second.
 
     Raises `UnknownClause`, `UnknownEngine`, `MissingExtra`, `BadCheckpoint`, and the three above, which carry what was
     found so far.
     """
     wanted = clauses_named(stop_at)
+    if symmetric and not config.uncommitted:
+        raise NotSymmetric
     if engine not in get_args(Engine):
         raise UnknownEngine(f"no engine {engine!r}; the engines are {', '.join(get_args(Engine))}")
     if engine == "graph" and checkpoint is not None:
@@ -103,13 +107,13 @@ def explore(  # noqa: PLR0913 - keyword-only settings of one search
         limit = DEFAULT_MAX_STATES if max_states is None else max_states
         first_limit = min(limit, AUTO_GRAPH_STATES) if fall_back else limit
         try:
-            return explore_graph(config, stop_at=wanted, max_states=first_limit, watcher=watcher)
+            return explore_graph(config, stop_at=wanted, max_states=first_limit, symmetric=symmetric, watcher=watcher)
         except TooManyStates:
             if not fall_back or max_states == first_limit:
                 raise
     if not table_engine_here():
         raise MissingExtra("the table engine needs NumPy and Numba: pip install 'ackcheck[table]'")
-    given = {"max_states": max_states, "memory": memory, "threads": threads, "watcher": watcher}
+    given = {"symmetric": symmetric, "max_states": max_states, "memory": memory, "threads": threads, "watcher": watcher}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not wanted and not resume:
         from .estimate import refuse_what_cannot_fit

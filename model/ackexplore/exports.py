@@ -32,7 +32,9 @@ class NoGraph(ValueError):
 def graph_of(result: Result) -> tuple[Any, StateSpace]:
     """Return the graph of a result, and what its nodes stand for; `NoGraph` if it has none."""
     if result.space is None:
-        raise NoGraph("only the graph engine makes a graph: explore with engine='graph' (--engine graph)")
+        raise NoGraph(
+            "only the graph engine makes a graph, without symmetry: explore with engine='graph' (--engine graph)"
+        )
     return result.space.graph, result.space
 
 

@@ -70,7 +70,8 @@ class _Search:
         for done, node in enumerate(level):
             if self.watcher is not None and not done % STATES_BETWEEN_REPORTS:
                 self.watcher(self.progress(len(level) - done))
-            for action, actor, after, broken in successors(self.model, self.codes[node]):
+            for action, actor, raw, broken in successors(self.model, self.codes[node]):
+                after = self.model.canonical(raw)
                 known = self.nodes.get(after)
                 if known is None:
                     known = self._add(after, node)
@@ -146,7 +147,11 @@ class _Search:
                 ((model.messages[number], times) for number, times in messages.items()),
             ),
             model_calls=model.calls,
-            space=StateSpace(
+            symmetric=model.symmetric,
+            unreduced=sum(map(model.orbit, self.codes)),
+            space=None
+            if model.symmetric
+            else StateSpace(
                 model=model,
                 codes=tuple(self.codes),
                 columns=(self.sources, self.targets, self.acted, self.actors),
@@ -159,14 +164,17 @@ def explore_graph(
     *,
     stop_at: Collection[Clause] = (),
     max_states: int = DEFAULT_MAX_STATES,
+    symmetric: bool = False,
     watcher: Watcher | None = None,
 ) -> Result:
     """Explore a configuration with the graph engine.
 
     Ends after the level in which one of the clauses in `stop_at` first falls; without them, when nothing is new.
-    Raises `TooManyStates` beyond `max_states`.
+    With `symmetric`, one state stands for all that differ in the order of alike messages, and the result has no graph,
+    which would mix them up. Raises `TooManyStates` beyond `max_states`.
     """
-    search = _Search(model=Interned(config), wanted=mask_of(tuple(stop_at)), max_states=max_states, watcher=watcher)
+    model = Interned(config, symmetric=symmetric)
+    search = _Search(model=model, wanted=mask_of(tuple(stop_at)), max_states=max_states, watcher=watcher)
     search.run()
     stopped = any(search.wanted >> bit & 1 for bit in search.first)
     return search.result(complete=not stopped)

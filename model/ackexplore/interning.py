@@ -7,6 +7,9 @@ once, and work on the numbers. The model stays the only source: nothing here kno
 A judgement is asked for once for all budgets: how many faults may still come is of the exploration, not of the store,
 so no clause may depend on it, and the invariants are shown an empty budget.
 
+With `symmetric` (sound where `Config.uncommitted`) the messages of a log are taken for alike: each is numbered as the
+first of its log, and the sorted of all orders stands for all.
+
 A state becomes a *code*, a tuple of ints: the number of its shared part, then one number a message. Clauses become
 bits of a mask: bit i stands for `CLAUSES[i]`.
 
@@ -23,8 +26,10 @@ bits of a mask: bit i stands for `CLAUSES[i]`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from itertools import product
+from math import factorial
 from types import FunctionType
 from typing import TypeAlias
 
@@ -92,6 +97,7 @@ class Interned:
     """
 
     config: Config
+    symmetric: bool = False
     shareds: list[Shared] = field(factory=list, init=False)
     messages: list[Message] = field(factory=list, init=False)
     actions: list[str] = field(factory=list, init=False)
@@ -145,11 +151,46 @@ class Interned:
     def encode(self, state: State) -> Code:
         """Return the code of a state of the model."""
         shared, messages = state
-        return (self.shared_id(shared), *map(self.message_id, messages))
+        return (self.shared_id(shared), *(self.message_id(self.stand_in(message)) for message in messages))
 
     def decode(self, code: Code) -> State:
         """Return the state of the model that a code stands for."""
-        return self.shareds[code[0]], tuple(self.messages[number] for number in code[1:])
+        messages = (self.messages[number] for number in code[1:])
+        if self.symmetric:
+            messages = (evolve(message, index=index) for index, message in enumerate(messages))
+        return self.shareds[code[0]], tuple(messages)
+
+    # --- symmetry ---------------------------------------------------------------------------------------------------
+
+    def stand_in(self, message: Message) -> Message:
+        """Return the message that stands for all like it: with symmetry, the first of its log."""
+        return evolve(message, index=message.index % self.config.logs) if self.symmetric else message
+
+    def canonical(self, code: Code) -> Code:
+        """Return the code that stands for all that differ in the order of alike messages: with symmetry, the sorted."""
+        if not self.symmetric:
+            return code
+        logs, messages = self.config.logs, list(code[1:])
+        for log in range(logs):
+            messages[log::logs] = sorted(messages[log::logs])
+        return (code[0], *messages)
+
+    def orbit(self, code: Code) -> int:
+        """Return how many states a canonical code stands for.
+
+        >>> model = Interned(Config(messages=3, uncommitted=True), symmetric=True)
+        >>> model.orbit((0, 1, 2, 2)), model.orbit((0, 1, 1, 1))
+        (3, 1)
+        """
+        if not self.symmetric:
+            return 1
+        orbit, logs = 1, self.config.logs
+        for log in range(logs):
+            alike = code[1 + log :: logs]
+            orbit *= factorial(len(alike))
+            for times in Counter(alike).values():
+                orbit //= factorial(times)
+        return orbit
 
     # --- steps ------------------------------------------------------------------------------------------------------
 

@@ -36,8 +36,9 @@ class Tables(NamedTuple):
     """What a kernel needs to know of the model; see `ackexplore.steptables` for the columns.
 
     `fields[f]` is the (word, shift, mask) of a field. The row of a pair is `pair_rows[first + shared * stride +
-    message] - 1`, where `places[slot]` is (first, stride): so zero means none. `at_most` is a bound on the successors
-    of any one state.
+    message] - 1`, where `places[slot]` is (first, stride, slot to ask for): so zero means none. `at_most` is a
+    bound on the successors of any one state. With symmetry, slots `alike` apart hold alike messages, kept in order;
+    else it is 0.
     """
 
     fields: Bits
@@ -51,6 +52,7 @@ class Tables(NamedTuple):
     shared_casts: Table
     casts: Table
     at_most: int
+    alike: int
 
 
 class Tally(NamedTuple):
@@ -104,7 +106,7 @@ def field_at(states: Words, index: int, fields: Bits, number: int) -> U64:
 
 
 @inlined
-def pair_name(slot: int, shared: U64, message: U64) -> U64:
+def pair_name(slot: U64, shared: U64, message: U64) -> U64:
     """The name of a pair; see `StepTables.pair_key`."""
     return (U(slot) | (message << SLOT_BITS) | (shared << SHARED_SHIFT)) + ONE
 
@@ -135,7 +137,7 @@ def scan(states: Words, low: int, high: int, tables: Tables, missing: Bits) -> i
             message = field_at(states, index, fields, slot + 1)
             if pair_rows[places[slot, 0] + shared * places[slot, 1] + message] == 0:
                 if listed < missing.shape[0]:
-                    missing[listed] = pair_name(slot, shared, message)
+                    missing[listed] = pair_name(places[slot, 2], shared, message)
                 listed += 1
     return listed
 
@@ -147,6 +149,26 @@ def count(states: Words, fields: Bits, occurrences: Counts) -> None:
         word, shift, mask = fields[number, 0], fields[number, 1], fields[number, 2]
         for index in range(states.shape[0]):
             occurrences[number, (states[index, word] >> shift) & mask] += 1
+
+
+@kernel
+def orbits(states: Words, fields: Bits, alike: int) -> int:
+    """Return how many states these stand for: the orders of the alike messages of each."""
+    total = 0
+    for index in range(states.shape[0]):
+        orbit = 1
+        for slot in range(fields.shape[0] - 1):
+            # The k-th of a log can stand in k places, of which those among its equals are the same.
+            message, place, equals = field_at(states, index, fields, slot + 1), 1, 1
+            other = slot - alike
+            while other >= 0:
+                place += 1
+                if field_at(states, index, fields, other + 1) == message:
+                    equals += 1
+                other -= alike
+            orbit = orbit * place // equals
+        total += orbit
+    return total
 
 
 @kernel

@@ -34,6 +34,7 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
             *buffers,
             *tally,
             tables.at_most,
+            tables.alike,
         )
     )
 

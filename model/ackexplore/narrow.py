@@ -10,10 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import LOW_32, NONE, S32, Bits, Counts, Table, U, kernel, mix, note, part_of
+from .kernels import LOW_32, NONE, S32, U64, Bits, Counts, Table, U, inlined, kernel, mix, note, part_of
 from .layout import OCCUPIED, Words
 
 AHEAD = 32
+
+
+@inlined
+def _in_order(state: U64, shift: Bits, mask: Bits, alike: int) -> U64:
+    """The state with alike messages sorted: an insertion sort, since most are in order."""
+    for number in range(1 + alike, shift.shape[0]):
+        here = number
+        while here > alike:
+            upper, lower = shift[here - alike], shift[here]
+            first, second = (state >> upper) & mask[here], (state >> lower) & mask[here]
+            if first <= second:
+                break
+            state ^= ((first ^ second) << upper) | ((first ^ second) << lower)
+            here -= alike
+    return state
 
 
 @kernel
@@ -41,6 +56,7 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
     violations: Counts,
     first: Counts,
     at_most: int,
+    alike: int,
 ) -> int:
     """Put every successor of states[low:high] into the buffers; stop when one might overflow.
 
@@ -94,6 +110,8 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
                 if local[step, 3]:
                     note(local[step, 3], index, violations, first)
                 after = rest | (U(local[step, 1]) << shared_shift) | (U(local[step, 2]) << own_shift)
+                if alike:
+                    after = _in_order(after, shift, mask, alike)
                 h = mix(after)
                 place = h & recent_mask
                 if recent[place, 0] != after:
@@ -121,6 +139,8 @@ def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers
                 hits[action] += 1
                 if broken:
                     note(broken, index, violations, first)
+                if alike:
+                    after = _in_order(after, shift, mask, alike)
                 h = mix(after)
                 place = h & recent_mask
                 if recent[place, 0] != after:

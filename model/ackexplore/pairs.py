@@ -64,6 +64,7 @@ class Pairs:
             shared_casts=steps.shared_casts.data,
             casts=steps.casts.data,
             at_most=steps.at_most,
+            alike=steps.config.logs if steps.symmetric else 0,
         )
 
     def add(self, names: npt.NDArray[np.uint64]) -> None:
@@ -81,8 +82,10 @@ class Pairs:
         """Index every value there is, with some to spare."""
         self._room = tuple(map(_with_spare, self.steps.counts))
         shareds, strides = self._room[0], np.array(self._room[1:], dtype=np.uint64)
-        starts = np.concatenate([[0], np.cumsum(strides * np.uint64(shareds))]).astype(np.uint64)
-        self._places = np.stack([starts[:-1], strides], axis=1)
+        same = np.array(self.steps.stand_ins)
+        rooms = np.where(same == np.arange(len(same)), strides * np.uint64(shareds), np.uint64(0))
+        starts = np.concatenate([[0], np.cumsum(rooms)]).astype(np.uint64)
+        self._places = np.stack([starts[same], strides, same.astype(np.uint64)], axis=1)
         self._rows = np.zeros(int(starts[-1]), dtype=np.int32)
         self._names = [np.concatenate(self._names)] if self._names else []
         for names in self._names:

@@ -104,7 +104,9 @@ def check_progress(
     Raises `ValueError` if the result has no graph, or not all of it.
     """
     if result.space is None or not result.complete:
-        raise ValueError("progress is judged on the whole graph: explore to the end, with the graph engine")
+        raise ValueError(
+            "progress is judged on the whole graph: explore to the end, with the graph engine, no symmetry"
+        )
     space, groups = result.space, fairness_of(result.config) if fairness is None else fairness
     states = [space.state(node) for node in range(len(space))]
     findings = []

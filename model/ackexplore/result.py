@@ -84,11 +84,13 @@ class Result:
 
     `states`, `edges` (transitions, parallel ones counted each) and `depth` (steps to the farthest state) cover what
     was explored: everything if `complete`, else whole levels up to the one in which the search ended. `violations`
-    counts, for each broken clause, the states that break it (state invariants) or the transitions (step invariants).
-    `counterexamples` holds a shortest trace to each. `hits` counts transitions per action, zero hits included.
-    `reached` counts, for each value of each enumerated field, the messages (or shared parts) that have it, over all
-    states. `model_calls` is how often the model was asked for steps. Only the graph engine fills `graph` (a
-    `networkx.MultiDiGraph` whose edges carry `action` and `actor`) and `space`.
+    counts, for each broken clause, the states that break it (state invariants) or the transitions (step
+    invariants). `counterexamples` holds a shortest trace to each. `hits` counts transitions per action, zero hits
+    included. `reached` counts, for each value of each enumerated field, the messages (or shared parts) that have
+    it, over all states. With `symmetric`, one state stands for all that differ in the order of alike messages; all
+    counts are of those explored, and `unreduced` says how many states they stand for. `model_calls` is how often
+    the model was asked for steps. Only the graph engine fills `space`, and so has a `graph` (a
+    `networkx.MultiDiGraph` whose edges carry `action` and `actor`).
     """
 
     config: Config
@@ -103,6 +105,8 @@ class Result:
     hits: Mapping[str, int] = field(repr=False)
     reached: Mapping[str, int] = field(repr=False)
     model_calls: int
+    symmetric: bool = False
+    unreduced: int = 0
     space: StateSpace | None = field(default=None, repr=False)
 
     @property
@@ -135,6 +139,8 @@ class Result:
             "complete": self.complete,
             "engine": self.engine,
             "model_calls": self.model_calls,
+            "symmetric": self.symmetric,
+            "unreduced": self.unreduced,
             "config": as_json(self.config),
             "violations": {clause.value: count for clause, count in self.violations.items()},
             "hits": dict(self.hits),
@@ -199,6 +205,13 @@ class WontFit(Unfinished):
             "taken: allow more with memory (--memory), take fewer messages, deliveries or faults, or walk at random",
             nothing,
         )
+
+
+class NotSymmetric(ValueError):
+    """Symmetry was asked for in a configuration whose messages are not alike."""
+
+    def __init__(self) -> None:
+        super().__init__("the offset tells messages apart: set uncommitted, or explore without symmetry")
 
 
 class BadCheckpoint(ValueError):

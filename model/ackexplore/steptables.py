@@ -10,7 +10,8 @@ model is asked once, and everything about it is kept in one row:
     outcomes[j]    = (message after, clauses broken)
     shared_casts[s] = (first broadcast, how many); casts[c] = (action, shared after)
 
-Messages are numbered within their slot, which keeps the numbers, and so the packed states, small.
+Messages are numbered within their slot, which keeps the numbers, and so the packed states, small. With symmetry, the
+slots of a log share their values, and so their rows.
 
 >>> from ackmodel import Config
 >>> tables = StepTables(Config(messages=2))
@@ -83,6 +84,7 @@ class StepTables:
     """The tables of one configuration, and the interned model that they are filled from."""
 
     config: Config
+    symmetric: bool = False
     model: Interned = field(init=False)
     slots: list[_Slot] = field(init=False)
     rows: Growing = field(init=False, factory=lambda: Growing(4))
@@ -97,8 +99,9 @@ class StepTables:
     _cast_numbers: dict[int, tuple[int, ...]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self.model = Interned(self.config)
-        self.slots = [_Slot() for _ in range(self.config.messages)]
+        self.model = Interned(self.config, symmetric=self.symmetric)
+        own = [_Slot() for _ in range(self.config.messages)]
+        self.slots = [own[number] for number in self.stand_ins]
 
     # --- numbers ----------------------------------------------------------------------------------------------------
 
@@ -106,6 +109,12 @@ class StepTables:
         """Return the initial state, numbered by slot."""
         shared, *messages = self.model.encode(self.config.initial())
         return (shared, *(slot.number(message) for slot, message in zip(self.slots, messages, strict=True)))
+
+    @property
+    def stand_ins(self) -> tuple[int, ...]:
+        """The slot that each slot shares its values with: with symmetry, the first of its log, else itself."""
+        apart = self.config.logs if self.symmetric else self.config.messages
+        return tuple(slot % apart for slot in range(self.config.messages))
 
     @property
     def counts(self) -> tuple[int, ...]:

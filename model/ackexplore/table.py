@@ -29,7 +29,7 @@ from .backward import trace_to
 from .coverage import count_hits, count_reached
 from .found import Found, new_tally, zeros
 from .interning import CLAUSES, mask_of
-from .kernels import Buffers, Counts, count, judge, scan
+from .kernels import Buffers, Counts, count, judge, orbits, scan
 from .layout import WORD_BITS, Layout, Words
 from .loops import expand
 from .pairs import Pairs
@@ -78,6 +78,7 @@ class Search:
 
     config: Config
     wanted: int = 0
+    symmetric: bool = False
     max_states: int = DEFAULT_MAX_STATES
     memory: int = field(factory=memory_here)
     threads: int = field(factory=threads_here)
@@ -97,7 +98,7 @@ class Search:
     _reported: float = field(init=False, default=0.0)
 
     def __attrs_post_init__(self) -> None:
-        self.pairs = Pairs(StepTables(self.config))
+        self.pairs = Pairs(StepTables(self.config, self.symmetric))
         self.layout = Layout(widths=(FIRST_BITS,) * (self.config.messages + 1), word_bits=self.word_bits)
         self._shards = self.threads
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="ackexplore")
@@ -284,6 +285,12 @@ class Search:
         places = sorted(self.found.places.items())
         return {CLAUSES[bit]: trace_to(self.levels, place, bit, self.pairs, self.layout) for bit, place in places}
 
+    def _unreduced(self) -> int:
+        """Return how many states those in the levels stand for."""
+        if not self.symmetric:
+            return len(self.visited)
+        return sum(int(orbits(level, self.layout.table, self.config.logs)) for level in self.levels)
+
     def _occurrences(self) -> Counts:
         """Return how often each value of each field occurs in the levels: (fields, values)."""
         occurrences = zeros(len(self.layout.widths), max(self.pairs.steps.counts))
@@ -313,6 +320,8 @@ class Search:
             hits=count_hits({action: int(found.hits[number]) for number, action in enumerate(model.actions)}),
             reached=count_reached(zip(model.shareds, occurrences[0].tolist(), strict=False), messages),
             model_calls=model.calls,
+            symmetric=self.symmetric,
+            unreduced=self._unreduced(),
         )
 
 

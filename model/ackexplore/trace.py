@@ -17,7 +17,6 @@ message 0 checkpoint none -> pending
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -107,19 +106,20 @@ class Trace:
 def trace_through(model: Interned, codes: Sequence[Code], broken: int = 0) -> Trace:
     """Return the trace through states each of which follows from the one before.
 
+    With symmetry, a code stands for all orders of alike messages; the trace keeps each message in its place.
     Where several transitions lead on, the first is taken; the last must break the clauses of `broken`, by itself or by
     the state that it leads to. Raises `ValueError` where no transition leads on.
     """
     steps = []
-    fallen = model.broken_state(codes[0])
-    for number, (code, after) in enumerate(pairwise(codes), start=1):
-        last = number == len(codes) - 1
-        wanted = broken & ~model.broken_state(after) if last else 0
-        fits = (move for move in successors(model, code) if move[2] == after and move[3] & wanted == wanted)
-        found = next(fits, None)
+    fallen, code = model.broken_state(codes[0]), codes[0]
+    for number, then in enumerate(codes[1:], start=1):
+        last, goal = number == len(codes) - 1, model.canonical(then)
+        wanted = broken & ~model.broken_state(then) if last else 0
+        moves = successors(model, code)
+        found = next((move for move in moves if model.canonical(move[2]) == goal and move[3] & wanted == wanted), None)
         if found is None:
             raise ValueError(f"state {number} does not follow from the one before it")
-        action, actor, _, breaks = found
+        action, actor, after, breaks = found
         fallen = breaks | model.broken_state(after)
         steps.append(
             TraceStep(
@@ -130,6 +130,7 @@ def trace_through(model: Interned, codes: Sequence[Code], broken: int = 0) -> Tr
                 after=model.decode(after),
             )
         )
+        code = after
     return Trace(initial=model.decode(codes[0]), steps=tuple(steps), broken=clauses_in(fallen if broken else 0))
 
 

@@ -29,9 +29,23 @@ from .layout import Words
 
 
 @inlined
-def _put(state: Words, fields: Bits, number: int, value: int) -> None:
+def _put(state: Words, fields: Bits, number: int, value: U64) -> None:
     word, shift, mask = fields[number, 0], fields[number, 1], fields[number, 2]
     state[0, word] = (state[0, word] & ~(mask << shift)) | (U(value) << shift)
+
+
+@inlined
+def _order(state: Words, fields: Bits, alike: int) -> None:
+    """Sort alike messages: an insertion sort, since most are in order."""
+    for number in range(1 + alike, fields.shape[0]):
+        here = number
+        while here > alike:
+            first, second = field_at(state, 0, fields, here - alike), field_at(state, 0, fields, here)
+            if first <= second:
+                break
+            _put(state, fields, here - alike, second)
+            _put(state, fields, here, first)
+            here -= alike
 
 
 @inlined
@@ -109,6 +123,8 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
                 _put(after, fields, 0, local[step, 1])
                 _put(after, fields, slot + 1, local[step, 2])
                 note(local[step, 3], index, tally.violations, tally.first)
+                if tables.alike:
+                    _order(after, fields, tables.alike)
                 _emit(after, out, filled, recent)
         shared = field_at(states, index, fields, 0)
         for cast in range(tables.shared_casts[shared, 1]):
@@ -127,6 +143,8 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
                     broken |= tables.outcomes[turn[slot], 1]
                 tally.hits[casts[step, 0]] += 1
                 note(broken, index, tally.violations, tally.first)
+                if tables.alike:
+                    _order(after, fields, tables.alike)
                 _emit(after, out, filled, recent)
                 more = _next_combination(turn, found, cast, tables)
     return high

@@ -138,7 +138,9 @@ class Config:
     fail here, `confirm_syncs` whether a sync counts only when another one after it has succeeded too. The switches:
     `dead_letters` settle what was delivered often enough; the `merge_buffer` never writes a checkpoint and an ack that
     meet in memory; `compaction` discards records; `careless` consumers ack late, twice, and what they gave back, and
-    write into what they have submitted. `rules` are switched off as `{"name": False}`, kept as a set in `without`.
+    write into what they have submitted; `uncommitted` leaves the offset where it began, so that the messages of a log
+    are alike, and nothing is said of the offset. `rules` are switched off as `{"name": False}`, kept as a set in
+    `without`.
     """
 
     messages: int = _count(1, 1, MOST_MESSAGES)
@@ -165,6 +167,7 @@ class Config:
     merge_buffer: bool = _switch()
     compaction: bool = _switch()
     careless: bool = _switch()
+    uncommitted: bool = _switch()
     without: frozenset[str] = field(default=frozenset(), converter=_switched_off, alias="rules")
 
     def __attrs_post_init__(self) -> None:
@@ -177,6 +180,8 @@ class Config:
             )
         if self.merge_buffer and self.level is not Level.MEMORY:
             raise BadConfig(f"a merge buffer answers from memory: set level to 'memory', not {self.level.value!r}")
+        if self.uncommitted and (self.merge_buffer or self.compaction):
+            raise BadConfig("a merge buffer and compaction rely on the offset: switch them off, or uncommitted off")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Config:
@@ -196,6 +201,7 @@ class Config:
     def dropping(self, rule: Rule) -> Config:
         """Return this configuration with `rule` switched off, and the settings that show what it is for."""
         changes: dict[str, Any] = {**rule.shown_by, "rules": self.without | {rule.name}}
+        changes["uncommitted"] = False
         changes["logs"] = min(changes.get("logs", self.logs), changes.get("messages", self.messages))
         if changes.get("level", self.level) is not Level.MEMORY:
             changes["merge_buffer"] = False

@@ -56,7 +56,7 @@ def unflushed(config: Config, shared: Shared, message: Message) -> bool:
 def next_to_pass(config: Config, shared: Shared, message: Message) -> bool:
     """The message is settled, and the offset on the disk stands right before it (clause commit-progresses)."""
     settled = message.phase is Phase.SETTLED and (message.ack.stored or message.unrecorded)
-    return settled and shared.offset.disk == message.index
+    return settled and shared.offset.disk == message.index and not config.uncommitted
 
 
 def handed_out(config: Config, shared: Shared, message: Message) -> bool:

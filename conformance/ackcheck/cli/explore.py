@@ -24,7 +24,17 @@ import click
 from rich.console import Console
 
 from ackcheck.cli._output import BROKEN, writable, write_json
-from ackexplore import BadCheckpoint, MissingExtra, Progress, Result, Unfinished, UnknownClause, Watcher, explore_rules
+from ackexplore import (
+    BadCheckpoint,
+    MissingExtra,
+    NotSymmetric,
+    Progress,
+    Result,
+    Unfinished,
+    UnknownClause,
+    Watcher,
+    explore_rules,
+)
 from ackexplore import explore as explore_model
 from ackexplore.exports import itf, write_dot, write_graphml
 from ackexplore.needed import unbreakable
@@ -64,6 +74,7 @@ SWITCHES = {
     "merge_buffer": "Never write a checkpoint and an ack that meet in memory (needs --level memory).",
     "compaction": "Discard the records of what is settled and behind the offset.",
     "careless": "Consumers ack late, twice and what they gave back, and reuse their buffers.",
+    "uncommitted": "Leave the offset where it began, so that the messages of a log are alike.",
     "confirm_syncs": "A sync counts only once another one after it has succeeded too.",
 }
 NO_FAULTS = "no fault is in the budget: add --process-crashes 1, --power-losses 1 or --sync-failures 1"
@@ -93,7 +104,7 @@ def _explored(config: Config, **settings: Any) -> Result:
             return explore_model(config, watcher=watcher, **settings)
     except UnknownClause as error:
         raise click.UsageError(str(error)) from error
-    except (MissingExtra, BadCheckpoint) as error:
+    except (MissingExtra, BadCheckpoint, NotSymmetric) as error:
         raise Refused(str(error)) from error
     except Unfinished as error:
         if error.result.holds:
@@ -234,6 +245,7 @@ def _number(name: str, default: int, text: str) -> Any:
     "--checkpoint", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save each level there."
 )
 @click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
+@click.option("--symmetric", is_flag=True, help="One state for all orders of alike messages (needs --uncommitted).")
 @click.option("--liveness", is_flag=True, help="Judge also what must happen in the end (graph engine).")
 @_export_options
 @click.option(
@@ -248,6 +260,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     clause: str | None,
     rules: bool,
     engine: str,
+    symmetric: bool,
     memory: int | None,
     max_states: int | None,
     checkpoint: Path | None,
@@ -280,6 +293,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         stop_at=clause,
         engine=engine,
         memory=memory,
+        symmetric=symmetric,
         max_states=max_states,
         checkpoint=checkpoint,
         resume=resume,

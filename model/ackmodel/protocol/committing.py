@@ -28,6 +28,7 @@ def commit(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
         in_order = message.index >= offset
     if not config.keeps(rules.COMMIT_WITHOUT_TRAFFIC):
         in_order = in_order and message.in_flight
+    in_order = in_order and not config.uncommitted
     if shared.up and in_order and may_commit(config, message):
         passed = evolve(shared.offset, volatile=message.index + 1)
         yield Step("commit", evolve(shared, offset=passed), message)

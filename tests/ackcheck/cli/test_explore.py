@@ -52,9 +52,19 @@ def test_every_setting_of_the_model_is_an_option() -> None:
     assert ran.exit_code == 1
     config = json.loads(ran.stdout)["config"]
     assert config.items() >= {**EVERY_SETTING, **dict.fromkeys(EVERY_SWITCH, True)}.items()
-    known = {item.name for item in attrs.fields(Config)} - {"without", "merge_buffer"}
+    known = {item.name for item in attrs.fields(Config)} - {"without", "merge_buffer", "uncommitted"}
     assert known == {*EVERY_SETTING, *EVERY_SWITCH, *FAULTS}
     assert run("--level", "memory", "--merge-buffer").exit_code == 0
+
+
+def test_alike_messages_stand_for_each_other() -> None:
+    ran = run("--messages", "2", "--uncommitted", "--symmetric", "--json", "-")
+    told = json.loads(ran.stdout)
+    assert ran.exit_code == 0
+    assert told["states"] < told["unreduced"] < 2 * told["states"]
+    refused = run("--messages", "2", "--symmetric")
+    assert refused.exit_code == 2
+    assert "set uncommitted" in refused.stderr
 
 
 def test_an_event_that_is_no_fault_counts_as_one() -> None:
