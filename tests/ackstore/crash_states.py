@@ -1,0 +1,263 @@
+"""Every state in which a crash may leave a directory, and what each of them has to hold.
+
+A workload runs through a real `Core` over the simulated disk of the conformance suite. Before and after each thing that
+happens (a write, a sync, a rename, an answer) stands a *moment*, at which the process or the power may fail:
+
+- A process crash leaves all that was written.
+- A power loss leaves any subset of the entry changes and of the writes that no sync covered, a write also in part.
+
+Each state is recovered with the real recovery, and held against what had been promised at that moment.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice, product
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+from ackcheck.sim.disk import Disk, File, SyncBegun
+from ackstore import Config, Core, Reply, recover
+from ackstore.effects import (
+    DONE,
+    Answer,
+    Create,
+    Durable,
+    Effect,
+    Failed,
+    Rename,
+    Result,
+    Sync,
+    SyncDir,
+    Unlink,
+    Write,
+)
+from ackstore.queues import Queue
+from ackstore.records import HEADER_BYTES, RECORD_BYTES
+from ackstore.requests import Request
+
+Contents = dict[str, bytes]
+END = 1000
+TOKEN = "q/default/0"
+
+
+def power_losses(disk: Disk, pick: random.Random | None = None, most: int = 0) -> Iterator[Contents]:
+    """Every state that a power loss may leave now; with `pick`, `most` of them."""
+    for bits in _some(product((0, 1), repeat=len(disk.changes)), len(disk.changes), pick, most):
+        entries = dict(disk.durable_entries)
+        for change, survives in zip(disk.changes, bits, strict=True):
+            for name, file in change.entries.items() if survives else ():
+                if file is None:
+                    entries.pop(name, None)
+                else:
+                    entries[name] = file
+        dirty = [
+            (file, extent)
+            for file in {id(file): file for file in entries.values()}.values()
+            for extent in file.unsynced
+            if not extent.phantom
+        ]
+        cuts = [_cuts(len(extent.data), closely=len(dirty) < 3) for _file, extent in dirty]
+        choices: Iterator[Any] = product(*cuts)
+        if pick is not None:
+            choices = iter([[pick.choice([*cut, pick.randrange(cut[-1] + 1)]) for cut in cuts]])
+        for chosen in choices:
+            parts = {id(file): bytearray(file.durable) for file in entries.values()}
+            for (file, extent), cut in zip(dirty, chosen, strict=True):
+                content = parts[id(file)]
+                content.extend(bytes(max(0, extent.at + cut - len(content)) if cut else 0))
+                content[extent.at : extent.at + cut] = extent.data[:cut]
+            yield {name: bytes(parts[id(file)]) for name, file in entries.items()}
+
+
+def _cuts(size: int, *, closely: bool) -> tuple[int, ...]:
+    """After how many bytes a write of `size` may be torn."""
+    if not closely:
+        return 0, size // 2, size
+    return tuple(
+        sorted({0, 1, min(HEADER_BYTES, size), size // 3, size // 2, size - RECORD_BYTES % size, size - 1, size})
+    )
+
+
+def _some(every: Iterator[Any], count: int, pick: random.Random | None, most: int) -> Iterator[Any]:
+    if pick is None:
+        return every
+    return islice(iter(lambda: tuple(pick.randrange(2) for _ in range(count)), None), most)
+
+
+@frozen
+class Snapshot:
+    """A directory as recovery reads it."""
+
+    contents: Contents
+
+    def names(self) -> list[str]:
+        return list(self.contents)
+
+    def read(self, name: str) -> bytes:
+        return self.contents[name]
+
+
+@define
+class Promises:
+    """What the store owes its clients, of one queue."""
+
+    cached: set[int] = Factory(set)
+    """Answered OK: settled after a process crash."""
+    durable: set[int] = Factory(set)
+    """Told to be durable, or covered by a barrier: settled after a power loss too."""
+    asked: set[int] = Factory(set)
+    """An ack was asked for, or the last attempt is over: may be settled. All others may not."""
+    offset: int = 0
+    """The highest offset that was on disk since the last reset."""
+    resets: int = 0
+    """Resets answered OK."""
+    reset_asked: bool = False
+    """A reset is on its way: what it changes cannot be judged."""
+
+
+@define(eq=False)
+class Moments:
+    """A store, its disk, and a look at every state it could be left in. `order` picks which I/O is completed next."""
+
+    config: Config
+    core_class: type[Core] = Core
+    order: random.Random | None = None
+    samples: int = 0
+    disk: Disk = Factory(Disk)
+    now: float = 1000.0
+    core: Core = Factory(lambda self: self._open(), takes_self=True)
+    promises: Promises = Factory(Promises)
+    pending: list[tuple[int, Effect, SyncBegun | None]] = Factory(list)
+    answers: dict[int, Answer] = Factory(dict)
+    acks: dict[int, list[int]] = Factory(dict)
+    barriers: dict[int, set[int]] = Factory(dict)
+    op: int = 0
+    looks: int = 0
+    states: int = 0
+    _known: dict[frozenset[tuple[str, bytes]], Core] = Factory(dict)
+
+    def _open(self) -> Core:
+        return self.core_class(self.config, recover(self.config, self.disk), self.now)
+
+    # What happens
+
+    def submit(self, request: Request) -> int:
+        self.op += 1
+        self.core.submit(self.op, request, self.now)
+        self.take()
+        return self.op
+
+    def take(self) -> None:
+        for io, effect in self.core.take_effects():
+            if isinstance(effect, Answer):
+                self.answers[effect.op] = effect
+                self._answered(effect)
+            elif isinstance(effect, Durable):
+                self.promises.durable |= set(self.acks.get(effect.op, ()))
+            else:
+                begun = None
+                if isinstance(effect, Sync | SyncDir):
+                    begun = self.disk.begin_sync(effect.file if isinstance(effect, Sync) else None)
+                self.pending.append((io, effect, begun))
+        persisted = self.core.stats().queues
+        for queue, seen in persisted.items():
+            if queue.token == TOKEN:
+                self.promises.offset = max(self.promises.offset, seen.persisted)
+        self.promises.asked |= set(self.core.queues[TOKEN].dead) if TOKEN in self.core.queues else set()
+
+    def _answered(self, answer: Answer) -> None:
+        replies = answer.value if answer.value and isinstance(answer.value[0], Reply) else (answer.reply,)
+        for offset, reply in zip(self.acks.get(answer.op, ()), replies, strict=False):
+            if reply in (Reply.OK, Reply.SETTLED) and not self.config.merge:
+                self.promises.cached.add(offset)
+        if answer.reply is Reply.OK:
+            self.promises.durable |= self.barriers.get(answer.op, set())
+            if self.config.mode == "sync":
+                self.promises.durable |= set(self.acks.get(answer.op, ())) & self.promises.cached
+
+    def finish(self, result: Result = DONE) -> Effect:
+        """Complete one I/O: on the disk, where a crash may come before the store hears of it, then for the store."""
+        at = self.order.randrange(len(self.pending)) if self.order else 0
+        io, effect, begun = self.pending.pop(at)
+        disk = self.disk
+        match effect:
+            case Sync() | SyncDir():
+                assert begun is not None
+                disk.end_sync(begun, ok=result is DONE)
+            case Write(file, start, data):
+                disk.write(file, start, data[: result.written] if isinstance(result, Failed) else data)
+            case Create(file) if result is DONE:
+                disk.create(file)
+            case Rename(source, target) if result is DONE:
+                disk.rename(source, target)
+            case Unlink(file) if result is DONE:
+                disk.unlink(file)
+        self.look()
+        self.core.complete(io, result, self.now)
+        self.take()
+        self.look()
+        return effect
+
+    def settle(self) -> None:
+        while self.pending:
+            self.finish()
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        for _ in range(100):
+            self.settle()
+            due = self.core.next_tick()
+            self.now = until if due is None else min(until, max(due, self.now))
+            self.core.tick(self.now)
+            self.take()
+            if self.now >= until and not self.pending:
+                break
+        self.look()
+
+    # What is left
+
+    def look(self) -> None:
+        """Judge every state that a crash could leave now."""
+        self.looks += 1
+        cached = {name: self.disk.read(name) for name in self.disk.names()}
+        self.judge(cached, self.promises.cached | self.promises.durable)
+        for contents in power_losses(self.disk, self.order, self.samples):
+            self.judge(contents, self.promises.durable)
+
+    def judge(self, contents: Contents, settled: set[int]) -> None:
+        """Recover one state with the real recovery, and hold it against the promises."""
+        key = frozenset(contents.items())
+        core = self._known.get(key)
+        if core is None:
+            self.states += 1
+            core = self._known[key] = self.core_class(self.config, recover(self.config, Snapshot(contents)), self.now)
+        queue = core.queues.get(TOKEN)
+        promised = self.promises
+        if queue is None:
+            gone = settled or promised.offset or promised.resets
+            assert not gone, "all of the queue is gone"
+            return
+        assert queue.generation >= promised.resets, "a reset did not stick"
+        if promised.reset_asked:
+            return
+        for offset in settled:
+            assert never_returns(queue, offset), f"{offset} was acked, and comes back"
+        high = max(queue.floor, queue.committed, *queue.entries, 0)
+        for offset in range(high + 1):
+            if offset not in promised.asked:
+                assert not never_returns(queue, offset), f"{offset} was never acked, and is settled"
+        assert queue.committed >= promised.offset, "the offset went back"
+        if self.config.commit == "ack":
+            assert all(offset in promised.asked for offset in range(queue.committed)), "the offset is ahead"
+
+
+def never_returns(queue: Queue, offset: int) -> bool:
+    """Whether the message is settled, or its ack read and not proved yet."""
+    entry = queue.entries.get(offset)
+    return offset < queue.floor or (entry is not None and (entry.settled or entry.ack is not None))
+
+
+__all__ = ["END", "File", "Moments", "Promises", "power_losses"]

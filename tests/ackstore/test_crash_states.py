@@ -1,0 +1,261 @@
+"""Every state in which a crash may leave small workloads, and many of larger ones: see `crash_states`."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ackstore import Config, Core, LogError, Reply, compaction
+from ackstore.effects import Failed, Sync, Write
+from ackstore.flusher import Flusher
+from ackstore.identity import parse_receipt
+from ackstore.offsets import Offsets
+from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
+
+_SPEC = importlib.util.spec_from_file_location("ackstore_crash_states", Path(__file__).with_name("crash_states.py"))
+assert _SPEC is not None
+assert _SPEC.loader is not None
+crash_states = sys.modules[_SPEC.name] = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(crash_states)
+
+
+def opened(core: type[Core] = Core, seed: int | None = None, samples: int = 0, **settings: Any) -> Any:
+    config = Config(**{"retry_jitter": 0.0, "flush_interval": 0.1, "offset_interval": 0.2, **settings})
+    order = None if seed is None else random.Random(seed)
+    store = crash_states.Moments(config, core, order, samples)
+    store.take()
+    store.settle()
+    store.submit(Publish("q", crash_states.END))
+    return store
+
+
+def pop(store: Any, count: int = 1, invisible: float = 500.0) -> list[str]:
+    op = store.submit(Pop("q", count, invisible))
+    store.settle()
+    store.wait(0.0)
+    answer = store.answers.get(op)  # none while the store pauses after a failure
+    return [each.receipt for each in answer.value] if answer else []
+
+
+def ack(store: Any, *receipts: str) -> None:
+    """Ask for acks, and let only what was asked for before happen."""
+    offsets = [parse_receipt(receipt)[1] for receipt in receipts]  # type: ignore[index]
+    store.promises.asked |= set(offsets)
+    store.acks[store.op + 1] = offsets
+    store.submit(Ack(receipts[0]) if len(receipts) == 1 else AckMany(receipts))
+
+
+def flush(store: Any) -> None:
+    asked = {offset for op, offsets in store.acks.items() if op in store.answers for offset in offsets}
+    store.barriers[store.op + 1] = asked if store.config.merge else set(store.promises.cached)
+    store.submit(Flush())
+
+
+def acks_and_flushes(store: Any) -> None:
+    first, second, third = pop(store, 3)
+    ack(store, second)
+    flush(store)
+    ack(store, first)
+    store.settle()
+    ack(store, third)
+    store.wait(0.5)
+    store.submit(Close())
+    store.wait(0.5)
+
+
+def a_failing_sync(store: Any) -> None:
+    first, second = pop(store, 2)
+    store.wait(0.5)
+    ack(store, first)
+    store.settle()
+    flush(store)
+    while store.pending:
+        failing = isinstance(store.pending[0][1], Sync) and store.pending[0][1].file.startswith("log")
+        store.finish(Failed(5) if failing else crash_states.DONE)
+        if failing:
+            break
+    ack(store, second)
+    store.wait(1.0)
+
+
+def a_torn_write(store: Any) -> None:
+    first, second = pop(store, 2)
+    ack(store, first)
+    while not isinstance(store.pending[0][1], Write):
+        store.finish()
+    store.finish(Failed(28, written=20))
+    ack(store, second)
+    store.wait(0.5)
+
+
+def deadlines(store: Any) -> None:
+    first, second = pop(store, 2)
+    store.submit(Renew(first, 900.0))
+    store.submit(Release(second))
+    store.settle()
+    (again,) = pop(store, 1)
+    ack(store, again)
+    store.wait(0.5)
+
+
+def a_dead_letter(store: Any) -> None:
+    store.promises.asked.add(0)
+    pop(store, 1, 0.3)
+    store.wait(1.0)
+
+
+def a_reset(store: Any) -> None:
+    first, _ = pop(store, 2)
+    ack(store, first)
+    store.wait(0.5)
+    store.promises.reset_asked = True
+    op = store.submit(Reset("q", 0))
+    while op not in store.answers:
+        store.wait(0.1)
+    assert store.answers[op].reply is Reply.OK
+    store.promises = crash_states.Promises(resets=1)
+    store.look()
+    ack(store, *pop(store, 1))
+    store.wait(0.5)
+
+
+def many(store: Any) -> None:
+    """Segments fill, and old ones go."""
+    for _ in range(4):
+        ack(store, *pop(store, 2))
+        store.wait(0.3)
+    store.wait(1.0)
+
+
+def open_again(store: Any) -> None:
+    """A process crash, and what is written again after it."""
+    receipts = pop(store, 2)
+    ack(store, receipts[0])
+    while not isinstance(store.pending[0][1], Write):
+        store.finish()
+    store.finish()
+    store.pending.clear()
+    store.acks.clear()
+    store.answers.clear()
+    store.core = store._open()
+    store.take()
+    store.settle()
+    store.submit(Publish("q", crash_states.END))
+    ack(store, receipts[1])
+    store.wait(0.5)
+
+
+WORKLOADS: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
+    "acks-and-flushes": (acks_and_flushes, {}),
+    "sync-mode": (acks_and_flushes, {"mode": "sync"}),
+    "checkpoint-policy": (acks_and_flushes, {"commit": "checkpoint"}),
+    "segments": (acks_and_flushes, {"segment_bytes": 100}),
+    "a-failing-sync": (a_failing_sync, {}),
+    "a-failing-sync-of-segments": (a_failing_sync, {"segment_bytes": 100}),
+    "a-torn-write": (a_torn_write, {}),
+    "deadlines": (deadlines, {}),
+    "a-dead-letter": (a_dead_letter, {"max_attempts": 1}),
+    "a-reset": (a_reset, {}),
+    "compaction": (many, {"segment_bytes": 250, "compact_above": 1}),
+    "merging": (acks_and_flushes, {"merge": True, "merge_stay": 0.3}),
+    "open-again": (open_again, {}),
+}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compaction is worth it for a few records."""
+    monkeypatch.setattr(compaction, "QUEUE_BYTES", 60)
+    monkeypatch.setattr(compaction, "MESSAGE_BYTES", 30)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_state_keeps_the_promises(name: str) -> None:
+    workload, settings = WORKLOADS[name]
+    store = opened(**settings)
+    workload(store)
+    assert store.states >= 25, store.states
+    if name == "compaction":
+        assert store.core.stats().removed_segments > 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_sampled_states_of_larger_workloads_keep_the_promises(seed: int) -> None:
+    pick = random.Random(seed)
+    store = opened(
+        seed=seed,
+        samples=3,
+        mode=pick.choice(["async", "async", "sync"]),
+        commit=pick.choice(["ack", "checkpoint"]),
+        segment_bytes=pick.choice([100, 300, 5000]),
+        compact_above=pick.choice([None, 1]),
+    )
+    held: list[str] = []
+    for _ in range(60):
+        if pick.random() < 0.4:
+            held += pop(store, pick.randint(1, 4))
+        if held and pick.random() < 0.7:
+            chosen = pick.sample(held, min(len(held), pick.randint(1, 3)))
+            held = [receipt for receipt in held if receipt not in chosen]
+            ack(store, *chosen)
+        if pick.random() < 0.2:
+            flush(store)
+        for _ in range(pick.randint(0, 3)):
+            if store.pending:
+                failing = pick.random() < 0.1
+                store.finish(Failed(5) if failing else crash_states.DONE)
+        if pick.random() < 0.3:
+            store.wait(pick.choice([0.1, 0.3]))
+    store.wait(10.0)
+    assert store.states > 200, store.states
+
+
+class SyncsTheSameFileAgain(Flusher):
+    """After a failed sync, syncs the same file again."""
+
+    def sync_failed(self, now: float) -> None:
+        self._end()
+        self._pause(now)
+        for segment in self.segments:
+            segment.dirty = True
+        self.log.unsynced_entry = True
+        self.log.dirty_since = now
+
+
+class ForgetsTheDirectory(Flusher):
+    """Syncs new files, and not their names."""
+
+    def begin(self, now: float) -> None:
+        self.log.unsynced_entry = False
+        super().begin(now)
+
+
+class DoesNotSyncTheOffsets(Offsets):
+    """Renames the new offset file before it is synced."""
+
+    def _do(self, step: str, now: float) -> None:
+        super()._do("rename" if step == "sync" else step, now)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("flusher_class", SyncsTheSameFileAgain),
+        ("flusher_class", ForgetsTheDirectory),
+        ("offsets_class", DoesNotSyncTheOffsets),
+    ],
+)
+def test_a_broken_store_is_found_out(name: str, part: type) -> None:
+    variant = type("Variant", (Core,), {name: part})
+    for workload, settings in WORKLOADS.values():
+        try:
+            workload(opened(variant, **settings))
+        except (AssertionError, LogError):
+            return
+    pytest.fail(f"{part.__name__} was not found out")
