@@ -86,10 +86,13 @@ class Flusher:
         full = log.unflushed >= log.most_records or log.unflushed_bytes >= log.most_bytes
         return full or log.stuck or self.mode == "refuse"
 
-    def answers_when_cached(self, records: int = 0, size: int = 0) -> bool:
+    def answers_when_cached(self) -> bool:
         """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED. Not when half of the
-        limit on unflushed records or bytes is reached: that holds clients up before any is refused. So many `records`
-        of `size` bytes are to be counted, which the log does not know of yet."""
+        limit on unflushed records or bytes is reached: that holds clients up before any is refused."""
+        return self.would_answer(0, 0)
+
+    def would_answer(self, records: int, size: int) -> bool:
+        """The same, if there were so many more `records` in the log, of `size` bytes together."""
         log = self.log
         if (log.unflushed + records) * 2 >= log.most_records or (log.unflushed_bytes + size) * 2 >= log.most_bytes:
             return False

@@ -61,7 +61,7 @@ class Lane:
             return None
         token, offset, attempt, epoch = parsed
         queue = self.queues.get(token)
-        if queue is None or not self.flusher.answers_when_cached(1, RECORD_BYTES + len(queue.prefix) + DELIVERY_BYTES):
+        if queue is None or not self.flusher.would_answer(1, RECORD_BYTES + len(queue.prefix) + DELIVERY_BYTES):
             return None  # nor would it be refused, if it may be answered
         log = self.log
         entry = queue.judge(offset, attempt, epoch, now, log.epoch)
@@ -84,7 +84,7 @@ class Lane:
         if queue is None or entries is None:
             return None
         payload = encode_flat_ack(queue.prefix, fields)
-        if not self.flusher.answers_when_cached(1, RECORD_BYTES + len(payload)):
+        if not self.flusher.would_answer(1, RECORD_BYTES + len(payload)):
             return None
         log = self.log
         lsn = log.last + 1

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import pytest
 
@@ -64,9 +64,9 @@ OPERATIONS: dict[str, Callable[[Store, list[str]], Reply | list[Reply]]] = {
 
 def well(store: Store, receipts: list[str]) -> None:
     """Whatever failed, the store is as it has to be: nothing is lost or left over."""
-    assert store.flush(timeout=10.0) is Reply.OK
-    assert set(store.ack_many(receipts, timeout=10.0)) <= {Reply.OK, Reply.SETTLED}
-    assert store.flush(timeout=10.0) is Reply.OK
+    assert store.flush(timeout=30.0) is Reply.OK
+    assert set(store.ack_many(receipts, timeout=30.0)) <= {Reply.OK, Reply.SETTLED}
+    assert store.flush(timeout=30.0) is Reply.OK
     stats = store.stats()
     assert stats.healthy
     assert (stats.operations, stats.pending_records, stats.unflushed_records, stats.unflushed_bytes) == (0, 0, 0, 0)
@@ -76,8 +76,9 @@ def well(store: Store, receipts: list[str]) -> None:
 def receipts_of() -> Callable[[Store], list[str]]:
     def get(store: Store) -> list[str]:
         store.publish("q", 9)
-        receipts = [delivery.receipt for delivery in store.pop("q", 3, 600.0)]
-        assert store.flush(timeout=10.0) is Reply.OK
+        popped = cast("list[ackstore.Delivery]", store.try_pop("q", 3, 600.0, timeout=30.0).value)
+        receipts = [delivery.receipt for delivery in popped]
+        assert store.flush(timeout=30.0) is Reply.OK
         return receipts
 
     return get
@@ -146,8 +147,9 @@ def test_a_stalled_disk_is_felt_at_the_limit_and_not_before(tmp_path: Path) -> N
     limits = Config(max_unflushed_records=limit, op_timeout=0.02, sync_timeout=600.0, flush_interval=0.01)
     with Store(tmp_path, limits, disk=disk) as store:
         store.publish("q", 100)
-        receipts = [delivery.receipt for delivery in store.pop("q", 100, 600.0)]
-        assert store.flush(timeout=10.0) is Reply.OK
+        popped = cast("list[ackstore.Delivery]", store.try_pop("q", 100, 600.0, timeout=30.0).value)
+        receipts = [delivery.receipt for delivery in popped]
+        assert store.flush(timeout=30.0) is Reply.OK
         disk.sick = True
         replies = [store.ack(receipt) for receipt in receipts]
         assert replies == [Reply.OK] * 19 + [Reply.UNKNOWN] * 21 + [Reply.BUSY] * 60
@@ -155,8 +157,8 @@ def test_a_stalled_disk_is_felt_at_the_limit_and_not_before(tmp_path: Path) -> N
         assert store.ack_many(receipts[40:60]) == [Reply.BUSY] * 20
         assert store.try_pop("q", 1).reply in (Reply.BUSY, Reply.OK)  # there is nothing left to hand out
         disk.get_well()
-        assert store.flush(timeout=10.0) is Reply.OK
-        assert store.ack_many(receipts[40:], timeout=10.0) == [Reply.OK] * 60
+        assert store.flush(timeout=30.0) is Reply.OK
+        assert store.ack_many(receipts[40:], timeout=30.0) == [Reply.OK] * 60
         well(store, receipts)
 
 

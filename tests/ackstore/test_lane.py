@@ -3,6 +3,7 @@
 import errno
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 from attrs import evolve
@@ -214,8 +215,9 @@ def test_both_ways_feel_the_limits_at_the_same_record(tmp_path: Path, limits: ac
         disk = HangingDisk(tmp_path / core.__name__)
         with ackstore.Store(tmp_path / core.__name__, config, core_class=core, disk=disk) as store:
             store.publish("q", 90)
-            receipts = [delivery.receipt for delivery in store.pop("q", 90)]
-            store.flush(timeout=5.0)
+            popped = cast("list[ackstore.Delivery]", store.try_pop("q", 90, timeout=30.0).value)
+            receipts = [delivery.receipt for delivery in popped]
+            assert store.flush(timeout=30.0) is Reply.OK
             disk.go_on.clear()
             batches = [receipts[at : at + size] for at in range(0, 90, size)]
             replies.append([store.ack(batch[0]) if size == 1 else store.ack_many(batch) for batch in batches])
