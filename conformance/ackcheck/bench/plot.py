@@ -8,7 +8,7 @@ from ackcheck.bench.peers import need
 from ackcheck.bench.results import Results, threads_text
 
 FORMATS = (".png", ".svg", ".pdf")
-COLOURS = {"none": "#888888", "page-cache": "#2a78b5", "disk": "#b5442a"}
+COLOURS = {"none": "#888888", "memory": "#4a9a5b", "page-cache": "#2a78b5", "disk": "#b5442a"}
 
 
 def plot(results: Results, to: Path) -> None:
@@ -27,5 +27,9 @@ def plot(results: Results, to: Path) -> None:
         times.scatter([getattr(row, name) * 1e6 for row in rows], places, marker=mark, label=name, color="#333333")
     times.set(xscale="log", xlabel="microseconds an operation")
     times.legend(loc="upper right")
-    rates.set_title("grey: no promise; blue: survives the process; red: survives power loss", fontsize=9, loc="left")
+    rates.set_title(
+        "grey: no promise; green: survives a clean restart; blue: survives the process; red: survives power loss",
+        fontsize=9,
+        loc="left",
+    )
     figure.savefig(to)

@@ -25,7 +25,7 @@ from ackcheck.bench.stores import BATCH, StoreContender, WriteLoop, unflushed
 from ackstore import Config
 
 THREADS = (1, 3, 16)
-Level = Literal["none", "page-cache", "disk"]
+Level = Literal["none", "memory", "page-cache", "disk"]
 
 
 class Contender(Protocol):
@@ -41,8 +41,8 @@ class Contender(Protocol):
 
 @frozen
 class Entrant:
-    """A contender with so many threads, and what an answer of it means: it survives the death of the process
-    (`page-cache`), power loss (`disk`), or there is none."""
+    """A contender with so many threads, and what an answer of it means: it survives a clean restart (`memory`), the
+    death of the process (`page-cache`), power loss (`disk`), or there is none."""
 
     contender: Contender
     level: Level
@@ -93,6 +93,7 @@ class Results:
             "async_over_sync_throughput": over(rate(ASYNC), rate(SYNC)),
             "sync_over_async_p99": over(tail(SYNC), tail(ASYNC)),
             "stalled_over_healthy_p99": over(tail(STALLED), tail(ASYNC)),
+            "merge_over_async_throughput": over(rate(MERGE), rate(ASYNC)),
             "ack_over_write_loop": over(rate(ASYNC, 1), loop),
             "ack_many_64_over_write_loop": over(rate(MANY, 1), loop),
             "over_sqlite_normal": over(rate(ASYNC), rate(SQLITE)),
@@ -115,7 +116,7 @@ class Results:
         }
 
 
-WRITES, ASYNC, SYNC = "os.write loop", "async", "sync"
+WRITES, MERGE, ASYNC, SYNC = "os.write loop", "async, merge buffer", "async", "sync"
 MANY, STALLED = f"async, ack_many of {BATCH}", "async, stalled disk"
 SQLITE, SQLITE_FULL = "SQLite WAL, NORMAL", "SQLite WAL, FULL"
 LMDB, LMDB_SYNC = "LMDB, no sync", "LMDB"
@@ -142,8 +143,10 @@ def over(one: float | None, other: float | None) -> float | None:
 def entrants() -> list[Entrant]:
     """All that takes part, in the order of the table."""
     fast, slow = Config(), Config(mode="sync")
+    held = Config(merge=True, merge_stay=3600.0)
     return [
         Entrant(WriteLoop(WRITES), "none", 1),
+        *(Entrant(StoreContender(MERGE, held), "memory", threads) for threads in THREADS),
         *(Entrant(StoreContender(ASYNC, fast), "page-cache", threads) for threads in THREADS),
         Entrant(StoreContender(MANY, fast, batch=BATCH, most=1_000_000), "page-cache", 1),
         Entrant(StoreContender(STALLED, unflushed(fast), stalled=True), "page-cache", 3),

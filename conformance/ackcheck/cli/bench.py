@@ -103,6 +103,7 @@ def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: s
 
 SURVIVES = {
     "none": "no store",
+    "memory": "survives a clean restart",
     "page-cache": "survives the process",
     "disk": "survives power loss",
 }

@@ -69,6 +69,7 @@ class TestContenders:
         "contender",
         [
             StoreContender("async", Config()),
+            StoreContender("merge buffer", Config(merge=True, merge_stay=3600.0)),
             StoreContender("many", Config(), batch=8),
             StoreContender("sync", Config(mode="sync"), most=20_000),
             Sqlite("SQLite", "FULL"),
@@ -85,6 +86,12 @@ class TestContenders:
     def test_the_sync_mode_syncs(self, tmp_path: Path) -> None:
         sample = StoreContender("sync", Config(mode="sync"), most=2000).measure(tmp_path, threads=1, seconds=0.1)
         assert sample.syncs_per_second == pytest.approx(sample.throughput, rel=0.2)
+
+    def test_the_merge_buffer_is_measured_and_not_the_log(self, tmp_path: Path) -> None:
+        with Store(tmp_path, Config(merge=True, merge_stay=3600.0)) as store:
+            for receipt in stores.receipts_of(store, 100):
+                store.ack(receipt)
+            assert store.stats().merged >= 98
 
     def test_a_stalled_disk_syncs_seldom(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stores, "STALL", 0.15)
