@@ -96,7 +96,8 @@ class Config:
     """What is only in memory for this long is stored."""
 
     merge_messages: int = field(default=100_000, validator=_whole(1))
-    """Messages whose checkpoint is only in memory, at most; beyond, checkpoints and acks are stored."""
+    """Messages of which the checkpoint or the ack is only in memory, at most; beyond, checkpoints and acks are stored.
+    """
 
     compact_above: int | None = field(default=128 << 20, validator=_count_or_none)
     """When the closed segments hold this many bytes, those in which nothing counts any more are removed, once what does

@@ -83,7 +83,7 @@ class MergeBuffer:
     def hold(self, queue: Queue, claims: Sequence[Claim], now: float) -> bool:
         """Keep a checkpoint in memory; False where it has to be stored."""
         config = self.config
-        if not config.merge or self.count + len(claims) > config.merge_messages:
+        if not config.merge or self.count + len(self.merged) + len(claims) > config.merge_messages:
             return False
         if not self.flusher.opened or not self.flusher.answers_when_cached() or self.log.stuck:
             return False
