@@ -18,7 +18,6 @@ from ackmodel import (
     Stage,
     Syncing,
     Truth,
-    broadcast_steps,
     environment,
     moves,
     protocol,
@@ -27,7 +26,7 @@ from ackmodel.system import State, local_rules
 
 ABSENT, PENDING = Record(), Record(Stage.PENDING)
 CACHED, ON_DISK = Record(Stage.CACHED, Truth.DIRTY), Record(Stage.FLUSHED, Truth.DISK)
-FLUSHING, SUSPECT = Record(Stage.FLUSHING, Truth.DIRTY), Record(Stage.SUSPECT, Truth.DIRTY)
+SUSPECT = Record(Stage.SUSPECT, Truth.DIRTY)
 DELIVERED = Message(index=0, phase=Phase.DELIVERED, delivery=1, checkpoint=CACHED)
 SETTLED = Message(index=0, phase=Phase.SETTLED, delivery=1, asked=True)
 
@@ -212,6 +211,23 @@ def test_a_store_that_refuses_tries_a_sync_with_nothing_to_cover() -> None:
     assert "begin_sync" not in actions(config, beside(config, message, failures=0))
 
 
+@pytest.mark.parametrize(
+    ("message", "action"),
+    [
+        (evolve(DELIVERED, phase=Phase.POPPING, checkpoint=PENDING), "fail_checkpoint_write"),
+        (evolve(DELIVERED, phase=Phase.ACKING, ack=PENDING), "fail_ack_write"),
+        (evolve(DELIVERED, phase=Phase.RENEWING, renewal=PENDING), "fail_renewal_write"),
+    ],
+)
+def test_an_operation_whose_write_fails_ends_and_leaves_nothing_in_flight(message: Message, action: str) -> None:
+    config = Config(limit=2, write_failures=1, renewals=1)
+    shared, ended = only(config, beside(config, message, inflight=1), action)
+    assert (shared.inflight, shared.budget.write_failures, ended.in_flight) == (0, 0, False)
+    broken = evolve(config, rules=frozenset({"failure-ends-operation"}))
+    shared, left = only(broken, beside(broken, message, inflight=1), action)
+    assert (shared.inflight, left.in_flight, left.ack, left.renewal) == (1, True, ABSENT, ABSENT)
+
+
 # --- the merge buffer -----------------------------------------------------------------------------------------------
 
 MERGING = Config(level="memory", merge_buffer=True, deliveries=2, write_failures=1, process_crashes=1, restarts=1)
@@ -320,83 +336,6 @@ def test_records_are_discarded_behind_the_offset_on_the_disk(message: Message, d
     for _, (found,) in retired:
         assert (found.records, found.unrecorded, found.phase) == ((ABSENT,) * 4, True, Phase.SETTLED)
     assert after(Config(), state, "retire") == []
-
-
-# --- logs, and how syncs fail ---------------------------------------------------------------------------------------
-
-
-def test_each_log_is_synced_by_itself() -> None:
-    config = Config(messages=2, logs=2, sync_failures=1)
-    messages = tuple(Message(index=i, ack=CACHED) for i in range(2))
-    state = (config.initial()[0], messages)
-    [(shared, begun)] = after(config, state, "begin_sync[1]")
-    assert shared.syncing == (Syncing.IDLE, Syncing.RUNNING)
-    assert [message.ack.stage for message in begun] == [Stage.CACHED, Stage.FLUSHING]
-    assert {"begin_sync", "sync_ok[1]", "sync_fails[1]"} <= actions(config, (shared, begun))
-    [(_, done)] = after(config, (shared, begun), "sync_ok[1]")
-    assert [message.ack for message in done] == [CACHED, ON_DISK]
-
-
-def syncing(config: Config, ack: Record, **shared: Any) -> State:
-    return beside(config, Message(index=0, ack=ack), **{"syncing": (Syncing.RUNNING,), **shared})
-
-
-def test_a_reverted_page_is_not_even_readable() -> None:
-    config = Config(sync_failures=1, failed_page="reverted")
-    assert only(config, syncing(config, FLUSHING), "sync_fails")[1].ack == Record(Stage.SUSPECT, Truth.NOWHERE)
-
-
-def test_an_error_told_to_each_forbids_success_until_the_bytes_are_written_again() -> None:
-    config = Config(sync_failures=1, sync_error="each")
-    phantom = syncing(config, Record(Stage.FLUSHING, Truth.PHANTOM))
-    assert actions(config, phantom) & {"sync_ok", "sync_fails_again"} == {"sync_fails_again"}
-    assert actions(config, syncing(config, FLUSHING)) & {"sync_ok", "sync_fails_again"} == {"sync_ok"}
-    shared, told = only(config, phantom, "sync_fails_again")
-    assert (told.ack.stage, shared.budget.sync_failures, shared.failures) == (Stage.SUSPECT, 1, 1)
-
-
-def test_an_error_told_late_comes_with_the_next_sync() -> None:
-    config = Config(sync_failures=1, sync_error="late")
-    assert "sync_fails" not in actions(config, syncing(config, FLUSHING))
-    shared, lied = only(config, syncing(config, FLUSHING), "sync_lies")
-    assert (lied.ack, shared.owed) == (Record(Stage.FLUSHED, Truth.PHANTOM), (True,))
-    owed = syncing(config, FLUSHING, owed=(True,))
-    assert actions(config, owed) & {"sync_ok", "sync_lies", "sync_fails"} == {"sync_fails"}
-    shared, told = only(config, owed, "sync_fails")
-    assert (told.ack, shared.owed) == (Record(Stage.SUSPECT, Truth.DISK), (False,))
-    assert "sync_lies" not in actions(config, syncing(config, ON_DISK))
-
-
-def test_a_sync_that_has_to_be_confirmed_counts_the_second_time() -> None:
-    config = Config(confirm_syncs=True)
-    shared, once = only(config, syncing(config, FLUSHING), "sync_ok")
-    assert (shared.syncing, once.ack) == ((Syncing.CONFIRMING,), Record(Stage.FLUSHING, Truth.DISK))
-    shared, twice = only(config, (shared, (once,)), "sync_ok")
-    assert (shared.syncing, twice.ack) == ((Syncing.IDLE,), ON_DISK)
-
-
-def test_power_forgets_an_error_that_is_owed_and_a_process_does_not() -> None:
-    config = Config(power_losses=1, process_crashes=1, sync_failures=1, sync_error="late")
-    owed = beside(config, Message(index=0), owed=(True,))
-    assert only(config, owed, "process_crash")[0].owed == (True,)
-    assert only(config, owed, "power_loss")[0].owed == (False,)
-
-
-def test_no_configuration_has_more_broadcasts_than_the_engines_can_name() -> None:
-    config = Config(
-        messages=4,
-        logs=4,
-        process_crashes=1,
-        power_losses=1,
-        sync_failures=1,
-        sync_timeouts=1,
-        restarts=1,
-        resets=1,
-        sync_error="each",
-        rules={"offset-file-is-atomic": False},
-    )
-    shared = evolve(config.initial()[0], syncing=(Syncing.RUNNING,) * 4, late=(True,) * 4, offset=Offset(3, 2, 1))
-    assert len(list(broadcast_steps(config, shared))) < 32
 
 
 EVERYTHING = Config(
