@@ -299,18 +299,23 @@ class Queue:
         """Move the floor and the consumer offset as far as FLUSHED records allow; True if the
         offset moved (clauses `commit-is-safe`, `commit-is-monotone`, `commit-progresses`).
         """
-        entries = self.entries
         floor = self.floor
-        while (entry := entries.get(floor)) is not None and entry.settled:
-            del entries[floor]
-            floor += 1
+        self.move_floor()
         if floor != self.floor:
-            self.floor = floor
+            floor = self.floor
             self._sweep()
         before = self.committed
         safe = max(floor, self.safe()) if self.commits_checkpoints else floor
         self.committed = max(before, safe if self.ceiling is None else min(safe, self.ceiling[0]))
         return self.committed > before
+
+    def move_floor(self) -> None:
+        """Let go of what is settled without a gap."""
+        entries, floor = self.entries, self.floor
+        while (entry := entries.get(floor)) is not None and entry.settled:
+            del entries[floor]
+            floor += 1
+        self.floor = floor
 
     def safe(self) -> int:
         """The contiguous messages that a FLUSHED ack settles or a FLUSHED checkpoint brings

@@ -118,7 +118,7 @@ class Replay:
                         entry.ack = None
                         entry.settled = True
                     if entries and entries[0].offset == queue.floor:
-                        queue.advance()
+                        queue.move_floor()
                 else:
                     record = _settling(ACK, queue, entries)
             elif kind in (CHECKPOINT, RENEW):
