@@ -1,4 +1,4 @@
-"""A counterexample as one self-contained HTML page: a row a step, a lane each for client, store, cache, disk, offset.
+"""A counterexample as one self-contained HTML page: a column a step, lanes for client, store, cache, disk and offset.
 
 The page loads nothing from anywhere, and reads without colours and without scripts.
 
@@ -6,48 +6,90 @@ The page loads nothing from anywhere, and reads without colours and without scri
 >>> from ackexplore import explore
 >>> broken = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe")
 >>> page = html_page(broken.counterexample)
->>> page.startswith("<!doctype html>"), page.count("<tr"), "commit-is-safe" in page
-(True, 5, True)
+>>> page.startswith("<!doctype html>"), page.count("<tr"), page.count("<th scope=col"), "commit-is-safe" in page
+(True, 6, 3, True)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
+
+from attrs import fields
 
 from ackmodel import Message, Phase, Record, State, Truth
 
 from .show import clause_in_a_line
-from .trace import Change, Trace, TraceStep
+from .trace import Trace, TraceStep
 from .values import wording
 
-LANES = ("client", "store believes", "page cache", "disk", "offset")
 CLIENT_ACTIONS = frozenset(
-    {"pop", "deliver", "ask_ack", "late_ack", "answer_ack", "answer_unknown", "durable_callback", "expire"}
+    {
+        "pop",
+        "deliver",
+        "ask_ack",
+        "late_ack",
+        "duplicate_ack",
+        "answer_ack",
+        "answer_unknown",
+        "durable_callback",
+        "expire",
+        "ask_renewal",
+        "answer_renewal",
+        "release",
+        "answer_release",
+        "refuse",
+        "reuse_buffer",
+    }
 )
 FAULTS = frozenset(
     {
         "process_crash",
         "power_loss",
         "sync_fails",
+        "sync_fails_again",
+        "sync_lies",
         "sync_times_out",
         "late_sync_fails",
         "fail_checkpoint_write",
         "fail_ack_write",
+        "fail_renewal_write",
     }
 )
+GHOSTS = frozenset(item.name for item in fields(Message) if item.metadata.get("ghost"))
+SAID = {
+    "late_ack": "acks an earlier delivery",
+    "duplicate_ack": "acks once more",
+    "release": "gives it back",
+    "refuse": "told BUSY",
+    "reuse_buffer": "writes into what it submitted",
+    "answer_renewal": "told OK, has more time",
+}
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --fault: #c0392b; --new: #2563eb; --soft: #8888; }
-@media (prefers-color-scheme: dark) { :root { --fault: #ff8a7a; --new: #8ab4ff; } }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
-th { position: sticky; top: 0; background: Canvas; }
-td.number { text-align: right; color: var(--soft); }
-tr.fault td { border-left: 0; } tr.fault code { color: var(--fault); font-weight: 600; }
-.new { color: var(--new); font-weight: 600; }
-.broken { border: 2px solid var(--fault); padding: .6rem 1rem; }
+:root { color-scheme: light dark; --page: #fff; --line: #d9dde3; --lane: #f6f7f9; --text: #1c2128; --soft: #6b7480;
+  --fault: #b42318; --fault-soft: #fdecea; --new: #0b57d0; --new-soft: #e6effd; }
+@media (prefers-color-scheme: dark) { :root { --page: #14171c; --line: #333a44; --lane: #1b2027; --text: #e4e7eb;
+  --soft: #949eab; --fault: #ff9488; --fault-soft: #3a1d1b; --new: #9cc2ff; --new-soft: #1b2c47; } }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 0; padding: 1.5rem 2rem; background: var(--page);
+  color: var(--text); }
+h1 { font-size: 1.5rem; margin: 0 0 .75rem; } p { max-width: 60rem; color: var(--soft); margin: .75rem 0 1rem; }
+.broken { border-left: 4px solid var(--fault); background: var(--fault-soft); padding: .5rem 1rem; max-width: 60rem; }
+.broken ul { margin: 0; padding: 0; list-style: none; } .broken b { color: var(--fault); }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; width: fit-content; max-width: 100%; }
+table { border-collapse: separate; border-spacing: 0; }
+th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; min-width: 8.5rem; max-width: 13rem;
+  border-bottom: 1px solid var(--line); border-right: 1px solid var(--line); overflow-wrap: anywhere; }
+tr:last-child > * { border-bottom: 0; } tr > :last-child { border-right: 0; }
+tbody tr:nth-child(odd) > * { background: var(--lane); } tbody tr:nth-child(even) > * { background: var(--page); }
+thead th { background: var(--page); font-weight: 600; border-bottom: 2px solid var(--line); }
+th[scope=row], th.corner { position: sticky; left: 0; z-index: 1; min-width: 6rem; max-width: 7rem;
+  border-right: 2px solid var(--line); font-weight: 600; }
+.number { display: block; color: var(--soft); font-weight: 400; font-size: .85em; }
+thead th.fault { background: var(--fault-soft); color: var(--fault); }
+td ul { margin: 0; padding: 0; list-style: none; } .old { color: var(--soft); }
+.new { color: var(--new); background: var(--new-soft); border-radius: 3px; padding: 0 .25em; font-weight: 600; }
+.last { outline: 2px solid var(--fault); outline-offset: -2px; }
+@media print { .wide { overflow: visible; } }
 """
 
 
@@ -58,7 +100,7 @@ def _name(record: str, message: Message, several: bool) -> str:
 def _records(state: State) -> Iterator[tuple[str, Record]]:
     several = len(state[1]) > 1
     for message in state[1]:
-        for kind in ("checkpoint", "earlier", "ack"):
+        for kind in ("checkpoint", "earlier", "ack", "renewal"):
             yield _name(kind, message, several), getattr(message, kind)
 
 
@@ -71,29 +113,42 @@ def _client(step: TraceStep) -> str:
         Phase.POPPING: "pops",
         Phase.DELIVERED: "has the message",
         Phase.ACKING: "asks to ack",
+        Phase.RENEWING: "asks for more time",
         Phase.DUE: "deadline passed",
         Phase.SETTLED: "told OK",
     }
     text = said.get(after.phase, after.phase.value) if before.phase is not after.phase else ""
     if step.action == "answer_unknown":
         text = "told UNKNOWN"
-    elif step.action == "late_ack":
-        text = "acks an earlier delivery"
+    elif step.action in SAID:
+        text = SAID[step.action]
     if before.promise != after.promise:
         text = f"{text}, promised: {wording(after.promise)}".lstrip(", ")
     return f"message {step.actor}: {text}" if text else ""
 
 
-def _beliefs(changes: tuple[Change, ...]) -> str:
+def _listed(items: Iterable[str]) -> str:
+    told = "".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>{told}</ul>" if told else ""
+
+
+def _marked(text: str, new: bool) -> str:
+    return f"<span class={'new' if new else 'old'}>{escape(text)}</span>"
+
+
+def _beliefs(step: TraceStep) -> str:
     """What changed in the store: everything that is not a record, and the beliefs in records."""
     told = []
-    for change in changes:
-        if change.field in ("asked", "promise") or change.field.startswith(("offset", "budget")):
+    several = len(step.after[1]) > 1
+    for change in step.changes:
+        if change.field in GHOSTS or change.field.startswith(("offset", "budget")):
             continue
         before, after = change.before.partition(" / ")[0], change.after.partition(" / ")[0]
         if before != after:
-            told.append(f"{escape(change.where)} {escape(change.field)}: <span class=new>{escape(after)}</span>")
-    return "<br>".join(told)
+            index = change.where.removeprefix("message ")
+            name = f"{change.field} {index}" if several and index.isdigit() else change.field
+            told.append(f"{escape(name)}: {_marked(after, True)}")
+    return _listed(told)
 
 
 def _bytes_in(step: TraceStep, truths: frozenset[Truth]) -> str:
@@ -103,40 +158,48 @@ def _bytes_in(step: TraceStep, truths: frozenset[Truth]) -> str:
     for name, record in _records(step.after):
         if record.truth in truths:
             text = f"{name} ({record.truth.value})" if record.truth is not Truth.DISK else name
-            new = before[name].truth is not record.truth
-            told.append(f"<span class=new>{escape(text)}</span>" if new else escape(text))
-    return "<br>".join(told)
+            told.append(_marked(text, before[name].truth is not record.truth))
+    return _listed(told)
 
 
-def _offsets(state: State, before: State) -> str:
-    offset, old = state[0].offset, before[0].offset
-    text = f"memory {offset.volatile}, file {offset.cached}, disk {offset.disk}"
-    return f"<span class=new>{text}</span>" if offset != old else text
+def _offsets(step: TraceStep) -> str:
+    now, was = step.after[0].offset, step.before[0].offset
+    places = (("memory", now.volatile, was.volatile), ("file", now.cached, was.cached), ("disk", now.disk, was.disk))
+    return _listed(f"{place} {_marked(str(here), here != before)}" for place, here, before in places)
 
 
-def _rows(trace: Trace) -> Iterator[str]:
-    for step in trace.steps:
-        lanes = (
-            escape(_client(step)),
-            _beliefs(step.changes),
-            _bytes_in(step, frozenset({Truth.DIRTY, Truth.PHANTOM})),
-            _bytes_in(step, frozenset({Truth.DISK})),
-            _offsets(step.after, step.before),
+LANES: tuple[tuple[str, Callable[[TraceStep], str]], ...] = (
+    ("client", lambda step: escape(_client(step))),
+    ("store believes", _beliefs),
+    ("page cache", lambda step: _bytes_in(step, frozenset({Truth.DIRTY, Truth.PHANTOM}))),
+    ("disk", lambda step: _bytes_in(step, frozenset({Truth.DISK}))),
+    ("offset", _offsets),
+)
+"""The lanes from top to bottom, and what stands in each at a step, as HTML."""
+
+
+def _head(step: TraceStep, several: bool) -> str:
+    actor = f" ({step.actor})" if several and step.actor is not None else ""
+    kind = " class=fault" if step.action in FAULTS else ""
+    action = escape(step.action.replace("_", " ") + actor)
+    return f"<th scope=col{kind}><span class=number>{step.number}</span>{action}</th>"
+
+
+def _lanes(trace: Trace) -> Iterator[str]:
+    for name, told in LANES:
+        cells = "".join(
+            f"<td{' class=last' if trace.broken and step is trace.steps[-1] else ''}>{told(step)}</td>"
+            for step in trace.steps
         )
-        actor = "" if step.actor is None else f" ({step.actor})"
-        kind = " class=fault" if step.action in FAULTS else ""
-        cells = "".join(f"<td>{lane}</td>" for lane in lanes)
-        number = f"<td class=number>{step.number}</td>"
-        yield f"<tr{kind}>{number}<td><code>{escape(step.action)}{actor}</code></td>{cells}</tr>"
+        yield f"<tr><th scope=row>{name}</th>{cells}</tr>"
 
 
 def html_page(trace: Trace) -> str:
     """Return a trace as a page."""
     names = ", ".join(clause.value for clause in trace.broken) or "a run"
-    head = "".join(f"<th scope=col>{lane}</th>" for lane in ("#", "step", *LANES))
+    several = len(trace.initial[1]) > 1
+    head = "".join(_head(step, several) for step in trace.steps)
     promises = "".join(f"<li><b>{clause.value}</b>: {escape(clause_in_a_line(clause))}</li>" for clause in trace.broken)
-    rows = [f"<tr>{head}</tr></thead><tbody>", *_rows(trace)]
-    last = f"<tr><td></td><td colspan=6>broken: {escape(names)}</td></tr>" if trace.broken else ""
     return "\n".join(
         [
             "<!doctype html>",
@@ -145,11 +208,11 @@ def html_page(trace: Trace) -> str:
             f"<title>{escape(names)} in {len(trace)} steps</title><style>{STYLE}</style></head><body>",
             f"<h1>{escape(names)}, in {len(trace)} steps</h1>",
             f"<div class=broken><ul>{promises}</ul></div>" if promises else "",
-            "<p>Each step shows what it changed; what is new is marked. A record in the page cache is <i>dirty</i> (it "
-            "will be written some day) or <i>phantom</i> (readable, but it never will be).</p>",
-            "<div class=wide><table><thead>",
-            *rows,
-            last,
+            "<p>A column is a step; what it changed is marked. The store lane shows changes only, the others what "
+            "there is after the step. A record in the page cache is <i>dirty</i> (it will be written some day) or "
+            "<i>phantom</i> (readable, but it never will be).</p>",
+            f"<div class=wide><table><thead><tr><th class=corner></th>{head}</tr></thead><tbody>",
+            *_lanes(trace),
             "</tbody></table></div></body></html>",
             "",
         ]
