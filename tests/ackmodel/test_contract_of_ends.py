@@ -1,0 +1,174 @@
+"""The contract, of what ends a delivery for good: resets of the offset, dead letters, and refusals that do not."""
+
+import pytest
+
+from ackmodel import Clause, Contract, ContractBroken, Level
+from ackmodel.events import (
+    Absent,
+    AckAnswered,
+    AckAsked,
+    ChangeAnswered,
+    DeadLettered,
+    Event,
+    MadeDurable,
+    Popped,
+    PowerLost,
+    ProcessCrashed,
+    ReleaseAsked,
+    Reply,
+    ResetAnswered,
+    ResetAsked,
+    Restarted,
+    Secured,
+)
+
+POP = Popped("r1", at=0.0, deadline=30.0)
+ASK = AckAsked(1, "r1", at=1.0)
+OK = AckAnswered(1, Reply.OK, at=1.0)
+DURABLE = MadeDurable()
+CRASH, POWER, RESTART = ProcessCrashed(), PowerLost(), Restarted()
+RETURN = Popped("r2", at=99.0, deadline=129.0)
+GONE = Absent(at=99.0)
+
+ANEW, PASSED, RESET = ResetAsked(4, anew=True), ResetAsked(4, anew=False), ResetAnswered(4, Reply.OK)
+
+MEMORY, PAGE_CACHE, DISK = Level.MEMORY, Level.PAGE_CACHE, Level.DISK
+FAULTS = [RESTART, CRASH, POWER]
+
+
+def told(*history: Event, level: Level = PAGE_CACHE) -> Contract:
+    """A contract that has observed a history."""
+    contract = Contract(level)
+    for event in history:
+        contract.observe(event)
+    return contract
+
+
+def allows(*history: Event, level: Level = PAGE_CACHE) -> bool:
+    """Whether the last observation of a history is possible; those before it must be."""
+    contract = told(*history[:-1], level=level)
+    try:
+        contract.observe(history[-1])
+    except ContractBroken:
+        return False
+    return True
+
+
+def broken(*history: Event, level: Level = PAGE_CACHE) -> ContractBroken:
+    """What the last observation of a history breaks."""
+    contract = told(*history[:-1], level=level)
+    with pytest.raises(ContractBroken) as caught:
+        contract.observe(history[-1])
+    return caught.value
+
+
+# --- resets -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("fault", [None, *FAULTS], ids=str)
+def test_a_reset_sticks_at_every_level_across_every_fault(level: Level, fault: Event | None) -> None:
+    stopped = [fault] if fault else []
+    settled = (POP, ASK, OK, DURABLE)
+    assert allows(*settled, ANEW, RESET, *stopped, Popped("r2", at=5.0, deadline=35.0), level=level)
+    assert broken(*settled, ANEW, RESET, *stopped, GONE, level=level).clause is Clause.COMMIT_IS_MONOTONE
+    assert allows(POP, PASSED, RESET, *stopped, GONE, level=level)
+    assert broken(POP, PASSED, RESET, *stopped, RETURN, level=level).clause is Clause.COMMIT_IS_MONOTONE
+
+
+@pytest.mark.parametrize("fault", FAULTS[1:], ids=str)
+@pytest.mark.parametrize("reply", [None, Reply.UNKNOWN])
+def test_a_reset_without_an_answer_leaves_everything_open(fault: Event, reply: Reply | None) -> None:
+    ended = [ResetAnswered(4, reply)] if reply else []
+    assert allows(POP, ASK, OK, ANEW, *ended, RETURN, fault, GONE)
+    assert allows(POP, ASK, OK, ANEW, *ended, fault, RETURN)
+    assert allows(POP, PASSED, *ended, GONE, fault, RETURN)
+
+
+def test_a_reset_that_failed_changes_nothing() -> None:
+    failed = ResetAnswered(4, Reply.FAILED)
+    assert allows(POP, ANEW, failed, ASK, OK)
+    assert not allows(POP, ASK, OK, ANEW, failed, RETURN)
+
+
+def test_receipts_from_before_a_reset_are_expired() -> None:
+    history = (POP, ANEW, RESET, AckAsked(5, "r1", at=5.0))
+    assert allows(*history, AckAnswered(5, Reply.EXPIRED, at=5.0))
+    assert broken(*history, AckAnswered(5, Reply.OK, at=5.0)).clause is Clause.RECEIPT_IS_EXACT
+
+
+# --- dead letters -----------------------------------------------------------------------------------------------------
+
+
+def after_attempts(count: int, most: int | None, *history: Event) -> Contract:
+    """A contract for a message handed out so often, a minute apart, of a store that allows `most`."""
+    contract = Contract(PAGE_CACHE, max_attempts=most)
+    for number in range(count):
+        contract.observe(Popped(f"r{number}", at=60.0 * number, deadline=60.0 * number + 30.0))
+    for event in history:
+        contract.observe(event)
+    return contract
+
+
+@pytest.mark.parametrize(
+    ("attempts", "event", "possible"),
+    [
+        (1, RETURN, True),
+        (1, Absent(at=99.0, dead=True), False),
+        (1, DeadLettered(at=99.0), False),
+        (2, Popped("r9", at=199.0, deadline=229.0), False),
+        (2, Absent(at=199.0, dead=True), True),
+        (2, Absent(at=199.0), True),
+        (2, Absent(at=199.0, dead=False), False),
+        (2, DeadLettered(at=199.0), True),
+        (2, DeadLettered(at=89.0), False),
+    ],
+)
+def test_after_its_last_attempt_a_message_is_dead(attempts: int, event: Event, possible: bool) -> None:
+    contract = after_attempts(attempts, 2)
+    if possible:
+        contract.observe(event)
+        return
+    with pytest.raises(ContractBroken) as caught:
+        contract.observe(event)
+    assert caught.value.clause is Clause.NO_LIMBO
+
+
+def test_without_a_limit_there_are_no_dead_letters() -> None:
+    with pytest.raises(ContractBroken, match="no-limbo"):
+        after_attempts(20, None, Absent(at=9999.0))
+
+
+def test_a_crash_forgets_no_attempt_and_a_power_loss_may() -> None:
+    again = Popped("r9", at=199.0, deadline=229.0)
+    with pytest.raises(ContractBroken, match=r"no-limbo: handed out again at 199\.0, though it had been handed out 2"):
+        after_attempts(2, 2, CRASH, again)
+    after_attempts(2, 2, POWER, again)
+    with pytest.raises(ContractBroken, match="no-limbo"):
+        after_attempts(2, 2, Secured("r1"), POWER, again)
+
+
+def test_a_released_last_attempt_is_dead_at_once() -> None:
+    released = (ReleaseAsked(3, "r1", at=61.0), ChangeAnswered(3, Reply.OK, at=61.0))
+    after_attempts(2, 2, *released, DeadLettered(at=62.0))
+
+
+def test_what_was_acknowledged_is_no_dead_letter() -> None:
+    acked = (AckAsked(5, "r1", at=61.0), AckAnswered(5, Reply.OK, at=61.0))
+    for event in (DeadLettered(at=199.0), Absent(at=199.0, dead=True)):
+        with pytest.raises(ContractBroken, match=r"no-return: a dead letter at 199\.0, though its ack was answered OK"):
+            after_attempts(2, 2, *acked, event)
+
+
+def test_a_dead_letter_counts_as_settled() -> None:
+    assert after_attempts(2, 2, DeadLettered(at=199.0)).certainly_settled
+    assert not after_attempts(2, 2).certainly_unsettled
+    assert after_attempts(1, 2).certainly_unsettled
+
+
+@pytest.mark.parametrize("reply", [Reply.FAILED, Reply.BUSY])
+@pytest.mark.parametrize("fault", [None, *FAULTS], ids=str)
+def test_an_ack_that_was_refused_leaves_the_message_to_return(reply: Reply, fault: Event | None) -> None:
+    history = [POP, ASK, AckAnswered(1, reply, at=1.0), *([fault] if fault else [])]
+    assert allows(*history, RETURN)
+    assert broken(*history, GONE).clause is Clause.NO_LIMBO
