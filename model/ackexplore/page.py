@@ -77,7 +77,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .75rem; } p { max-width: 60rem; color: var(-
 .broken ul { margin: 0; padding: 0; list-style: none; } .broken b { color: var(--fault); }
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; width: fit-content; max-width: 100%; }
 table { border-collapse: separate; border-spacing: 0; }
-th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; min-width: 8.5rem; max-width: 13rem;
+th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; min-width: 10rem; max-width: 14rem;
   border-bottom: 1px solid var(--line); border-right: 1px solid var(--line); overflow-wrap: anywhere; }
 tr:last-child > * { border-bottom: 0; } tr > :last-child { border-right: 0; }
 tbody tr:nth-child(odd) > * { background: var(--lane); } tbody tr:nth-child(even) > * { background: var(--page); }

@@ -68,6 +68,38 @@ def test_ways_that_join_hide_no_cycle() -> None:
     assert found.prefix[0][:2] == (0, 2)
 
 
+def test_eventually_fails_on_a_cycle_that_search_closes_on_a_known_state() -> None:
+    """Stateright misses it: its search ends where a state is known, and only a dead end counts as a counterexample."""
+    edges = [(0, 1, "go"), (1, 2, "go"), (2, 1, "back"), (2, 3, "reach")]
+    found = lasso(edges, {3})
+    assert found is not None
+    assert {source for source, *_ in found.cycle} <= {0, 1, 2}
+    assert lasso(edges, {3}, ("reach", STRONG), ("go", STRONG), ("back", STRONG)) is None
+
+
+@pytest.mark.parametrize("goal", [1, 2])
+@pytest.mark.parametrize("first", [(0, 1, "left"), (0, 2, "right")])
+def test_eventually_fails_past_a_join_whichever_way_came_first(goal: int, first: tuple[int, int, str]) -> None:
+    """Both ways meet in 3: having come by the goal on the one says nothing of the other."""
+    edges = sorted([(0, 1, "left"), (0, 2, "right"), (1, 3, "meet"), (2, 3, "meet")], key=lambda edge: edge != first)
+    found = lasso(edges, {goal}, ("left", WEAK), ("right", WEAK), ("meet", WEAK))
+    assert found is not None
+    assert [target for _, target, _, _ in found.prefix] == [3 - goal, 3]
+
+
+def test_of_two_that_contradict_each_other_both_fail_where_a_run_may_settle_for_either() -> None:
+    """Always in the end at 1, always in the end at 2: no run does both, and each has a run that does the other."""
+    settle = [(0, 1, "left"), (0, 2, "right"), (1, 1, "stay"), (2, 2, "stay")]
+    alternate = [(0, 1, "on"), (1, 2, "on"), (2, 1, "on")]
+    for goal in (1, 2):
+        found = lasso(settle, {goal}, ("left", WEAK), ("right", WEAK), ("stay", WEAK))
+        assert found is not None
+        assert {target for _, target, _, _ in (*found.prefix, *found.cycle)} == {3 - goal}
+        # Coming by again and again is another promise than staying, and holds where the two take turns.
+        assert lasso(alternate, {goal}, ("on", WEAK)) is None
+    assert lasso(alternate, set(), ("on", WEAK)) is not None
+
+
 def test_a_trigger_before_the_goal_asks_for_it_again() -> None:
     graph = nx.MultiDiGraph()
     for source, target in ((0, 1), (1, 2)):

@@ -32,6 +32,22 @@ SOUND = [
     Config(write_failures=2, deliveries=2),
     Config(deliveries=2, process_crashes=1, commit="ack"),
 ]
+WHOLE = [
+    Config(renewals=1),
+    Config(deliveries=2, releases=1, careless=True),
+    Config(restarts=1, level="memory", merge_buffer=True),
+    Config(level="memory", process_crashes=1),
+    Config(dead_letters=True, compaction=True),
+    Config(messages=2, limit=1, resets=1),
+    Config(messages=2, logs=2),
+    Config(sync_failures=1, sync_error="late", confirm_syncs=True),
+    Config(sync_failures=1, sync_error="each", failed_page="reverted"),
+    Config(sync_failures=2, refuse_after=2, degrade_after=1),
+    Config(messages=2, uncommitted=True, restarts=1),
+    Config(power_losses=1, restarts=1, resets=1, level="disk"),
+    Config(deliveries=2, renewals=1, releases=1, process_crashes=1, commit="ack"),
+    Config(messages=2, compaction=True, resets=1, rules={"retire-after-commit": False}),
+]
 BROKEN = [Config().dropping(rule) for rule in RULES.values()]
 TWO_AT_ONCE = [
     Config(messages=2, rules={"commit-in-order": False, "commit-after-flush": False}),
@@ -58,7 +74,7 @@ def same(config: Config, stop_at: tuple[Clause, ...] = (), **settings: Any) -> N
             state = step.after
 
 
-@pytest.mark.parametrize("config", SOUND)
+@pytest.mark.parametrize("config", SOUND + WHOLE)
 def test_both_engines_agree_where_every_clause_holds(config: Config) -> None:
     same(config)
 
