@@ -50,6 +50,8 @@ class GradeReport:
     ran: Counter[str] = Factory(Counter)
     finding: Finding | None = None
     not_judged: str = ""
+    lacks: set[str] = Factory(set)
+    """Methods that the target has not got, so that what needs them was not judged."""
 
     def add(self, part: GradeReport) -> None:
         """Take in the report of another campaign of the same grade; its finding too, unless there is one."""
@@ -59,3 +61,4 @@ class GradeReport:
         self.ran.update(part.ran)
         self.finding = self.finding or part.finding
         self.not_judged = self.not_judged or part.not_judged
+        self.lacks |= part.lacks

@@ -29,6 +29,7 @@ from ackmodel.events import (
     AckAsked,
     ChangeAnswered,
     DeadLettered,
+    Discarded,
     Event,
     MadeDurable,
     Popped,
@@ -49,6 +50,10 @@ from ackmodel.monitors import IoCounts, Sighting
 
 Key = tuple[str, int]
 """A message: its queue, and its place in it."""
+
+
+MOST_OPEN = 2
+"""Renewals and releases of one message whose outcome is open, at most."""
 
 
 class Broken(AssertionError):
@@ -166,6 +171,14 @@ class Oracle:
         if key is not None:
             self._observe(key, RenewAsked(op, receipt, at, deadline))
 
+    def may_change(self, receipt: str) -> bool:
+        """Whether one more renewal or release of this delivery can be judged: the worlds grow with every one whose
+        outcome is open, so a harness asks for no more than a few."""
+        key = self._receipts.get(receipt)
+        if key is None:
+            return True
+        return max(len(world.changes) + len(world.unconfirmed) for world in self._contract(key).worlds) < MOST_OPEN
+
     def release_asked(self, op: int, receipt: str, at: float) -> None:
         """The delivery with this receipt was to be given back."""
         key = self._change_asked(op, receipt)
@@ -264,7 +277,8 @@ class Oracle:
             for queue in self._unsure:
                 self._sightings.pop(queue, None)
             self._unsure.clear()
-        if isinstance(event, PowerLost):
+        merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
+        if merged or isinstance(event, PowerLost):
             self._shown_flushed.clear()
             self._deliveries.clear()
             self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
@@ -283,6 +297,11 @@ class Oracle:
     def sync_ended(self, outcome: str) -> None:
         """A sync of the store ended: "ok", "failed", "timed out"."""
         self._tell_all(SyncEnded(outcome))
+
+    def discarded(self, keys: Iterable[Key], file: str) -> None:
+        """The store removed a file that held the last record on the disk of each of these messages."""
+        for key in sorted(keys):
+            self._observe(key, Discarded(file))
 
     # --- what the store shows of itself -----------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import LANES, Line
-from ackcheck.verdict import LevelReport, Verdict
+from ackcheck.verdict import NEEDS, LevelReport, Verdict
 
 FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
 """How the text of a line ends that tells of a fault."""
@@ -87,6 +87,10 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     for finding in verdict.findings:
         console.print(finding_view(finding))
     console.print(clause_table(verdict))
+    for method in verdict.lacks:
+        what, clauses = NEEDS[method]
+        part = ", ".join(clause.value for clause in clauses)
+        console.print(f"[yellow]not judged[/]: {what} ({part}): needs `{method}`", highlight=False)
     console.print(runs_table(verdict))
     for level in verdict.levels:
         console.print(f"level {level.level.value}: {_outcome(level)}")

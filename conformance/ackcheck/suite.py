@@ -195,4 +195,4 @@ def never_ran(verdict: Verdict) -> list[str]:
     ran: Counter[str] = Counter()
     for report in simulated:
         ran.update(report.ran)
-    return sorted(step for step in STEPS if not ran[step])
+    return sorted(step for step in STEPS - set(verdict.lacks) if not ran[step])

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from attrs import frozen
@@ -18,6 +19,15 @@ from ackcheck.findings import Finding, GradeReport
 from ackmodel import Clause, Level
 
 Status = Literal["kept", "broken", "not-judged"]
+
+
+NEEDS: Mapping[str, tuple[str, tuple[Clause, ...]]] = {
+    "renew": ("renewals", (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT)),
+    "release": ("releases", (Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO)),
+    "reset": ("resets of the offset", (Clause.COMMIT_IS_MONOTONE,)),
+    "dead": ("dead letters", (Clause.NO_LIMBO,)),
+}
+"""What is judged only of a target that has the method, and by which clauses."""
 
 
 @frozen
@@ -71,6 +81,12 @@ class Verdict:
         kept = [report.level for report in self.levels if report.judged and not report.findings]
         return max(kept, key=list(Level).index, default=None)
 
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The methods that the target has not got in any grade that was run."""
+        ran = [report.lacks for report in self.reports if report.cases]
+        return tuple(method for method in NEEDS if ran and all(method in lacks for lacks in ran))
+
     def clauses(self) -> dict[Clause, ClauseVerdict]:
         """Return the verdict on every clause, in the order of the specification."""
         checked: Counter[Clause] = Counter()
@@ -92,6 +108,10 @@ class Verdict:
                     "why": verdict.why,
                 }
                 for verdict in self.clauses().values()
+            ],
+            "not_judged": [
+                {"needs": method, "what": NEEDS[method][0], "clauses": [clause.value for clause in NEEDS[method][1]]}
+                for method in self.lacks
             ],
             "runs": [_run_as_json(level.level, report) for level in self.levels for report in level.grades],
         }

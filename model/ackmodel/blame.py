@@ -13,6 +13,8 @@ from .events import Event, Reply
 from .stages import Level
 from .worlds import Claim, Settled, World
 
+STOPS = (events.ProcessCrashed, events.PowerLost, events.Restarted)
+
 
 def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, str]:
     """Return the clause that an impossible `event` breaks, and why, from what had been observed before it."""
@@ -54,7 +56,8 @@ def _stakes_of_return(history: list[Event]) -> tuple[Clause, ...]:
         return (Clause.COMMIT_IS_MONOTONE,)
     if not any(isinstance(seen, events.Popped) for seen in history):
         return ()
-    return (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT)
+    usual = (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT)
+    return (*usual, Clause.RETIRE_IS_SAFE) if _discarded(history) else usual
 
 
 def _stakes_of_absence(history: list[Event]) -> tuple[Clause, ...]:
@@ -80,6 +83,8 @@ def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, 
         why += ", nor was it among the dead letters"
     if was_reset(history):
         return Clause.COMMIT_IS_MONOTONE, why + ": the reset of the offset did not stick"
+    if _discarded(history):
+        return Clause.RETIRE_IS_SAFE, why + ": the file with its last record had been removed"
     if _renewed(history):
         return Clause.DEADLINE_IS_EXACT, why + ", after its renewed deadline"
     return Clause.NO_LIMBO, why
@@ -106,6 +111,8 @@ def _blame_return(
     open_worlds = [world for world in worlds if not world.gone]
     if was_reset(history):
         return Clause.COMMIT_IS_MONOTONE, f"{why}, though the offset was reset to beyond it"
+    if open_worlds and _discarded(history):
+        return Clause.RETIRE_IS_SAFE, f"{why}, before its deadline: the file with its last record had been removed"
     limit = claim.max_attempts
     spent = limit is not None and all(world.gone or world.least >= limit for world in worlds)
     if spent and (open_worlds or any(world.dead for world in worlds)):
@@ -124,6 +131,8 @@ def _broken_promise(history: list[Event], promised: int, why: str) -> tuple[Clau
     """Return the clause that falls if the promise made at `promised` is not kept."""
     since, told = history[promised:], history[: promised + 1]
     before = told[max(index for index, seen in enumerate(told) if isinstance(seen, events.AckAsked)) :]
+    if _discarded(history):
+        return Clause.RETIRE_IS_SAFE, why + ", and the file with its last record had been removed"
     if events.PowerLost() in since:
         return _blame_power_loss(before), why + " before the power was lost"
     if events.WriteFailed() in before:
@@ -152,6 +161,13 @@ def _renewed(history: list[Event]) -> bool:
     asked = {seen.op for seen in recent if isinstance(seen, events.RenewAsked)}
     answered = (seen for seen in recent if isinstance(seen, events.ChangeAnswered) and seen.reply is Reply.OK)
     return any(seen.op in asked for seen in answered)
+
+
+def _discarded(history: list[Event]) -> bool:
+    """Whether the last record on the disk was removed since the newest delivery, and the store stopped after that."""
+    recent = _since_popped(history)
+    removed = [index for index, seen in enumerate(recent) if isinstance(seen, events.Discarded)]
+    return bool(removed) and any(isinstance(seen, STOPS) for seen in recent[removed[0] :])
 
 
 def _index_of_promise(history: list[Event]) -> int | None:

@@ -144,6 +144,13 @@ class DeadLettered:
 
 
 @frozen
+class Discarded:
+    """The store removed a file with the last record on the disk that spoke of this message."""
+
+    file: str = ""
+
+
+@frozen
 class ProcessCrashed:
     """The process died and was started again on the same directory; the page cache lived."""
 
@@ -184,6 +191,7 @@ Event: TypeAlias = (
     | Secured
     | Absent
     | DeadLettered
+    | Discarded
     | ProcessCrashed
     | PowerLost
     | Restarted

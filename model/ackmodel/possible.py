@@ -22,7 +22,7 @@ from .events import Event, Reply
 from .stages import Level
 from .worlds import NEEDED, NEVER, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
 
-UNAFFECTED = (events.WriteFailed, events.SyncEnded)
+UNAFFECTED = (events.WriteFailed, events.SyncEnded, events.Discarded)
 """Events that leave every world as it is."""
 
 

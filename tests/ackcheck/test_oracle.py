@@ -322,3 +322,14 @@ def test_at_level_memory_nothing_need_have_been_written() -> None:
     oracle.saw_reply(IoCounts(), IoCounts())
     oracle.stopped(ProcessCrashed())
     returns(oracle)
+
+
+def test_at_level_memory_a_barrier_does_not_cover_what_a_crash_took() -> None:
+    oracle = Oracle(Level.MEMORY)
+    oracle.pop_asked(1, "q", deadline=30.0)
+    oracle.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+    ack(oracle)
+    oracle.stopped(ProcessCrashed())
+    barrier(oracle)
+    oracle.stopped(PowerLost())
+    returns(oracle)

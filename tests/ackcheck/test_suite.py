@@ -76,3 +76,21 @@ def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_profile_tries_every_grade(profile: str) -> None:
     assert min(PROFILES[profile].of(grade) for grade in ("sim", "process", "power")) > 0
+
+
+def test_what_a_target_does_not_offer_is_listed_and_owed_by_no_run() -> None:
+    bare = ran("renew", "reset")
+    bare.lacks = {"renew", "reset"}
+    verdict = verdict_of(bare)
+    assert verdict.lacks == ("renew", "reset")
+    assert never_ran(verdict) == []
+    assert {"needs": "reset", "what": "resets of the offset", "clauses": ["commit-is-monotone"]} in verdict.as_json()[
+        "not_judged"
+    ]
+
+
+def test_what_one_grade_judged_is_judged() -> None:
+    bare = GradeReport("process", 1, cases=1, lacks={"dead"})
+    assert verdict_of(ran(), bare).lacks == ()
+    assert verdict_of(bare).lacks == ("dead",)
+    assert verdict_of(GradeReport("power", 1, not_judged="needs root")).lacks == ()

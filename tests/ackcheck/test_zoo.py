@@ -9,7 +9,7 @@ from ackcheck.zoo.hunt import hunt
 from ackmodel import Clause, CommitPolicy, Level
 from ackstore.core import Core
 
-CASES = 300
+CASES = 600
 SEEDS = {"ack-persist-fallback-missing-then-counter-leak": 5}
 """Where seed 1 takes long: a rare bug is caught with any seed, but in hundreds of cases."""
 

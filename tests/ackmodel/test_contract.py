@@ -9,6 +9,7 @@ from ackmodel.events import (
     AckAsked,
     ChangeAnswered,
     DeadLettered,
+    Discarded,
     Event,
     MadeDurable,
     Popped,
@@ -41,6 +42,7 @@ RENEW, RENEWED = RenewAsked(2, "r1", at=2.0, deadline=90.0), ChangeAnswered(2, R
 RELEASE, RELEASED = ReleaseAsked(3, "r1", at=3.0), ChangeAnswered(3, Reply.OK, at=3.0)
 ANEW, PASSED, RESET = ResetAsked(4, anew=True), ResetAsked(4, anew=False), ResetAnswered(4, Reply.OK)
 LATER = Absent(at=999.0)
+REMOVED = Discarded("log-1")
 
 MEMORY, PAGE_CACHE, DISK = Level.MEMORY, Level.PAGE_CACHE, Level.DISK
 FAULTS = [RESTART, CRASH, POWER]
@@ -270,6 +272,11 @@ BLAME: list[tuple[Clause, Level, tuple[Event, ...]]] = [
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, ASK, DURABLE, AckAnswered(1, Reply.EXPIRED, at=1.0))),
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, DURABLE)),
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, ASK, FAILED, DURABLE)),
+    (Clause.RETIRE_IS_SAFE, PAGE_CACHE, (POP, ASK, OK, DURABLE, REMOVED, POWER, RETURN)),
+    (Clause.RETIRE_IS_SAFE, PAGE_CACHE, (POP, ASK, OK, REMOVED, CRASH, RETURN)),
+    (Clause.RETIRE_IS_SAFE, PAGE_CACHE, (POP, REMOVED, CRASH, GONE)),
+    (Clause.RETIRE_IS_SAFE, PAGE_CACHE, (POP, REMOVED, CRASH, Popped("r2", at=2.0, deadline=32.0))),
+    (Clause.SURVIVES_PROCESS_CRASH, PAGE_CACHE, (POP, ASK, OK, CRASH, REMOVED, RETURN)),  # removed after the crash
     (Clause.CLOSE_DRAINS, MEMORY, (POP, ASK, OK, RESTART, RETURN)),
     (Clause.SURVIVES_POWER_LOSS, MEMORY, (POP, ASK, OK, DURABLE, POWER, RETURN)),
     (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, RENEW, RENEWED, CRASH, Popped("r2", at=31.0, deadline=61.0))),
@@ -331,6 +338,8 @@ STAKES: list[tuple[tuple[Event, ...], Event, set[Clause]]] = [
     ((POP, ASK), OK, {Clause.RECEIPT_IS_EXACT}),
     ((POP, ASK), AckAnswered(1, Reply.EXPIRED, at=1.0), {Clause.RECEIPT_IS_EXACT}),
     ((POP, ASK), CRASH, set()),
+    ((POP, ASK, OK, REMOVED, CRASH), GONE, {Clause.RETIRE_IS_SAFE}),
+    ((POP, REMOVED, CRASH), RETURN, {Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT, Clause.RETIRE_IS_SAFE}),
     ((POP, RENEW), RENEWED, {Clause.RECEIPT_IS_EXACT}),
     ((POP, RENEW), ChangeAnswered(2, Reply.FAILED, at=2.0), {Clause.REPLY_NEVER_FALSE}),
     ((POP, ANEW, RESET), RETURN, {Clause.COMMIT_IS_MONOTONE}),

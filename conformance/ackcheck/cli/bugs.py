@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import click
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -65,20 +67,20 @@ def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: in
 
 def catches_table(catches: Iterable[Catch]) -> Table:
     """Return what caught what, a row a bug."""
-    table = Table(header_style="bold")
-    table.add_column("bug", no_wrap=True)
-    table.add_column("caught by", min_width=16)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("bug, and who shipped it", overflow="fold")
+    table.add_column("caught by", no_wrap=True)
     table.add_column("cases", justify="right")
     table.add_column("seconds", justify="right")
-    table.add_column("shipped by")
     for catch in catches:
         by = f"[green]{catch.finding.clause.value}[/]" if catch.caught and catch.finding else _missed(catch)
-        table.add_row(catch.bug.name, by, f"{catch.cases:,}", f"{catch.seconds:.1f}", catch.bug.source)
+        bug = f"{catch.bug.name}\n  [dim]{escape(catch.bug.source)}[/]"
+        table.add_row(bug, by, f"{catch.cases:,}", f"{catch.seconds:.1f}")
     return table
 
 
 def _missed(catch: Catch) -> str:
     if catch.finding is None:
         return "[bold red]not caught[/]"
-    expected = ", ".join(clause.value for clause in catch.bug.breaks)
-    return f"[bold red]{catch.finding.clause.value}, not one of {expected}[/]"
+    expected = "\n  ".join(clause.value for clause in catch.bug.breaks)
+    return f"[bold red]{catch.finding.clause.value},\nnot one of\n  {expected}[/]"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from attrs import evolve, frozen
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -24,13 +23,19 @@ from ackcheck.sim.reference import SMALL, Reference
 from ackcheck.sim.shrink import Step, shortest, simplest
 from ackcheck.sim.simulation import Simulation, replay
 from ackcheck.sim.target import SteppedTarget
+from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
+from ackstore.config import Config
 from ackstore.core import Core
 
 STEPS_A_RUN = 30
 
-MODES: Mapping[Level, Literal["async", "sync"]] = {Level.PAGE_CACHE: "async", Level.DISK: "sync"}
-"""The mode of the reference store that claims a level."""
+CLAIMING: Mapping[Level, Config] = {
+    Level.MEMORY: evolve(SMALL, merge=True, merge_stay=1.0, merge_messages=5),
+    Level.PAGE_CACHE: SMALL,
+    Level.DISK: evolve(SMALL, mode="sync"),
+}
+"""The settings of the reference store that claims a level."""
 
 
 @frozen
@@ -53,7 +58,7 @@ class SimSetup:
         """Return a fresh target."""
         if self.make is not None:
             return self.make()
-        config = evolve(SMALL, mode=MODES[self.level], commit=self.commit.value, max_attempts=self.max_attempts)
+        config = evolve(CLAIMING[self.level], commit=self.commit.value, max_attempts=self.max_attempts)
         return Reference(config, self.core, self.lane)
 
     def begin(self) -> Simulation:
@@ -88,6 +93,7 @@ def run_sim_grade(
             report.cases += 1
             report.checked.update(run.oracle.checked)
             report.ran.update(run.ran)
+            report.lacks.update(method for method in NEEDS if not run.can(method))
             report.seconds = time.monotonic() - started
             if run.broken is not None:
                 failed.append((self.setup, run))

@@ -15,6 +15,7 @@ from attrs import Factory, define, field, frozen
 from ackcheck.history import History
 from ackcheck.oracle import Broken, Key, Oracle, Seen
 from ackcheck.sim.disk import Disk, SyncBegun
+from ackcheck.sim.holdings import Holdings
 from ackcheck.sim.target import BecameDurable, Ended, Extended, Io, Outcome, SteppedTarget
 from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
@@ -41,6 +42,7 @@ class Pending:
     since: float
     begun: SyncBegun | None
     writes_before: int
+    covers: frozenset[Key] = frozenset()
     timed_out: bool = False
 
 
@@ -77,6 +79,7 @@ class Host:
     _offsets: dict[str, Sighting] = Factory(dict)
     _failing: bool = False
     """The last I/O failed or hung, so that the store may pause before it tries again."""
+    _held: Holdings = Factory(Holdings)
     _full: Outcome = OK
     """What becomes of the next write that is done at once."""
     _ops: int = 0
@@ -232,7 +235,8 @@ class Host:
         if io.syncs:
             begun = self.disk.begin_sync(io.file if io.action == "sync" else None)
         self.history.add("store", f"asks: {io.describe()}")
-        self.pending.append(Pending(io, self.now, begun, self.counts.writes))
+        covers = self._held.begin(io.file)
+        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers))
 
     def _ended(self, ended: Ended) -> None:
         self.history.add("client", f"operation {ended.op} is answered {ended.reply.value}" + _items(ended))
@@ -295,11 +299,22 @@ class Host:
         self._failing = not outcome.ok or (self._failing and not io.syncs)
         if io.acks is not None and (outcome.ok or outcome.written):
             self.oracle.wrote(io.acks)
+        if outcome.ok:
+            self._note_held(io, pending.covers)
         if outcome.ok and io.action == "write":
             self.counts = IoCounts(self.counts.writes + 1, self.counts.covered)
         elif outcome.ok and io.action == "sync":
             self.counts = IoCounts(self.counts.writes, max(self.counts.covered, pending.writes_before))
         return outcome
+
+    def _note_held(self, io: Io, covers: frozenset[Key]) -> None:
+        """Note of which messages there is a record in a file, and tell when the last of one is removed."""
+        if io.action == "write":
+            self._held.wrote(io.file, io.messages or ())
+        elif io.action == "sync":
+            self._held.synced(io.file, covers)
+        elif io.action == "unlink":
+            self.oracle.discarded(self._held.removed(io.file), io.file)
 
     def _wait(self, until: float) -> None:
         """Let time pass without I/O; timers run when they are due."""
@@ -339,6 +354,8 @@ class Host:
         self.asked.clear()
         self._acks.clear()
         self._accepted.clear()  # what an earlier process held for flushed, the new one may have yet to prove
+        if isinstance(event, PowerLost):
+            self._held.restarted(self.disk.names())
         self.oracle.stopped(event)
         self.history.add("store", "opens the directory")
         self.target = self.make()

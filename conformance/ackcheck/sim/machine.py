@@ -206,13 +206,27 @@ class AckStoreMachine(RuleBasedStateMachine):
     def renew_and_stop(self, queue: int, more: float, stop: str, fate: int, barrier: bool) -> None:
         """Renew what would soon be back, stop the store, and ask for it after its first deadline."""
         self.take("pop", count=1, queue=queue, invisible=SHORT)
-        self.take("finish_writes")
+        self.take("finish_all")
         self.take("renew", which=-1, invisible=more)
         self.take("finish_all" if barrier else "finish_writes")
         self.stop(stop, fate)
         self.take("wait", seconds=SHORT)
         self.take("pop", count=4, queue=queue)
         self.take("finish_writes")
+
+    @precondition(lambda self: self.run.can("renew"))
+    @rule(queue=QUEUE, times=st.integers(8, 24), stop=STOPS, fate=FATES)
+    def churn(self, queue: int, times: int, stop: str, fate: int) -> None:
+        """Fill segments with what soon is old news, while something is in hand and something settled; then stop."""
+        self.consume(count=2, queue=queue, which=-1, acked=1)
+        for _ in range(times):
+            self.take("renew", which=-2, invisible=LONG)
+            self.take("finish_all")
+        for _ in range(6):
+            self.take("wait", seconds=0.15)
+            self.take("finish_writes" if fate % 2 else "finish_all")
+        self.stop(stop, fate)
+        self.take("pop", count=4, queue=queue)
 
     @precondition(lambda self: self.run.given and self.run.can("release"))
     @rule(which=FEW, stop=STOPS, fate=FATES, again=st.booleans())
@@ -234,7 +248,7 @@ class AckStoreMachine(RuleBasedStateMachine):
         """Hand out again and again what nobody acks, and stop the store before or after the last time."""
         for _ in range(times):
             self.take("pop", count=2, queue=queue, invisible=SHORT)
-            self.take("finish_writes")
+            self.take("finish_all")
             self.take("wait", seconds=SHORT)
         self.stop(stop, fate)
         self.take("finish_writes")

@@ -13,20 +13,22 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from ackcheck.oracle import Seen
+from ackcheck.oracle import Key, Seen
 from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
 from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
 from ackstore import core, effects, recovery, requests
 from ackstore.config import Config
-from ackstore.identity import QueueId, receipt_text
-from ackstore.payloads import decode_ack
-from ackstore.records import ACK, HEADER_BYTES, decode_record
+from ackstore.identity import QueueId, parse_token, receipt_text
+from ackstore.payloads import decode_ack, decode_checkpoint, decode_prefix
+from ackstore.records import ACK, CHECKPOINT, DEAD, HEADER_BYTES, RENEW, STATE, decode_record
 from ackstore.replies import Delivery
 from ackstore.replies import Reply as StoreReply
+from ackstore.states import decode_state
 
 SMALL = Config(
     segment_bytes=300,
+    compact_above=3600,
     flush_interval=0.1,
     offset_interval=0.05,
     op_timeout=8.0,
@@ -36,7 +38,8 @@ SMALL = Config(
 )
 """Settings under which segments are switched, timers run and limits are reached within a few steps.
 
-The longest pause after failed syncs is shorter than the second of idleness after which nothing may be unflushed.
+So many closed bytes are always worth a compaction. The longest pause after failed syncs is shorter than the second of
+idleness after which nothing may be unflushed.
 """
 
 
@@ -69,7 +72,7 @@ class Reference:
         self._core.submit(op, requests.Pop(queue, count, invisible), now)
 
     def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
-        if len(receipts) == 1 and self.lane and self._core.closing is None:
+        if len(receipts) == 1 and self.lane and self.core_class is core.Core and self._core.closing is None:
             self._core.now = now
             reply = self._core.lane.ack(receipts[0], now, self._written_now)
             if reply is not None:
@@ -79,7 +82,7 @@ class Reference:
         self._core.submit(op, request, now)
 
     def _written_now(self, file: str, at: int, data: bytes) -> effects.Result:
-        outcome = self.write_now(Io(0, "write", file, at=at, data=data, acks=_acks_in(data, at)))
+        outcome = self.write_now(_written(0, file, at, data))
         return effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
 
     def flush(self, op: int, now: float) -> None:
@@ -134,17 +137,25 @@ class Reference:
         return self.config.max_unflushed_records + max(queues - 1, 0)
 
 
-def _acks_in(data: bytes, at: int) -> tuple[str, ...]:
-    """Return the receipts whose acks a write to a segment holds."""
-    receipts = []
+def _written(io: int, file: str, at: int, data: bytes) -> Io:
+    """Return a write, and what its records say of whom."""
+    acks: list[str] = []
+    messages: list[Key] = []
     start = 0 if at else HEADER_BYTES
-    while start < len(data):
+    while file.endswith(".seg") and start < len(data):
         kind, payload, whole = decode_record(data, start)
         start += len(whole)
+        end = 2 + int.from_bytes(payload[:2], "little")
+        queue = str(parse_token(decode_prefix(payload[:end])))
         if kind == ACK:
             token, deliveries = decode_ack(payload)
-            receipts += [receipt_text(token, *delivery) for delivery in deliveries]
-    return tuple(receipts)
+            acks += [receipt_text(token, *delivery) for delivery in deliveries]
+            messages += [(queue, offset) for offset, _, _ in deliveries]
+        elif kind in (CHECKPOINT, RENEW, DEAD):
+            messages += [(queue, offset) for offset, _ in decode_checkpoint(payload)[3]]
+        elif kind == STATE:
+            messages += [(queue, offset) for _, offset, *_ in decode_state(payload, end)[1]]
+    return Io(io, "write", file, at=at, data=data, acks=tuple(acks), messages=tuple(messages))
 
 
 def _told(io: int, effect: effects.Effect) -> Told | None:
@@ -152,8 +163,7 @@ def _told(io: int, effect: effects.Effect) -> Told | None:
         case effects.Create(file):
             return Io(io, "create", file)
         case effects.Write(file, at, data):
-            acks = _acks_in(data, at) if file.endswith(".seg") else ()
-            return Io(io, "write", file, at=at, data=data, acks=acks)
+            return _written(io, file, at, data)
         case effects.Sync(file):
             return Io(io, "sync", file)
         case effects.SyncDir():

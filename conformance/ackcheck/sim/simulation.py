@@ -96,13 +96,15 @@ class Simulation(Surveyor):
     def renew(self, *, which: int, invisible: float = LONG) -> None:
         """A consumer asks for more time, or for less."""
         for receipt in self._chosen(which) if self.can("renew") else ():
-            self._renew(receipt, invisible)
+            if self.oracle.may_change(receipt):
+                self._renew(receipt, invisible)
 
     @step
     def release(self, *, which: int) -> None:
         """A consumer gives a delivery back."""
         for receipt in self._chosen(which) if self.can("release") else ():
-            self._release(receipt)
+            if self.oracle.may_change(receipt):
+                self._release(receipt)
 
     @step
     def reset(self, *, queue: int, offset: int) -> None:

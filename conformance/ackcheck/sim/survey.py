@@ -33,12 +33,14 @@ class Surveyor(Host):
             self.oracle.saw_idle(look.unflushed, idle=idle, interval=idle / 2)
 
     def _finish_everything(self, idle: float = 1.0) -> None:
-        """Let I/O succeed and timers run until nothing is due for a while."""
+        """Let I/O succeed and timers run until nothing has come of it for a while."""
+        until = self.now + idle
         for _ in range(PATIENCE):
             while self.pending:
                 self._finish(self.pending[0], OK)
+                until = self.now + idle
             tick = self.target.next_tick()
-            if tick is None or tick > self.now + idle:
+            if tick is None or tick > until:
                 break
             self._wait(max(tick, self.now))
         else:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from attrs import Factory, field, frozen
 
-from ackcheck.oracle import Seen
+from ackcheck.oracle import Key, Seen
 from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
 
@@ -26,7 +26,8 @@ Action = Literal["create", "write", "sync", "sync_directory", "rename", "unlink"
 class Io:
     """One thing that the target wants done; `id` is its own, and comes back with the result.
 
-    `acks` are the receipts whose acks a write holds; None where the target does not say.
+    `acks` are the receipts whose acks a write holds, `messages` those (queue and offset) that its records speak of;
+    None where the target does not say.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Io:
     data: bytes = field(default=b"", repr=False)
     target: str = ""
     acks: tuple[str, ...] | None = field(default=None, repr=False)
+    messages: tuple[Key, ...] | None = field(default=None, repr=False)
 
     @property
     def syncs(self) -> bool:

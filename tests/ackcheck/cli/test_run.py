@@ -55,7 +55,7 @@ def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, t
     for told in ("survives-power-loss is broken", "client", "page cache", "test_replay", "keeps no level"):
         assert told in result.stdout, told
     verdict = json.loads(out.read_text(encoding="utf-8"))
-    assert set(verdict) == {"seed", "profile", "target", "level", "clauses", "runs"}
+    assert set(verdict) == {"seed", "profile", "target", "level", "clauses", "not_judged", "runs"}
     assert (verdict["seed"], verdict["profile"], verdict["level"]) == (1, "quick", None)
     assert [clause["id"] for clause in verdict["clauses"]] == [clause.value for clause in Clause]
     by_status = {clause["status"]: clause for clause in verdict["clauses"]}
