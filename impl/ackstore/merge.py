@@ -155,8 +155,11 @@ class MergeBuffer:
                 self._put_back(queue, given, _of(queue, merged), now)  # if it comes to nothing they still count
                 continue
             floor = self._settled_to(queue)
-            deliveries = [entry for entry in given if entry.ack is None and not entry.renewing]
-            self._put_back(queue, [entry for entry in given if entry not in deliveries], [], now)
+            deliveries: list[Entry] = []
+            others: list[Entry] = []
+            for entry in given:
+                (deliveries if entry.ack is None and not entry.renewing else others).append(entry)
+            self._put_back(queue, others, [], now)
             acks = [entry for entry in _of(queue, merged) if entry.offset >= floor]
             self._write(queue, floor, deliveries, acks)
         self.held = deque(kept for kept in self.held if any(entry.held for entry in kept.left()))

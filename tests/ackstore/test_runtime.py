@@ -362,3 +362,20 @@ def test_workers_start_a_thread_only_when_all_are_at_work() -> None:
         workers.put(job)
     assert len(workers.stop(0.05)) == 2
     go_on.set()
+
+
+def test_closing_with_a_full_merge_buffer_takes_no_longer_than_it_may(tmp_path: Path) -> None:
+    """Handing over is linear in what is held: quadratic, these messages took half a minute, under the store's lock."""
+    config = Config(merge=True, merge_stay=600.0, max_batch=20_000)
+    store = Store(tmp_path, config)
+    popped_many(store, 1)
+    store.flush()  # something has been synced: from here on the buffer holds
+    assert len(popped_many(store, 20_000)) == 20_000
+    assert store.stats().merging == 20_000
+    assert store.close(timeout=10.0) is Reply.OK
+    assert store.stats().merging == 0
+
+
+def popped_many(store: Store, count: int) -> list[str]:
+    store.publish("q", 20_001)
+    return [delivery.receipt for delivery in store.pop("q", count, 600.0)]
