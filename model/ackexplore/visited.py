@@ -1,8 +1,8 @@
 """The set of visited states: an open-addressing hash table in shards, one thread to a shard at a time.
 
-A shard holds the packed states themselves, 8 bytes a word, at most four fifths full, and grows by a fifth: 10 to 12
-bytes a state for each word. Growing is cheap because the place is the hash, scaled to the capacity: old and new table
-are in the same order, and both are gone through from one end to the other. With enough shards each fits the cache of
+A shard holds the packed states themselves, 8 bytes a word, at most four fifths full: 10 to 15 bytes a state of one
+word, 20 to 24 of two. Growing is cheap because the place is the hash, scaled to the capacity: old and new table are in
+the same order, and both are gone through from one end to the other. With enough shards each fits the cache of
 a processor, and is filled while it is there. A shard asks before it takes memory.
 
 >>> import numpy as np
@@ -28,8 +28,9 @@ from .loops import insert
 FIRST_CAPACITY = 1 << 10
 FULL = (4, 5)
 """A table is grown before more than this fraction of it is filled."""
-GROWN = (3, 2)
-"""How many times as large it is then."""
+GROWN = {1: (3, 2)}
+"""How many times as large it is then, by words a state; longer states take the smaller steps of `GROWN_LONG`."""
+GROWN_LONG = (6, 5)
 
 
 def _no_limit(_: int) -> None:
@@ -79,8 +80,9 @@ class Visited:
         """Grow a shard until it can take so many states; not to be called from two threads at once."""
         own = self._shards[shard]
         capacity = len(own.table)
+        more, of = GROWN.get(self.words, GROWN_LONG)
         while (own.count + incoming) * FULL[1] > capacity * FULL[0]:
-            capacity = capacity * GROWN[0] // GROWN[1]
+            capacity = capacity * more // of
         if capacity > len(own.table):
             self.may_take(capacity * self.words * 8)
             states = np.empty((own.count + 1, self.words), dtype=np.uint64)
