@@ -2,7 +2,7 @@
 
 A factory is named on the command line of `ackcheck.rig.serve`, as `ackcheck.reference:target`. There are
 
-- `async_store` and `sync_store`, which claim the levels page-cache and disk;
+- `memory_store`, `async_store` and `sync_store`, which claim the levels memory, page-cache and disk;
 - `target`, which is the one that the environment variable `ACKCHECK_LEVEL` names (page-cache when it is not set);
 - one for each bug of the zoo, by the bug's own name: `ackcheck.reference:flush-timeout-treated-as-stored`.
 
@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
@@ -41,13 +41,21 @@ if TYPE_CHECKING:
 LEVEL = "ACKCHECK_LEVEL"
 """The environment variable that `target` looks at."""
 
-PAGE_CACHE, DISK = "page-cache", "disk"
+MEMORY, PAGE_CACHE, DISK = "memory", "page-cache", "disk"
 """The levels, by their names in `ackmodel.Level`."""
-
-MODES: Mapping[str, Literal["async", "sync"]] = {PAGE_CACHE: "async", DISK: "sync"}
 
 SMALL = Config(segment_bytes=2000, flush_interval=0.02, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
 """Settings under which segments are switched and offsets written many times in a round."""
+
+CLAIMING: Mapping[str, Config] = {
+    MEMORY: evolve(SMALL, merge=True, merge_stay=0.2),
+    PAGE_CACHE: SMALL,
+    DISK: evolve(SMALL, mode="sync"),
+}
+"""The settings under which the store claims a level."""
+
+FACTORIES: Mapping[str, str] = {MEMORY: "memory_store", PAGE_CACHE: "async_store", DISK: "sync_store"}
+"""The factories below, by level."""
 
 OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
@@ -119,6 +127,11 @@ class StoreTarget:
         return self._store.close().value
 
 
+def memory_store() -> StoreTarget:
+    """Return the store that answers when its merge buffer has the record."""
+    return StoreTarget(CLAIMING[MEMORY])
+
+
 def async_store() -> StoreTarget:
     """Return the store that answers when the page cache has the record."""
     return StoreTarget()
@@ -126,20 +139,20 @@ def async_store() -> StoreTarget:
 
 def sync_store() -> StoreTarget:
     """Return the store that answers when the disk has the record."""
-    return StoreTarget(evolve(SMALL, mode="sync"))
+    return StoreTarget(CLAIMING[DISK])
 
 
 def target() -> StoreTarget:
     """Return the store whose level the environment names."""
     level = os.environ.get(LEVEL, PAGE_CACHE)
-    if level not in MODES:
-        raise ValueError(f"{LEVEL} is {level!r}: set it to {' or '.join(MODES)}")
-    return StoreTarget(evolve(SMALL, mode=MODES[level]))
+    if level not in CLAIMING:
+        raise ValueError(f"{LEVEL} is {level!r}: set it to {' or '.join(CLAIMING)}")
+    return StoreTarget(CLAIMING[level])
 
 
 def name_of(level: Level, bug: str | None = None) -> str:
     """Return what to call the factory of the reference store at a level, or of one of the zoo's bugs."""
-    return f"{__name__}:{bug}" if bug else f"{__name__}:{MODES[level.value]}_store"
+    return f"{__name__}:{bug}" if bug else f"{__name__}:{FACTORIES[level.value]}"
 
 
 def __getattr__(name: str) -> Callable[[], StoreTarget]:
@@ -149,5 +162,5 @@ def __getattr__(name: str) -> Callable[[], StoreTarget]:
     bug = BUGS.get(name)
     if bug is None:
         raise AttributeError(f"{__name__} has no factory {name!r}, and the zoo no bug of that name")
-    config = evolve(SMALL, mode=MODES[bug.level.value], commit=bug.commit.value)
+    config = evolve(CLAIMING[bug.level.value], commit=bug.commit.value)
     return lambda: StoreTarget(config, bug.core)

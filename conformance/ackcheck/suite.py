@@ -16,6 +16,7 @@ from attrs import frozen
 
 from ackcheck.findings import Grade, GradeReport
 from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.reference import name_of
 from ackcheck.rig import RigError, TargetError
 from ackcheck.rig.serve import load_factory
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
@@ -26,7 +27,7 @@ from ackmodel import CommitPolicy, Level
 
 GRADES: tuple[Grade, ...] = ("sim", "process", "power")
 
-LEVELS: tuple[Level, ...] = (Level.PAGE_CACHE, Level.DISK)
+LEVELS: tuple[Level, ...] = tuple(Level)
 """The levels that are judged unless one is chosen."""
 
 
@@ -60,7 +61,7 @@ class Effort:
 
 
 PROFILES: Mapping[str, Effort] = {
-    "quick": Effort(sim=70, process=8, power=3),
+    "quick": Effort(sim=45, process=6, power=2),
     "standard": Effort(sim=700, process=60, power=20),
     "deep": Effort(sim=20_000, process=2_000, power=200),
 }
@@ -88,7 +89,7 @@ class Subject:
         """Return what the rigs of the process and the power grade serve."""
         if self.target is not None:
             return self.target
-        return "ackcheck.reference:" + {Level.PAGE_CACHE: "async_store", Level.DISK: "sync_store"}[level]
+        return name_of(level)
 
     @property
     def stepped(self) -> bool:

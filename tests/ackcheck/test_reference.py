@@ -21,17 +21,17 @@ def test_a_level_has_a_factory(level: Level) -> None:
     made = load_factory(reference.name_of(level))()
     assert isinstance(made, Target)
     assert isinstance(made, StoreTarget)
-    assert made.config.mode == reference.MODES[level.value]
+    assert made.config.mode == reference.CLAIMING[level.value].mode
 
 
 def test_levels_are_named_as_in_the_model() -> None:
-    assert set(reference.MODES) == {level.value for level in LEVELS}
+    assert set(reference.CLAIMING) == {level.value for level in LEVELS}
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_environment_names_the_level(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(reference.LEVEL, level.value)
-    assert reference.target().config.mode == reference.MODES[level.value]
+    assert reference.target().config.mode == reference.CLAIMING[level.value].mode
 
 
 def test_without_it_the_level_is_page_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_without_it_the_level_is_page_cache(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_another_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(reference.LEVEL, "moon")
-    with pytest.raises(ValueError, match="set it to page-cache or disk"):
+    with pytest.raises(ValueError, match="set it to memory or page-cache or disk"):
         reference.target()
 
 
@@ -49,7 +49,7 @@ def test_another_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_bug_of_the_zoo_is_a_factory(name: str) -> None:
     made = load_factory(reference.name_of(Level.DISK, bug=name))()
     assert made.core_class is BUGS[name].core
-    assert made.config.mode == reference.MODES[BUGS[name].level.value]
+    assert made.config.mode == reference.CLAIMING[BUGS[name].level.value].mode
     assert made.config.commit == BUGS[name].commit.value
 
 

@@ -75,7 +75,5 @@ def test_what_a_target_raises_is_not_swallowed() -> None:
 def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
     target = SimSetup(level=level, commit=commit).target()
     assert isinstance(target, Reference)
-    assert (target.config.mode, target.config.commit) == (
-        {"page-cache": "async", "disk": "sync"}[level.value],
-        commit.value,
-    )
+    mode, merge = {"memory": ("async", True), "page-cache": ("async", False), "disk": ("sync", False)}[level.value]
+    assert (target.config.mode, target.config.merge, target.config.commit) == (mode, merge, commit.value)
