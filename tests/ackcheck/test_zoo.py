@@ -14,6 +14,7 @@ SEEDS = {"ack-persist-fallback-missing-then-counter-leak": 5}
 """Where seed 1 takes long: a rare bug is caught with any seed, but in hundreds of cases."""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", BUGS)
 def test_a_bug_is_caught_by_a_clause_it_is_known_to_break(name: str) -> None:
     caught = hunt(bug_named(name), seed=SEEDS.get(name, 1), cases=CASES)
