@@ -56,6 +56,8 @@ def never_possible(config: Config) -> dict[str, str]:
         ("late_sync_fails", late and fails, "no sync timeout and sync failure in the budget"),
         ("sync_lies", told_late and fails, "no sync that loses bytes and returns success"),
         ("sync_fails_again", told_to_each and fails and not_rewritten(config), "what a sync has lost is written again"),
+        ("answer_unknown", fails + late, "no sync failure or timeout in the budget"),
+        ("rewrite_earlier", config.deliveries > 1, "one delivery only"),
         ("expire", returns, "one delivery only"),
         ("late_ack", config.deliveries > 1 or (returns and config.careless), "one delivery only"),
         ("duplicate_ack", config.careless, "no careless consumers"),

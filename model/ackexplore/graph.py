@@ -146,6 +146,7 @@ class _Search:
                 ((model.shareds[number], times) for number, times in shareds.items()),
                 ((model.messages[number], times) for number, times in messages.items()),
             ),
+            at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
             model_calls=model.calls,
             symmetric=model.symmetric,
             unreduced=sum(map(model.orbit, self.codes)),

@@ -44,6 +44,7 @@ from ackmodel import (
     Seen,
     Shared,
     State,
+    at_stake,
     broadcast_steps,
     broken_by_step,
     broken_in_state,
@@ -102,6 +103,8 @@ class Interned:
     messages: list[Message] = field(factory=list, init=False)
     actions: list[str] = field(factory=list, init=False)
     calls: int = field(default=0, init=False)
+    at_stake: Counter[Clause] = field(factory=Counter, init=False)
+    """For each clause, the distinct pairs judged in which it was at stake."""
     _shared_ids: dict[Shared, int] = field(factory=dict, init=False)
     _judged: list[int] = field(factory=list, init=False)
     _judged_ids: dict[Shared, int] = field(factory=dict, init=False)
@@ -264,6 +267,7 @@ class Interned:
         if key not in self._broken:
             bare = self._judged_shareds[key[0]]
             self._broken[key] = mask_of(broken_in_state(self.config, bare, self.messages[message]))
+            self.at_stake.update(at_stake(self.config, bare, self.messages[message]))
         return self._broken[key]
 
     def broken_by(self, action: int, shared: int, message: int, shared_after: int, message_after: int) -> int:

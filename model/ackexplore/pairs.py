@@ -73,10 +73,15 @@ class Pairs:
         first_row = self.steps.rows.size
         self.steps.fill(names.tolist())
         self._names.append(names)
-        if any(count > room for count, room in zip(self.steps.counts, self._room, strict=True)):
+        if self._is_too_small:
             self._make_room()
         else:
             self._enter(names, first_row)
+
+    @property
+    def _is_too_small(self) -> bool:
+        """Whether there are values that the index has no place for: a kernel would read beyond its end."""
+        return any(count > room for count, room in zip(self.steps.counts, self._room, strict=True))
 
     def _make_room(self) -> None:
         """Index every value there is, with some to spare."""
@@ -100,7 +105,9 @@ class Pairs:
         self._rows[where] = np.arange(first_row + 1, first_row + 1 + len(names), dtype=np.int32)
 
     def fill_for(self, states: Words, layout: Layout) -> None:
-        """Make sure that every pair of some states has a row."""
+        """Make sure that every pair of some states has a row; the values may be of a checkpoint, and new here."""
+        if self._is_too_small:
+            self._make_room()
         missing = np.empty(MISSING, dtype=np.uint64)
         while listed := scan(states, 0, len(states), self.tables(layout), missing):
             self.add(missing[: min(listed, MISSING)])

@@ -87,10 +87,12 @@ class Result:
     counts, for each broken clause, the states that break it (state invariants) or the transitions (step
     invariants). `counterexamples` holds a shortest trace to each. `hits` counts transitions per action, zero hits
     included. `reached` counts, for each value of each enumerated field, the messages (or shared parts) that have
-    it, over all states. With `symmetric`, one state stands for all that differ in the order of alike messages; all
-    counts are of those explored, and `unreduced` says how many states they stand for. `model_calls` is how often
-    the model was asked for steps. Only the graph engine fills `space`, and so has a `graph` (a
-    `networkx.MultiDiGraph` whose edges carry `action` and `actor`).
+    it, over all states. `at_stake` counts, for each clause, the distinct pairs of a shared part (but for its budget)
+    and a message in which it forbids something (`ackmodel.stakes`): a clause with a zero was not judged. With
+    `symmetric`, one state stands for all that differ in the order of alike messages; all counts are of those explored,
+    and `unreduced` says how many states they stand for. `model_calls` is how often the model was asked for steps. Only
+    the graph engine fills `space`, and so has a `graph` (a `networkx.MultiDiGraph` whose edges carry `action` and
+    `actor`).
     """
 
     config: Config
@@ -104,6 +106,7 @@ class Result:
     counterexamples: Mapping[Clause, Trace] = field(repr=False)
     hits: Mapping[str, int] = field(repr=False)
     reached: Mapping[str, int] = field(repr=False)
+    at_stake: Mapping[Clause, int] = field(repr=False)
     model_calls: int
     symmetric: bool = False
     unreduced: int = 0
@@ -123,6 +126,11 @@ class Result:
     def counterexample(self) -> Trace | None:
         """The shortest trace to any broken clause; None if none is broken."""
         return min(self.counterexamples.values(), key=len, default=None)
+
+    @property
+    def never_at_stake(self) -> tuple[Clause, ...]:
+        """The clauses that hold because nothing put them to the test."""
+        return tuple(clause for clause, count in self.at_stake.items() if not count)
 
     @property
     def unhit(self) -> tuple[str, ...]:
@@ -145,6 +153,7 @@ class Result:
             "violations": {clause.value: count for clause, count in self.violations.items()},
             "hits": dict(self.hits),
             "reached": dict(self.reached),
+            "at_stake": {clause.value: count for clause, count in self.at_stake.items()},
             "counterexamples": {clause.value: trace_json(trace) for clause, trace in self.counterexamples.items()},
         }
 
@@ -198,6 +207,7 @@ class WontFit(Unfinished):
             counterexamples={},
             hits={},
             reached={},
+            at_stake={},
             model_calls=0,
         )
         super().__init__(

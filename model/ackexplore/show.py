@@ -101,8 +101,11 @@ def result_view(result: Result) -> Iterator[RenderableType]:
         yield Text(f"never happened, though the settings allow it: {', '.join(never)}", style="yellow")
     if ruled_out:
         yield Text("not looked at: " + "; ".join(dict.fromkeys(ruled_out.values())), style="dim")
+    idle = result.never_at_stake
+    if idle:
+        yield Text("never at stake, and so not judged: " + ", ".join(clause.value for clause in idle), style="dim")
     if result.holds:
-        yield Text("every clause holds", style="green")
+        yield Text(f"every clause that was at stake holds: {len(Clause) - len(idle)} of {len(Clause)}", style="green")
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     table.add_column("broken clause", style="bold red", no_wrap=True)

@@ -116,7 +116,8 @@ class Search:
         """Go on from the levels of an earlier search, packed by this layout; the values are known to the tables."""
         self.levels = levels
         self._enter_all()
-        self.pairs.fill_for(levels[-1], self.layout)
+        for level in levels:  # the earlier ones, to know again what was at stake in them
+            self.pairs.fill_for(level, self.layout)
         if not self.layout.fits(self.pairs.steps.counts):
             self._pack_anew()
 
@@ -319,6 +320,7 @@ class Search:
             counterexamples=self.traces(),
             hits=count_hits({action: int(found.hits[number]) for number, action in enumerate(model.actions)}),
             reached=count_reached(zip(model.shareds, occurrences[0].tolist(), strict=False), messages),
+            at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
             model_calls=model.calls,
             symmetric=self.symmetric,
             unreduced=self._unreduced(),

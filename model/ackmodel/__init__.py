@@ -19,6 +19,7 @@ from .invariants import Seen, broken_by_step, broken_in_state
 from .rule import Rule, UnknownRule
 from .rules import RULES, rule_named
 from .stages import STORED_LEVELS, Level, Promise, Record, Stage, Truth
+from .stakes import at_stake
 from .state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
 from .steps import Broadcast, Step
 from .system import Move, State, broadcast_steps, local_steps, moves
@@ -58,6 +59,7 @@ __all__ = [
     "Syncing",
     "Truth",
     "UnknownRule",
+    "at_stake",
     "broadcast_steps",
     "broken_by_step",
     "broken_in_state",

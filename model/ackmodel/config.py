@@ -24,7 +24,7 @@ from attrs import Attribute, evolve, field, fields, frozen
 
 from .rule import Rule
 from .rules import rule_named
-from .stages import Level
+from .stages import Level, Truth
 from .state import Budget, Message, Shared, Syncing
 
 MOST_MESSAGES = 64
@@ -193,6 +193,11 @@ class Config:
                 offered = f"did you mean {' or '.join(map(repr, near))}?" if near else f"they are {', '.join(names)}"
                 raise BadConfig(f"no setting {name!r}; {offered}")
         return cls(**settings)
+
+    @property
+    def lost(self) -> Truth:
+        """Where bytes are that a failed sync has lost."""
+        return Truth.PHANTOM if self.failed_page is FailedPage.KEPT else Truth.NOWHERE
 
     def keeps(self, rule: Rule) -> bool:
         """Whether the protocol has `rule` switched on."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from .clauses import Clause
-from .config import CommitPolicy, Config, FailedPage
+from .config import CommitPolicy, Config
 from .stages import Level, Promise, Record, Stage, Truth
 from .state import Message, Offset, Phase, Power, Shared
 from .steps import kind_of
@@ -63,8 +63,7 @@ def flush_is_real(config: Config, shared: Shared, message: Message) -> bool:
 
 def flush_rewrites(config: Config, shared: Shared, message: Message) -> bool:
     """What a failed sync lost is never FLUSHED before it was written again."""
-    lost = Truth.PHANTOM if config.failed_page is FailedPage.KEPT else Truth.NOWHERE
-    return Record(Stage.FLUSHED, lost) not in message.records
+    return Record(Stage.FLUSHED, config.lost) not in message.records
 
 
 def commit_is_safe(config: Config, shared: Shared, message: Message) -> bool:

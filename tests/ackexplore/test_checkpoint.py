@@ -33,7 +33,7 @@ def whole() -> Result:
 
 
 def same(one: Result, other: Result) -> None:
-    for name in ("states", "edges", "depth", "violations", "hits", "reached", "complete"):
+    for name in ("states", "edges", "depth", "violations", "hits", "reached", "at_stake", "complete"):
         assert getattr(one, name) == getattr(other, name), name
     assert [*map(len, one.counterexamples.values())] == [*map(len, other.counterexamples.values())]
 
@@ -62,6 +62,27 @@ def test_from_any_level_it_ends_in_the_same_counts(tmp_path: Path, whole: Result
         save(search, tmp_path)
     search.close()
     same(explore(CONFIG, engine="table", threads=2, checkpoint=tmp_path, resume=True), whole)
+
+
+def test_a_resumed_search_has_a_place_for_every_value_of_the_checkpoint(tmp_path: Path) -> None:
+    """A kernel reads a place in the index for each value of each slot, with no look at where the index ends."""
+    search = Search(config=CONFIG)
+    search.start()
+    save(search, tmp_path)
+    for _ in range(12):
+        search.advance()
+        save(search, tmp_path)
+    search.close()
+    resumed = Search(config=CONFIG)
+    load(resumed, tmp_path)
+    tables = resumed.pairs.tables(resumed.layout)
+    shareds, *messages = resumed.pairs.steps.counts
+    last = [
+        first + (shareds - 1) * stride + count - 1
+        for (first, stride, _), count in zip(tables.places.tolist(), messages, strict=True)
+    ]
+    assert max(last) < len(tables.pair_rows)
+    resumed.close()
 
 
 def test_a_stop_may_be_put_on_the_way(tmp_path: Path, whole: Result) -> None:

@@ -213,7 +213,10 @@ def test_hits_and_reached_cover_the_model() -> None:
         "renewed is survives-power-loss",
         "promise is survives-restart",
     }
+    assert set.intersection(*(set(result.never_at_stake) for result in results)) == {Clause.QUIESCENCE_IS_ZERO}
+    assert not set(explore(Config(limit=1, restarts=1)).never_at_stake) & {Clause.QUIESCENCE_IS_ZERO}
     for result in results:
+        assert tuple(result.at_stake) == tuple(Clause)
         assert tuple(result.hits) == ACTIONS
         assert sum(result.hits.values()) == result.edges
         assert sum(count for name, count in result.reached.items() if name.startswith("phase is ")) == result.states

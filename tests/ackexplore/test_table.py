@@ -59,7 +59,7 @@ def same(config: Config, stop_at: tuple[Clause, ...] = (), **settings: Any) -> N
     """Both engines, asked the same, say the same."""
     graph = explore_graph(config, stop_at=stop_at)
     table = explore_table(config, stop_at=stop_at, **settings)
-    for name in ("states", "edges", "depth", "complete", "violations", "hits", "reached"):
+    for name in ("states", "edges", "depth", "complete", "violations", "hits", "reached", "at_stake"):
         assert getattr(table, name) == getattr(graph, name), name
     lengths = {clause: len(trace) for clause, trace in graph.counterexamples.items()}
     assert {clause: len(trace) for clause, trace in table.counterexamples.items()} == lengths

@@ -16,15 +16,12 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from ..config import Config, FailedPage, SyncError
+from ..config import Config, SyncError
 from ..protocol import syncing
 from ..remains import each_choice, spend
 from ..stages import Record, Stage, Truth
 from ..state import Message, Shared, Syncing
 from ..steps import Broadcast, in_log, of_log, replaced
-
-LOST = {FailedPage.KEPT: Truth.PHANTOM, FailedPage.REVERTED: Truth.NOWHERE}
-"""Where bytes are that a failed sync has lost."""
 
 
 def running(shared: Shared) -> list[int]:
@@ -34,7 +31,7 @@ def running(shared: Shared) -> list[int]:
 
 def covers_lost(record: Record) -> bool:
     """Return whether the running sync covers bytes that an earlier one has lost."""
-    return record.stage is Stage.FLUSHING and record.truth in LOST.values()
+    return record.stage is Stage.FLUSHING and record.truth in (Truth.PHANTOM, Truth.NOWHERE)
 
 
 def counts(config: Config, shared: Shared, log: int) -> bool:
@@ -103,7 +100,7 @@ def lying(config: Config, believe: Callable[[Record], Record]) -> Callable[[Mess
 
     def outcome(record: Record) -> Record:
         lost = record.stage is Stage.FLUSHING and record.truth is Truth.DIRTY
-        return believe(evolve(record, truth=LOST[config.failed_page]) if lost else record)
+        return believe(evolve(record, truth=config.lost) if lost else record)
 
     return lambda message: (message.with_records(outcome),)
 
@@ -122,9 +119,9 @@ def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
     def loses(record: Record) -> tuple[Record, ...]:
         truths = [record.truth]
         if record.truth is Truth.DIRTY and record.stage is Stage.FLUSHING:
-            truths = [LOST[config.failed_page]]
+            truths = [config.lost]
         elif record.truth is Truth.DIRTY and record.stage is Stage.CACHED:
-            truths = [Truth.DIRTY, LOST[config.failed_page]]
+            truths = [Truth.DIRTY, config.lost]
         return tuple(syncing.believe_sync_failed(config, evolve(record, truth=truth)) for truth in truths)
 
     def reports(record: Record) -> Record:
@@ -193,7 +190,7 @@ def late_sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
     def outcome(record: Record) -> Record:
         lost = record.stage is Stage.SUSPECT and record.truth is Truth.DIRTY
-        return evolve(record, truth=LOST[config.failed_page]) if lost else record
+        return evolve(record, truth=config.lost) if lost else record
 
     for log, late in enumerate(shared.late):
         if shared.up and late and shared.budget.sync_failures:
