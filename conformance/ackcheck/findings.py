@@ -51,7 +51,7 @@ class GradeReport:
     finding: Finding | None = None
     not_judged: str = ""
     lacks: set[str] = Factory(set)
-    """Methods that the target has not got, so that what needs them was not judged."""
+    """Methods that the target has not got, or that were not asked for, so that what needs them was not judged."""
 
     def add(self, part: GradeReport) -> None:
         """Take in the report of another campaign of the same grade; its finding too, unless there is one."""

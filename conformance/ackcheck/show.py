@@ -90,7 +90,9 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     for method in verdict.lacks:
         what, clauses = NEEDS[method]
         part = ", ".join(clause.value for clause in clauses)
-        console.print(f"[yellow]not judged[/]: {what} ({part}): needs `{method}`", highlight=False)
+        console.print(
+            f"[yellow]not judged[/]: {what} ({part}): needs `{method}`, in the simulated grade", highlight=False
+        )
     console.print(runs_table(verdict))
     for level in verdict.levels:
         console.print(f"level {level.level.value}: {_outcome(level)}")

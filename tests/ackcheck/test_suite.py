@@ -66,6 +66,7 @@ def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
     assert (report.cases, report.not_judged) == (0, NO_STEPS)
 
 
+@pytest.mark.timeout(600)
 def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
     plan = Plan(LEVELS, ("sim",), PROFILES["quick"], seed=3)
     verdict = run_suite(Subject(), plan)

@@ -35,10 +35,15 @@ FALSE_FLUSH = (
     Clause.REPLY_NEVER_FALSE,
     Clause.SURVIVES_POWER_LOSS,
     Clause.RECEIPT_IS_EXACT,
+    Clause.DEADLINE_IS_EXACT,
+    Clause.COMMIT_IS_MONOTONE,
+    Clause.NO_LIMBO,
 )
 """The clauses one of which falls when records are held for flushed that are not: which, the faults around it decide.
 
-`receipt-is-exact` is one of them because the epoch in the receipts rests on the first flush of a store.
+Any kind of record may be the one that is lost: `receipt-is-exact` is one of them because the epoch in the receipts
+rests on the first flush of a store, `deadline-is-exact` because of renewals and releases, `commit-is-monotone` because
+of resets, `no-limbo` because of dead letters.
 """
 
 
