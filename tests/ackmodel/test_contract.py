@@ -2,7 +2,7 @@
 
 import pytest
 
-from ackmodel import Clause, Contract, ContractBroken, Level
+from ackmodel import Clause, ContractBroken, Level
 from ackmodel.events import (
     Absent,
     AckAnswered,
@@ -26,6 +26,7 @@ from ackmodel.events import (
     SyncEnded,
     WriteFailed,
 )
+from contract_histories import allows, broken, told
 
 POP = Popped("r1", at=0.0, deadline=30.0)
 ASK = AckAsked(1, "r1", at=1.0)
@@ -46,32 +47,6 @@ REMOVED = Discarded("log-1")
 
 MEMORY, PAGE_CACHE, DISK = Level.MEMORY, Level.PAGE_CACHE, Level.DISK
 FAULTS = [RESTART, CRASH, POWER]
-
-
-def told(*history: Event, level: Level = PAGE_CACHE) -> Contract:
-    """A contract that has observed a history."""
-    contract = Contract(level)
-    for event in history:
-        contract.observe(event)
-    return contract
-
-
-def allows(*history: Event, level: Level = PAGE_CACHE) -> bool:
-    """Whether the last observation of a history is possible; those before it must be."""
-    contract = told(*history[:-1], level=level)
-    try:
-        contract.observe(history[-1])
-    except ContractBroken:
-        return False
-    return True
-
-
-def broken(*history: Event, level: Level = PAGE_CACHE) -> ContractBroken:
-    """What the last observation of a history breaks."""
-    contract = told(*history[:-1], level=level)
-    with pytest.raises(ContractBroken) as caught:
-        contract.observe(history[-1])
-    return caught.value
 
 
 # --- the table: level, fault, answer ---------------------------------------------------------------------------------

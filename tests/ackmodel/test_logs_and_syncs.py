@@ -9,37 +9,16 @@ from ackmodel import (
     Message,
     Offset,
     Record,
-    Shared,
     Stage,
     Syncing,
     Truth,
     broadcast_steps,
-    moves,
 )
 from ackmodel.system import State
+from model_moves import actions, after, beside, only
 
 CACHED, ON_DISK = Record(Stage.CACHED, Truth.DIRTY), Record(Stage.FLUSHED, Truth.DISK)
 FLUSHING = Record(Stage.FLUSHING, Truth.DIRTY)
-
-
-def beside(config: Config, message: Message, **shared: Any) -> State:
-    """A state of one message beside the configuration's shared part, with some of it changed."""
-    return evolve(config.initial()[0], **shared), (message,)
-
-
-def after(config: Config, state: State, action: str) -> list[State]:
-    """The states after every move of that name."""
-    return [move.after for move in moves(config, state) if move.action == action]
-
-
-def only(config: Config, state: State, action: str) -> tuple[Shared, Message]:
-    """The shared part and the message after the one move of that name."""
-    [(shared, (message,))] = after(config, state, action)
-    return shared, message
-
-
-def actions(config: Config, state: State) -> set[str]:
-    return {move.action for move in moves(config, state)}
 
 
 def test_each_log_is_synced_by_itself() -> None:

@@ -14,7 +14,6 @@ from ackmodel import (
     Power,
     Promise,
     Record,
-    Shared,
     Stage,
     Syncing,
     Truth,
@@ -22,33 +21,14 @@ from ackmodel import (
     moves,
     protocol,
 )
-from ackmodel.system import State, local_rules
+from ackmodel.system import local_rules
+from model_moves import actions, after, beside, only
 
 ABSENT, PENDING = Record(), Record(Stage.PENDING)
 CACHED, ON_DISK = Record(Stage.CACHED, Truth.DIRTY), Record(Stage.FLUSHED, Truth.DISK)
 SUSPECT = Record(Stage.SUSPECT, Truth.DIRTY)
 DELIVERED = Message(index=0, phase=Phase.DELIVERED, delivery=1, checkpoint=CACHED)
 SETTLED = Message(index=0, phase=Phase.SETTLED, delivery=1, asked=True)
-
-
-def beside(config: Config, message: Message, **shared: Any) -> State:
-    """A state of one message beside the configuration's shared part, with some of it changed."""
-    return evolve(config.initial()[0], **shared), (message,)
-
-
-def after(config: Config, state: State, action: str) -> list[State]:
-    """The states after every move of that name."""
-    return [move.after for move in moves(config, state) if move.action == action]
-
-
-def only(config: Config, state: State, action: str) -> tuple[Shared, Message]:
-    """The shared part and the message after the one move of that name."""
-    [(shared, (message,))] = after(config, state, action)
-    return shared, message
-
-
-def actions(config: Config, state: State) -> set[str]:
-    return {move.action for move in moves(config, state)}
 
 
 # --- renewing and releasing -----------------------------------------------------------------------------------------

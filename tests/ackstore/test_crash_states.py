@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+import crash_states
 from ackstore import Config, Core, LogError, Reply, compaction
-from ackstore.effects import Failed, Sync, Write
+from ackstore.effects import DONE, Failed, Sync, Write
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt
 from ackstore.offsets import Offsets
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
-
-_SPEC = importlib.util.spec_from_file_location("ackstore_crash_states", Path(__file__).with_name("crash_states.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-crash_states = sys.modules[_SPEC.name] = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(crash_states)
 
 
 def opened(core: type[Core] = Core, seed: int | None = None, samples: int = 0, **settings: Any) -> Any:
@@ -77,7 +69,7 @@ def a_failing_sync(store: Any) -> None:
     flush(store)
     while store.pending:
         failing = isinstance(store.pending[0][1], Sync) and store.pending[0][1].file.startswith("log")
-        store.finish(Failed(5) if failing else crash_states.DONE)
+        store.finish(Failed(5) if failing else DONE)
         if failing:
             break
     ack(store, second)
@@ -209,7 +201,7 @@ def test_sampled_states_of_larger_workloads_keep_the_promises(seed: int) -> None
         for _ in range(pick.randint(0, 3)):
             if store.pending:
                 failing = pick.random() < 0.1
-                store.finish(Failed(5) if failing else crash_states.DONE)
+                store.finish(Failed(5) if failing else DONE)
         if pick.random() < 0.3:
             store.wait(pick.choice([0.1, 0.3]))
     store.wait(10.0)
