@@ -253,7 +253,7 @@ def test_json_of_all_and_of_one_are_the_same() -> None:
     one = json.loads(run("deadline-is-exact", "--json", "-").stdout)
     assert one == every[list(Clause).index(Clause.DEADLINE_IS_EXACT)]
     assert set(one) == {"id", "group", "promise", "why", "how", "checks", "rules", "bugs", "tests"}
-    assert one["bugs"][0]["name"] == "visibility-ignored-on-one-code-path"
+    assert "visibility-ignored-on-one-code-path" in {bug["name"] for bug in one["bugs"]}
     assert {"kind": "contract", "where": "ackmodel.blame:_blame_return"} in one["checks"]
 
 

@@ -68,7 +68,7 @@ def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
 
 @pytest.mark.timeout(600)
 def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
-    plan = Plan(LEVELS, ("sim",), PROFILES["quick"], seed=3)
+    plan = Plan(LEVELS, ("sim",), Effort(sim=25, process=0, power=0), seed=3)
     verdict = run_suite(Subject(), plan)
     assert [c.clause for c in verdict.clauses().values() if c.status != "kept"] == []
     assert never_ran(verdict) == []

@@ -6,7 +6,7 @@
 
 >>> import json
 >>> from click.testing import CliRunner
->>> ran = CliRunner().invoke(run, ["--faults", "sim", "--level", "disk", "--seed", "1", "--json", "-"])
+>>> ran = CliRunner().invoke(run, ["--faults", "process", "--level", "disk", "--seed", "1", "--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)["level"]
 (0, 'disk')
 """
