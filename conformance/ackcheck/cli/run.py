@@ -1,6 +1,6 @@
 """`ackcheck run`: the conformance suite against a target, and the verdict.
 
-    ackcheck run                                  the reference store, both levels, all grades of faults
+    ackcheck run                                  the reference store, every level, all grades of faults
     ackcheck run my_store.py:factory --level disk
     ackcheck run --faults process,power -- ./my-store --data {dir}
 
