@@ -172,6 +172,10 @@ class MergeBuffer:
             self.hand_over(now, everything=True)
         return self.empty
 
+    def drain_due(self) -> float | None:
+        """When `drain` hands over again what a failed write gave back; None while nothing waits for it."""
+        return self.next_at if self.held or self.merged else None
+
     @staticmethod
     def _take(source: deque[Kept], late: float) -> list[Kept]:
         """Those whose time is up."""

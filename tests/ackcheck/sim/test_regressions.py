@@ -32,6 +32,18 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
             ("restart", {}),
         ],
     ),
+    "a store that closes asks for no time that has passed, while its merge buffer is on its way to the log": (
+        SimSetup(level=Level.MEMORY, max_attempts=2),
+        [
+            ("finish_writes", {}),
+            ("pop", {"count": 1}),
+            ("finish_all", {}),
+            ("wait", {"seconds": 0.15}),
+            ("fail_sync", {}),
+            ("pop", {"count": 1, "invisible": 5.0}),
+            ("restart", {}),
+        ],
+    ),
 }
 
 
