@@ -15,16 +15,15 @@ says which were not; like the invariants, the predicates look at one message bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from .clauses import Clause
 from .config import Config
-from .liveness import next_to_pass, unflushed
+from .invariants import HANDED_OUT
+from .liveness import StatePredicate, next_to_pass, unflushed
 from .stages import Promise, Stage
 from .state import Message, Phase, Power, Shared
-
-StatePredicate = Callable[[Config, Shared, Message], bool]
 
 
 def promised(config: Config, shared: Shared, message: Message) -> bool:
@@ -104,7 +103,7 @@ def ack_stored(config: Config, shared: Shared, message: Message) -> bool:
 
 def delivered(config: Config, shared: Shared, message: Message) -> bool:
     """A consumer has the message, and its deadline runs."""
-    return message.phase in (Phase.DELIVERED, Phase.RENEWING, Phase.ACKING)
+    return message.phase in HANDED_OUT
 
 
 def at_a_limit(config: Config, shared: Shared, message: Message) -> bool:
