@@ -15,8 +15,8 @@ from attrs import Factory, define, frozen
 from ackcheck.history import Line
 from ackmodel import Clause
 
-Grade = Literal["sim", "process", "power"]
-"""How real the faults are: a simulated disk, a killed process, a machine that loses power."""
+Grade = Literal["sim", "process", "power", "soak"]
+"""How real the faults are: a simulated disk, a killed process, a machine that loses power, many threads for long."""
 
 
 @frozen
@@ -52,6 +52,10 @@ class GradeReport:
     not_judged: str = ""
     lacks: set[str] = Factory(set)
     """Methods that the target has not got, or that were not asked for, so that what needs them was not judged."""
+    operations: int = 0
+    """Calls that clients made to the store."""
+    figures: dict[str, float] = Factory(dict)
+    """What was measured, by a name that says the unit."""
 
     def add(self, part: GradeReport) -> None:
         """Take in the report of another campaign of the same grade; its finding too, unless there is one."""
@@ -62,3 +66,5 @@ class GradeReport:
         self.finding = self.finding or part.finding
         self.not_judged = self.not_judged or part.not_judged
         self.lacks |= part.lacks
+        self.operations += part.operations
+        self.figures |= part.figures

@@ -79,7 +79,10 @@ def runs_table(verdict: Verdict) -> Table:
 
 
 def _ran(report: GradeReport) -> str:
-    return ", ".join(f"{escape(name)} {count:,}" for name, count in sorted(report.ran.items()))
+    told = [f"{report.operations:,} operations"] if report.operations else []
+    told += [f"{escape(name)} {figure:,}" for name, figure in sorted(report.figures.items())]
+    told += [f"{escape(name)} {count:,}" for name, count in sorted(report.ran.items())]
+    return ", ".join(told)
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:

@@ -22,10 +22,11 @@ from ackcheck.rig.serve import load_factory
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.simulation import STEPS
 from ackcheck.sim.target import SteppedTarget
+from ackcheck.soak import run_soak
 from ackcheck.verdict import LevelReport, Verdict
 from ackmodel import CommitPolicy, Level
 
-GRADES: tuple[Grade, ...] = ("sim", "process", "power")
+GRADES: tuple[Grade, ...] = ("sim", "process", "power", "soak")
 
 LEVELS: tuple[Level, ...] = tuple(Level)
 """The levels that are judged unless one is chosen."""
@@ -49,23 +50,26 @@ def _named(doing: str) -> Iterator[None]:
 
 @frozen
 class Effort:
-    """How much is tried: runs of the simulation a level and commit policy, SIGKILLs and power losses a level."""
+    """How much is tried: runs of the simulation a level and commit policy; SIGKILLs, power losses, and seconds of the
+    soak, a level."""
 
     sim: int
     process: int
     power: int
+    soak: int = 0
 
     def of(self, grade: Grade) -> int:
         """Return the effort of one grade."""
-        return {"sim": self.sim * len(CommitPolicy), "process": self.process, "power": self.power}[grade]
+        efforts = {"process": self.process, "power": self.power, "soak": self.soak}
+        return self.sim * len(CommitPolicy) if grade == "sim" else efforts[grade]
 
 
 PROFILES: Mapping[str, Effort] = {
-    "quick": Effort(sim=45, process=6, power=2),
-    "standard": Effort(sim=700, process=60, power=20),
-    "deep": Effort(sim=20_000, process=2_000, power=200),
+    "quick": Effort(sim=45, process=6, power=2, soak=2),
+    "standard": Effort(sim=700, process=60, power=20, soak=30),
+    "deep": Effort(sim=10_000, process=2_000, power=200, soak=600),
 }
-"""From under a minute to hours, on two cores."""
+"""From about a minute to hours, on two cores. Deep is more than a million simulated operations a level."""
 
 
 @frozen
@@ -155,6 +159,8 @@ def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Wat
                 if stepped
                 else GradeReport(grade, seed, not_judged=NO_STEPS)
             )
+        elif grade == "soak":
+            yield _soaked(subject, plan, level, seed, watch)
         elif stepped and subject.target is not None:
             yield GradeReport(grade, seed, not_judged=NO_FILES)
         else:
@@ -168,7 +174,21 @@ def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Wat
 
 
 NO_STEPS = "the target does its own I/O: it has no `take` (see ackcheck.sim.target.SteppedTarget)"
+NO_THREADS = "threads, memory and a failing disk are put under the reference store only, in this process"
 NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackcheck.target.Target)"
+
+
+def _soaked(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> GradeReport:
+    """Return the report of a soak of the reference store."""
+    if subject.target is not None:
+        return GradeReport("soak", seed, not_judged=NO_THREADS)
+    if not plan.effort.soak:
+        return GradeReport("soak", seed, not_judged="no time was given to it")
+
+    def done(report: GradeReport) -> None:
+        watch(level, "soak", min(int(report.seconds), plan.effort.soak), plan.effort.soak)
+
+    return run_soak(level, seed=seed, seconds=plan.effort.soak, progress=done)
 
 
 def _simulated(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> GradeReport:

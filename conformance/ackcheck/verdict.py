@@ -132,9 +132,11 @@ def _run_as_json(level: Level, report: GradeReport) -> dict[str, Any]:
         "grade": report.grade,
         "seed": report.seed,
         "cases": report.cases,
+        "operations": report.operations,
         "seconds": round(report.seconds, 3),
         "not_judged": report.not_judged,
         "ran": dict(sorted(report.ran.items())),
+        "figures": dict(sorted(report.figures.items())),
         "times_checked": {clause.value: times for clause, times in sorted(report.checked.items())},
         "finding": None
         if finding is None

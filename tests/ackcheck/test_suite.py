@@ -6,7 +6,7 @@ import pytest
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.sim.simulation import STEPS
-from ackcheck.suite import LEVELS, NO_STEPS, PROFILES, Effort, Plan, Subject, never_ran, run_suite
+from ackcheck.suite import GRADES, LEVELS, NO_STEPS, NO_THREADS, PROFILES, Effort, Plan, Subject, never_ran, run_suite
 from ackcheck.verdict import LevelReport, Verdict
 from ackmodel import Clause, Level
 
@@ -76,7 +76,7 @@ def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_profile_tries_every_grade(profile: str) -> None:
-    assert min(PROFILES[profile].of(grade) for grade in ("sim", "process", "power")) > 0
+    assert min(PROFILES[profile].of(grade) for grade in GRADES) > 0
 
 
 def test_what_a_target_does_not_offer_is_listed_and_owed_by_no_run() -> None:
@@ -95,3 +95,39 @@ def test_what_one_grade_judged_is_judged() -> None:
     assert verdict_of(ran(), bare).lacks == ()
     assert verdict_of(bare).lacks == ("dead",)
     assert verdict_of(GradeReport("power", 1, not_judged="needs root")).lacks == ()
+
+
+def test_operations_of_all_campaigns_are_counted_and_told() -> None:
+    plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=2, process=0, power=0), seed=1)
+    verdict = run_suite(Subject(), plan)
+    [report] = verdict.reports
+    assert report.operations > report.cases
+    [told] = verdict.as_json()["runs"]
+    assert told["operations"] == report.operations
+
+
+def test_deep_is_a_million_simulated_operations_a_level() -> None:
+    plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=20, process=0, power=0), seed=1)
+    [report] = run_suite(Subject(), plan).reports
+    assert report.operations / report.cases * PROFILES["deep"].of("sim") >= 1_000_000
+
+
+def test_a_target_of_somebody_else_is_not_soaked() -> None:
+    plan = Plan((Level.PAGE_CACHE,), ("soak",), Effort(sim=0, process=0, power=0, soak=1), seed=1)
+    [report] = run_suite(Subject("ackcheck.reference:async_store"), plan).reports
+    assert (report.cases, report.not_judged) == (0, NO_THREADS)
+
+
+def test_a_soak_without_time_judges_nothing() -> None:
+    plan = Plan((Level.PAGE_CACHE,), ("soak",), Effort(sim=0, process=0, power=0), seed=1)
+    [report] = run_suite(Subject(), plan).reports
+    assert (report.cases, report.not_judged) == (0, "no time was given to it")
+
+
+def test_the_reference_store_is_soaked() -> None:
+    plan = Plan((Level.DISK,), ("soak",), Effort(sim=0, process=0, power=0, soak=2), seed=1)
+    watched = []
+    [report] = run_suite(Subject(), plan, lambda *told: watched.append(told)).reports
+    assert (report.finding, report.cases, report.lacks) == (None, 1, {"reset", "dead"})
+    assert report.operations > 0
+    assert {told[:2] for told in watched} == {(Level.DISK, "soak")}

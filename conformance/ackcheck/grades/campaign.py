@@ -89,6 +89,7 @@ class Campaign:
         finally:
             child.kill()
             report.checked.update(session.oracle.checked)
+            report.operations += session.traffic.operations
             self.tell()
 
     def tell(self) -> None:

@@ -86,6 +86,11 @@ class Traffic:
         """Seconds since it began."""
         return time.monotonic() - self._began
 
+    @property
+    def operations(self) -> int:
+        """How many calls were made."""
+        return self._ops
+
     def settle(self) -> None:
         """Wait for every answer."""
         while self._under_way:

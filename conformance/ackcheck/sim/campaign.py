@@ -91,6 +91,7 @@ def run_sim_grade(
         def done(self) -> None:
             run = self.run
             report.cases += 1
+            report.operations += run.operations
             report.checked.update(run.oracle.checked)
             report.ran.update(run.ran)
             report.lacks.update(method for method in NEEDS if not run.can(method))

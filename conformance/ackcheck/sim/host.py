@@ -124,6 +124,11 @@ class Host:
         return any(not pending.io.syncs for pending in self.pending)
 
     @property
+    def operations(self) -> int:
+        """How many operations clients have asked for."""
+        return self._ops
+
+    @property
     def at_stake(self) -> bool:
         """Whether anything was handed out since the store was last opened."""
         return self._asked_since_open > 0

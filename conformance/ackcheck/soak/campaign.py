@@ -1,0 +1,385 @@
+"""The soak as a campaign: lives of one store, one after the other, each ended by a close, a crash or a power loss.
+
+While a life lasts, the weather on the disk changes, the store is looked at, and this process's memory is sampled. When
+it has ended, the store is opened again, every deadline passes, and every queue is popped until it is empty: what must
+come back comes, and what was promised to stay away does. At the end everything is settled, and nothing may be left.
+
+A *process crash* is played: from one moment on nothing that the store asks for reaches the directory any more, while
+its clients go on calling; it is opened again on what is there. A *power loss* takes away in addition what no sync
+covered.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+from attrs import define, evolve, field
+
+from ackcheck.findings import Finding, GradeReport
+from ackcheck.history import Line
+from ackcheck.oracle import Broken
+from ackcheck.soak.clients import HOUR, QUEUES, Client, Clock, Floor, Held, deliveries_in
+from ackcheck.soak.disk import FAIR, STORMS, StormyDisk, Weather
+from ackcheck.soak.judge import Judge, Stop
+from ackcheck.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors, resident
+from ackcheck.verdict import NEEDS
+from ackmodel import Clause, ContractBroken, Level, monitors
+from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.monitors import Sighting
+from ackstore import Config, LogError, Store
+from ackstore.core import Core
+
+THREADS = 24
+
+LIMIT = 2_000
+"""Records that may be unflushed, so that a dead disk makes the store say BUSY soon."""
+
+SMALL = Config(
+    segment_bytes=32 << 10,
+    compact_above=128 << 10,
+    flush_interval=0.02,
+    offset_interval=0.05,
+    op_timeout=2.0,
+    sync_timeout=0.5,
+    retry_limit=0.5,
+    max_unflushed_records=LIMIT,
+)
+"""Settings under which segments are switched, compacted and given up all the time."""
+
+CLAIMING: Mapping[Level, Config] = {
+    Level.MEMORY: evolve(SMALL, merge=True, merge_stay=0.2, merge_messages=500),
+    Level.PAGE_CACHE: SMALL,
+    Level.DISK: evolve(SMALL, mode="sync"),
+}
+
+HANGS = 15.0
+"""Seconds after which a call that has not been answered never will be: `op_timeout` and much more."""
+
+STOPS = ("clean restart", "process crash", "power loss")
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the store, and two samples of memory."""
+
+
+def run_soak(
+    level: Level,
+    *,
+    seed: int,
+    seconds: float,
+    threads: int = THREADS,
+    core_class: type[Core] = Core,
+    allowed: int = ALLOWED,
+    memory_after: float = LONG_ENOUGH,
+    progress: Callable[[GradeReport], None] = lambda _: None,
+) -> GradeReport:
+    """Soak the reference store, or a variant of it, for about so many seconds; stop at the first finding.
+
+    `allowed` bounds the growth of resident memory, in bytes; a soak of less than `memory_after` seconds is not judged
+    by it. The seed chooses the traffic, the weather and the stops, but not how the machine interleaves the threads.
+    """
+    with _quiet(), tempfile.TemporaryDirectory(prefix="ackcheck-soak-") as folder:
+        soak = Soak(level, seed, Path(folder), CLAIMING[level], threads, core_class, progress)
+        soak.samples.least = memory_after
+        return soak.run(seconds, allowed)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the store from telling of every fault that is made here."""
+    log = logging.getLogger("ackstore")
+    before, nobody = log.propagate, logging.NullHandler()
+    log.propagate = False
+    log.addHandler(nobody)
+    try:
+        yield
+    finally:
+        log.propagate = before
+        log.removeHandler(nobody)
+
+
+@define(eq=False)
+class Soak:
+    """One store's lives in one directory."""
+
+    level: Level
+    seed: int
+    folder: Path
+    config: Config
+    threads: int
+    core_class: type[Core]
+    progress: Callable[[GradeReport], None]
+    report: GradeReport = field(init=False)
+    random: Random = field(init=False)
+    floor: Floor = field(init=False)
+    disk: StormyDisk = field(init=False)
+    clients: list[Client] = field(init=False)
+    samples: Samples = field(factory=Samples)
+    ran: Counter[str] = field(factory=Counter)
+    _began: float = field(factory=time.monotonic)
+    _broken: Broken | None = None
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def __attrs_post_init__(self) -> None:
+        self.report = GradeReport("soak", self.seed, cases=1, lacks=set(NEEDS) - {"renew", "release"})
+        self.random = Random(self.seed)
+        self.floor = Floor(Judge(self.level, QUEUES), Clock(), self._fail)
+        self.clients = [Client(number, self.floor, Random(f"{self.seed}/{number}")) for number in range(self.threads)]
+
+    def run(self, seconds: float, allowed: int) -> GradeReport:
+        """Live until the time is over, or something breaks."""
+        try:
+            self._open(None)
+            for client in self.clients:
+                client.start()
+            before = self._at_work()
+            while self._broken is None and self._passed() < seconds:
+                self._live(min(self.random.uniform(1.0, 10.0), max(0.3, seconds / 5)))
+                self._stop_and_reopen(self.random.choice(STOPS))
+            self._check_memory(allowed)
+            self._settle_everything()
+            self._check_given_back(before)
+        except Broken as broken:
+            self._fail(broken)
+        finally:
+            self._end()
+        return self.report
+
+    def _passed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _fail(self, broken: Broken) -> None:
+        with self._lock:
+            self._broken = self._broken or broken
+
+    # --- a life, from opening to stopping ---------------------------------------------------------------------------
+
+    def _open(self, event: Stop | None) -> None:
+        self.disk = StormyDisk(self.folder, Random(self.random.random()))
+        try:
+            store = Store(self.folder, self.config, disk=self.disk, core_class=self.core_class, clock=self.floor.clock)
+        except LogError as error:
+            assert event is not None, "a new directory holds nothing that could be damaged"
+            clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
+            why = f"the store cannot be opened any more: {type(error).__name__}: {error}"
+            raise Broken(clause, why) from error
+        self.floor.store = store
+        self.ran["open"] += 1
+        for name in QUEUES:
+            end = self.floor.ended.setdefault(name, 20)
+            self.floor.judge.published(name, end)
+            store.publish(name, end)
+        self._look()
+
+    def _live(self, seconds: float) -> None:
+        """Let the clients work for so long, in changing weather."""
+        until = self._passed() + seconds
+        change = 0.0
+        self._let_go()
+        while self._broken is None and self._passed() < until:
+            if self._passed() >= change:
+                self._set(FAIR if self.random.random() < 0.5 else self.random.choice(STORMS))
+                change = self._passed() + self.random.uniform(0.1, 1.0)
+            time.sleep(LOOK_EVERY)
+            self.samples.add(self._passed(), resident())
+            self._look()
+            self._check_hanging()
+            self._tell()
+
+    def _set(self, weather: Weather) -> None:
+        self.disk.weather = weather
+        self.ran[f"weather: {weather.name}"] += 1
+
+    def _stop_and_reopen(self, stop: str) -> None:
+        """End this life, and begin the next, with everything in it that must be."""
+        if self._broken is not None:
+            return
+        self.ran[stop] += 1
+        event: Stop
+        if stop == "clean restart":
+            self._set(FAIR)
+            reply = self.floor.store.close()
+            self._halt()
+            event = Restarted() if reply.value == "OK" else ProcessCrashed()
+            self.floor.judge.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, 0, self._unflushed()))
+        else:
+            self.disk.cut()
+            self._halt()
+            self.floor.store.close(timeout=0.2)
+            event = ProcessCrashed() if stop == "process crash" else PowerLost()
+            if stop == "power loss":
+                self.disk.lose_power()
+        self.ran.update(self.disk.troubles)
+        self.floor.judge.stopped(event)
+        self._open(event)
+        self._survey()
+
+    def _unflushed(self) -> int:
+        return self.floor.store.stats().unflushed_records
+
+    def _survey(self) -> None:
+        """Let every deadline pass, pop every queue until it is empty, and judge what came."""
+        floor = self.floor
+        floor.found.clear()
+        floor.clock.jump(2 * HOUR)
+        for name in QUEUES:
+            came: dict[int, Held] = {}
+            while True:
+                at = floor.clock()
+                answer = floor.store.try_pop(name, 64, HOUR)
+                if answer.reply.value != "OK":
+                    why = f"a pop was answered {answer.reply.value}, on a disk that works"
+                    raise Broken(Clause.FLUSH_DEGRADES, why)
+                seen = deliveries_in(answer)
+                if not seen:
+                    break
+                floor.judge.popped(name, seen, floor.clock())
+                came.update((one.offset, Held(name, one.offset, one.receipt)) for one in seen)
+            floor.judge.drained(name, came, at)
+            floor.found.extend(came.values())
+        self.ran["survey"] += 1
+
+    # --- threads ----------------------------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        with self.floor.resting:
+            self.floor.halt = False
+            self.floor.resting.notify_all()
+
+    def _halt(self) -> None:
+        """Have every client come to rest; `Broken` where one does not."""
+        floor = self.floor
+        floor.halt = True
+        with floor.resting:
+            floor.resting.wait_for(lambda: floor.at_rest == self.threads or self._broken is not None, HANGS)
+        self._check_hanging()
+        if self._broken is not None:
+            raise self._broken
+
+    def _check_hanging(self) -> None:
+        now = time.monotonic()
+        for client in self.clients:
+            since = client.since
+            if since is not None and now - since > HANGS:
+                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{client.doing} has had no answer for {now - since:.0f} s")
+        self.floor.judge.check(Clause.REPLY_EXACTLY_ONCE, None)
+
+    def _at_work(self) -> tuple[int, int]:
+        return threading.active_count(), descriptors()
+
+    def _end(self) -> None:
+        """Let the threads end, and say what was found."""
+        self.floor.over = True
+        with self.floor.resting:
+            self.floor.resting.notify_all()
+        self.disk.cut()
+        self.floor.store.close(timeout=0.2)
+        for client in self.clients:
+            if client.ident is not None:
+                client.join(1.0)
+        self._tell()
+        self.report.checked.update(self.floor.judge.checked)
+        if self._broken is not None:
+            self.report.finding = finding_of(self._broken, self.seed)
+
+    def _tell(self) -> None:
+        report = self.report
+        report.seconds = self._passed()
+        ran: Counter[str] = Counter(self.ran)
+        for client in self.clients:
+            ran.update(client.ran.copy())
+            ran.update({f"answered {reply}": count for reply, count in client.replies.copy().items()})
+        report.ran = ran
+        report.operations = sum(sum(client.ran.copy().values()) for client in self.clients)
+        self.progress(report)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Have the store show itself, and judge what it shows."""
+        stats = self.floor.store.stats()
+        judge = self.floor.judge
+        for queue, seen in stats.queues.items():
+            name = str(queue)
+            judge.saw(name, Sighting(seen.committed, seen.persisted))
+        judge.check(
+            Clause.MEMORY_IS_BOUNDED,
+            monitors.memory_is_bounded({"unflushed_records": stats.unflushed_records}, {"unflushed_records": LIMIT}),
+        )
+        self.ran["look"] += 1
+
+    def _check_memory(self, allowed: int) -> None:
+        """After the warm-up, resident memory stays flat."""
+        sizes, growth = self.samples.judged(), self.samples.growth()
+        if sizes:
+            self.report.figures["MiB resident"] = round(sizes[-1] / MIB, 1)
+        if growth is None:
+            return
+        self.report.figures["MiB grown after the warm-up"] = round(growth / MIB, 2)
+        over = f"resident memory grew by {growth / MIB:.1f} MiB, of {allowed / MIB:g} that count as flat"
+        self.floor.judge.check(Clause.MEMORY_IS_BOUNDED, over if growth > allowed else None)
+
+    def _settle_everything(self) -> None:
+        """Ack whatever there is, and flush: then nothing is outstanding, and every offset is at its end."""
+        floor = self.floor
+        if self._broken is not None:
+            return
+        given = list(floor.found)
+        for start in range(0, len(given), 64):
+            items = [(next(floor.ops), one.queue, one.offset, one.receipt) for one in given[start : start + 64]]
+            live = floor.judge.ack_asked(items, floor.clock())
+            replies = floor.store.ack_many([receipt for *_, receipt in items])
+            floor.judge.ack_answered(items, [Reply(one.value) for one in replies], floor.clock(), live)
+        self.floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(None))
+        reply = floor.store.flush()
+        if reply.value != "OK":
+            raise Broken(Clause.FLUSH_DEGRADES, f"a flush was answered {reply.value}, on a disk that works")
+        self._wait_for_rest()
+        stats = floor.store.stats()
+        for queue, seen in stats.queues.items():
+            floor.judge.saw_at_rest(str(queue), Sighting(seen.committed, seen.persisted))
+        left = {
+            "operations": float(stats.operations),
+            "effects": float(stats.effects),
+            "pending_records": float(stats.pending_records),
+            "unflushed_records": float(stats.unflushed_records),
+            "unflushed_bytes": float(stats.unflushed_bytes),
+        }
+        floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+
+    def _wait_for_rest(self) -> None:
+        until = time.monotonic() + 5.0
+        while time.monotonic() < until:
+            stats = self.floor.store.stats()
+            behind = any(seen.persisted < seen.end for seen in stats.queues.values())
+            if not (behind or stats.effects or stats.unflushed_records or stats.offsets_dirty):
+                return
+            time.sleep(0.02)
+
+    def _check_given_back(self, before: tuple[int, int]) -> None:
+        """After all those lives there are no more threads, and no more open files, than in the first."""
+        if self._broken is not None:
+            return
+        threads, files = self._at_work()
+        left = {"threads": max(0, threads - before[0] - SPARE), "descriptors": max(0, files - before[1] - SPARE)}
+        self.floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+
+
+SPARE = 8
+"""Threads and files that one open store may have more at one time than at another."""
+
+
+def finding_of(broken: Broken, seed: int) -> Finding:
+    """Return the finding, with all that was observed of the message, if it was about one."""
+    cause = broken.__cause__
+    lines: tuple[Line, ...] = ()
+    if isinstance(cause, ContractBroken):
+        lines = tuple(Line(step, "client", repr(event)) for step, event in enumerate((*cause.history, cause.event), 1))
+    return Finding(broken.clause, broken.why, "soak", seed, lines)

@@ -1,0 +1,135 @@
+"""The soak as a whole: what it finds in stores that are wrong, and that the memory criterion can fail."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from ackcheck.findings import GradeReport
+from ackcheck.soak import campaign, run_soak
+from ackcheck.soak.disk import StormyDisk
+from ackcheck.soak.memory import MIB
+from ackcheck.zoo import bug_named
+from ackmodel import Clause, Level
+from ackstore.core import Core
+from ackstore.effects import Answer, Result
+
+
+def quick_soak(core: type[Core] = Core, *, level: Level = Level.PAGE_CACHE) -> GradeReport:
+    return run_soak(level, seed=1, seconds=3.0, threads=8, core_class=core)
+
+
+@pytest.mark.parametrize("level", Level)
+def test_the_reference_store_keeps_its_level(level: Level) -> None:
+    report = run_soak(level, seed=3, seconds=2.5)
+    assert report.finding is None
+    ran = report.ran
+    for what in ("pop", "ack", "ack_many", "renew", "release", "flush", "survey", "look", "answered OK"):
+        assert ran[what] > 0, what
+    assert report.checked[Clause.NO_RETURN] > 0
+    assert report.figures["MiB resident"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "clauses"),
+    [
+        ("ack-success-despite-put-failure", {"no-return", "survives-process-crash", "receipt-is-exact"}),
+        ("late-ack-ignored-forever", {"receipt-is-exact"}),
+        ("ack-state-mutated-before-persist", {"receipt-is-exact", "survives-process-crash", "no-return"}),
+    ],
+)
+def test_a_broken_store_is_found_with_the_history_of_the_message(name: str, clauses: set[str]) -> None:
+    report = run_soak(Level.PAGE_CACHE, seed=1, core_class=bug_named(name).core, seconds=20.0, threads=8)
+    assert report.finding is not None
+    assert report.finding.clause.value in clauses
+    assert report.finding.grade == "soak"
+    assert "Popped" in report.finding.lines[0].text
+
+
+def test_what_power_loss_takes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "STOPS", ("power loss",))
+    core = bug_named("flushed-watermark-advances-on-fsync-error").core
+    report = run_soak(Level.DISK, seed=1, core_class=core, seconds=20.0, threads=8)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
+
+
+class Leaking(Core):
+    """Keeps something of every request for ever."""
+
+    kept: ClassVar[list[bytes]] = []
+
+    def submit(self, *arguments: Any) -> None:
+        self.kept.append(bytes(128 << 10))
+        super().submit(*arguments)
+
+
+def test_memory_that_grows_is_found() -> None:
+    try:
+        leaking = run_soak(Level.PAGE_CACHE, seed=1, core_class=Leaking, memory_after=0.0, seconds=5.0, threads=8)
+    finally:
+        Leaking.kept.clear()
+    assert leaking.figures["MiB grown after the warm-up"] > 8
+    assert leaking.finding is not None
+    assert leaking.finding.clause is Clause.MEMORY_IS_BOUNDED
+    assert "resident memory grew" in leaking.finding.why
+
+
+def test_memory_that_is_flat_is_told() -> None:
+    report = run_soak(Level.PAGE_CACHE, seed=1, memory_after=0.0, allowed=64 * MIB, seconds=4.0, threads=8)
+    assert report.finding is None
+    assert report.figures["MiB grown after the warm-up"] < 64
+
+
+class Silent(Core):
+    """Forgets an answer now and then."""
+
+    def complete(self, io: int, result: Result, now: float) -> None:
+        super().complete(io, result, now)
+        kept = [one for one in self.effects if not (isinstance(one[1], Answer) and one[1].op % 200 == 199)]
+        self.effects[:] = kept
+
+
+def test_a_call_without_an_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "HANGS", 3.0)
+    report = quick_soak(Silent, level=Level.DISK)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.REPLY_EXACTLY_ONCE
+    assert "has had no answer" in report.finding.why
+
+
+class Raising(Core):
+    """Meets an error that nobody foresaw."""
+
+    def submit(self, op: int, *arguments: Any) -> None:
+        if op == 400:
+            raise ZeroDivisionError("nobody foresaw this")
+        super().submit(op, *arguments)
+
+
+def test_a_store_that_breaks_is_found() -> None:
+    report = quick_soak(Raising)
+    assert report.finding is not None
+    assert "nobody foresaw this" in report.finding.why
+
+
+def test_a_directory_that_cannot_be_opened_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(disk: Any) -> None:
+        (disk.path / "offsets").write_bytes(b"spoilt")
+
+    monkeypatch.setattr(StormyDisk, "lose_power", spoil)
+    monkeypatch.setattr(campaign, "STOPS", ("power loss",))
+    report = quick_soak()
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
+    assert "OffsetsDamaged" in report.finding.why
+
+
+def test_what_is_not_given_back_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = iter(range(10, 10_000, 100))
+    monkeypatch.setattr(campaign, "descriptors", lambda: next(grown))
+    report = run_soak(Level.PAGE_CACHE, seed=1, seconds=0.5, threads=2)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.QUIESCENCE_IS_ZERO
+    assert "descriptors" in report.finding.why
