@@ -24,7 +24,7 @@ from .state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
 from .steps import Broadcast, Step
 from .system import Move, State, broadcast_steps, local_steps, moves
 
-VERSION = "2"
+VERSION = "3"
 """The version of the model: it changes whenever a configuration gets other states or steps."""
 
 __all__ = [

@@ -123,7 +123,8 @@ def test_at_disk_a_release_that_cannot_be_flushed_is_answered_unknown() -> None:
     [
         (evolve(DELIVERED, phase=Phase.DUE), "late_ack"),
         (evolve(DELIVERED, phase=Phase.DUE, released=True), "late_ack"),
-        (evolve(SETTLED, ack=CACHED), "duplicate_ack"),
+        (evolve(SETTLED, ack=CACHED, promise=Promise.SURVIVES_PROCESS_CRASH), "duplicate_ack"),
+        (evolve(SETTLED, unrecorded=True), "duplicate_ack"),
         (evolve(DELIVERED, phase=Phase.ACKING, ack=PENDING, asked=True), "reuse_buffer"),
     ],
 )
@@ -131,6 +132,17 @@ def test_what_careless_consumers_do_changes_nothing(message: Message, action: st
     state = beside(Config(careless=True), message)
     assert after(Config(careless=True), state, action) == [state]
     assert after(Config(), state, action) == []
+
+
+def test_settled_promises_what_ok_does_and_waits_as_long() -> None:
+    disk = Config(careless=True, level="disk")
+    unknown = evolve(SETTLED, ack=SUSPECT)  # its first ack was answered UNKNOWN
+    assert "duplicate_ack" not in actions(disk, beside(disk, unknown))
+    _, flushed = only(disk, beside(disk, evolve(SETTLED, ack=ON_DISK)), "duplicate_ack")
+    assert flushed.promise is Promise.SURVIVES_POWER_LOSS
+    cached = Config(careless=True)
+    _, told = only(cached, beside(cached, unknown), "duplicate_ack")
+    assert told.promise is Promise.SURVIVES_PROCESS_CRASH
 
 
 # --- dead letters ---------------------------------------------------------------------------------------------------
@@ -148,6 +160,14 @@ def test_a_dead_letter_settles_once_it_is_stored() -> None:
     flushed = evolve(settled, ack=ON_DISK)
     assert not actions(config, (shared, (flushed,))) & {"durable_callback", "duplicate_ack"}
     assert "bury" not in actions(Config(deliveries=2, dead_letters=True), beside(config, due))
+
+
+def test_what_was_given_back_is_due_after_a_crash_that_takes_its_dead_letter() -> None:
+    config = Config(dead_letters=True, releases=1)
+    due = evolve(DELIVERED, phase=Phase.DUE, released=True, renewal=CACHED)
+    shared, dying = only(config, beside(config, due), "bury")
+    crashed = evolve(shared, power=Power.CRASHED)
+    assert only(config, (crashed, (evolve(dying, ack=ABSENT),)), "recover")[1].phase is Phase.DUE
 
 
 def test_a_dead_letter_that_cannot_be_written_is_tried_again() -> None:

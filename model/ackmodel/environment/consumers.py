@@ -15,7 +15,7 @@ from attrs import evolve
 
 from .. import rules
 from ..config import Config
-from ..protocol.answering import refuses, taken_up
+from ..protocol.answering import answer_level, may_answer, promise_of, refuses, taken_up
 from ..remains import spend
 from ..stages import ACCEPTED, Promise, Stage
 from ..state import Message, Phase, Shared
@@ -45,11 +45,18 @@ def late_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]
 
 
 def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A settled message is acked again: answered SETTLED, nothing changes (clause receipt-is-exact)."""
+    """A settled message is acked again: answered SETTLED, nothing changes (clause receipt-is-exact).
+
+    SETTLED promises what OK does: it is answered once the first ack, whatever became of its own answer, is that far.
+    """
     if not shared.up or not config.careless or message.phase is not Phase.SETTLED or message.dead:
         return
     if config.keeps(rules.DUPLICATE_CHANGES_NOTHING):
-        yield Step("duplicate_ack", shared, message)
+        if message.ack.stage is Stage.NONE:
+            yield Step("duplicate_ack", shared, message)
+        elif may_answer(config, shared, message.ack):
+            promise = max(message.promise, promise_of(answer_level(config, shared)))
+            yield Step("duplicate_ack", shared, evolve(message, promise=promise))
     else:
         again = evolve(message, phase=Phase.ACKING, ack=ACCEPTED, unrecorded=False)
         yield Step("duplicate_ack", taken_up(config, shared), again)

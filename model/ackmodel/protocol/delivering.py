@@ -72,15 +72,18 @@ def deliver(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
 
 
 def bury(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The last delivery has ended without an ack: a dead letter is accepted for the message (clause no-limbo)."""
+    """The last delivery has ended without an ack: a dead letter is accepted for the message (clause no-limbo).
+
+    That it was given back stays known: should the dead letter be lost, recovery finds the message DUE, not in hand.
+    """
     if not shared.up or not config.dead_letters or message.phase is not Phase.DUE:
         return
     if message.delivery < config.deliveries:
         return
     if config.keeps(rules.DEAD_LETTER_IS_STORED):
-        yield Step("bury", shared, evolve(message, phase=Phase.ACKING, ack=ACCEPTED, dead=True, released=False))
+        yield Step("bury", shared, evolve(message, phase=Phase.ACKING, ack=ACCEPTED, dead=True))
     else:
-        yield Step("bury", shared, evolve(message, phase=Phase.SETTLED, dead=True, released=False))
+        yield Step("bury", shared, evolve(message, phase=Phase.SETTLED, dead=True))
 
 
 def buried(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
