@@ -114,7 +114,7 @@ class Compaction:
         cost = sum(
             QUEUE_BYTES + MESSAGE_BYTES * (len(queue.entries) + len(queue.dead)) for queue in self.queues.values()
         )
-        if not self.victims or gain < 2 * cost or self.flusher.refuses():
+        if not self.victims or not self.queues or gain < 2 * cost or self.flusher.refuses():
             self.next_at = now + self.config.offset_interval
             return
         self.phase = "copy"

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from ackstore.errors import ConfigInvalid
 
@@ -61,6 +61,15 @@ def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a number from 0 to 1")
 
 
+#: As many logs as a store may have.
+MOST_LOGS = 16
+
+
+def _logs(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    if type(value) is not int or not 1 <= value <= MOST_LOGS:
+        raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer from 1 to {MOST_LOGS}")
+
+
 @frozen(kw_only=True)
 class Config:
     """How a store behaves. Times are in seconds, sizes in bytes."""
@@ -71,6 +80,13 @@ class Config:
     commit: Literal["ack", "checkpoint"] = field(default="ack", validator=_one_of("ack", "checkpoint"))
     """What lets the consumer offset pass a message: its FLUSHED ack, or also a FLUSHED checkpoint
     of it.
+    """
+
+    logs: int = field(default=1, validator=_logs)
+    """Logs that the records are spread over, by queue; each is synced by itself, and all at once. A directory keeps
+    the number that it was made with. `max_unflushed_records`, `max_unflushed_bytes`, `merge_messages` and
+    `compact_above` are for all logs together, each of which gets an equal share; a log that fails degrades, refuses
+    and recovers by itself.
     """
 
     flush_interval: float = field(default=0.1, validator=_seconds)
@@ -150,7 +166,7 @@ class Config:
     """
 
     flush_threads: int = field(default=4, validator=_whole(1))
-    """Threads that sync, at most; more than one are used only when a sync hangs past
+    """Threads that sync one log, at most; more than one are used only when a sync hangs past
     `sync_timeout`.
     """
 
@@ -162,3 +178,26 @@ class Config:
             raise ConfigInvalid(
                 f"merge is True and mode is {self.mode!r}: what stays in memory is only for mode 'async'"
             )
+        for name, least in (("max_unflushed_records", 2), ("max_unflushed_bytes", 2), ("merge_messages", 1)):
+            if getattr(self, name) < least * self.logs:
+                raise ConfigInvalid(
+                    f"{name} is {getattr(self, name)} and logs is {self.logs}: give at least {least} for each log"
+                )
+
+    def share(self, log: int) -> Config:
+        """The settings of log `log`, numbered from 1, by itself.
+
+        >>> config = Config(logs=4, max_unflushed_records=90)
+        >>> config.share(2).max_unflushed_records, config.share(2).logs
+        (22, 1)
+        """
+        most = self.compact_above
+        return evolve(
+            self,
+            logs=1,
+            max_unflushed_records=self.max_unflushed_records // self.logs,
+            max_unflushed_bytes=self.max_unflushed_bytes // self.logs,
+            merge_messages=self.merge_messages // self.logs,
+            compact_above=None if most is None else max(most // self.logs, 1),
+            seed=self.seed + log - 1,  # so that they do not retry in step
+        )

@@ -33,13 +33,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ackstore.acks import Acks
 from ackstore.compaction import Compaction
 from ackstore.config import Config
 from ackstore.deaths import Deaths
-from ackstore.directory import Directory
+from ackstore.directory import Directory, Share
 from ackstore.effects import Effect, Result
 from ackstore.entries import generation_of
 from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
@@ -49,7 +49,7 @@ from ackstore.lane import Lane
 from ackstore.log import Handler, Log, Record, old_segment
 from ackstore.merge import MergeBuffer, MergeLane
 from ackstore.offsets import Offsets
-from ackstore.operations import Operation, Operations
+from ackstore.operations import Barrier, Operation, Operations
 from ackstore.pops import Pops
 from ackstore.queues import Queue
 from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE
@@ -62,21 +62,11 @@ from ackstore.resets import Resets
 from ackstore.states import States
 from ackstore.stats import Recovery, Stats
 
+if TYPE_CHECKING:
+    from ackstore.several import SeveralLogs
+
 #: No queue holds more messages than this: their offsets fit in a record.
 MAX_END = 2**63 - 1
-
-
-class Barrier:
-    """A flush operation that waits."""
-
-    __slots__ = ("lsn", "operation", "submitted")
-
-    def __init__(self, operation: Operation, submitted: int) -> None:
-        self.operation = operation
-        self.submitted: int | None = submitted
-        """How many records had been submitted before it; None while something before it is not."""
-        self.lsn: int | None = None
-        """The last LSN before it; None while some of them are PENDING."""
 
 
 class Part(Protocol):
@@ -106,6 +96,11 @@ class Core:
     acks_class: ClassVar[type[Acks]] = Acks
     merge_class: ClassVar[type[MergeBuffer]] = MergeBuffer
     compaction_class: ClassVar[type[Compaction]] = Compaction
+    several_class: ClassVar[type[SeveralLogs] | None] = None
+    """What holds the cores of a store with several logs; None for `SeveralLogs`."""
+
+    pools = 1
+    """See `Engine.pools`."""
 
     def __init__(self, config: Config, recovered: Recovered, now: float) -> None:
         self.config = config
@@ -134,6 +129,7 @@ class Core:
             parent=recovered.parent,
             flushed=recovered.proved,
             rewrites=rewrites,
+            names=recovered.names,
         )
         self.log.closed = [old_segment(*found) for found in recovered.segments]
         self.directory = Directory(self)
@@ -188,6 +184,10 @@ class Core:
             max_attempts=config.max_attempts,
             max_dead=config.max_dead,
         )
+
+    def share(self, directory: Directory) -> None:
+        """Have the directory synced together with the other logs in it; before anything is done with this core."""
+        self.directory = self.flusher.directory = self.offsets.directory = Share(directory, self)
 
     # What the driver calls
 

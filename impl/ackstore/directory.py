@@ -12,15 +12,26 @@ from __future__ import annotations
 
 import errno
 from functools import partial
+from typing import Protocol
 
-from ackstore.effects import Failed, Result, SyncDir
-from ackstore.log import Handler, Host
+from ackstore.effects import Effect, Failed, Result, SyncDir
+from ackstore.log import Handler
+
+
+class Owner(Protocol):
+    """Whose entries are in the directory: a `Host`, or what stands for several."""
+
+    def request(self, effect: Effect, then: Handler) -> int:
+        """Have `effect` performed; `then` gets its result and the time."""
+
+    def directory_failed(self, now: float) -> None:
+        """A sync of the directory failed: no entry is certain that none has covered."""
 
 
 class Directory:
     """The entries of the store's directory."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Owner) -> None:
         self.host = host
         self.round = 0
         """Counts the syncs asked for: a result of an earlier round is late."""
@@ -62,4 +73,33 @@ class Directory:
         self.serving, self.queued = [], []
         self.host.directory_failed(now)  # first: it must not see what the others do next
         for then in waiting:
+            then(result, now)
+
+
+class Closable(Owner, Protocol):
+    """One of several owners."""
+
+    closed: bool
+    """Whether nothing happens to it any more."""
+
+
+class Share(Directory):
+    """A directory in which several logs have entries, as one of them sees it: its syncs are those of the `whole`, and
+    what comes of them is told to it until it is closed."""
+
+    def __init__(self, whole: Directory, host: Closable) -> None:
+        super().__init__(host)
+        self.whole = whole
+        self.owner = host
+
+    def sync(self, then: Handler) -> None:
+        """As for the whole, with what others wait for."""
+        self.whole.sync(partial(self._told, then))
+
+    def give_up(self, now: float) -> None:
+        """The sync is overdue, whoever asked for it first."""
+        self.whole.give_up(now)
+
+    def _told(self, then: Handler, result: Result, now: float) -> None:
+        if not self.owner.closed:
             then(result, now)

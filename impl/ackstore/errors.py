@@ -81,6 +81,10 @@ class LogUnreadable(LogError):
     """The operating system failed to read a file."""
 
 
+class LogsDiffer(LogError):
+    """The directory holds another number of logs than the settings say."""
+
+
 class OffsetsDamaged(LogError):
     """The offset file is not what was written."""
 

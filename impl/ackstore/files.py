@@ -33,6 +33,7 @@ from ackstore.effects import (
     Write,
 )
 from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
+from ackstore.filenames import log_of
 from ackstore.pwrite import LOW, SHORT, short_pwrite
 
 LOCK = "lock"
@@ -107,9 +108,10 @@ class RealDisk:
         fd = os.open(file, flags, 0o644, dir_fd=self._directory)
         self._leave(file)
         with self._lock:
-            # Only the newest file of the log is written: the others go once they are synced.
-            for other in list(self._files):
-                if other[:4] == file[:4] == "log-":
+            # Only the newest file of a log is written: the others go once they are synced.
+            log = log_of(file)
+            for other in list(self._files) if log else ():
+                if log_of(other) == log:
                     self._files[other].leaving = True
                     self._close_if_idle(other)
             self._files[file] = OpenFile(fd)
@@ -182,6 +184,19 @@ class RealDisk:
             file = self._files.pop(name, None)
             if file is not None and not file.syncs:
                 os.close(file.fd)
+
+
+def write_by(disk: Disk, file: str, at: int, data: bytes) -> Result:
+    """Have another disk than the real one write."""
+    return perform(disk, Write(file, at, data))
+
+
+def perform(disk: Disk, effect: Effect) -> Result:
+    """Perform an effect; an `OSError` is a failure like any other."""
+    try:
+        return disk.perform(effect)
+    except OSError as error:
+        return Failed(error.errno or errno.EIO)
 
 
 class FileReader:

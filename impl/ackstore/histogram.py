@@ -35,6 +35,11 @@ class HistogramStats:
         """How many values there were."""
         return sum(self.counts)
 
+    def __add__(self, other: HistogramStats) -> HistogramStats:
+        """Both together; they have the same bounds."""
+        counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        return HistogramStats(self.bounds, tuple(counts), self.sum + other.sum)
+
 
 class Histogram:
     """Counts values by size."""

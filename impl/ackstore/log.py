@@ -25,10 +25,10 @@ from typing import Protocol
 
 from ackstore.config import Config
 from ackstore.effects import DONE, Create, Done, Effect, Failed, Result, Unlink, Write
+from ackstore.filenames import FileNames
 from ackstore.operations import Operation
 from ackstore.queues import Claim, Entry, Queue
 from ackstore.records import HEADER_BYTES, RECORD_BYTES, Header, encode_record
-from ackstore.recovery import segment_name
 from ackstore.replies import Reply
 
 Handler = Callable[[Result, float], None]
@@ -102,9 +102,9 @@ class Segment:
 
     __slots__ = ("dirty", "file", "last", "number", "size", "synced")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, file: str) -> None:
         self.number = number
-        self.file = segment_name(number)
+        self.file = file
         self.size = 0
         """Where the next write begins; 0 while the header is not written."""
         self.dirty = False
@@ -115,9 +115,9 @@ class Segment:
         """No record in it has a higher LSN; known once it is closed."""
 
 
-def old_segment(number: int, last: int, size: int) -> Segment:
+def old_segment(number: int, last: int, size: int, file: str) -> Segment:
     """A segment that an earlier open of the store has created."""
-    segment = Segment(number)
+    segment = Segment(number, file)
     segment.last, segment.size, segment.synced = last, size, True
     return segment
 
@@ -126,10 +126,18 @@ class Log:
     """Append-only storage of records, as effects asked of `host`."""
 
     def __init__(
-        self, host: Host, config: Config, *, number: int, parent: int, flushed: int, rewrites: list[Record]
+        self,
+        host: Host,
+        config: Config,
+        *,
+        number: int,
+        parent: int,
+        flushed: int,
+        rewrites: list[Record],
+        names: FileNames,
     ) -> None:
         self.host = host
-        self.config = config
+        self.config, self.names = config, names
         self.epoch = number
         """Which open of the store this is: the number of the first segment it creates."""
         self.parent = parent
@@ -226,7 +234,7 @@ class Log:
         if segment is None or (self.fresh and segment.size >= self.config.segment_bytes):
             self.busy = True
             self.unsynced_entry = True
-            self.host.request(Create(segment_name(self.next_number)), self._created)
+            self.host.request(Create(self.names.segment(self.next_number)), self._created)
         elif self.fresh or self.rewrites or not segment.size:
             self._write(segment)
 
@@ -237,7 +245,7 @@ class Log:
             self._give_up_condemned()
             self._write_failed(lost, now)
             return
-        self.rotate(Segment(self.next_number))
+        self.rotate(Segment(self.next_number, self.names.segment(self.next_number)))
         self.next_number += 1
         self._give_up_condemned()
         self.pump()

@@ -13,7 +13,8 @@ reads the log need not take texts apart:
 | `broken` | critical | the exception |
 | `locked`, `callback-failed` | error | the exception |
 
-All have `event` and, but for `callback-failed`, `store` (the directory).
+All have `event` and, but for `callback-failed`, `store` (the directory). Those before `broken` concern one log, and
+have its number, `log`, where the store has several.
 
 >>> record = logging.LogRecord("ackstore", logging.WARNING, "", 0, "now in mode %s", ("sync",), None)
 >>> record.event, record.mode, record.created = "mode", "sync", 0.0
@@ -115,7 +116,7 @@ class Watch:
         if flusher.mode != self.mode:
             before, self.mode = self.mode, flusher.mode
             level = logging.INFO if flusher.mode == self.core.config.mode else logging.WARNING
-            text = f"the store now answers in mode {flusher.mode}, not {before}"
+            text = f"it now answers in mode {flusher.mode}, not {before}"
             found.append(self._line(level, "mode", text, mode=flusher.mode, before=before, failures=flusher.failures))
         return found
 
@@ -134,4 +135,8 @@ class Watch:
         )
 
     def _line(self, level: int, event: str, message: str, **fields: object) -> Notice:
+        names = self.core.log.names
+        if names.logs > 1:
+            message = f"log {names.log} of {names.logs}: {message}"
+            fields["log"] = names.log
         return Notice(level, f"{self.store}: {message}", {"event": event, "store": self.store, **fields})

@@ -26,7 +26,6 @@ from ackstore.flusher import pause
 from ackstore.log import Host, Log
 from ackstore.offsetfile import encode_offsets
 from ackstore.queues import Queue
-from ackstore.recovery import OFFSETS, OFFSETS_TMP
 
 
 class Offsets:
@@ -46,6 +45,7 @@ class Offsets:
         self.host = host
         self.config = config
         self.log = log
+        self.names = log.names
         self.directory = directory
         self.queues = queues
         self.random = random
@@ -141,14 +141,14 @@ class Offsets:
         if step in ("sync", "directory"):
             self.overdue_at = now + self.config.sync_timeout
         if step == "create":
-            self.host.request(Create(OFFSETS_TMP), then)
+            self.host.request(Create(self.names.offsets_tmp), then)
         elif step == "write":
             data = encode_offsets(self.taken, self.taken_lsn)
-            self.host.request(Write(OFFSETS_TMP, 0, data), then)
+            self.host.request(Write(self.names.offsets_tmp, 0, data), then)
         elif step == "sync":
-            self.host.request(Sync(OFFSETS_TMP), then)
+            self.host.request(Sync(self.names.offsets_tmp), then)
         elif step == "rename":
-            self.host.request(Rename(OFFSETS_TMP, OFFSETS), then)
+            self.host.request(Rename(self.names.offsets_tmp, self.names.offsets), then)
         else:
             self.directory.sync(then)
 

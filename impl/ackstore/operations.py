@@ -47,6 +47,19 @@ class Operation:
         return None
 
 
+class Barrier:
+    """A flush operation that waits."""
+
+    __slots__ = ("lsn", "operation", "submitted")
+
+    def __init__(self, operation: Operation, submitted: int) -> None:
+        self.operation = operation
+        self.submitted: int | None = submitted
+        """How many records had been submitted before it; None while something before it is not."""
+        self.lsn: int | None = None
+        """The last LSN before it; None while some of them are PENDING."""
+
+
 #: Who waits for a record: the operation, which item of it, and the reply if all goes well.
 Waiter = tuple[Operation, int, Reply]
 

@@ -28,7 +28,6 @@ as long as a segment of it is left.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from typing import Protocol
@@ -37,18 +36,9 @@ from attrs import field, frozen
 
 from ackstore.config import Config
 from ackstore.errors import LogDamaged, OffsetsAheadOfLog
+from ackstore.filenames import PLAIN, FileNames, check_logs
 from ackstore.offsetfile import OffsetFile, decode_offsets
 from ackstore.records import Run, Scan, decode_record, scan, skip_records
-
-OFFSETS = "offsets"
-OFFSETS_TMP = "offsets.tmp"
-
-_SEGMENT = re.compile(r"log-(\d{8,})\.seg", re.ASCII)
-
-
-def segment_name(number: int) -> str:
-    """The file that holds segment `number`."""
-    return f"log-{number:08d}.seg"
 
 
 class Reader(Protocol):
@@ -101,10 +91,12 @@ class Recovered:
     cut_records: int = 0
     cut_bytes: int = 0
     pieces: tuple[Piece, ...] = ()
-    segments: tuple[tuple[int, int, int], ...] = ()
-    """Number, last LSN and bytes of every segment there is."""
+    segments: tuple[tuple[int, int, int, str], ...] = ()
+    """Number, last LSN, bytes and file of every segment there is."""
     reader: Reader | None = None
     """Where the records are read from; None if there are none."""
+    names: FileNames = PLAIN
+    """How the files of this log are called."""
 
     @property
     def count(self) -> int:
@@ -132,23 +124,25 @@ class Recovered:
                 at += len(whole)
 
 
-def recover(_config: Config, reader: Reader) -> Recovered:
-    """Read a store's files.
+def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
+    """Read the files of one of a store's `Config.logs` logs, which are numbered from 1.
 
-    Raises `LogDamaged`, `OffsetsDamaged`, `OffsetsAheadOfLog`, `FutureFormat`, or what `reader`
-    raises. No setting changes what files mean; `_config` keeps the door open for one that does.
+    Raises `LogDamaged`, `OffsetsDamaged`, `OffsetsAheadOfLog`, `FutureFormat`, `LogsDiffer` where the directory holds
+    another number of logs, or what `reader` raises.
     """
     names = reader.names()
-    numbers = {int(match[1]): name for name in names if (match := _SEGMENT.fullmatch(name))}
+    check_logs(names, config.logs)
+    files = FileNames(log, config.logs)
+    numbers = {number: name for name in names if (number := files.number_of(name)) is not None}
     scans = [scan(name, reader.read(name)) for _number, name in sorted(numbers.items())]
     offsets = OffsetFile(0, {})
-    if OFFSETS in names:
-        offsets = decode_offsets(OFFSETS, reader.read(OFFSETS))
+    if files.offsets in names:
+        offsets = decode_offsets(files.offsets, reader.read(files.offsets))
     proved = max([offsets.flushed, *(found.synced for found in scans)])
     pieces = _begun(_history(scans), scans, proved)
     last = pieces[-1].last if pieces else 0
     if offsets.flushed > last:
-        raise _ahead(offsets, last, scans)
+        raise _ahead(files, offsets, last, scans)
     if proved > last:
         raise _damage(scans, last + 1, proved)
     cut_records, cut_bytes = _cut(scans, last, reader)
@@ -162,10 +156,11 @@ def recover(_config: Config, reader: Reader) -> Recovered:
         cut_bytes=cut_bytes,
         pieces=tuple(pieces),
         segments=tuple(
-            (number, min(max((run.last for run in found.runs), default=0), last), found.size)
-            for (number, _name), found in zip(sorted(numbers.items()), scans, strict=True)
+            (number, min(max((run.last for run in found.runs), default=0), last), found.size, name)
+            for (number, name), found in zip(sorted(numbers.items()), scans, strict=True)
         ),
         reader=reader,
+        names=files,
     )
 
 
@@ -297,8 +292,8 @@ def _damage(scans: list[Scan], lsn: int, proved: int) -> LogDamaged:
     )
 
 
-def _ahead(offsets: OffsetFile, last: int, scans: list[Scan]) -> OffsetsAheadOfLog:
+def _ahead(files: FileNames, offsets: OffsetFile, last: int, scans: list[Scan]) -> OffsetsAheadOfLog:
     return OffsetsAheadOfLog(
-        f"{OFFSETS} derives from records up to {offsets.flushed}, but the log ends with record "
+        f"{files.offsets} derives from records up to {offsets.flushed}, but the log ends with record "
         f"{last}, at {_where(scans, last + 1)}. {_MEND}"
     )

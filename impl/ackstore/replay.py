@@ -23,7 +23,7 @@ from ackstore.payloads import (
 )
 from ackstore.queues import Claim, Entry, Queue
 from ackstore.records import ACK, CHECKPOINT, DEAD, KIND_AT, RECORD_BYTES, RENEW, RESET, STATE
-from ackstore.recovery import OFFSETS, Recovered, Span
+from ackstore.recovery import Recovered, Span
 from ackstore.states import replay_state
 
 KINDS = frozenset({CHECKPOINT, ACK, RENEW, DEAD, RESET, STATE})
@@ -178,9 +178,10 @@ def _take_offsets(recovered: Recovered, queues: dict[str, Queue]) -> None:
             continue  # the file is from before the reset
         safe = 0 if queue is None else queue.safe()
         if queue is None or safe < offset:
+            file = recovered.names.offsets
             raise OffsetsAheadOfLog(
-                f"{OFFSETS} has queue {token} at offset {offset}, but the log's records let it "
+                f"{file} has queue {token} at offset {offset}, but the log's records let it "
                 f"come to {safe} only. Nothing was changed. Restore the directory from a copy, or "
-                f"move {OFFSETS} away, and the store rebuilds it from the log"
+                f"move {file} away, and the store rebuilds it from the log"
             )
         queue.committed = max(queue.committed, offset)

@@ -2,8 +2,8 @@
 
 - Request threads run the core under one lock, and write to the page cache themselves. In async mode
   they never wait for the disk.
-- Flush threads sync, and replace the offset file. There is one; more are started, up to
-  `Config.flush_threads`, when a sync hangs.
+- Flush threads sync, and replace the offset file. Each log has one (and with several logs, the directory); more are
+  started, up to `Config.flush_threads` for each, when a sync hangs.
 - A timer thread says what time it is.
 - Durable callbacks run on a thread of their own, so that none of them holds up the store.
 
@@ -21,7 +21,6 @@ process crash would not lose.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
@@ -36,13 +35,13 @@ from attrs import evolve
 
 from ackstore.config import Config
 from ackstore.core import Core
-from ackstore.effects import Answer, Create, Durable, Effect, Failed, Result, Sync, SyncDir, Unlink, Write
+from ackstore.effects import Answer, Create, Durable, Effect, Sync, SyncDir, Unlink, Write
+from ackstore.engine import cores_of, open_engine
 from ackstore.errors import StoreBroken, UsageError
-from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, prepare
+from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, perform, prepare, write_by
 from ackstore.identity import QueueId
 from ackstore.lane import Writer
 from ackstore.logs import Watch
-from ackstore.recovery import OFFSETS_TMP, recover
 from ackstore.replies import DeadLetter, Delivery, Reply
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
 from ackstore.stats import Stats
@@ -98,10 +97,9 @@ class Store:
         prepare(self.path)
         self._directory_lock = DirectoryLock(self.path)
         try:
-            recovered = recover(self.config, FileReader(self.path))
+            self._core = open_engine(self.config, FileReader(self.path), self._clock(), core_class)
             self._disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
             self._write = self._disk.write if type(self._disk) is RealDisk else partial(write_by, self._disk)
-            self._core = core_class(self.config, recovered, self._clock())
         except BaseException:
             self._directory_lock.release()
             raise
@@ -120,11 +118,17 @@ class Store:
         self._wake = threading.Condition(self._lock)
         self._asleep = False
         """The timer waits for something to happen."""
-        self._flushing = Workers(self._flush_work, limit=self.config.flush_threads, died=self._die)
+        cores = cores_of(self._core)
+        self._offset_files = frozenset(core.log.names.offsets_tmp for core in cores)
+        self._pools = self._core.pools
+        self._flushing = [
+            Workers(self._flush_work, limit=self.config.flush_threads, died=self._die) for _ in range(self._pools)
+        ]
         self._calling_back = Workers(call_back, limit=1, died=self._die)
         self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
-        self._watch = Watch(self._core, str(self.path))
-        self._watch.recovered().emit()
+        self._watches = [Watch(core, str(self.path)) for core in cores]
+        for watch in self._watches:
+            watch.recovered().emit()
         with self._lock:
             self._perform(self._clock())
         self._timer.start()
@@ -336,7 +340,7 @@ class Store:
         core = self._core
         answer = None
         for io, effect in core.effects:  # completing one appends what follows from it
-            if isinstance(effect, _AT_ONCE) and effect.file != OFFSETS_TMP:
+            if isinstance(effect, _AT_ONCE) and effect.file not in self._offset_files:
                 core.complete(io, perform(self._disk, effect), now)
             elif isinstance(effect, Answer):
                 if effect.op == mine:
@@ -348,7 +352,7 @@ class Store:
                 if callback is not None:
                     self._calling_back.put(callback)
             else:
-                self._flushing.put((io, effect))
+                self._flushing[io % self._pools].put((io, effect))
         core.effects.clear()
         return answer
 
@@ -394,9 +398,10 @@ class Store:
 
     def _tell(self) -> None:
         """Have it logged, by a thread that may wait, when the store's state has changed. (The lock is held.)"""
-        if self._watch.changed():
-            for notice in self._watch.look():
-                self._calling_back.put(notice.emit)
+        for watch in self._watches:
+            if watch.changed():
+                for notice in watch.look():
+                    self._calling_back.put(notice.emit)
 
     def _die(self, error: BaseException) -> None:
         """A thread has died of `error`."""
@@ -418,7 +423,8 @@ class Store:
             self._callbacks.clear()
             self._wake.notify_all()
         self._timer.join(GRACE)
-        stuck = [effect for _io, effect in self._flushing.stop(GRACE)]
+        until = time.monotonic() + GRACE
+        stuck = [effect for pool in self._flushing for _io, effect in pool.stop(max(until - time.monotonic(), 0.0))]
         self._calling_back.stop(GRACE, drain=True)
         self._disk.close()
         if all(isinstance(effect, Sync | SyncDir) for effect in stuck):
@@ -434,16 +440,3 @@ class Store:
 _AT_ONCE = (Write, Create, Unlink)
 #: Answers after which an ack may still become FLUSHED.
 _MAY_BE_DURABLE = frozenset({Reply.OK, Reply.SETTLED, Reply.UNKNOWN})
-
-
-def write_by(disk: Disk, file: str, at: int, data: bytes) -> Result:
-    """Have another disk than the real one write."""
-    return perform(disk, Write(file, at, data))
-
-
-def perform(disk: Disk, effect: Effect) -> Result:
-    """Perform an effect; an `OSError` is a failure like any other."""
-    try:
-        return disk.perform(effect)
-    except OSError as error:
-        return Failed(error.errno or errno.EIO)

@@ -132,3 +132,7 @@ class Stats:
 
     recovery: Recovery
     queues: Mapping[QueueId, QueueStats]
+
+    logs: tuple[Stats, ...] = ()
+    """Each log by itself; empty where there is only one. Of several, the figures above are sums, or the mode that
+    takes least, the latest `epoch`, the longest `oldest_unflushed` and the most `failures`."""

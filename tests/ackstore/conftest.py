@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ackstore import Config, Core, Delivery, Reply, Stats, recover
+from ackstore import Config, Core, Delivery, Reply, Stats
 from ackstore.effects import (
     DONE,
     Answer,
@@ -24,6 +24,7 @@ from ackstore.effects import (
     Unlink,
     Write,
 )
+from ackstore.engine import open_engine
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
 
 EIO, ENOSPC = 5, 28
@@ -135,7 +136,7 @@ class Driver:
         self.core_class = core_class
         self.files = files or Files()
         self.now = now
-        self.core = core_class(self.config, recover(self.config, self.files), now)
+        self.core = open_engine(self.config, self.files, now, core_class)
         self.pending: dict[int, Effect] = {}
         self.answers: dict[int, Answer] = {}
         self.durable: list[int] = []

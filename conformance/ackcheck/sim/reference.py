@@ -17,7 +17,7 @@ from ackcheck.oracle import Key, Seen
 from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
 from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
-from ackstore import core, effects, recovery, requests
+from ackstore import core, effects, engine, requests
 from ackstore.config import Config
 from ackstore.identity import QueueId, parse_token, receipt_text
 from ackstore.payloads import decode_ack, decode_checkpoint, decode_prefix
@@ -59,11 +59,11 @@ class Reference:
     lane: bool = False
     """Let single acks take the short way (`ackstore.lane`) where it is open."""
     write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
-    _core: core.Core = field(init=False)
+    _core: engine.Engine = field(init=False)
     _told: list[Told] = field(init=False, factory=list)
 
     def open(self, directory: Directory, now: float) -> None:
-        self._core = self.core_class(self.config, recovery.recover(self.config, directory), now)
+        self._core = engine.open_engine(self.config, directory, now, self.core_class)
 
     def publish(self, queue: str, end: int, now: float) -> None:
         self._core.submit(0, requests.Publish(queue, end), now)

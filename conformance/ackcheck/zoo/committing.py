@@ -13,7 +13,7 @@ from ackstore.log import Record
 from ackstore.offsetfile import encode_offsets
 from ackstore.offsets import Offsets
 from ackstore.queues import Queue
-from ackstore.recovery import OFFSETS, Recovered
+from ackstore.recovery import Recovered
 
 
 class _PassesWhatIsCached(Queue):
@@ -44,15 +44,15 @@ class _WritesInPlace(Offsets):
     def start(self, _now: float) -> None:
         self.step = "rename"
         self.overdue_at = None
-        self.host.request(Unlink(OFFSETS), _whatever)
-        self.host.request(Create(OFFSETS), partial(self._created, self.attempt))
+        self.host.request(Unlink(self.names.offsets), _whatever)
+        self.host.request(Create(self.names.offsets), partial(self._created, self.attempt))
 
     def _created(self, of_attempt: int, result: Result, now: float) -> None:
         if of_attempt != self.attempt or isinstance(result, Failed):
             self.fail(now)
             return
         data = encode_offsets(self.taken, self.taken_lsn)
-        self.host.request(Write(OFFSETS, 0, data), self._written)
+        self.host.request(Write(self.names.offsets, 0, data), self._written)
 
     def _written(self, result: Result, now: float) -> None:
         if isinstance(result, Failed):

@@ -1,0 +1,535 @@
+"""A store with several logs: what concerns one of them, what concerns all, and what they share."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from ackstore import Config, Core, CountOutOfRange, LogDamaged, LogsDiffer, Reply, Stage, StoreClosed, recover
+from ackstore.effects import DONE, Create, Durable, Failed, Sync, SyncDir, Write
+from ackstore.errors import ConfigInvalid, DurationOutOfRange
+from ackstore.identity import QueueId
+from ackstore.requests import Ack, AckMany, Flush, Pop, Release, Renew, Reset
+from ackstore.several import log_of
+
+EIO, ENOSPC = 5, 28
+ALL = A, B, C = "q/g/1", "q/g/0", "q/g/2"
+"""Queues, one in each of three logs."""
+
+
+@pytest.fixture
+def three(drive: Any) -> Any:
+    """Opens a store with three logs, one queue in each: `three(**settings)`."""
+
+    def start(**settings: Any) -> Any:
+        store = drive(logs=3, **settings)
+        store.settle()
+        for queue in ALL:
+            store.publish(100, queue)
+        return store
+
+    return start
+
+
+def pop(store: Any, queue: str, count: int = 1) -> list[str]:
+    return [delivery.receipt for delivery in store.pop(count, 600.0, queue)]
+
+
+def one_each(store: Any) -> list[str]:
+    """A delivery of each queue, all flushed."""
+    receipts = [pop(store, queue)[0] for queue in ALL]
+    store.flush()
+    store.settle()
+    assert store.stats.unflushed_records == 0
+    return receipts
+
+
+def file_of(store: Any, queue: str) -> str:
+    """The current segment of a queue's log."""
+    return str(store.core.cores[log_of(queue, 3)].log.current.file)
+
+
+class TestWhere:
+    @pytest.mark.parametrize("logs", range(1, 17))
+    def test_queues_of_a_topic_are_spread_evenly(self, logs: int) -> None:
+        found = [log_of(f"orders/billing/{number}", logs) for number in range(3 * logs)]
+        assert all(found.count(log) == 3 for log in range(logs))
+
+    @pytest.mark.parametrize("logs", range(2, 17))
+    def test_topics_are_spread(self, logs: int) -> None:
+        assert {log_of(f"topic{number}/default/0", logs) for number in range(40 * logs)} == set(range(logs))
+
+    @pytest.mark.parametrize("token", ["", "/", "q/g/-1", "q/g/x", "q/g/²", "q/g/" + "9" * 5000, "\udc80/g/1", "ä/g/1"])
+    def test_what_is_no_queue_is_anywhere(self, token: str) -> None:
+        assert log_of(token, 3) == 0
+
+    def test_each_log_has_its_files_and_all_is_found_again(self, three: Any) -> None:
+        store = three()
+        receipts = one_each(store)
+        for receipt in receipts:
+            store.ack(receipt)
+        store.rest()
+        names = {name.partition("-0")[0] for name in store.files.names()}
+        assert names == {f"{kind}-{log}of3" for kind in ("log", "offsets") for log in (1, 2, 3)}
+        store.close()
+        store.settle()
+        again = store.reopen(store.files).settle()
+        assert {str(queue): seen.committed for queue, seen in again.stats.queues.items()} == dict.fromkeys(ALL, 1)
+        assert [again.reply(again.ack(receipt)) for receipt in receipts] == [Reply.SETTLED] * 3
+
+    @pytest.mark.parametrize(("was", "now"), [(1, 3), (3, 1), (2, 3)])
+    @pytest.mark.parametrize("keep", ["all", "log", "offsets"])
+    def test_another_number_of_logs_is_refused(self, drive: Any, was: int, now: int, keep: str) -> None:
+        store = drive(logs=was)
+        store.settle()
+        store.publish(9)
+        store.ack(store.pop()[0].receipt)
+        store.rest()
+        files = store.files
+        for name in files.names():
+            if keep != "all" and not name.startswith(keep):
+                del files.files[name]
+        before = files.cached
+        mend = rf"holds a store with {was} logs?, not {now}: open it with Config\(logs={was}\)"
+        with pytest.raises(LogsDiffer, match=mend):
+            drive(files.cached, logs=now)
+        with pytest.raises(LogsDiffer, match=mend):
+            recover(Config(logs=now), files)
+        assert files.cached == before
+        if keep != "offsets":
+            assert drive(files.cached, logs=was).settle().stats.queues
+
+    def test_files_of_two_stores_are_refused(self, drive: Any) -> None:
+        files = {**drive(logs=2).settle().files.cached, **drive().settle().files.cached}
+        for logs in (1, 2, 3):
+            with pytest.raises(LogsDiffer, match="of stores with 1 log and with 2 logs: leave those of one store"):
+                drive(files, logs=logs)
+
+    def test_damage_is_told_with_the_name_of_the_file(self, three: Any, drive: Any) -> None:
+        store = three()
+        store.ack(one_each(store)[1])
+        files = store.rest().files.cached
+        name = file_of(store, B)
+        files[name] = files[name][:80] + b"?" + files[name][81:]
+        with pytest.raises(LogDamaged, match=f"at {name}, byte"):
+            drive(files, logs=3)
+
+    def test_what_else_is_asked_goes_to_the_queue_s_log(self, three: Any) -> None:
+        store = three(max_attempts=1)
+        receipts = [pop(store, queue, 2) for queue in ALL]
+        assert [store.core.stage(first) for first, _ in receipts] == [None] * 3
+        ops = [store.submit(Renew(first, 900.0)) for first, _ in receipts]
+        store.settle()
+        ops += [store.submit(Ack(first, queue)) for (first, _), queue in zip(receipts, ALL, strict=True)]
+        ops += [store.submit(Ack(receipts[0][1], B))]
+        store.settle()
+        assert [store.reply(op) for op in ops] == [Reply.OK] * 6 + [Reply.INVALID]
+        assert [store.core.stage(first) for first, _ in receipts] == [Stage.CACHED] * 3
+        assert store.core.stage("no receipt") is None
+        for _, second in receipts:
+            store.submit(Release(second))
+        store.rest()
+        assert [[letter.offset for letter in store.core.dead_letters(QueueId.parse(queue))] for queue in ALL] == [
+            [1]
+        ] * 3
+        assert [store.core.stage(first) for first, _ in receipts] == [Stage.COMMITTED] * 3
+        op = store.submit(Reset(B, 5))
+        store.rest()
+        assert store.reply(op) is Reply.OK
+        assert [store.core.queues[queue].generation for queue in ALL] == [0, 1, 0]
+
+
+class TestFlush:
+    def test_it_waits_for_every_log(self, three: Any) -> None:
+        store = three()
+        receipts = one_each(store)
+        for receipt in receipts:
+            store.ack(receipt)
+        while store.waiting(Write):
+            store.finish(Write)
+        op = store.flush()
+        for queue in ALL:
+            assert store.reply(op) is None
+            store.finish(Sync, file=file_of(store, queue))
+        assert store.reply(op) is Reply.OK
+        assert store.stats.unflushed_records == 0
+
+    def test_with_nothing_to_wait_for_it_is_answered_at_once(self, three: Any) -> None:
+        store = three()
+        one_each(store)
+        assert store.reply(store.flush()) is Reply.OK
+
+    def test_one_log_that_is_not_flushed_in_time_makes_it_unknown(self, three: Any) -> None:
+        store = three(op_timeout=1.0)
+        receipts = one_each(store)
+        for receipt in receipts:
+            store.ack(receipt)
+        while store.waiting(Write):
+            store.finish(Write)
+        op = store.flush()
+        for queue in (A, C):
+            store.finish(Sync, file=file_of(store, queue))
+        store.wait(0.99)
+        assert store.reply(op) is None
+        assert store.stats.operations == 1
+        store.wait(0.02)
+        assert store.reply(op) is Reply.UNKNOWN
+        assert store.stats.operations == 0
+        store.finish(Sync)
+        store.settle()
+
+    def test_it_counts_once(self, three: Any) -> None:
+        store = three()
+        before = store.stats.replies
+        pop(store, A)
+        op = store.flush()
+        assert store.stats.operations == 1
+        assert store.stats.replies == {**before, Reply.OK: before[Reply.OK] + 1}  # the pop
+        store.settle()
+        assert store.reply(op) is Reply.OK
+        assert store.stats.operations == 0
+        assert store.stats.replies[Reply.OK] == before[Reply.OK] + 2
+
+
+class TestBatches:
+    def test_items_are_answered_in_the_order_they_were_asked(self, three: Any) -> None:
+        store = three()
+        a, b, c = one_each(store)
+        op = store.ack_many(b, a, "no receipt", b, c, a.replace("q/g/1", "z/g/7"))
+        assert store.reply(op) is None
+        while store.waiting(Write):
+            assert op not in store.answers
+            store.finish(Write)
+        assert store.reply(op) is Reply.OK
+        invalid = Reply.INVALID
+        assert store.answers[op].value == (Reply.OK, Reply.OK, invalid, Reply.SETTLED, Reply.OK, invalid)
+        assert store.stats.operations == 0
+
+    def test_a_part_that_is_not_stored_fails_by_itself(self, three: Any) -> None:
+        store = three()
+        a, b, c = one_each(store)
+        op = store.ack_many(a, b, c)
+        store.finish(Write, Failed(ENOSPC), file=file_of(store, B))
+        store.settle()
+        assert store.answers[op].value == (Reply.OK, Reply.FAILED, Reply.OK)
+
+    def test_a_part_without_an_outcome_is_unknown_in_the_end(self, three: Any) -> None:
+        store = three(op_timeout=1.0)
+        a, b, c = one_each(store)
+        op = store.ack_many(c, b, a)
+        for queue in (A, C):
+            store.finish(Write, file=file_of(store, queue))
+        store.wait(0.99)
+        assert store.reply(op) is None
+        store.wait(0.02)
+        assert store.reply(op) is Reply.UNKNOWN
+        assert store.answers[op].value == (Reply.OK, Reply.UNKNOWN, Reply.OK)
+        store.settle()
+        assert store.core.stage(b) is Stage.CACHED  # late, and nobody is told again
+
+    def test_in_sync_mode_it_waits_for_every_log_it_is_in(self, three: Any) -> None:
+        store = three(mode="sync")
+        a, b, c = one_each(store)
+        op = store.ack_many(a, c)
+        while store.waiting(Write):
+            store.finish(Write)
+        for queue in (A, C):
+            assert store.reply(op) is None
+            store.finish(Sync, file=file_of(store, queue))
+        assert store.answers[op].value == (Reply.OK, Reply.OK)
+        op = store.ack_many(b, b)  # of one log only
+        store.settle()
+        assert store.answers[op].value == (Reply.OK, Reply.SETTLED)
+
+    def test_what_is_wrong_with_the_call_is_raised_before_anything_is_done(self, three: Any) -> None:
+        store = three(max_batch=2)
+        receipts = one_each(store)
+        with pytest.raises(CountOutOfRange, match="up to 2"):
+            store.ack_many(*receipts)
+        for request in (AckMany(receipts[:2]), Flush()):
+            with pytest.raises(DurationOutOfRange):
+                store.submit(request, timeout=0)
+        assert (store.stats.operations, store.stats.pending_records) == (0, 0)
+        assert store.answers[store.ack_many()].value == ()
+
+    def test_items_count_once(self, three: Any) -> None:
+        store = three()
+        a, b, c = one_each(store)
+        before = store.stats.replies[Reply.OK]
+        store.ack_many(a, b, c)
+        store.settle()
+        assert store.stats.replies[Reply.OK] == before + 3
+
+    def test_one_ack_tells_when_it_is_durable(self, three: Any) -> None:
+        store = three()
+        _, b, _ = one_each(store)
+        op = store.ack(b)
+        store.rest()
+        assert store.durable == [op]
+
+
+class TestClose:
+    def test_everything_is_flushed_and_every_offset_on_the_disk(self, three: Any) -> None:
+        store = three()
+        for receipt in one_each(store):
+            store.ack(receipt)
+        op = store.close()
+        with pytest.raises(StoreClosed):
+            store.flush()
+        assert store.reply(op) is None
+        assert store.core.closing is not None
+        store.settle()
+        assert store.reply(op) is Reply.OK
+        assert store.core.closed
+        assert store.core.next_tick() is None
+        again = store.power_loss().settle()
+        assert [again.stats.queues[QueueId.parse(queue)].committed for queue in ALL] == [1, 1, 1]
+
+    def test_a_log_that_fails_holds_up_nobody_beyond_the_time_allowed(self, three: Any) -> None:
+        store = three()
+        for receipt in one_each(store):
+            store.ack(receipt)
+        op = store.close(timeout=2.0)
+        until = store.now + 2.0
+        bad = f"log-{log_of(B, 3) + 1}of3-"
+        while store.core.next_tick() is not None and store.now < until:
+            while store.pending:
+                effect = next(iter(store.pending.values()))
+                fails = isinstance(effect, Sync) and effect.file.startswith(bad)
+                store.finish(type(effect), Failed(EIO) if fails else DONE, getattr(effect, "file", None))
+            assert store.reply(op) is None
+            store.wait(max(min(store.core.next_tick() or until, until) - store.now, 0.001))
+        assert store.now < until + 0.01
+        assert store.reply(op) is Reply.UNKNOWN
+        assert store.core.closed
+        store.settle()
+        assert store.core.take_effects() == []
+        left = store.power_loss().stats.queues
+        assert [left[QueueId.parse(queue)].floor for queue in (A, C)] == [1, 1]
+
+    def test_results_after_the_end_change_nothing(self, three: Any) -> None:
+        store = three(segment_bytes=1)
+        for receipt in one_each(store):
+            store.ack(receipt)
+        op = store.close(timeout=1.0)
+        while not store.waiting(SyncDir):
+            store.finish(Write if store.waiting(Write) else Create)
+            store.wait(0.0)
+        store.wait(1.1)
+        assert store.reply(op) is Reply.UNKNOWN
+        store.finish(SyncDir, Failed(EIO))
+        store.settle()
+        assert store.core.take_effects() == []
+        assert store.core.closed
+
+
+class TestDirectory:
+    """The logs share it, and its errors are reported once."""
+
+    def test_one_sync_at_a_time_for_all_of_them(self, drive: Any) -> None:
+        store = drive(logs=3)
+        while store.waiting(Create) or store.waiting(Write):
+            store.finish(Write if store.waiting(Write) else Create)
+        syncs = 0
+        while store.pending:
+            assert len(store.waiting(SyncDir)) <= 1
+            syncs += isinstance(store.finish(Sync if store.waiting(Sync) else object), SyncDir)
+        assert syncs == 2  # the one that the first log began, and one for the two others
+        assert all(core.flusher.opened for core in store.core.cores)
+
+    def test_a_failure_concerns_every_entry_that_no_sync_has_covered(self, three: Any) -> None:
+        store = three(segment_bytes=1, op_timeout=60.0)
+        a, b, _ = one_each(store)
+        store.rest()
+        store.ack(a)
+        store.ack(b)
+        while store.waiting(Create) or store.waiting(Write):
+            store.finish(Write if store.waiting(Write) else Create)
+        new = [file_of(store, queue) for queue in (A, B)]
+        flush = store.flush()
+        assert len(store.waiting(SyncDir)) == 1
+        store.finish(SyncDir, Failed(EIO))
+        while store.waiting(Sync):
+            store.finish(Sync)
+        store.rest()
+        assert store.reply(flush) is Reply.OK
+        assert [core.flusher.sync_failures for core in store.core.cores].count(1) == 2
+        assert not set(new) & {file_of(store, queue) for queue in (A, B)}  # written again, elsewhere
+        again = store.power_loss().settle()
+        assert [again.reply(again.ack(receipt)) for receipt in (a, b)] == [Reply.SETTLED] * 2
+
+    def test_one_that_hangs_is_given_up_for_all_and_comes_too_late(self, three: Any) -> None:
+        store = three(segment_bytes=1, sync_timeout=1.0, op_timeout=60.0)
+        a, b, _ = one_each(store)
+        store.rest()
+        store.ack(a)
+        store.ack(b)
+        while store.waiting(Create) or store.waiting(Write):
+            store.finish(Write if store.waiting(Write) else Create)
+        flush = store.flush()
+        io = store.hold(SyncDir)
+        while store.waiting(Sync):
+            store.finish(Sync)
+        store.wait(1.1)
+        assert store.reply(flush) is None
+        store.rest()
+        assert store.reply(flush) is Reply.OK
+        failures = store.stats.sync_failures
+        store.release(io, Failed(EIO))
+        assert store.rest().stats.sync_failures == failures  # all entries are covered by now
+        store.release(io)  # a second result of the same sync is nobody's
+
+
+class TestFailures:
+    def test_a_log_that_fails_degrades_by_itself(self, three: Any) -> None:
+        store = three(degrade_after=2, max_sync_failures=4, retry_first=0.1, retry_limit=0.1, op_timeout=60.0)
+        bad = f"log-{log_of(B, 3) + 1}of3-"
+        receipts = {queue: pop(store, queue, 6) for queue in ALL}
+        store.flush()
+        store.settle()
+        modes = set()
+        store.ack(receipts[B].pop())
+        for _ in range(8):
+            for _ in range(50):
+                effect = next(iter(store.pending.values()), None)
+                if effect is None:
+                    break
+                fails = isinstance(effect, Sync) and effect.file.startswith(bad)
+                store.finish(type(effect), Failed(EIO) if fails else DONE, getattr(effect, "file", None))
+            store.wait(0.12)
+            modes.add(store.stats.mode)
+            assert [core.flusher.mode for core in store.core.cores if core.log.names.log != log_of(B, 3) + 1] == [
+                "async"
+            ] * 2
+        assert modes == {"async", "sync", "refuse"}
+        assert store.stats.failures >= 4
+        busy, ok = store.ack(receipts[B].pop()), store.ack(receipts[A].pop())
+        store.finish(Write, file=file_of(store, A))
+        assert (store.reply(busy), store.reply(ok)) == (Reply.BUSY, Reply.OK)
+        store.rest()
+        assert store.stats.mode == "async"
+
+    def test_they_do_not_retry_in_step(self, drive: Any) -> None:
+        store = drive(logs=3, retry_jitter=0.5)
+        pauses = [core.flusher.random.random() for core in store.core.cores]
+        assert len(set(pauses)) == 3
+
+
+class TestLimits:
+    @pytest.mark.parametrize("logs", [2, 3, 7, 16])
+    def test_all_logs_together_stay_within_them(self, logs: int) -> None:
+        config = Config(
+            logs=logs, max_unflushed_records=99, max_unflushed_bytes=1001, merge_messages=77, compact_above=1000
+        )
+        shares = [config.share(log) for log in range(1, logs + 1)]
+        for name in ("max_unflushed_records", "max_unflushed_bytes", "merge_messages", "compact_above"):
+            assert 0 < sum(getattr(share, name) for share in shares) <= getattr(config, name)
+        assert Config(logs=logs, compact_above=None).share(1).compact_above is None
+
+    @pytest.mark.parametrize(
+        ("settings", "words"),
+        [
+            ({"logs": 0}, "from 1 to 16"),
+            ({"logs": 17}, "from 1 to 16"),
+            ({"logs": True}, "from 1 to 16"),
+            ({"logs": 4, "max_unflushed_records": 7}, "at least 2 for each log"),
+            ({"logs": 4, "max_unflushed_bytes": 7}, "at least 2 for each log"),
+            ({"logs": 4, "merge_messages": 3}, "at least 1 for each log"),
+        ],
+    )
+    def test_what_cannot_be_shared_out_is_refused(self, settings: dict[str, Any], words: str) -> None:
+        with pytest.raises(ConfigInvalid, match=words):
+            Config(**settings)
+
+    def test_the_store_never_holds_more(self, three: Any) -> None:
+        store = three(max_unflushed_records=12, max_batch=100)
+        receipts = []
+        for queue in ALL:
+            receipts += pop(store, queue, 20)
+        store.flush()
+        store.settle()
+        for receipt in random.Random(1).sample(receipts, len(receipts)):
+            store.ack(receipt)
+            while store.waiting(Write):
+                store.finish(Write)
+            assert store.stats.unflushed_records <= 12
+        assert {store.reply(op) for op in store.answers} >= {Reply.BUSY}
+        assert [core.log.unflushed for core in store.core.cores] == [4, 4, 4]
+        store.rest()
+
+
+def test_a_log_without_a_queue_has_nothing_to_compact(drive: Any) -> None:
+    store = drive(logs=2, compact_above=2)
+    for _ in range(4):
+        store = store.rest().reopen(store.files)
+    store.rest()
+    assert [core.log.closed_bytes > 0 for core in store.core.cores] == [True, True]
+    assert store.stats.compactions == 0
+
+
+class TestStats:
+    def test_they_are_the_sum_of_what_the_logs_say(self, three: Any) -> None:
+        store = three()
+        for receipt in one_each(store)[:2]:
+            store.ack(receipt)
+        store.wait(0.05)
+        while store.waiting(Write):
+            store.finish(Write)
+        store.wait(0.04)
+        stats = store.stats
+        assert len(stats.logs) == 3
+        for name in ("written", "flushed", "unflushed_records", "dirty_bytes", "syncs", "segments", "segment_bytes"):
+            assert getattr(stats, name) == sum(getattr(log, name) for log in stats.logs) > 0, name
+        assert stats.oldest_unflushed == pytest.approx(0.04)
+        assert stats.flush_seconds.count == stats.syncs
+        assert stats.flush_records.sum == stats.flushed
+        assert set(map(str, stats.queues)) == set(ALL)
+        assert (stats.healthy, stats.offsets_dirty, stats.mode) == (True, False, "async")
+        store.rest()
+        assert store.stats.oldest_unflushed == 0.0
+
+    def test_effects_of_the_directory_count(self, drive: Any) -> None:
+        store = drive(logs=2)
+        while not store.waiting(SyncDir):
+            store.finish(Write if store.waiting(Write) else Create)
+            store.wait(0.0)
+        assert store.stats.effects == len(store.pending)
+        store.settle()
+        assert store.stats.effects == 0
+
+    def test_recovery_of_all_logs(self, three: Any) -> None:
+        store = three()
+        for receipt in one_each(store):
+            store.ack(receipt)
+        store.settle()
+        found = store.process_crash().stats.recovery
+        assert (found.records, found.rewritten) == (6, 3)
+
+
+def test_a_variant_may_hold_its_cores_in_another_way(drive: Any) -> None:
+    from ackstore.several import SeveralLogs
+
+    class Other(SeveralLogs):
+        pass
+
+    class Variant(Core):
+        several_class = Other
+
+    assert type(drive(logs=2, core=Variant).core) is Other
+    assert type(drive(logs=2).core) is SeveralLogs
+    assert type(drive(logs=1, core=Variant).core) is Variant
+
+
+def test_effects_for_the_client_come_without_an_id(three: Any) -> None:
+    store = three()
+    (a, *_) = one_each(store)
+    store.core.submit(99, Pop(A, 1), store.now)
+    store.core.submit(100, Ack(a), store.now)
+    effects = store.core.take_effects()
+    assert all(io > 0 for io, effect in effects)
+    assert len({io for io, _ in effects}) == len(effects)
+    for io, _ in effects:
+        store.core.complete(io, DONE, store.now)
+    assert all(isinstance(effect, Durable | Write) or io == 0 for io, effect in store.core.take_effects())
