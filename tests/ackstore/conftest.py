@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import three_logs
 from ackstore import Config, Core, Delivery, Reply, Stats
 from ackstore.effects import (
     DONE,
@@ -280,6 +281,20 @@ def popped(drive: Callable[..., Driver]) -> Callable[..., tuple[Driver, list[str
         store.settle()
         assert store.stats.unflushed_records == 0
         return store, receipts
+
+    return start
+
+
+@pytest.fixture
+def three(drive: Any) -> Any:
+    """Opens a store with three logs, one queue in each: `three(**settings)`."""
+
+    def start(**settings: Any) -> Any:
+        store = drive(logs=3, **settings)
+        store.settle()
+        for queue in three_logs.ALL:
+            store.publish(100, queue)
+        return store
 
     return start
 
