@@ -162,5 +162,5 @@ def __getattr__(name: str) -> Callable[[], StoreTarget]:
     bug = BUGS.get(name)
     if bug is None:
         raise AttributeError(f"{__name__} has no factory {name!r}, and the zoo no bug of that name")
-    config = evolve(CLAIMING[bug.level.value], commit=bug.commit.value)
+    config = evolve(CLAIMING[bug.level.value], commit=bug.commit.value, logs=bug.logs)
     return lambda: StoreTarget(config, bug.core)

@@ -72,6 +72,13 @@ PROFILES: Mapping[str, Effort] = {
 """From about a minute to hours, on two cores. Deep is more than a million simulated operations a level."""
 
 
+SEVERAL = 4
+"""One run in so many is of a reference store with several logs."""
+
+LOGS: Mapping[CommitPolicy, int] = {CommitPolicy.ACK: 2, CommitPolicy.CHECKPOINT: 3}
+"""How many it has then."""
+
+
 @frozen
 class Subject:
     """What is judged: the reference store, or a target of somebody else's.
@@ -118,11 +125,15 @@ class Subject:
             raise NoSuchTarget(f"{self.target!r} is no factory: it must return a fresh target each time it is called")
         return factory
 
-    def simulated(self, level: Level, commit: CommitPolicy) -> SimSetup:
-        """Return the setup of the simulated grade."""
-        if self.target is None:
-            return SimSetup(level=level, commit=commit)
-        return SimSetup(level=level, commit=commit, make=self.factory())
+    def simulated(self, level: Level, cases: int) -> list[tuple[SimSetup, int]]:
+        """Return the setups of the simulated grade, and how many runs each gets: `cases` for a commit policy."""
+        if self.target is not None:
+            make = self.factory()
+            return [(SimSetup(level=level, commit=commit, make=make), cases) for commit in CommitPolicy]
+        several = cases // SEVERAL
+        one = [(SimSetup(level=level, commit=commit), cases - several) for commit in CommitPolicy]
+        more = [(SimSetup(level=level, commit=commit, logs=LOGS[commit]), several) for commit in CommitPolicy]
+        return one + [each for each in more if several]
 
 
 @frozen
@@ -194,14 +205,16 @@ def _soaked(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watche
 def _simulated(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> GradeReport:
     """Return one report for both commit policies; stop at the first finding."""
     whole = GradeReport("sim", seed)
-    for number, commit in enumerate(CommitPolicy):
+    most = plan.effort.of("sim")
+    before = 0
+    for number, (setup, cases) in enumerate(subject.simulated(level, plan.effort.sim)):
 
-        def done(report: GradeReport, before: int = plan.effort.sim * number) -> None:
-            watch(level, "sim", min(before + report.cases, plan.effort.of("sim")), plan.effort.of("sim"))
+        def done(report: GradeReport, before: int = before) -> None:
+            watch(level, "sim", min(before + report.cases, most), most)
 
-        setup = subject.simulated(level, commit)
         with _named("step"):
-            part = run_sim_grade(setup, seed=seed + number, cases=plan.effort.sim, progress=done)
+            part = run_sim_grade(setup, seed=seed + number, cases=cases, progress=done)
+        before += cases
         whole.add(part)
         if part.finding is not None:
             break

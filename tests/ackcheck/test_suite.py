@@ -6,9 +6,22 @@ import pytest
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.sim.simulation import STEPS
-from ackcheck.suite import GRADES, LEVELS, NO_STEPS, NO_THREADS, PROFILES, Effort, Plan, Subject, never_ran, run_suite
+from ackcheck.suite import (
+    GRADES,
+    LEVELS,
+    LOGS,
+    NO_STEPS,
+    NO_THREADS,
+    PROFILES,
+    SEVERAL,
+    Effort,
+    Plan,
+    Subject,
+    never_ran,
+    run_suite,
+)
 from ackcheck.verdict import LevelReport, Verdict
-from ackmodel import Clause, Level
+from ackmodel import Clause, CommitPolicy, Level
 
 
 def verdict_of(*reports: GradeReport) -> Verdict:
@@ -110,6 +123,16 @@ def test_deep_is_a_million_simulated_operations_a_level() -> None:
     plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=20, process=0, power=0), seed=1)
     [report] = run_suite(Subject(), plan).reports
     assert report.operations / report.cases * PROFILES["deep"].of("sim") >= 1_000_000
+
+
+@pytest.mark.parametrize("cases", [1, 3, 4, 45, 700])
+def test_some_runs_are_of_a_store_with_several_logs(cases: int) -> None:
+    setups = Subject().simulated(Level.DISK, cases)
+    assert sum(count for _, count in setups) == cases * len(CommitPolicy)
+    assert {(setup.commit, setup.logs) for setup, count in setups if count} == {
+        (commit, logs) for commit in CommitPolicy for logs in ((1, LOGS[commit]) if cases >= SEVERAL else (1,))
+    }
+    assert all(setup.level is Level.DISK for setup, _ in setups)
 
 
 def test_a_target_of_somebody_else_is_not_soaked() -> None:

@@ -16,6 +16,7 @@ SEEDS = {
     "aof-rewrite-drops-pending-state": 7,
     "delay-longer-than-visibility-duplicates": 2,
     "flush-timeout-treated-as-stored": 2,
+    "newest-mark-of-several-logs-counts": 2,
     "non-atomic-ack-journal-rewrite": 8,
     "retention-removes-unprocessed-file": 7,
     "unbounded-buffer-when-store-unwritable": 2,

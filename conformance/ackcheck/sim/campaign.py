@@ -18,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.oracle import Broken
-from ackcheck.sim.machine import AckStoreMachine
+from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.reference import SMALL, Reference
 from ackcheck.sim.shrink import Step, shortest, simplest
 from ackcheck.sim.simulation import Simulation, replay
@@ -43,7 +43,7 @@ class SimSetup:
     """Which store is judged, at which level and commit policy. `bug` names a variant from the zoo.
 
     `make` gives a fresh stepped target each time it is called; without it, the reference store is judged, with
-    `max_attempts`, and by the short way of its acks if `lane` says so.
+    `max_attempts` and so many `logs`, and by the short way of its acks if `lane` says so.
     """
 
     level: Level = Level.PAGE_CACHE
@@ -53,12 +53,14 @@ class SimSetup:
     make: Callable[[], SteppedTarget] | None = None
     max_attempts: int | None = None
     lane: bool = False
+    logs: int = 1
 
     def target(self) -> SteppedTarget:
         """Return a fresh target."""
         if self.make is not None:
             return self.make()
-        config = evolve(CLAIMING[self.level], commit=self.commit.value, max_attempts=self.max_attempts)
+        claiming = CLAIMING[self.level]
+        config = evolve(claiming, commit=self.commit.value, max_attempts=self.max_attempts, logs=self.logs)
         return Reference(config, self.core, self.lane)
 
     def begin(self) -> Simulation:
@@ -94,15 +96,21 @@ def run_sim_grade(
             report.operations += run.operations
             report.checked.update(run.oracle.checked)
             report.ran.update(run.ran)
+            if setup.logs > 1:
+                report.ran["run with several logs"] += 1
             report.lacks.update(method for method in NEEDS if not run.can(method))
             report.seconds = time.monotonic() - started
             if run.broken is not None:
                 failed.append((self.setup, run))
             progress(report)
 
-    with_seed(seed)(Machine)
+    class WithSeveralLogs(SeveralLogsMachine, Machine):
+        """As `Machine`, with one rule more."""
+
+    machine = WithSeveralLogs if setup.logs > 1 else Machine
+    with_seed(seed)(machine)
     try:
-        run_state_machine_as_test(Machine, settings=_settings(cases))
+        run_state_machine_as_test(machine, settings=_settings(cases))
     except Broken:
         report.finding = _finding(*failed[0], seed)
     report.seconds = time.monotonic() - started
@@ -142,7 +150,7 @@ def _finding(setup: SimSetup, failed: Simulation, seed: int) -> Finding:
 def as_test(setup: SimSetup, script: list[Step]) -> str:
     """Return a program that replays the script, with the standard test runners or by itself."""
     steps = "".join(f"    ({name!r}, {arguments!r}),\n" for name, arguments in script)
-    traits = f"max_attempts={setup.max_attempts}, lane={setup.lane}, " if setup.make is None else ""
+    traits = f"max_attempts={setup.max_attempts}, lane={setup.lane}, logs={setup.logs}, " if setup.make is None else ""
     core = f"core=bug_named({setup.bug!r}).core, " if setup.bug else ""
     zoo = "from ackcheck.zoo import bug_named\n" if setup.bug else ""
     return (

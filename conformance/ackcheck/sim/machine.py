@@ -10,7 +10,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ackcheck.sim.host import LONG, MESSAGES, SHORT
+from ackcheck.sim.host import LONG, MESSAGES, QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
 
 FEW = st.integers(0, 7)
@@ -302,3 +302,17 @@ class AckStoreMachine(RuleBasedStateMachine):
         self.take("restart")
         self.take("survey")
         self.take("close")
+
+
+class SeveralLogsMachine(AckStoreMachine):
+    """The same, for a store with several logs: what one of them has done must not count for another."""
+
+    @rule(acked=st.integers(1, 2), which=FEW, stop=STOPS, fate=FATES)
+    def flush_past_a_slow_log(self, acked: int, which: int, stop: str, fate: int) -> None:
+        """Ask for a barrier over acks in every queue, while one file's sync takes long, and stop the store."""
+        self.take("finish_all")
+        for queue in range(len(QUEUES)):
+            self.consume(count=2, queue=queue, which=-1, acked=acked)
+        self.take("flush")
+        self.take("finish_but", which=which)
+        self.stop(stop, fate)

@@ -7,10 +7,12 @@ known to break, or the suite is broken.
 'RocketMQ #4806'
 """
 
-from ackcheck.zoo import acking, committing, delivering, flushing, renewing, retiring
+from ackcheck.zoo import acking, committing, delivering, flushing, renewing, retiring, sharing
 from ackcheck.zoo.bug import Bug, UnknownBug, nearest, zoo_of
 
-BUGS = zoo_of((*flushing.BUGS, *acking.BUGS, *delivering.BUGS, *committing.BUGS, *renewing.BUGS, *retiring.BUGS))
+BUGS = zoo_of(
+    (*flushing.BUGS, *acking.BUGS, *delivering.BUGS, *committing.BUGS, *renewing.BUGS, *retiring.BUGS, *sharing.BUGS)
+)
 """Every bug by its name."""
 
 

@@ -52,7 +52,7 @@ class Bug:
     """One real bug, rebuilt in the reference store.
 
     `name` is its name in the catalogue, `core` the broken store, `breaks` the clauses any of which may be the first to
-    fall, `source` the projects that shipped it. `level` and `commit` are the settings under which it shows.
+    fall, `source` the projects that shipped it. `level`, `commit` and `logs` are the settings under which it shows.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Bug:
     source: str
     level: Level = Level.PAGE_CACHE
     commit: CommitPolicy = CommitPolicy.ACK
+    logs: int = 1
 
     @property
     def mechanism(self) -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.reference import Reference
@@ -77,3 +77,18 @@ def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
     assert isinstance(target, Reference)
     mode, merge = {"memory": ("async", True), "page-cache": ("async", False), "disk": ("sync", False)}[level.value]
     assert (target.config.mode, target.config.merge, target.config.commit) == (mode, merge, commit.value)
+    assert target.config.logs == 1
+    several = SimSetup(level=level, commit=commit, logs=3).target()
+    assert isinstance(several, Reference)
+    assert several.config == evolve(target.config, logs=3)
+
+
+def test_a_campaign_with_several_logs_says_so_and_its_findings_can_be_run_again(tmp_path: Path) -> None:
+    report = run_sim_grade(SimSetup(logs=2), seed=1, cases=4)
+    assert report.finding is None
+    assert report.ran["run with several logs"] == report.cases
+    bug = bug_named("several-logs-share-one-mark-file")
+    caught = run_sim_grade(SimSetup(core=bug.core, bug=bug.name, logs=2), seed=1, cases=20).finding
+    assert caught is not None
+    assert "logs=2" in caught.test
+    assert caught.clause.value in run_as_program(caught.test, tmp_path).stderr

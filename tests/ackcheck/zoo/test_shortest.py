@@ -11,6 +11,7 @@ from ackmodel import Clause
 Script = list[tuple[str, dict[str, Any]]]
 
 POP: Script = [("finish_all", {}), ("pop", {"count": 1}), ("finish_writes", {})]
+POP_BOTH: Script = [("pop", {"count": 1}), ("pop", {"count": 1, "queue": 1}), ("flush", {}), ("finish_all", {})]
 FAILED_SYNC: Script = [("finish_writes", {}), ("fail_sync", {})]
 EVERYTHING: Script = [("settle_everything", {})]
 POWER_LOSS: Script = [("lose_power", {"fate": 0}), ("survey", {})]
@@ -83,6 +84,20 @@ SHORTEST: list[tuple[str, Clause, Script]] = [
         [*FAILED_SYNC, ("pop", {"count": 1}), ("restart", {}), *POWER_LOSS],
     ),
     (
+        "newest-mark-of-several-logs-counts",
+        Clause.SURVIVES_POWER_LOSS,
+        [
+            *POP_BOTH,
+            ("ack", {"which": 0}),
+            ("ack", {"which": 1}),
+            ("finish_writes", {}),
+            ("flush", {}),
+            ("finish", {"which": 0}),
+            *POWER_LOSS,
+        ],
+    ),
+    ("several-logs-share-one-mark-file", Clause.SURVIVES_POWER_LOSS, [*EVERYTHING, *POWER_LOSS]),
+    (
         "flush-timeout-treated-as-stored",
         Clause.RECEIPT_IS_EXACT,
         [("pop", {"count": 1}), ("finish_writes", {}), ("wait", {"seconds": 3.0}), *POWER_LOSS],
@@ -95,10 +110,10 @@ def test_the_shortest_run_breaks_the_clause_and_only_in_the_broken_store(
     name: str, clause: Clause, script: Script
 ) -> None:
     bug = bug_named(name)
-    broken = SimSetup(level=bug.level, commit=bug.commit, core=bug.core, bug=name).breaks(script)
+    broken = SimSetup(level=bug.level, commit=bug.commit, core=bug.core, bug=name, logs=bug.logs).breaks(script)
     assert broken is not None, "the bug was not caught"
     assert broken.broken is not None
     assert broken.broken.clause is clause, broken.broken.why
     assert clause in bug.breaks
-    unbroken = SimSetup(level=bug.level, commit=bug.commit).breaks(script)
+    unbroken = SimSetup(level=bug.level, commit=bug.commit, logs=bug.logs).breaks(script)
     assert unbroken is None
