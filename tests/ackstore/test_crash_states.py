@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 import crash_states
+from ackcheck.zoo import bug_named
 from ackstore import Config, Core, LogError, Reply, compaction
 from ackstore.effects import DONE, Failed, Sync, Write
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt
 from ackstore.offsets import Offsets
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
+
+OTHER = "q/default/1"
+"""A queue in the other of two logs."""
 
 
 def opened(core: type[Core] = Core, seed: int | None = None, samples: int = 0, **settings: Any) -> Any:
@@ -27,8 +31,8 @@ def opened(core: type[Core] = Core, seed: int | None = None, samples: int = 0, *
     return store
 
 
-def pop(store: Any, count: int = 1, invisible: float = 500.0) -> list[str]:
-    op = store.submit(Pop("q", count, invisible))
+def pop(store: Any, count: int = 1, invisible: float = 500.0, queue: str = "q") -> list[str]:
+    op = store.submit(Pop(queue, count, invisible))
     store.settle()
     store.wait(0.0)
     answer = store.answers.get(op)  # none while the store pauses after a failure
@@ -37,15 +41,16 @@ def pop(store: Any, count: int = 1, invisible: float = 500.0) -> list[str]:
 
 def ack(store: Any, *receipts: str) -> None:
     """Ask for acks, and let only what was asked for before happen."""
-    offsets = [parse_receipt(receipt)[1] for receipt in receipts]  # type: ignore[index]
-    store.promises.asked |= set(offsets)
-    store.acks[store.op + 1] = offsets
+    keys = [key[:2] for receipt in receipts if (key := parse_receipt(receipt))]
+    for token, offset in keys:
+        store.promised[token].asked.add(offset)
+    store.acks[store.op + 1] = keys
     store.submit(Ack(receipts[0]) if len(receipts) == 1 else AckMany(receipts))
 
 
 def flush(store: Any) -> None:
-    asked = {offset for op, offsets in store.acks.items() if op in store.answers for offset in offsets}
-    store.barriers[store.op + 1] = asked if store.config.merge else set(store.promises.cached)
+    asked = {key for op, keys in store.acks.items() if op in store.answers for key in keys}
+    store.barriers[store.op + 1] = asked if store.config.merge else store.cached
     store.submit(Flush())
 
 
@@ -111,7 +116,7 @@ def a_reset(store: Any) -> None:
     while op not in store.answers:
         store.wait(0.1)
     assert store.answers[op].reply is Reply.OK
-    store.promises = crash_states.Promises(resets=1)
+    store.promised[crash_states.TOKEN] = crash_states.Promises(resets=1)
     store.look()
     ack(store, *pop(store, 1))
     store.wait(0.5)
@@ -143,6 +148,37 @@ def open_again(store: Any) -> None:
     store.wait(0.5)
 
 
+def two_logs(store: Any) -> None:
+    """Acks and a barrier in two logs: one of them is flushed before the other."""
+    store.submit(Publish(OTHER, crash_states.END))
+    (here,), (there,) = pop(store), pop(store, queue=OTHER)
+    flush(store)
+    store.settle()
+    ack(store, here, there)
+    while any(isinstance(effect, Write) for _, effect, _ in store.pending):
+        store.finish()
+    flush(store)
+    store.settle()
+    store.wait(0.3)
+
+
+def a_log_that_fails(store: Any) -> None:
+    """The other log's sync succeeds."""
+    store.submit(Publish(OTHER, crash_states.END))
+    (here,), (there,) = pop(store), pop(store, queue=OTHER)
+    flush(store)
+    store.settle()
+    ack(store, there)
+    ack(store, here)
+    flush(store)
+    for _ in range(20):
+        if isinstance(store.pending[0][1], Sync):
+            break
+        store.finish()
+    store.finish(Failed(5))
+    store.wait(0.3)
+
+
 WORKLOADS: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
     "acks-and-flushes": (acks_and_flushes, {}),
     "sync-mode": (acks_and_flushes, {"mode": "sync"}),
@@ -157,6 +193,8 @@ WORKLOADS: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
     "compaction": (many, {"segment_bytes": 250, "compact_above": 1}),
     "merging": (acks_and_flushes, {"merge": True, "merge_stay": 0.3}),
     "open-again": (open_again, {}),
+    "two-logs": (two_logs, {"logs": 2}),
+    "two-logs-and-a-failing-sync": (a_log_that_fails, {"logs": 2, "segment_bytes": 120}),
 }
 
 
@@ -251,3 +289,9 @@ def test_a_broken_store_is_found_out(name: str, part: type) -> None:
         except (AssertionError, LogError):
             return
     pytest.fail(f"{part.__name__} was not found out")
+
+
+@pytest.mark.parametrize("name", ["newest-mark-of-several-logs-counts", "several-logs-share-one-mark-file"])
+def test_logs_that_mix_up_what_each_has_done_are_found_out(name: str) -> None:
+    with pytest.raises((AssertionError, LogError)):
+        two_logs(opened(bug_named(name).core, logs=2))

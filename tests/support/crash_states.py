@@ -12,6 +12,7 @@ Each state is recovered with the real recovery, and held against what had been p
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice, product
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from ackcheck.sim.disk import Disk, File, SyncBegun
-from ackstore import Config, Core, Reply, recover
+from ackstore import Config, Core, Reply
 from ackstore.effects import (
     DONE,
     Answer,
@@ -34,11 +35,14 @@ from ackstore.effects import (
     Unlink,
     Write,
 )
+from ackstore.engine import Engine, open_engine
 from ackstore.queues import Queue
 from ackstore.records import HEADER_BYTES, RECORD_BYTES
 from ackstore.requests import Request
 
 Contents = dict[str, bytes]
+Key = tuple[str, int]
+"""A message: the token of its queue, and its offset."""
 END = 1000
 TOKEN = "q/default/0"
 
@@ -128,19 +132,30 @@ class Moments:
     samples: int = 0
     disk: Disk = Factory(Disk)
     now: float = 1000.0
-    core: Core = Factory(lambda self: self._open(), takes_self=True)
-    promises: Promises = Factory(Promises)
+    core: Engine = Factory(lambda self: self._open(), takes_self=True)
+    promised: defaultdict[str, Promises] = Factory(lambda: defaultdict(Promises))
+    """What each queue's clients were promised, by its token."""
     pending: list[tuple[int, Effect, SyncBegun | None]] = Factory(list)
     answers: dict[int, Answer] = Factory(dict)
-    acks: dict[int, list[int]] = Factory(dict)
-    barriers: dict[int, set[int]] = Factory(dict)
+    acks: dict[int, list[Key]] = Factory(dict)
+    barriers: dict[int, set[Key]] = Factory(dict)
     op: int = 0
     looks: int = 0
     states: int = 0
-    _known: dict[frozenset[tuple[str, bytes]], Core] = Factory(dict)
+    _known: dict[frozenset[tuple[str, bytes]], Engine] = Factory(dict)
 
-    def _open(self) -> Core:
-        return self.core_class(self.config, recover(self.config, self.disk), self.now)
+    def _open(self) -> Engine:
+        return open_engine(self.config, self.disk, self.now, self.core_class)
+
+    @property
+    def promises(self) -> Promises:
+        """What the clients of the queue were promised that most workloads use."""
+        return self.promised[TOKEN]
+
+    @property
+    def cached(self) -> set[Key]:
+        """Whose acks were answered OK."""
+        return {(token, offset) for token, promises in self.promised.items() for offset in promises.cached}
 
     # What happens
 
@@ -156,27 +171,29 @@ class Moments:
                 self.answers[effect.op] = effect
                 self._answered(effect)
             elif isinstance(effect, Durable):
-                self.promises.durable |= set(self.acks.get(effect.op, ()))
+                for token, offset in self.acks.get(effect.op, ()):
+                    self.promised[token].durable.add(offset)
             else:
                 begun = None
                 if isinstance(effect, Sync | SyncDir):
                     begun = self.disk.begin_sync(effect.file if isinstance(effect, Sync) else None)
                 self.pending.append((io, effect, begun))
-        persisted = self.core.stats().queues
-        for queue, seen in persisted.items():
-            if queue.token == TOKEN:
-                self.promises.offset = max(self.promises.offset, seen.persisted)
-        self.promises.asked |= set(self.core.queues[TOKEN].dead) if TOKEN in self.core.queues else set()
+        for queue, seen in self.core.stats().queues.items():
+            promises = self.promised[queue.token]
+            promises.offset = max(promises.offset, seen.persisted)
+            promises.asked |= set(self.core.queues[queue.token].dead)
 
     def _answered(self, answer: Answer) -> None:
         replies = answer.value if answer.value and isinstance(answer.value[0], Reply) else (answer.reply,)
-        for offset, reply in zip(self.acks.get(answer.op, ()), replies, strict=False):
+        for (token, offset), reply in zip(self.acks.get(answer.op, ()), replies, strict=False):
             if reply in (Reply.OK, Reply.SETTLED) and not self.config.merge:
-                self.promises.cached.add(offset)
+                self.promised[token].cached.add(offset)
         if answer.reply is Reply.OK:
-            self.promises.durable |= self.barriers.get(answer.op, set())
+            durable = set(self.barriers.get(answer.op, ()))
             if self.config.mode == "sync":
-                self.promises.durable |= set(self.acks.get(answer.op, ())) & self.promises.cached
+                durable |= set(self.acks.get(answer.op, ())) & self.cached
+            for token, offset in durable:
+                self.promised[token].durable.add(offset)
 
     def finish(self, result: Result = DONE) -> Effect:
         """Complete one I/O: on the disk, where a crash may come before the store hears of it, then for the store."""
@@ -223,19 +240,24 @@ class Moments:
         """Judge every state that a crash could leave now."""
         self.looks += 1
         cached = {name: self.disk.read(name) for name in self.disk.names()}
-        self.judge(cached, self.promises.cached | self.promises.durable)
+        self.judge(cached, power_lost=False)
         for contents in power_losses(self.disk, self.order, self.samples):
-            self.judge(contents, self.promises.durable)
+            self.judge(contents, power_lost=True)
 
-    def judge(self, contents: Contents, settled: set[int]) -> None:
+    def judge(self, contents: Contents, *, power_lost: bool) -> None:
         """Recover one state with the real recovery, and hold it against the promises."""
         key = frozenset(contents.items())
         core = self._known.get(key)
         if core is None:
             self.states += 1
-            core = self._known[key] = self.core_class(self.config, recover(self.config, Snapshot(contents)), self.now)
-        queue = core.queues.get(TOKEN)
-        promised = self.promises
+            core = self._known[key] = open_engine(self.config, Snapshot(contents), self.now, self.core_class)
+        queues = core.queues
+        for token, promised in self.promised.items():
+            settled = promised.durable if power_lost else promised.cached | promised.durable
+            self.judge_queue(queues.get(token), promised, settled)
+
+    def judge_queue(self, queue: Queue | None, promised: Promises, settled: set[int]) -> None:
+        """Hold one queue, as it was recovered, against what its clients were promised."""
         if queue is None:
             gone = settled or promised.offset or promised.resets
             assert not gone, "all of the queue is gone"
