@@ -23,7 +23,8 @@ Grade = Literal["sim", "process", "power", "soak"]
 class Finding:
     """A clause that is broken, and the shortest way there that was found.
 
-    `test` is a Python program that shows it again; empty where chance outside our control plays a part.
+    `test` is a Python program that shows it again; empty where chance outside our control plays a part. There `case` is
+    the number of its case, from 1, and `again` a command that repeats it.
     """
 
     clause: Clause
@@ -32,6 +33,8 @@ class Finding:
     seed: int
     lines: tuple[Line, ...] = ()
     test: str = ""
+    case: int | None = None
+    again: str = ""
 
 
 @define
@@ -51,7 +54,7 @@ class GradeReport:
     finding: Finding | None = None
     not_judged: str = ""
     lacks: set[str] = Factory(set)
-    """Methods that the target has not got, or that were not asked for, so that what needs them was not judged."""
+    """Methods that the target has not got in any case, so that what needs them was not judged."""
     operations: int = 0
     """Calls that clients made to the store."""
     figures: dict[str, float] = Factory(dict)

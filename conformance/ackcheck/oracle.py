@@ -51,6 +51,8 @@ from ackmodel.monitors import IoCounts, Sighting
 Key = tuple[str, int]
 """A message: its queue, and its place in it."""
 
+ITEMS = 100_000
+"""More than the items of any batch."""
 
 MOST_OPEN = 2
 """Renewals and releases of one message whose outcome is open, at most."""
@@ -198,6 +200,10 @@ class Oracle:
         before = self._deliveries.get(key, Secured(receipt))
         if reply is Reply.OK and before.receipt == receipt:
             self._deliveries[key] = Secured(receipt, before.ops | {op})
+
+    def may_reset(self, queue: str) -> bool:
+        """Whether one more reset of this queue can be judged: not while the outcome of one before is open."""
+        return queue not in self._unsure
 
     def reset_asked(self, op: int, queue: str, offset: int) -> None:
         """The offset of a queue was to be set. Until this is answered nothing else may be asked of the queue."""
@@ -422,6 +428,8 @@ class Oracle:
             contract.observe(event)
         except ContractBroken as broken:
             why = str(broken).partition(": ")[2]
+            if isinstance(event, AckAnswered):
+                why = why.replace(f"operation {event.op} ", f"operation {event.op // ITEMS} ")
             raise Broken(self._refined(key, broken), f"{_name(key)}: {why}", key) from broken
 
     def _refined(self, key: Key, broken: ContractBroken) -> Clause:
@@ -433,7 +441,7 @@ class Oracle:
 
 def _item(op: int, index: int) -> int:
     """Number each item of a batch as an operation of its own."""
-    return op * 100_000 + index
+    return op * ITEMS + index
 
 
 def _name(key: Key | None) -> str:

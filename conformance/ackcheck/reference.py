@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from ackcheck.target import Delivery
+from ackcheck.target import MAX_ATTEMPTS, Delivery
 from ackstore import Config, Store
 from ackstore.core import Core
 from ackstore.files import Disk
@@ -60,10 +60,6 @@ FACTORIES: Mapping[str, str] = {MEMORY: "memory_store", PAGE_CACHE: "async_store
 OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
 
-class PopRefused(RuntimeError):
-    """A pop got no messages for another reason than that there are none; the message is the reply."""
-
-
 @define(eq=False)
 class StoreTarget:
     """A store on real files: `ackcheck.target.Target` around `ackstore.Store`. What the store raises goes through."""
@@ -86,11 +82,11 @@ class StoreTarget:
         self._names[str(QueueId.parse(queue))] = queue
         self._store.publish(queue, end)
 
-    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
-        """Pop; raises `PopRefused` for every reply but OK."""
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery] | str:
+        """Pop, or say why not."""
         answer = self._store.try_pop(queue, count, invisible)
         if answer.reply is not Reply.OK:
-            raise PopRefused(answer.reply.value)
+            return str(answer.reply.value)
         return [
             Delivery(receipt=one.receipt, offset=one.offset, attempt=one.attempt, deadline=one.deadline)
             for one in answer.value or ()
@@ -108,6 +104,27 @@ class StoreTarget:
     def flush(self) -> str:
         """The barrier."""
         return self._store.flush().value
+
+    @property
+    def max_attempts(self) -> int | None:
+        """How often a message is handed out, at most."""
+        return self.config.max_attempts
+
+    def renew(self, receipt: str, invisible: float) -> str:
+        """Give a delivery another deadline."""
+        return self._store.renew(receipt, invisible).value
+
+    def release(self, receipt: str) -> str:
+        """Give a delivery back."""
+        return self._store.release(receipt).value
+
+    def reset(self, queue: str, offset: int) -> str:
+        """Begin a queue again at an offset."""
+        return self._store.reset(queue, offset).value
+
+    def dead(self, queue: str) -> list[int]:
+        """List the dead letters of a queue."""
+        return [letter.offset for letter in self._store.dead(queue)]
 
     def stats(self) -> Mapping[str, object]:
         """Show what `Target.stats` names: the offsets, what is outstanding, and how the syncs went."""
@@ -127,19 +144,33 @@ class StoreTarget:
         return self._store.close().value
 
 
+def claiming(level: str) -> Config:
+    """Return the settings under which the store claims a level, with the attempts that the environment asks for.
+
+    >>> claiming(DISK).mode
+    'sync'
+    """
+    asked = os.environ.get(MAX_ATTEMPTS, "")
+    if not asked:
+        return CLAIMING[level]
+    if not asked.isdecimal() or int(asked) < 1:
+        raise ValueError(f"{MAX_ATTEMPTS} is {asked!r}: set it to an integer of at least 1, or leave it empty for none")
+    return evolve(CLAIMING[level], max_attempts=int(asked))
+
+
 def memory_store() -> StoreTarget:
     """Return the store that answers when its merge buffer has the record."""
-    return StoreTarget(CLAIMING[MEMORY])
+    return StoreTarget(claiming(MEMORY))
 
 
 def async_store() -> StoreTarget:
     """Return the store that answers when the page cache has the record."""
-    return StoreTarget()
+    return StoreTarget(claiming(PAGE_CACHE))
 
 
 def sync_store() -> StoreTarget:
     """Return the store that answers when the disk has the record."""
-    return StoreTarget(CLAIMING[DISK])
+    return StoreTarget(claiming(DISK))
 
 
 def target() -> StoreTarget:
@@ -147,7 +178,7 @@ def target() -> StoreTarget:
     level = os.environ.get(LEVEL, PAGE_CACHE)
     if level not in CLAIMING:
         raise ValueError(f"{LEVEL} is {level!r}: set it to {' or '.join(CLAIMING)}")
-    return StoreTarget(CLAIMING[level])
+    return StoreTarget(claiming(level))
 
 
 def name_of(level: Level, bug: str | None = None) -> str:
@@ -162,5 +193,4 @@ def __getattr__(name: str) -> Callable[[], StoreTarget]:
     bug = BUGS.get(name)
     if bug is None:
         raise AttributeError(f"{__name__} has no factory {name!r}, and the zoo no bug of that name")
-    config = evolve(CLAIMING[bug.level.value], commit=bug.commit.value, logs=bug.logs)
-    return lambda: StoreTarget(config, bug.core)
+    return lambda: StoreTarget(evolve(claiming(bug.level.value), commit=bug.commit.value, logs=bug.logs), bug.core)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import LANES, Line
@@ -17,6 +18,15 @@ from ackcheck.verdict import NEEDS, LevelReport, Verdict
 
 FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
 """How the text of a line ends that tells of a fault."""
+
+REPETITION = (
+    "The case is repeated with the same faults at the same points, and calls chosen by the same seed. When each answer "
+    "comes is the machine's, and later calls depend on it: it may take a few runs to break again."
+)
+"""What a repeated case on real files has in common with the one that broke."""
+
+NEEDED_FOR = {"dead": "`dead`, and a limit of attempts"}
+"""What a target needs for what cannot be judged of it, where that is more than one method."""
 
 STYLES = {"kept": "green", "broken": "bold red", "not-judged": "yellow"}
 
@@ -47,6 +57,15 @@ def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     parts: list[RenderableType] = [head, timeline(finding.lines)]
     if test and finding.test:
         parts += ["Save this as test_replay.py, and run it to see it again:", "", Syntax(finding.test, "python"), ""]
+    if finding.again:
+        parts += [
+            f"To run its case (number {finding.case}) again:",
+            "",
+            Text(f"    {finding.again}"),
+            "",
+            REPETITION,
+            "",
+        ]
     return Group(*parts)
 
 
@@ -94,7 +113,7 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         what, clauses = NEEDS[method]
         part = ", ".join(clause.value for clause in clauses)
         console.print(
-            f"[yellow]not judged[/]: {what} ({part}): needs `{method}`, in the simulated grade", highlight=False
+            f"[yellow]not judged[/]: {what} ({part}): needs {NEEDED_FOR.get(method, f'`{method}`')}", highlight=False
         )
     console.print(runs_table(verdict))
     for level in verdict.levels:

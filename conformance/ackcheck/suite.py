@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from ackcheck.findings import Grade, GradeReport
-from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.findings import Finding, Grade, GradeReport
+from ackcheck.grades import power, process, run_power_grade, run_process_grade
 from ackcheck.reference import name_of
 from ackcheck.rig import RigError, TargetError
 from ackcheck.rig.serve import load_factory
@@ -30,6 +31,10 @@ GRADES: tuple[Grade, ...] = ("sim", "process", "power", "soak")
 
 LEVELS: tuple[Level, ...] = tuple(Level)
 """The levels that are judged unless one is chosen."""
+
+
+SEEDS = 2**32
+"""How many seeds there are, from 0."""
 
 
 class NoSuchTarget(ValueError):
@@ -138,12 +143,18 @@ class Subject:
 
 @frozen
 class Plan:
-    """What is to be tried."""
+    """What is to be tried; of the grades on real files only the case with this number, from 1, where there is one."""
 
     levels: tuple[Level, ...]
     faults: tuple[Grade, ...]
     effort: Effort
     seed: int
+    case: int | None = None
+
+    def cases(self, grade: Grade) -> int:
+        """Return how many cases a grade on real files has, at one level."""
+        count = process.cases if grade == "process" else power.cases
+        return count(self.effort.of(grade))
 
 
 Watcher = Callable[[Level, Grade, int, int], None]
@@ -154,7 +165,7 @@ def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None) ->
     """Run every campaign of the plan; raise a `RigError` where the target or the machine does not work."""
     levels = []
     for number, level in enumerate(plan.levels):
-        grades = tuple(_campaigns(subject, plan, level, plan.seed + 10 * number, watch))
+        grades = tuple(_campaigns(subject, plan, level, (plan.seed + 10 * number) % SEEDS, watch))
         levels.append(LevelReport(level, grades))
     return Verdict(subject.name, tuple(levels))
 
@@ -180,8 +191,31 @@ def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Wat
             def done(report: GradeReport, grade: Grade = grade, most: int = most) -> None:
                 watch(level, grade, report.ran["SIGKILL"] + report.ran["power loss"], most)
 
-            yield judge(subject.on_files(level), level, seed=seed, rounds=most, progress=done)
+            report = judge(subject.on_files(level), level, seed=seed, rounds=most, progress=done, only=plan.case)
+            if report.finding is not None:
+                report.finding = evolve(report.finding, again=command_again(subject, plan, level, report.finding))
+            yield report
         watch(level, grade, most, most)
+
+
+def command_again(subject: Subject, plan: Plan, level: Level, finding: Finding) -> str:
+    """Return the command that repeats the case of a finding on real files.
+
+    >>> from ackmodel import Clause
+    >>> plan = Plan((Level.DISK,), ("process",), PROFILES["deep"], seed=7)
+    >>> finding = Finding(Clause.NO_LIMBO, "it did not come", "process", 7, case=3)
+    >>> command_again(Subject(["./store", "{dir}"]), plan, Level.DISK, finding)
+    "ackcheck run --level disk --faults process --profile deep --seed 7 --case 3 -- ./store '{dir}'"
+    """
+    profiles = [name for name, effort in PROFILES.items() if effort == plan.effort]
+    words = ["ackcheck", "run", "--level", level.value, "--faults", finding.grade]
+    words += [word for name in profiles for word in ("--profile", name)]
+    words += ["--seed", str(finding.seed), "--case", str(finding.case)]
+    if isinstance(subject.target, str):
+        words.append(subject.target)
+    elif subject.target is not None:
+        words += ["--", *subject.target]
+    return shlex.join(words)
 
 
 NO_STEPS = "the target does its own I/O: it has no `take` (see ackcheck.sim.target.SteppedTarget)"

@@ -14,16 +14,24 @@ An in-process target is any object with the methods of `Target`; it need not inh
     >>> isinstance(Forgetful(), Target)
     True
 
+It may also have the methods of `Extended`, each by itself; what it has not got is not judged, and the report says so.
+
 Values are what JSON can carry, so that the same target can be served from a child process
-(`ackcheck.rig.serve`) and from any other language.
+(`ackcheck.rig.serve`) and from any other language (specs/protocol.md).
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypedDict, runtime_checkable
 
-OPERATIONS = frozenset({"open", "publish", "pop", "ack", "ack_many", "flush", "stats", "close"})
-"""The methods of `Target`, by the names they have on the wire."""
+OPTIONAL = frozenset({"renew", "release", "reset", "dead"})
+"""The methods of `Extended`, by the names they have on the wire."""
+
+OPERATIONS = frozenset({"open", "publish", "pop", "ack", "ack_many", "flush", "stats", "close"}) | OPTIONAL
+"""The methods of `Target` and of `Extended`, by the names they have on the wire."""
+
+MAX_ATTEMPTS = "ACKCHECK_MAX_ATTEMPTS"
+"""The environment variable in which a case names the `max_attempts` it would like; empty for none."""
 
 REPLIES = frozenset({"OK", "SETTLED", "EXPIRED", "FAILED", "UNKNOWN", "BUSY", "INVALID"})
 """What an acknowledgement may be answered; the meaning of each is in the specification."""
@@ -56,8 +64,11 @@ class Target(Protocol):
     def publish(self, queue: str, end: int) -> None:
         """Tell the store that `queue` holds the messages 0 to `end` - 1. Never goes back."""
 
-    def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
-        """Hand out up to `count` messages, hidden from others for `invisible` seconds."""
+    def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery] | str:
+        """Hand out up to `count` messages, hidden from others for `invisible` seconds.
+
+        Empty where there is nothing to hand out; BUSY, FAILED or UNKNOWN where something cannot be handed out.
+        """
         ...
 
     def ack(self, receipt: str) -> str:
@@ -83,4 +94,34 @@ class Target(Protocol):
 
     def close(self) -> str:
         """Drain or refuse what is pending, in bounded time."""
+        ...
+
+
+class Extended(Target, Protocol):
+    """What a target may offer beyond the rest."""
+
+    max_attempts: int | None
+    """How often a message is handed out, at most: then it is a dead letter. None, or no such attribute: no limit.
+
+    Read after `open`, and the same after every `open` of a directory. A case that would like a limit names it in the
+    environment (`MAX_ATTEMPTS`); the target need not follow.
+    """
+
+    def renew(self, receipt: str, invisible: float) -> str:
+        """Hide the delivery that `receipt` names for `invisible` seconds from now; the receipt stays current."""
+        ...
+
+    def release(self, receipt: str) -> str:
+        """Give a delivery back: the message is due at once, and the receipt EXPIRED."""
+        ...
+
+    def reset(self, queue: str, offset: int) -> str:
+        """Begin again at `offset`: messages below it are settled, the others as never handed out, every receipt void.
+
+        OK says that no fault undoes it. Nothing else is asked of the queue until it is answered.
+        """
+        ...
+
+    def dead(self, queue: str) -> Sequence[int]:
+        """The dead letters of a queue, by their offsets."""
         ...

@@ -144,6 +144,8 @@ def _run_as_json(level: Level, report: GradeReport) -> dict[str, Any]:
             "clause": finding.clause.value,
             "why": finding.why,
             "seed": finding.seed,
+            "case": finding.case,
+            "again": finding.again,
             "history": [{"step": line.step, "lane": line.lane, "text": line.text} for line in finding.lines],
             "test": finding.test,
         },

@@ -1,5 +1,6 @@
 """The reference store as a target: its factories, its replies, and what it shows."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,10 @@ from attrs import evolve
 
 from ackcheck import reference
 from ackcheck.grades.answers import shown_by
-from ackcheck.reference import SMALL, PopRefused, StoreTarget
+from ackcheck.reference import SMALL, StoreTarget
 from ackcheck.rig.serve import load_factory
 from ackcheck.suite import LEVELS
-from ackcheck.target import Target
+from ackcheck.target import MAX_ATTEMPTS, Delivery, Target
 from ackcheck.zoo import BUGS
 from ackmodel import Level
 from ackstore import StoreClosed
@@ -58,13 +59,50 @@ def test_a_bug_that_is_not_there_is_no_factory() -> None:
         load_factory("ackcheck.reference:no-such-bug")
 
 
-def test_a_pop_that_is_refused_raises(tmp_path: Path) -> None:
+def popped(store: StoreTarget, queue: str, count: int = 1, invisible: float = 30.0) -> list[Delivery]:
+    given = store.pop(queue, count, invisible)
+    assert not isinstance(given, str), given
+    return given
+
+
+def test_a_pop_that_is_refused_says_so(tmp_path: Path) -> None:
     store = StoreTarget(evolve(SMALL, max_outstanding=1))
     store.open(tmp_path)
     store.publish("orders", 2)
-    assert [given["offset"] for given in store.pop("orders", 1, 30.0)] == [0]
-    with pytest.raises(PopRefused, match="BUSY"):
-        store.pop("orders", 1, 30.0)
+    assert [given["offset"] for given in popped(store, "orders")] == [0]
+    assert store.pop("orders", 1, 30.0) == "BUSY"
+    store.close()
+
+
+@pytest.mark.parametrize("make", [reference.memory_store, reference.async_store, reference.sync_store])
+def test_the_environment_names_the_attempts(make: Callable[[], StoreTarget], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MAX_ATTEMPTS, "3")
+    assert make().max_attempts == 3
+    monkeypatch.setenv(MAX_ATTEMPTS, "")
+    assert make().max_attempts is None
+    monkeypatch.setenv(MAX_ATTEMPTS, "many")
+    with pytest.raises(ValueError, match="set it to an integer of at least 1"):
+        make()
+
+
+def test_a_bug_takes_the_attempts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MAX_ATTEMPTS, "2")
+    assert load_factory(reference.name_of(Level.DISK, bug="nack-half-applied"))().max_attempts == 2
+
+
+def test_a_delivery_is_renewed_given_back_and_dead_and_a_queue_begins_again(tmp_path: Path) -> None:
+    store = StoreTarget(evolve(SMALL, max_attempts=1))
+    store.open(tmp_path)
+    store.publish("orders", 3)
+    first, second = popped(store, "orders", 2)
+    assert (store.renew(first["receipt"], 60.0), store.release(second["receipt"])) == ("OK", "OK")
+    assert store.ack(second["receipt"]) in ("EXPIRED", "SETTLED")
+    assert [given["offset"] for given in popped(store, "orders", 3)] == [2]
+    assert store.flush() == "OK"
+    assert store.dead("orders") == [1]
+    assert store.reset("orders", 0) == "OK"
+    assert store.ack(first["receipt"]) == "EXPIRED"
+    assert (store.dead("orders"), len(popped(store, "orders", 3))) == ([], 3)
     store.close()
 
 
@@ -80,7 +118,7 @@ def test_queues_are_shown_as_they_were_named(tmp_path: Path) -> None:
     store = reference.sync_store()
     store.open(tmp_path)
     store.publish("orders", 1)
-    (given,) = store.pop("orders", 1, 30.0)
+    (given,) = popped(store, "orders")
     assert store.ack(given["receipt"]) == "OK"
     shown = shown_by(store.stats())
     assert shown.offsets["orders"].committed == 1

@@ -17,6 +17,7 @@ from ackcheck.suite import (
     Effort,
     Plan,
     Subject,
+    command_again,
     never_ran,
     run_suite,
 )
@@ -71,6 +72,29 @@ def test_the_level_is_the_highest_that_was_judged_and_kept() -> None:
     assert level(kept, broken) is Level.PAGE_CACHE
     assert level(kept, unjudged) is Level.PAGE_CACHE
     assert level(broken, unjudged) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (None, ""),
+        ("my store.py:factory", " 'my store.py:factory'"),
+        (["./store", "--data", "{dir}"], " -- ./store --data '{dir}'"),
+    ],
+)
+def test_a_case_can_be_asked_for_again(target: str | list[str] | None, words: str) -> None:
+    plan = Plan((Level.MEMORY,), ("power",), Effort(sim=1, process=1, power=1), seed=1)
+    finding = Finding(Clause.NO_RETURN, "it came back", "power", 21, case=2)
+    command = "ackcheck run --level memory --faults power --seed 21 --case 2" + words
+    assert command_again(Subject(target), plan, Level.MEMORY, finding) == command
+
+
+def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
+    plan = Plan((Level.PAGE_CACHE,), ("process",), PROFILES["standard"], seed=4, case=1)
+    [report] = run_suite(Subject("ackcheck.reference:nack-half-applied"), plan).reports
+    assert report.cases == 1
+    assert report.finding is not None
+    assert report.finding.again.endswith("--profile standard --seed 4 --case 1 ackcheck.reference:nack-half-applied")
 
 
 def test_a_target_that_does_its_own_io_is_not_simulated() -> None:

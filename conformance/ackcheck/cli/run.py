@@ -3,6 +3,7 @@
     ackcheck run                                  the reference store, every level, all grades of faults
     ackcheck run my_store.py:factory --level disk
     ackcheck run --faults process,power -- ./my-store --data {dir}
+    ackcheck run --level disk --faults process --seed 7 --case 1    one case again, as a finding says
 
 >>> import json
 >>> from click.testing import CliRunner
@@ -60,6 +61,19 @@ def _subject(words: tuple[str, ...]) -> Subject:
     return Subject(words)
 
 
+def _check_case(plan: Plan) -> None:
+    """Refuse a case that the plan has not got."""
+    if plan.case is None:
+        return
+    on_files = [grade for grade in plan.faults if grade in ("process", "power")]
+    if len(plan.levels) != 1 or len(plan.faults) != 1 or not on_files:
+        raise click.UsageError("--case needs one level and one grade: --level L --faults process, or --faults power")
+    [grade] = on_files
+    most = plan.cases(grade)
+    if plan.case > most:
+        raise click.BadParameter(f"the {grade} grade has {most} at this profile, from 1", param_hint="--case")
+
+
 @contextmanager
 def _progress_shown() -> Iterator[Watcher]:
     """Show a bar a level and grade on the standard error."""
@@ -92,6 +106,7 @@ def _judged(subject: Subject, plan: Plan) -> Verdict:
 @click.option(
     "--faults", "grades", default=",".join(GRADES), show_default=True, callback=_grades, help="Grades, by commas."
 )
+@click.option("--case", type=click.IntRange(1), help="Repeat this case only, of the process or the power grade.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @seed_option()
 @json_option("the verdict")
@@ -102,6 +117,7 @@ def run(
     level: str | None,
     grades: tuple[Grade, ...],
     profile: str,
+    case: int | None,
     seed: int | None,
     json_to: str | None,
 ) -> None:
@@ -111,7 +127,8 @@ def run(
     kept, 1 broken, 2 usage, 3 the target or the machine failed.
     """
     subject = _subject(target)
-    plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed))
+    plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed), case)
+    _check_case(plan)
     console = console_beside(json_to)
     verdict = _judged(subject, plan)
     print_verdict(console, verdict)

@@ -19,11 +19,28 @@ from typing import Any
 from attrs import Factory, frozen
 
 from ackcheck.rig import ProtocolError
-from ackcheck.target import REPLIES, Delivery
+from ackcheck.target import OPTIONAL, REPLIES, Delivery
 from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
 
 SHOWN = 200  # characters of an answer that a message shows
+
+
+REFUSALS = (Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
+"""What a pop may be answered instead of deliveries."""
+
+
+@frozen
+class Offered:
+    """What a target offers beyond the rest, and after how many attempts it dead-letters; None: never."""
+
+    methods: frozenset[str] = frozenset()
+    max_attempts: int | None = None
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """The methods by which something can be judged: dead letters only where there can be some."""
+        return self.methods - (frozenset({"dead"}) if self.max_attempts is None else frozenset())
 
 
 @frozen
@@ -54,6 +71,37 @@ def replies_of(result: Any) -> list[Reply]:
     if not isinstance(result, list):
         raise ProtocolError(f"'ack_many' was answered {_cut(result)}; answer a list, one reply for each receipt")
     return [reply_of(one, "ack_many") for one in result]
+
+
+def offered_by(result: Any) -> Offered:
+    """Return what the answer to an `open` offers: nothing, where it is null; what is not known is left out."""
+    match result:
+        case None:
+            return Offered()
+        case {"offers": [*names], **others} if all(isinstance(name, str) for name in names):
+            most = others.get("max_attempts")
+            if most is None or (type(most) is int and most >= 1):
+                return Offered(OPTIONAL & frozenset(names), most)
+    raise ProtocolError(
+        f"'open' was answered {_cut(result)}; answer null, or an object with offers (a list of "
+        f"{', '.join(sorted(OPTIONAL))}) and, where there is a limit, max_attempts (an integer from 1)"
+    )
+
+
+def refusal_of(result: str) -> Reply:
+    """Return why a pop hands nothing out."""
+    reply = reply_of(result, "pop")
+    if reply not in REFUSALS:
+        names = ", ".join(one.value for one in REFUSALS)
+        raise ProtocolError(f"'pop' was answered {_cut(result)}; answer a list of deliveries, or one of {names}")
+    return reply
+
+
+def offsets_of(result: Any) -> frozenset[int]:
+    """Return the dead letters of a queue."""
+    if not isinstance(result, list) or not all(type(one) is int and one >= 0 for one in result):
+        raise ProtocolError(f"'dead' was answered {_cut(result)}; answer a list of offsets (integers from 0)")
+    return frozenset(result)
 
 
 def deliveries_of(result: Any) -> list[Delivery]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
 from typing import TypeAlias
 
 from attrs import define, field
@@ -21,6 +20,7 @@ from ackcheck.findings import Finding, Grade, GradeReport
 from ackcheck.grades.session import Session
 from ackcheck.oracle import Broken, Oracle
 from ackcheck.rig import Child
+from ackcheck.target import MAX_ATTEMPTS
 from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
@@ -38,16 +38,29 @@ REPLY_TIMEOUT = 15.0
 """Seconds after which a target that has not answered hangs."""
 
 
+ATTEMPTS = (None, 3, 2)
+"""How many deliveries the cases ask a target to dead-letter a message after, in turn; None: no limit."""
+
+RESETTING = 0.3
+"""How often a queue is reset before the work of a round begins, and answered; others are under way at its end."""
+
+LENGTHENING = 0.3
+"""How often the deadlines that renewals have moved are waited for while the store is up."""
+
+
 def no_progress(_report: GradeReport) -> None:
     """Tell nobody."""
 
 
-def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
+def child_of(target: Target, directory: Path, *, reply_timeout: float, max_attempts: int | None = None) -> Child:
     """Return the child process that will serve `target` on `directory`, not started."""
     if isinstance(target, str):
-        return Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
-    command = [word.replace("{dir}", str(directory)) for word in target]
-    return Child(command, reply_timeout=reply_timeout)
+        child = Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
+    else:
+        command = [word.replace("{dir}", str(directory)) for word in target]
+        child = Child(command, reply_timeout=reply_timeout)
+    child.environment[MAX_ATTEMPTS] = "" if max_attempts is None else str(max_attempts)
+    return child
 
 
 def rounds_of_cases(rounds: int, most: int) -> list[int]:
@@ -57,7 +70,7 @@ def rounds_of_cases(rounds: int, most: int) -> list[int]:
 
 @define(eq=False)
 class Campaign:
-    """One grade against one target; its cases end up in `report`."""
+    """One grade against one target. Its cases are numbered from 1 and end up in `report`; `only` is the one to run."""
 
     target: Target
     level: Level
@@ -66,30 +79,38 @@ class Campaign:
     commit: CommitPolicy = CommitPolicy.ACK
     reply_timeout: float = REPLY_TIMEOUT
     progress: Progress = no_progress
+    only: int | None = None
     report: GradeReport = field(init=False)
+    _number: int = field(init=False, default=0)
     _began: float = field(init=False, factory=time.monotonic)
 
     def __attrs_post_init__(self) -> None:
-        # On real files only what every store has is asked for; the rest is judged in the simulated grade.
         self.report = GradeReport(self.grade, self.seed, lacks=set(NEEDS))
+
+    def due(self) -> bool:
+        """Go on to the next case; return whether it is to be run."""
+        self._number += 1
+        return self.only is None or self._number == self.only
 
     @contextmanager
     def case(self, directory: Path) -> Iterator[Session]:
         """Give a session on an empty directory. What breaks in it becomes the finding; other errors go through."""
         report = self.report
-        random = Random(f"{self.seed}/{report.cases}")
         report.cases += 1
-        child = child_of(self.target, directory, reply_timeout=self.reply_timeout)
-        session = Session(child, directory, Oracle(self.level), random, self.commit, ran=report.ran)
+        attempts = ATTEMPTS[(self.seed + self._number) % len(ATTEMPTS)]
+        child = child_of(self.target, directory, reply_timeout=self.reply_timeout, max_attempts=attempts)
+        seed = f"{self.seed}/{self._number}"
+        session = Session(child, directory, Oracle(self.level), seed, self.commit, ran=report.ran)
         try:
             yield session
         except Broken as broken:
             lines = session.traffic.story.of(broken.key)
-            report.finding = Finding(broken.clause, broken.why, self.grade, self.seed, lines)
+            report.finding = Finding(broken.clause, broken.why, self.grade, self.seed, lines, case=self._number)
         finally:
             child.kill()
             report.checked.update(session.oracle.checked)
             report.operations += session.traffic.operations
+            report.lacks -= session.offered.judged if session.offered else set()
             self.tell()
 
     def tell(self) -> None:
@@ -98,8 +119,18 @@ class Campaign:
         self.progress(self.report)
 
 
+def begin_round(session: Session) -> None:
+    """Begin a round, some with a reset that is answered, or with renewals whose old time passes."""
+    session.begin_round()
+    if session.random.random() < LENGTHENING:
+        session.lengthen()
+    if session.random.random() < RESETTING:
+        session.reset()
+
+
 def close_and_reopen(session: Session) -> None:
     """Settle everything, close the store in order, open it again, and judge what comes."""
+    session.begin_round()
     session.settle_everything()
     reply = session.close()
     killed = session.child.kill()

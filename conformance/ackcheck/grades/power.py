@@ -21,10 +21,10 @@ from typing import Literal
 from ackcheck.findings import GradeReport
 from ackcheck.grades.answers import Shown
 from ackcheck.grades.campaign import (
-    REPLY_TIMEOUT,
     Campaign,
     Progress,
     Target,
+    begin_round,
     close_and_reopen,
     kill,
     no_progress,
@@ -69,20 +69,21 @@ def run_power_grade(
     failed_syncs: int | None = None,
     progress: Progress = no_progress,
     commit: CommitPolicy = CommitPolicy.ACK,
-    reply_timeout: float = REPLY_TIMEOUT,
+    only: int | None = None,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
     `failed_syncs` is a fifth of the rounds, and at least one, unless told otherwise. Stops at the first finding. Where
-    the machine cannot lose its power the report says so (`not_judged`). Raises as `run_process_grade` does.
+    the machine cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run,
+    from 1 to `cases`. Raises as `run_process_grade` does.
     """
-    campaign = Campaign(target, level, "power", seed, commit, reply_timeout, progress)
+    campaign = Campaign(target, level, "power", seed, commit, progress=progress, only=only)
     if reason := available():
         campaign.report.not_judged = f"needs root and loop devices: {reason}"
         return campaign.report
-    if failed_syncs is None:
-        failed_syncs = max(1, rounds // 5)
     for losses in rounds_of_cases(rounds, LOSSES_A_CASE):
+        if not campaign.due():
+            continue
         with _folder() as folder, PowerRig(folder) as rig, campaign.case(rig.path) as session:
             session.open()
             for _ in range(losses):
@@ -91,7 +92,9 @@ def run_power_grade(
             close_and_reopen(session)
         if campaign.report.finding is not None:
             return campaign.report
-    for number in range(failed_syncs):
+    for number in range(failing(rounds) if failed_syncs is None else failed_syncs):
+        if not campaign.due():
+            continue
         journal = JOURNALS[number % len(JOURNALS)]
         with (
             _folder() as folder,
@@ -104,6 +107,16 @@ def run_power_grade(
     return campaign.report
 
 
+def failing(rounds: int) -> int:
+    """Return how many syncs fail beside so many power losses, unless it is said otherwise."""
+    return max(1, rounds // 5)
+
+
+def cases(rounds: int) -> int:
+    """Return how many cases so many rounds are."""
+    return len(rounds_of_cases(rounds, LOSSES_A_CASE)) + failing(rounds)
+
+
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder:
@@ -112,6 +125,7 @@ def _folder() -> Iterator[Path]:
 
 def cut_and_judge(session: Session, rig: PowerRig) -> None:
     """Work, lose the power, open again and judge."""
+    begin_round(session)
     random = session.random
     session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
     if random.random() < 0.2:

@@ -16,6 +16,7 @@ from ackcheck.grades.campaign import (
     Campaign,
     Progress,
     Target,
+    begin_round,
     close_and_reopen,
     kill,
     no_progress,
@@ -51,19 +52,23 @@ def run_process_grade(
     progress: Progress = no_progress,
     commit: CommitPolicy = CommitPolicy.ACK,
     reply_timeout: float = REPLY_TIMEOUT,
+    only: int | None = None,
 ) -> GradeReport:
     """Kill the target `rounds` times, and judge by `level` what it remembers; stop at the first finding.
 
-    `commit` says what lets the store's offset pass a message. Raises a `RigError` where the target does not work:
-    `TargetNotStarted`, `TargetHung`, `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
+    `only` is the number of the one case to run, from 1 to `cases`; without it all are run. `commit` says what lets the
+    store's offset pass a message. Raises a `RigError` where the target does not work: `TargetNotStarted`, `TargetHung`,
+    `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
-    campaign = Campaign(target, level, "process", seed, commit, reply_timeout, progress)
+    campaign = Campaign(target, level, "process", seed, commit, reply_timeout, progress, only)
     for kills in rounds_of_cases(rounds, KILLS_A_CASE):
+        if not campaign.due():
+            continue
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
             session.open()
             left = kills
             while left > 0:
-                left -= kill_and_judge(session, twice=left > 1 and session.random.random() < TWICE)
+                left -= kill_and_judge(session, may_repeat=left > 1)
                 campaign.tell()
             close_and_reopen(session)
         if campaign.report.finding is not None:
@@ -71,8 +76,15 @@ def run_process_grade(
     return campaign.report
 
 
-def kill_and_judge(session: Session, *, twice: bool = False) -> int:
-    """Work, kill, open again and judge; `twice`: kill again while it opens. Return how often it was killed."""
+def cases(rounds: int) -> int:
+    """Return how many cases so many rounds are."""
+    return len(rounds_of_cases(rounds, KILLS_A_CASE))
+
+
+def kill_and_judge(session: Session, *, may_repeat: bool = False) -> int:
+    """Work, kill, perhaps kill again while it opens, open again and judge; return how often it was killed."""
+    begin_round(session)
+    twice = may_repeat and session.random.random() < TWICE
     session.run(choose_kill(session.random, requests=REQUESTS, longest=LONGEST))
     kill(session)
     if twice:

@@ -15,11 +15,11 @@ from random import Random
 
 from attrs import define, field
 
-from ackcheck.grades.answers import Shown, reply_of
+from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.oracle import Oracle
-from ackcheck.rig import AfterReplies, Child, Killed, RigError, TargetDied, TargetError
+from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
 from ackmodel import CommitPolicy
 from ackmodel.events import Absent, PowerLost, ProcessCrashed, Reply, Restarted
@@ -33,11 +33,17 @@ LAST_MOMENT = 0.003
 FEW = 20
 """Messages published in each queue every time the store is opened."""
 
+SOME = 4
+"""Renewals for which a round waits until the deadlines that they moved have passed."""
+
 BATCH = 64
 """Most messages popped, and receipts acked, in one call."""
 
 PATIENCE = 2.0
 """Seconds that a store may take to bring back a message whose deadline has passed, or to come to rest."""
+
+REFUSING = 10.0
+"""Seconds after which a store whose disk works, and that still refuses a pop, is said not to answer again."""
 
 DRAINING = 30.0
 """Seconds after which a queue that still is not empty never will be."""
@@ -49,19 +55,34 @@ class QueueNeverEmpty(RigError):
 
 @define(eq=False)
 class Session:
-    """A target in a child process, and everything that is seen of it from an empty directory on."""
+    """A target in a child process, and everything that is seen of it from an empty directory on.
+
+    `random` chooses the faults, and begins anew from `seed` in every round, as what the calls are chosen by does: when
+    the answers come changes what is drawn from it, and is never the same twice.
+    """
 
     child: Child
     directory: Path
     oracle: Oracle
-    random: Random
+    seed: str
     commit: CommitPolicy
     ran: Counter[str]
     traffic: Traffic = field(init=False)
+    random: Random = field(init=False)
+    offered: Offered | None = None
+    """What the target offers beyond the rest; None before it was first opened."""
     _published: int = 0
+    _rounds: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.traffic = Traffic(self.child, self.oracle, self.random, self.ran, self.commit)
+        self.traffic = Traffic(self.child, self.oracle, Random(), self.ran, self.commit)
+        self.begin_round()
+
+    def begin_round(self) -> None:
+        """Begin the choices anew."""
+        self._rounds += 1
+        self.random = Random(f"{self.seed}/{self._rounds}")
+        self.traffic.random.seed(f"{self.seed}/{self._rounds}/calls")
 
     @property
     def now(self) -> float:
@@ -81,17 +102,25 @@ class Session:
         """
         try:
             self.begin_open()
-            self.child.receive().value()
+            self._take_offer(offered_by(self.child.receive().value()))
         except (TargetError, TargetDied) as error:
             if event is None:
                 raise
             raise self.oracle.cannot_open(event, error) from error
-        self._published += more
+        self._published = self.traffic.work.end = self._published + more
         for queue in QUEUES:
             self.oracle.published(queue, self._published)
             self.child.call("publish", queue=queue, end=self._published)
             self.ran["publish"] += 1
         self.look()
+
+    def _take_offer(self, offered: Offered) -> None:
+        """Note what may be asked of the target; raise `ProtocolError` where it said otherwise before."""
+        if self.offered not in (None, offered):
+            raise ProtocolError(f"'open' was answered {offered}, and before {self.offered}; answer always the same")
+        self.offered = offered
+        self.traffic.work.offers = offered.methods
+        self.oracle.max_attempts = offered.max_attempts
 
     def begin_open(self) -> None:
         """Start the target and ask it to open its directory, without waiting for it."""
@@ -109,7 +138,7 @@ class Session:
             if answered >= until.count if isinstance(until, AfterReplies) else passed >= until.seconds:
                 break
             if room := WINDOW - self.child.in_flight:
-                self._burst(self.random.randint(1, room))
+                self._burst(self.traffic.random.randint(1, room))
                 answered += self.traffic.take(self.child.poll())
             elif isinstance(until, AfterReplies):
                 answered += self.traffic.take([self.child.receive()])
@@ -129,7 +158,7 @@ class Session:
             os.killpg(self.child.pid, signal.SIGSTOP)
             self._burst(WINDOW - self.child.in_flight)
             os.killpg(self.child.pid, signal.SIGCONT)
-        time.sleep(LAST_MOMENT * self.random.random() ** 3)
+        time.sleep(LAST_MOMENT * self.traffic.random.random() ** 3)
 
     def _burst(self, calls: int) -> None:
         for _ in range(calls):
@@ -193,6 +222,20 @@ class Session:
         self.traffic.settle()
         return self.traffic.barrier
 
+    def reset(self) -> None:
+        """Reset one of the queues, if the target can, and wait for the answer."""
+        if self.traffic.work.offers >= {"reset"}:
+            self.traffic.settle()
+            self.traffic.ask(self.traffic.work.reset(self.random.choice(QUEUES)))
+            self.traffic.settle()
+
+    def lengthen(self) -> None:
+        """Renew some of what was just handed out, if the target can, and see what comes when the old time is over."""
+        if self.traffic.work.offers >= {"renew"}:
+            for call in filter(None, (self.traffic.work.lengthen() for _ in range(SOME))):
+                self.traffic.ask(call)
+            self.survey()
+
     def look(self) -> Shown:
         """Have the store show itself when nothing is under way."""
         self.traffic.settle()
@@ -214,13 +257,24 @@ class Session:
                     "is too slow, or hands them out too early"
                 )
             came.update(given)
-            if given:
-                continue
-            if self.now - began > PATIENCE or not self._misses(queue, came, asked - self.traffic.slack):
+            dead = None if given or self.traffic.refused else self._dead_letters(queue)
+            late = self.now - began > (REFUSING if self.traffic.refused else PATIENCE)
+            missing = self.traffic.refused or self._misses(queue, came, asked - self.traffic.slack, dead)
+            if not given and (late or not missing):
                 break
-            time.sleep(0.02)
+            if not given:
+                time.sleep(0.02)
         self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
-        self.oracle.drained(queue, came, at=asked - self.traffic.slack - PATIENCE)
+        self.oracle.saw_answers_again(self.traffic.refused)
+        self.oracle.drained(queue, came, at=asked - self.traffic.slack - PATIENCE, dead=dead)
+
+    def _dead_letters(self, queue: str) -> frozenset[int] | None:
+        """Return the dead letters of a queue, None where the target shows none."""
+        if "dead" not in self.traffic.work.offers:
+            return None
+        self.traffic.ask(Call("dead", "dead", queue=queue))
+        self.traffic.settle()
+        return self.traffic.dead.get(queue)
 
     def _given_by_settling(self) -> list[int]:
         """Wait for every answer; return the offsets that were handed out meanwhile."""
@@ -228,10 +282,11 @@ class Session:
         self.traffic.settle()
         return [offset for _, offset in list(self.traffic.where.values())[before:]]
 
-    def _misses(self, queue: str, came: set[int], at: float) -> bool:
-        """Whether a message of the queue should have come, and did not."""
+    def _misses(self, queue: str, came: set[int], at: float, dead: frozenset[int] | None) -> bool:
+        """Whether a message of the queue should have come, or be a dead letter, and did not, and is not."""
         for (name, offset), contract in self.oracle.contracts.items():
-            if name == queue and offset not in came and not contract.worlds_after(Absent(at)):
+            listed = None if dead is None else offset in dead
+            if name == queue and offset not in came and not contract.worlds_after(Absent(at, listed)):
                 return True
         return False
 

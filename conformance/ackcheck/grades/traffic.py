@@ -12,6 +12,12 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   before the deadline (a return, an EXPIRED) is judged at the time of the answer. What demands something after it (an
   absence, an ack that came too late) is judged at the time of the question, less `slack`: the longest that any pop
   took, and so at least as far as the upper end is from the lower. Both ways a few milliseconds are left to the clocks.
+- *Renewals* and *releases* are as acks: they may take effect at any time from when they were asked for. A renewed
+  deadline lies as that of a pop does, and `slack` is at least as long as any renewal took, or went without an answer. A
+  receipt is known before it can be given up, so that two pops still cannot be told in the wrong order.
+- *Resets* are alone in their queue, and beside no `stats`: an answer from before could not be told from one after.
+- *Dead letters* are read when the queue is empty. What is listed is judged at the time of the answer; what is not, and
+  must be, as an absence.
 - *Crashes.* What had been answered when the process was killed is read from its pipe before the oracle hears of the
   crash; the outcome of the rest is unknown. A pop without an answer has hidden what it took until the time of the kill
   + invisible, at the latest.
@@ -29,7 +35,7 @@ from random import Random
 
 from attrs import Factory, define, field, frozen
 
-from ackcheck.grades.answers import Shown, deliveries_of, replies_of, reply_of, shown_by
+from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
 from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
 from ackcheck.oracle import Key, Oracle, Seen
@@ -40,14 +46,18 @@ from ackmodel.events import Reply
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
 
+SILENT = ("stats", "dead")
+"""Calls of which only what they show goes into the history."""
+
 
 @frozen
 class Asked:
-    """A call under way: the number of the operation for the oracle, what it is, and the messages it is about."""
+    """A call under way: the number of the operation for the oracle, what it is, what it is about, and since when."""
 
     op: int
     call: Call
-    about: tuple[Key, ...]
+    about: tuple[Key | str, ...]
+    at: float
 
 
 @define(eq=False)
@@ -67,6 +77,13 @@ class Traffic:
     """What the newest `stats` showed."""
     barrier: Reply = Reply.UNKNOWN
     """How the newest barrier was answered."""
+    refused: Reply | None = None
+    """Why the newest pop handed nothing out; None where it did, or there was nothing."""
+    dead: dict[str, frozenset[int]] = Factory(dict)
+    """The dead letters of each queue, as they were last read."""
+    _named: dict[str, str] = Factory(dict)
+    """How the history calls each receipt: its message, and which delivery of it that we have seen it is for."""
+    _deliveries: Counter[Key] = Factory(Counter)
     where: dict[str, Key] = Factory(dict)
     """Which message each receipt is for, in the order in which they were handed out."""
     slack: float = CLOCKS
@@ -79,7 +96,7 @@ class Traffic:
     _acknowledged: set[Key] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
-        self.work = Workload(self.random)
+        self.work = Workload(self.random, may_change=self.oracle.may_change, may_reset=self.oracle.may_reset)
 
     @property
     def now(self) -> float:
@@ -101,16 +118,23 @@ class Traffic:
         self._ops += 1
         op = self._ops
         self.ran[call.kind] += 1
+        now = self.now
         match call.op:
             case "pop":
-                self.oracle.pop_asked(op, call.queue, deadline=self.now + call.invisible)
+                self.oracle.pop_asked(op, call.queue, deadline=now + call.invisible)
             case "ack" | "ack_many":
-                self.oracle.ack_asked(op, call.receipts, at=self.now - self.slack)
+                self.oracle.ack_asked(op, call.receipts, at=now - self.slack)
+            case "renew":
+                self.oracle.renew_asked(op, call.receipts[0], at=now - self.slack, deadline=now + call.invisible)
+            case "release":
+                self.oracle.release_asked(op, call.receipts[0], at=now - self.slack)
+            case "reset":
+                self.oracle.reset_asked(op, call.queue, call.offset)
             case "flush":
                 self.oracle.barrier_asked(op)
-        asked = Asked(op, call, self._subjects(call))
-        if call.op != "stats":
-            self.story.note("client", f"{call.describe()}  (operation {op})", about=asked.about)
+        asked = Asked(op, call, self._subjects(call), now)
+        if call.op not in SILENT:
+            self.story.note("client", f"{call.describe(self._named)}  (operation {op})", about=asked.about)
         self._under_way[self.child.send(call.op, **call.arguments)] = asked
 
     def take(self, exchanges: Iterable[Exchange]) -> int:
@@ -136,6 +160,8 @@ class Traffic:
         for asked in self._under_way.values():
             if asked.call.op == "pop":
                 self._unanswered(asked)
+            elif asked.call.op == "renew":
+                self._moved(asked, self.now)
             self.work.ended(asked.call)
             self.story.note("client", f"operation {asked.op} has no answer", about=asked.about)
         self.ran["calls without an answer"] += len(self._under_way)
@@ -148,6 +174,10 @@ class Traffic:
                 self._acked(asked, [reply_of(exchange.result, "ack")], at)
             case "ack_many":
                 self._acked(asked, replies_of(exchange.result), at)
+            case "renew" | "release" | "reset":
+                self._changed(asked, reply_of(exchange.result, asked.call.op), at)
+            case "dead":
+                self._saw_dead(asked.call.queue, offsets_of(exchange.result), at)
             case "flush":
                 self._flushed(asked, reply_of(exchange.result, "flush"))
             case "stats":
@@ -161,16 +191,20 @@ class Traffic:
         self.story.note("client", f"operation {asked.op} raised {exchange.error}", about=asked.about)
         match asked.call.op:
             case "pop":
-                self._unanswered(asked)
-                self.oracle.pop_refused(asked.op, Reply.UNKNOWN)
+                self._not_popped(asked, Reply.UNKNOWN)
             case "ack" | "ack_many":
                 self.oracle.ack_answered(asked.op, [Reply.UNKNOWN] * len(asked.call.receipts), at=at)
+            case "renew" | "release" | "reset":
+                self._changed(asked, Reply.UNKNOWN, at)
             case "flush":
                 self._flushed(asked, Reply.UNKNOWN)
 
     def _popped(self, asked: Asked, exchange: Exchange, at: float) -> None:
         """A pop was answered: its messages are hidden for `invisible` seconds, from when it was asked for."""
-        op, call = asked.op, asked.call
+        if isinstance(exchange.result, str):
+            self._not_popped(asked, refusal_of(exchange.result))
+            return
+        op, call, self.refused = asked.op, asked.call, None
         sent = exchange.sent_ns / 1e9 - self._began
         until = sent + call.invisible
         given = [Seen(one["receipt"], one["offset"], until) for one in deliveries_of(exchange.result)]
@@ -178,16 +212,53 @@ class Traffic:
             self.slack = max(self.slack, at - sent)
             self._hidden(call, at)
         keys = [(call.queue, seen.offset) for seen in given]
-        what = ", ".join(f"[{offset}]" for _, offset in keys)
+        self._deliveries.update(keys)
+        names = [f"[{key[1]}]#{self._deliveries[key]}" for key in keys]
+        self._named.update((seen.receipt, f"{call.queue}{name}") for seen, name in zip(given, names, strict=True))
+        what = ", ".join(names)
         self.story.note("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
         self.oracle.popped(op, call.queue, given, at=at)
 
+    def _not_popped(self, asked: Asked, reply: Reply) -> None:
+        """A pop handed nothing out, as far as is known."""
+        self.refused = reply
+        self.ran["pops refused"] += 1
+        self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
+        if reply is Reply.UNKNOWN:
+            self._unanswered(asked)
+        self.oracle.pop_refused(asked.op, reply)
+
+    def _changed(self, asked: Asked, reply: Reply, at: float) -> None:
+        """A renewal, a release or a reset was answered."""
+        self.story.note("client", f"operation {asked.op} is answered {reply.value}, at {at:.3f} s", about=asked.about)
+        if asked.call.op == "reset":
+            self.oracle.reset_answered(asked.op, reply)
+            return
+        if asked.call.op == "renew" and reply in (Reply.OK, Reply.UNKNOWN):
+            self._moved(asked, at)
+        self.oracle.change_answered(asked.op, reply, at=at)
+
+    def _moved(self, asked: Asked, at: float) -> None:
+        """A renewal took effect between its asking and `at`, or may have."""
+        self.slack = max(self.slack, at - asked.at)
+        self._hidden(asked.call, at)
+
+    def _saw_dead(self, queue: str, offsets: frozenset[int], at: float) -> None:
+        """The dead letters of a queue were read."""
+        new = sorted(offsets - self.dead.get(queue, frozenset()))
+        if new:
+            listed = ", ".join(f"[{offset}]" for offset in new)
+            keys = [(queue, offset) for offset in new]
+            self.story.note("store", f"dead letters of {queue}: {listed}, at {at:.3f} s", about=keys)
+        self.dead[queue] = offsets
+        self.oracle.saw_dead(queue, offsets, at=at)
+
     def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
         self.story.note("client", f"operation {asked.op} is answered {told}, at {at:.3f} s", about=asked.about)
-        self._acknowledged.update(asked.about)
+        self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
         self.oracle.ack_answered(asked.op, replies, at=at)
 
     def _flushed(self, asked: Asked, reply: Reply) -> None:
@@ -213,8 +284,10 @@ class Traffic:
         if call.invisible < LONG:
             self.back_at = max(self.back_at, since + call.invisible + CLOCKS)
 
-    def _subjects(self, call: Call) -> tuple[Key, ...]:
-        """Return the messages that an ack is about; or a barrier: what somebody has acked before."""
+    def _subjects(self, call: Call) -> tuple[Key | str, ...]:
+        """Return what a call is about: of a barrier, what somebody has acked before; of a reset, the queue."""
         if call.op == "flush":
             return tuple(self._acknowledged)
+        if call.op == "reset":
+            return (call.queue,)
         return tuple(self.where[receipt] for receipt in call.receipts if receipt in self.where)

@@ -7,14 +7,18 @@
 >>> work.popped(call.queue, [Seen(f"r{offset}", offset, 30.0) for offset in range(20)])
 >>> sorted({work.choose().op for _ in range(200)})
 ['ack', 'ack_many', 'flush', 'pop', 'stats']
+>>> work.offers = frozenset({"renew", "release"})
+>>> sorted({work.choose().op for _ in range(300)} & {"renew", "release", "reset"})
+['release', 'renew']
 
-Two rules keep what is seen judgeable (see `ackcheck.grades.traffic`): a pop with a short invisible time is alone in its
-queue, and one `stats` at a time is under way.
+Three rules keep what is seen judgeable (see `ackcheck.grades.traffic`): a pop with a short invisible time is alone in
+its queue, one `stats` at a time is under way, and a reset is alone in its queue, and under way beside no `stats`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -34,10 +38,16 @@ NONSENSE = ("", "no receipt", "00000000000000000000fffffffffffffffffffff@orders/
 REMEMBERED = 64
 """Receipts kept to be acked once more."""
 
+KINDS = {"ack": 40, "ack_many": 14, "pop": 26, "flush": 6, "stats": 4, "ack again": 9, "ack nonsense": 1}
+"""How often each kind of call is chosen, relative to the others."""
+
+EXTENDED = {"renew": 10, "release": 6, "reset": 1}
+"""The same of what a target may offer."""
+
 
 @frozen
 class Call:
-    """One thing to ask. `kind` says more closely what it is, for the counts."""
+    """One thing to ask. `kind` says more closely what it is, for the counts; `queues` which queues it touches."""
 
     op: str
     kind: str
@@ -45,6 +55,8 @@ class Call:
     count: int = 0
     invisible: float = 0.0
     receipts: tuple[str, ...] = ()
+    offset: int = 0
+    queues: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -52,36 +64,69 @@ class Call:
         match self.op:
             case "pop":
                 return {"queue": self.queue, "count": self.count, "invisible": self.invisible}
-            case "ack":
+            case "ack" | "release":
                 return {"receipt": self.receipts[0]}
             case "ack_many":
                 return {"receipts": list(self.receipts)}
+            case "renew":
+                return {"receipt": self.receipts[0], "invisible": self.invisible}
+            case "reset":
+                return {"queue": self.queue, "offset": self.offset}
+            case "dead":
+                return {"queue": self.queue}
         return {}
 
-    def describe(self) -> str:
-        """Return it in the words of a history."""
-        if self.op == "pop":
-            return f"pop {self.count} of {self.queue}, invisible {self.invisible:g} s"
-        return f"{self.op} {', '.join(self.receipts)}".strip()
+    def describe(self, names: Mapping[str, str]) -> str:
+        """Return it in the words of a history, in which the receipts have these names."""
+        named = [names.get(receipt, repr(receipt)) for receipt in self.receipts]
+        match self.op:
+            case "pop":
+                return f"pop {self.count} of {self.queue}, invisible {self.invisible:g} s"
+            case "renew":
+                return f"renew {named[0]}, invisible {self.invisible:g} s from now"
+            case "reset":
+                return f"reset {self.queue} to {self.offset}"
+        return f"{self.op} {', '.join(named)}".strip()
+
+
+def _always(_: str) -> bool:
+    return True
 
 
 @define
 class Workload:
-    """Chooses the next call. It is told of every delivery, and of every call that ended."""
+    """Chooses the next call. It is told of every delivery, and of every call that ended.
+
+    `offers` are the methods of `ackcheck.target.Extended` that may be asked for; `may_change` says whether one more
+    renewal or release of a receipt can be judged, `may_reset` the same of a queue.
+    """
 
     random: Random
+    offers: frozenset[str] = frozenset()
+    end: int = 0
+    """How many messages each queue holds."""
+    may_change: Callable[[str], bool] = _always
+    may_reset: Callable[[str], bool] = _always
     _to_ack: dict[Key, str] = Factory(dict)
     """The newest receipt of every message that is to be acked."""
     _left: dict[Key, str] = Factory(dict)
     """The same for those that nobody acks until they come again."""
-    _used: list[str] = Factory(list)
-    """Receipts that were acked, or superseded."""
+    _used: list[tuple[Key, str]] = Factory(list)
+    """Receipts that were acked, given back, or superseded."""
+    _given_back: list[tuple[Key, str]] = Factory(list)
+    """Receipts that were given back, and not acked since."""
     _popping: dict[str, list[float]] = Factory(dict)
     _looking: int = 0
+    _under_way: Counter[str] = Factory(Counter)
+    """How many calls touch each queue."""
+    _closed: str = ""
+    """The queue that is to be reset, or is being reset: nothing else is asked of it."""
 
     def choose(self) -> Call:
         """Return what to ask next."""
-        kinds = {"ack": 40, "ack_many": 14, "pop": 26, "flush": 6, "stats": 4, "ack again": 9, "ack nonsense": 1}
+        if self._closed and not self._under_way[self._closed] and not self._looking:
+            return self.reset(self._closed)
+        kinds = KINDS | {kind: weight for kind, weight in EXTENDED.items() if kind in self.offers}
         [kind] = self.random.choices(list(kinds), list(kinds.values()))
         chosen = getattr(self, "_" + kind.replace(" ", "_"))()
         assert chosen is None or isinstance(chosen, Call)
@@ -90,12 +135,24 @@ class Workload:
     def pop(self, queue: str, count: int, invisible: float) -> Call:
         """Return a pop, and note that it is under way."""
         self._popping.setdefault(queue, []).append(invisible)
-        return Call("pop", "pop", queue=queue, count=count, invisible=invisible)
+        return self._noted(Call("pop", "pop", queue=queue, count=count, invisible=invisible, queues=(queue,)))
 
     def look(self) -> Call:
         """Return a `stats`, and note that it is under way."""
         self._looking += 1
         return Call("stats", "stats")
+
+    def reset(self, queue: str) -> Call:
+        """Return a reset, and note that it is under way: every receipt of the queue is void."""
+        self._closed = queue
+        for key in [key for held in (self._to_ack, self._left) for key in held if key[0] == queue]:
+            self._done_with(key)
+        offset = self.random.choice((0, self.end, self.random.randint(0, self.end)))
+        return self._noted(Call("reset", "reset", queue=queue, offset=offset, queues=(queue,)))
+
+    def lengthen(self) -> Call | None:
+        """Return a renewal of something in hand, for long; None where there is nothing."""
+        return self._about("renew", "renew", self._to_change(), invisible=LONG)
 
     # --- what became of it ------------------------------------------------------------------------------------------
 
@@ -108,28 +165,38 @@ class Workload:
 
     def ended(self, call: Call) -> None:
         """A call was answered, or never will be."""
+        self._under_way.subtract(call.queues)
         if call.op == "pop":
             self._popping[call.queue].remove(call.invisible)
         elif call.op == "stats":
             self._looking -= 1
+        elif call.op == "reset":
+            self._closed = ""
 
     # --- within -----------------------------------------------------------------------------------------------------
 
+    def _noted(self, call: Call) -> Call:
+        self._under_way.update(call.queues)
+        return call
+
     def _ack(self) -> Call | None:
-        receipts = self._take(1)
-        return Call("ack", "ack", receipts=receipts) if receipts else None
+        return self._about("ack", "ack", self._take(1))
 
     def _ack_many(self) -> Call | None:
         fresh = self._take(self.random.randint(1, 6))
         if not fresh:
             return None
-        receipts = [*fresh, *self.random.sample(self._used, min(len(self._used), self.random.choice((0, 0, 1, 2))))]
+        used = self._open(self._used)
+        receipts = [*fresh, *self.random.sample(used, min(len(used), self.random.choice((0, 0, 1, 2))))]
         self.random.shuffle(receipts)
-        return Call("ack_many", "ack_many", receipts=tuple(receipts))
+        return self._about("ack_many", "ack_many", receipts)
 
     def _ack_again(self) -> Call | None:
-        """Ack what was acked before, perhaps only a moment ago, or a delivery that is not the newest."""
-        return Call("ack", "ack again", receipts=(self.random.choice(self._used),)) if self._used else None
+        """Ack what was acked before, perhaps a moment ago, or a delivery that was given back, or is not the newest."""
+        if self._given_back and self.random.random() < 0.5:
+            return self._about("ack", "ack again", self._open([self._given_back.pop()]))
+        used = self._open(self._used)
+        return self._about("ack", "ack again", [self.random.choice(used)] if used else [])
 
     def _ack_nonsense(self) -> Call:
         return Call("ack", "ack nonsense", receipts=(self.random.choice(NONSENSE),))
@@ -138,26 +205,62 @@ class Workload:
         return Call("flush", "flush")
 
     def _stats(self) -> Call | None:
-        return None if self._looking else self.look()
+        return None if self._looking or self._closed else self.look()
 
     def _pop(self) -> Call | None:
         queue = self.random.choice(QUEUES)
         invisible = self.random.choice((SHORT, LONG)) if queue == MIXED else SHORT
         under_way = self._popping.setdefault(queue, [])
-        if under_way and min(*under_way, invisible) < LONG:
+        if queue == self._closed or (under_way and min(*under_way, invisible) < LONG):
             return None
         return self.pop(queue, self.random.randint(1, 6), invisible)
 
-    def _take(self, count: int) -> tuple[str, ...]:
-        keys = list(self._to_ack)
-        keys = self.random.sample(keys, min(count, len(keys)))
-        receipts = tuple(self._to_ack[key] for key in keys)
-        for key in keys:
+    def _renew(self) -> Call | None:
+        """Ask for more time, or for less."""
+        return self._about("renew", "renew", self._to_change(), invisible=self.random.choice((SHORT, LONG)))
+
+    def _release(self) -> Call | None:
+        """Give a delivery back; its receipt may be acked, or given back again, later."""
+        chosen = self._to_change()
+        for key, _ in chosen:
             self._done_with(key)
-        return receipts
+        self._given_back += chosen
+        return self._about("release", "release", chosen)
+
+    def _reset(self) -> Call | None:
+        """Stop asking things of a queue; once nothing of it is under way, it is reset."""
+        queue = self.random.choice(QUEUES)
+        if not self._closed and self.may_reset(queue):
+            self._closed = queue
+        return None
+
+    def _to_change(self) -> list[tuple[Key, str]]:
+        """Return a receipt in hand, if its change can be judged; one in ten times, one that is over."""
+        held = self._open(self._used if self.random.random() < 0.1 else [*self._to_ack.items(), *self._left.items()])
+        chosen = [self.random.choice(held)] if held else []
+        return [(key, receipt) for key, receipt in chosen if self.may_change(receipt)]
+
+    def _about(self, op: str, kind: str, chosen: Sequence[tuple[Key, str]], *, invisible: float = 0.0) -> Call | None:
+        """Return a call about these receipts, and note that it is under way; None where there are none."""
+        if not chosen:
+            return None
+        receipts = tuple(receipt for _, receipt in chosen)
+        queues = tuple({key[0]: None for key, _ in chosen})
+        return self._noted(Call(op, kind, receipts=receipts, invisible=invisible, queues=queues))
+
+    def _open(self, held: Sequence[tuple[Key, str]]) -> list[tuple[Key, str]]:
+        """Return those of them that are of no queue which is being reset."""
+        return [(key, receipt) for key, receipt in held if key[0] != self._closed]
+
+    def _take(self, count: int) -> list[tuple[Key, str]]:
+        held = self._open(list(self._to_ack.items()))
+        taken = self.random.sample(held, min(count, len(held)))
+        for key, _ in taken:
+            self._done_with(key)
+        return taken
 
     def _done_with(self, key: Key) -> None:
         for held in (self._to_ack, self._left):
             if key in held:
-                self._used.append(held.pop(key))
+                self._used.append((key, held.pop(key)))
         del self._used[:-REMEMBERED]

@@ -26,7 +26,7 @@ from typing import Any
 
 from ackcheck.rig.errors import ProtocolError
 from ackcheck.rig.wire import LINE_LIMIT, Request, decode_request, encode
-from ackcheck.target import OPERATIONS
+from ackcheck.target import OPERATIONS, OPTIONAL
 
 ALONE = frozenset({"open", "close"})
 SHOWN_MESSAGE = 4096  # characters of an exception's message that travel
@@ -99,13 +99,20 @@ class Server:
             os._exit(0)  # the rig is gone: no one is left to answer, on any thread
 
     def _run(self, request: Request) -> Any:
-        if request.op not in OPERATIONS:
-            known = ", ".join(sorted(OPERATIONS))
-            raise ProtocolError(f"no operation {request.op!r}; there are {known}")
+        known = OPERATIONS - OPTIONAL | set(offers_of(self._target)["offers"])
+        if request.op not in known:
+            raise ProtocolError(f"no operation {request.op!r}; there are {', '.join(sorted(known))}")
         method = getattr(self._target, request.op)
         if request.op == "open":
-            return method(self._directory)
+            method(self._directory)
+            return offers_of(self._target)
         return method(**request.arguments)
+
+
+def offers_of(target: Any) -> dict[str, Any]:
+    """What the answer to `open` says of a target: which of `ackcheck.target.Extended` it has."""
+    offers = sorted(op for op in OPTIONAL if callable(getattr(target, op, None)))
+    return {"offers": offers, "max_attempts": getattr(target, "max_attempts", None)}
 
 
 def lines_of(descriptor: int, limit: int = LINE_LIMIT) -> Iterator[bytes]:

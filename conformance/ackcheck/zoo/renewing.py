@@ -123,13 +123,19 @@ BUGS = (
     Bug(
         "delay-longer-than-visibility-duplicates",
         RenewalLeavesTheTimer,
-        (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT),
+        (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO),
         "Celery #3270; kombu #337",
     ),
     Bug(
         "renew-and-ack-concurrent-handle-rotation",
         AckAfterRenewalIsLost,
-        (Clause.REPLY_AFTER_STAGE, Clause.SUBMITTED_IS_WRITTEN, *LOST_ACK),
+        (
+            Clause.REPLY_AFTER_STAGE,
+            Clause.SUBMITTED_IS_WRITTEN,
+            Clause.RECEIPT_IS_EXACT,
+            Clause.DEADLINE_IS_EXACT,
+            *LOST_ACK,
+        ),
         "RocketMQ #4938, #9583",
     ),
     Bug(
@@ -157,6 +163,7 @@ BUGS = (
             Clause.COMMIT_IS_MONOTONE,
             Clause.DERIVED_NEVER_AHEAD,
             Clause.RECEIPT_IS_EXACT,
+            Clause.NO_LIMBO,
             Clause.SURVIVES_PROCESS_CRASH,
             Clause.SURVIVES_POWER_LOSS,
         ),

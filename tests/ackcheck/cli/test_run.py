@@ -121,9 +121,21 @@ def test_what_is_no_factory_is_said(targets: Path) -> None:
         (["--level", "tape"], "'tape' is not one of"),
         (["--json", "/no/such/folder/x.json"], "create it first"),
         (["--json", "/"], "is a folder"),
+        (["--case", "1"], "--case needs one level and one grade"),
+        (["--case", "1", "--faults", "sim"], "--case needs one level and one grade"),
+        (["--case", "2", "--faults", "process"], "the process grade has 1 at this profile"),
+        (["--case", "0", "--faults", "process"], "not in the range"),
     ],
 )
 def test_an_option_that_is_wrong_is_a_usage_error(arguments: list[str], why: str) -> None:
     result = ran(*arguments)
     assert result.exit_code == 2
     assert why in result.stderr
+
+
+def test_a_case_is_repeated_and_a_finding_says_how() -> None:
+    result = ran("ackcheck.reference:nack-half-applied", "--faults", "process", "--case", "1", "--profile", "standard")
+    assert result.exit_code == 1
+    told = " ".join(result.stdout.split())
+    assert "To run its case (number 1) again: ackcheck run --level page-cache --faults process" in told
+    assert "comes is the machine's" in told

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from ackcheck.grades.answers import Shown, deliveries_of, replies_of, reply_of, shown_by
+from ackcheck.grades.answers import (
+    Offered,
+    Shown,
+    deliveries_of,
+    offered_by,
+    offsets_of,
+    refusal_of,
+    replies_of,
+    reply_of,
+    shown_by,
+)
 from ackcheck.rig import ProtocolError
 from ackcheck.target import REPLIES
 from ackmodel.events import Reply
@@ -86,3 +96,47 @@ def test_a_long_answer_is_cut() -> None:
     with pytest.raises(ProtocolError) as caught:
         reply_of("x" * 10_000, "ack")
     assert len(str(caught.value)) < 400
+
+
+def test_a_target_offers_what_it_likes() -> None:
+    assert offered_by(None) == Offered()
+    assert offered_by({"offers": []}) == Offered()
+    assert offered_by({"offers": ["renew", "fly"], "version": 2}) == Offered(frozenset({"renew"}))
+    assert offered_by({"offers": ["dead"], "max_attempts": 3}) == Offered(frozenset({"dead"}), 3)
+
+
+def test_dead_letters_are_judged_where_there_can_be_some() -> None:
+    both = frozenset({"dead", "renew"})
+    assert Offered(both).judged == {"renew"}
+    assert Offered(both, 3).judged == both
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "OK",
+        {},
+        {"offers": "renew"},
+        {"offers": [1]},
+        {"offers": [], "max_attempts": 0},
+        {"offers": [], "max_attempts": True},
+        {"offers": [], "max_attempts": "3"},
+    ],
+)
+def test_another_offer_is_named(result: Any) -> None:
+    with pytest.raises(ProtocolError, match=r"'open' was answered .*; answer null, or an object with offers"):
+        offered_by(result)
+
+
+def test_a_pop_may_be_refused_but_not_ok() -> None:
+    assert refusal_of("BUSY") is Reply.BUSY
+    for result in ("OK", "SETTLED"):
+        with pytest.raises(ProtocolError, match="answer a list of deliveries, or one of BUSY, FAILED, UNKNOWN"):
+            refusal_of(result)
+
+
+def test_dead_letters_are_offsets() -> None:
+    assert offsets_of([3, 0, 3]) == {0, 3}
+    for result in (None, "3", [-1], ["3"], [True], {"3": 1}):
+        with pytest.raises(ProtocolError, match="'dead' was answered"):
+            offsets_of(result)

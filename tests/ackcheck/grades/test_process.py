@@ -1,6 +1,7 @@
 """The process grade: a right store passes, each wrong one is caught, and a target that does not work is named."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from ackcheck import reference
 from ackcheck.findings import GradeReport
 from ackcheck.grades import process, run_process_grade, session
 from ackcheck.grades.session import QueueNeverEmpty
-from ackcheck.rig import ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
+from ackcheck.oracle import Oracle
+from ackcheck.rig import Child, ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
 from ackcheck.suite import LEVELS
-from ackmodel import Clause, Level
+from ackcheck.zoo import BUGS
+from ackmodel import Clause, CommitPolicy, Level
 
 TOYS = Path(__file__).with_name("toys.py")
 
@@ -25,15 +28,17 @@ def judge(toy: str, *, rounds: int = 2, seed: int = 1, reply_timeout: float = 10
 def test_the_reference_store_keeps_its_level(level: Level) -> None:
     told: list[int] = []
     report = run_process_grade(
-        reference.name_of(level), level, seed=3, rounds=3, progress=lambda report: told.append(report.ran["SIGKILL"])
+        reference.name_of(level), level, seed=3, rounds=5, progress=lambda report: told.append(report.ran["SIGKILL"])
     )
     assert report.finding is None
     assert (report.grade, report.seed, report.cases, report.not_judged) == ("process", 3, 1, "")
-    assert report.ran["SIGKILL"] == 3
+    assert report.ran["SIGKILL"] == 5
     assert report.ran["clean restart"] == 1
     assert report.ran["calls without an answer"] > 0
     assert {"pop", "ack", "ack_many", "ack again", "flush", "stats"} <= set(report.ran)
-    assert told[-1] == 3
+    assert {"renew", "release", "reset", "dead"} <= set(report.ran)
+    assert report.lacks == set()
+    assert told[-1] == 5
     assert told == sorted(told)
     assert report.seconds > 0
     for clause in (
@@ -55,6 +60,58 @@ def test_a_right_store_that_is_not_ours_passes_too() -> None:
     assert judge("Toy").finding is None
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])  # each with another number of attempts
+def test_so_does_one_with_all_there_can_be(seed: int) -> None:
+    report = judge("Extended", seed=seed)
+    assert report.finding is None
+    assert report.lacks == (set() if (seed + 1) % 3 else {"dead"})
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("delay-longer-than-visibility-duplicates", 1),  # a renewal
+        ("renew-and-ack-concurrent-handle-rotation", 2),
+        ("nack-half-applied", 4),  # a release
+        ("stale-async-offset-read-by-next-pop", 3),  # a reset
+        ("max-delivered-state-inconsistent-on-restart", 1),  # dead letters
+        ("revive-progress-committed-before-async-revive-done", 1),
+    ],
+)
+def test_bugs_of_renewals_releases_resets_and_dead_letters_are_caught(name: str, seed: int) -> None:
+    bug = BUGS[name]
+    report = run_process_grade(reference.name_of(bug.level, name), bug.level, seed=seed, rounds=20)
+    assert report.finding is not None
+    assert report.finding.clause in bug.breaks, report.finding.why
+
+
+def test_what_a_target_lacks_is_not_asked_for() -> None:
+    report = judge("Toy")
+    assert report.lacks == {"renew", "release", "reset", "dead"}
+    assert not report.lacks & set(report.ran)
+
+
+def test_one_case_is_run_by_itself_and_begins_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "KILLS_A_CASE", 1)
+    begun: list[str] = []
+    monkeypatch.setattr(process, "begin_round", lambda session: begun.append(session.seed))
+    judge("Toy", rounds=2)
+    report = run_process_grade(f"{TOYS}:Toy", Level.DISK, seed=1, rounds=2, only=2)
+    assert begun == ["1/1", "1/2", "1/2"]
+    assert (report.cases, report.ran["SIGKILL"], process.cases(2)) == (1, 1, 2)
+
+
+def test_a_round_begins_with_the_same_choices_whatever_came_before() -> None:
+    drawn = []
+    for spent in (0, 7):
+        one = session.Session(Child(["true"]), Path(), Oracle(Level.DISK), "9/1", CommitPolicy.ACK, Counter())
+        for _ in range(spent):
+            one.random.random(), one.traffic.random.random()
+        one.begin_round()
+        drawn.append((one.random.random(), one.traffic.random.random()))
+    assert drawn[0] == drawn[1]
+
+
 def test_a_store_may_be_a_little_late() -> None:
     assert judge("ReturnsLate", rounds=1).finding is None
 
@@ -71,14 +128,18 @@ def test_a_store_may_be_a_little_late() -> None:
         ("GoesBack", Clause.COMMIT_IS_MONOTONE),
         ("NeverRests", Clause.QUIESCENCE_IS_ZERO),
         ("ForgetsAtClose", Clause.CLOSE_DRAINS),
+        ("ResetsInMemory", Clause.COMMIT_IS_MONOTONE),
+        ("ListsTheLiving", Clause.NO_LIMBO),
+        ("RefusesForEver", Clause.FLUSH_DEGRADES),
     ],
 )
 def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 0.5)  # what is missing is waited for
-    report = judge(toy, rounds=4)
+    monkeypatch.setattr(session, "REFUSING", 0.5)
+    report = judge(toy, rounds=9 if toy == "SettlesAnything" else 4)
     assert report.finding is not None
     assert report.finding.clause is clause, report.finding.why
-    assert (report.finding.grade, report.finding.seed) == ("process", 1)
+    assert (report.finding.grade, report.finding.seed, report.finding.case) == ("process", 1, 1)
     assert report.finding.lines
     assert report.cases == 1
 
@@ -106,6 +167,7 @@ def test_a_finding_is_told_by_what_concerns_its_message() -> None:
         ("Dies", TargetDied, "out of cheese"),
         ("SaysYes", ProtocolError, "was answered 'yes'; answer BUSY"),
         ("CannotStart", TargetError, "not here"),
+        ("ChangesItsMind", ProtocolError, "answer always the same"),
     ],
 )
 def test_a_target_that_does_not_work_is_no_finding(toy: str, error: type[Exception], message: str) -> None:

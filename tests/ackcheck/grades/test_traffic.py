@@ -182,6 +182,140 @@ def test_an_unknown_outcome_is_not_settled_for_certain(wire: Wire) -> None:
     assert not told.certainly_unsettled
 
 
+def renew(receipt: str, invisible: float = LONG) -> Call:
+    return Call("renew", "renew", receipts=(receipt,), invisible=invisible)
+
+
+def release(receipt: str) -> Call:
+    return Call("release", "release", receipts=(receipt,))
+
+
+RESET = Call("reset", "reset", queue=QUEUE, offset=1, queues=(QUEUE,))
+DEAD = Call("dead", "dead", queue=QUEUE)
+
+
+def broken_by(wire: Wire, receipt: str, *, sent: float) -> Clause:
+    """Return the clause that falls when message 0 is handed out again."""
+    with pytest.raises(Broken) as caught:
+        given(wire, receipt, sent=sent, received=sent + 0.01)
+    return caught.value.clause
+
+
+def test_a_renewed_deadline_lies_between_asking_and_answer(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(renew("r1", SHORT), 1.1), "OK", 1.3)
+    assert wire.traffic.back_at == pytest.approx(1.3 + SHORT + 2 * CLOCKS)
+    wire.answer(wire.ask(ack("r1"), 1.5), "OK", 1.51)  # the deadline is between 1.35 and 1.55
+    assert wire.traffic.slack == pytest.approx(0.2 + CLOCKS)
+
+
+def test_before_it_nothing_comes(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(renew("r1", SHORT), 1.1), "OK", 1.11)
+    assert broken_by(wire, "r2", sent=1.35 - 4 * CLOCKS) is Clause.DEADLINE_IS_EXACT
+
+
+def test_a_renewal_without_an_answer_may_have_moved_it(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    number = wire.ask(renew("r1", SHORT), 1.1)
+    wire.now = 1.2
+    wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[number],)))
+    assert wire.traffic.back_at == pytest.approx(1.2 + SHORT + CLOCKS)
+    assert wire.traffic.slack == pytest.approx(0.1)
+    wire.traffic.oracle.stopped(ProcessCrashed())
+    given(wire, "r2", sent=1.26, received=1.27)  # the old deadline has passed, and the renewal had no effect
+
+
+def test_a_release_is_due_at_once_and_its_receipt_is_over(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01, invisible=LONG)
+    wire.answer(wire.ask(release("r1"), 1.02), "OK", 1.03)
+    with pytest.raises(Broken) as caught:
+        wire.answer(wire.ask(ack("r1"), 1.04), "OK", 1.05)
+    assert caught.value.clause is Clause.RECEIPT_IS_EXACT
+    assert "operation 3 was answered OK" in caught.value.why
+    given(wire, "r2", sent=1.06, received=1.07)
+
+
+def test_an_answer_to_a_release_may_come_after_the_next_delivery(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01, invisible=LONG)
+    number = wire.ask(release("r1"), 1.02)
+    given(wire, "r2", sent=1.03, received=1.04)
+    wire.answer(number, "OK", 1.05)
+
+
+def test_a_reset_sticks(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(RESET, 1.02), "OK", 1.03)
+    wire.traffic.oracle.stopped(ProcessCrashed())
+    assert broken_by(wire, "r2", sent=2.0) is Clause.COMMIT_IS_MONOTONE
+
+
+def test_one_that_had_no_answer_may(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    number = wire.ask(RESET, 1.02)
+    wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[number],)))
+    wire.traffic.oracle.stopped(ProcessCrashed())
+    assert not wire.traffic.oracle.may_reset(QUEUE)
+    given(wire, "r2", sent=2.0, received=2.01)
+
+
+def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
+    oracle = wire.traffic.oracle
+    oracle.max_attempts = 1
+    oracle.contracts.clear()
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(DEAD, 1.1), [], 1.11)
+    wire.answer(wire.ask(DEAD, 1.24), [0], 1.26)  # listed between the question and the answer
+    assert wire.traffic.dead == {QUEUE: {0}}
+    given_late = wire.ask(pop(), 1.3)
+    wire.traffic.work._popping[QUEUE] = [SHORT]
+    with pytest.raises(Broken) as caught:
+        wire.answer(given_late, [delivery("r2")], 1.31)
+    assert caught.value.clause is Clause.NO_LIMBO
+
+
+def test_listed_before_it_is_a_finding(wire: Wire) -> None:
+    wire.traffic.oracle.max_attempts = 1
+    wire.traffic.oracle.contracts.clear()
+    given(wire, "r1", sent=1.0, received=1.01)
+    with pytest.raises(Broken, match="a dead letter at") as caught:
+        wire.answer(wire.ask(DEAD, 1.1), [0], 1.11)
+    assert caught.value.clause is Clause.NO_LIMBO
+
+
+def test_a_pop_that_is_refused_took_nothing(wire: Wire) -> None:
+    wire.traffic.work._popping[QUEUE] = [SHORT, SHORT]
+    wire.answer(wire.ask(pop(), 1.0), "BUSY", 1.01)
+    assert wire.traffic.refused is Reply.BUSY
+    with pytest.raises(Broken):
+        wire.traffic.oracle.drained(QUEUE, [], at=1.02)
+    wire.answer(wire.ask(pop(), 1.03), [], 1.04)
+    assert wire.traffic.refused is None
+
+
+def test_one_whose_outcome_is_unknown_may_have(wire: Wire) -> None:
+    wire.traffic.work._popping[QUEUE] = [SHORT]
+    wire.answer(wire.ask(pop(), 1.0), "UNKNOWN", 1.01)
+    wire.traffic.oracle.drained(QUEUE, [], at=1.02)
+    assert wire.traffic.ran["pops refused"] == 1
+
+
+@pytest.mark.parametrize("call", [renew("r1"), release("r1"), RESET])
+def test_a_change_that_raises_while_the_disk_is_failing_may_have_happened(wire: Wire, call: Call) -> None:
+    wire.traffic.forgiving = True
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(call, 1.02), None, 1.03, error=("OSError", "no space left on device"))
+    given(wire, "r2", sent=1.3, received=1.31)
+
+
+def test_the_history_names_deliveries_and_not_receipts(wire: Wire) -> None:
+    given(wire, "r1", sent=1.0, received=1.01)
+    wire.answer(wire.ask(renew("r1"), 1.02), "OK", 1.03)
+    texts = [line.text for line in wire.traffic.story.of((QUEUE, 0))]
+    assert f"renew {QUEUE}[0]#1, invisible {LONG:g} s from now  (operation 2)" in texts
+    assert any(text.startswith("operation 1 gives [0]#1 of ") for text in texts)
+
+
 def test_time_is_counted_from_the_beginning() -> None:
     began = time.monotonic()
     fresh = Traffic(cast(Child, None), Oracle(Level.DISK), Random(1), Counter())

@@ -2,14 +2,17 @@
 
 from random import Random
 
+import pytest
+
 from ackcheck.grades.workload import LONG, MIXED, QUEUES, SHORT, Call, Workload
 from ackcheck.oracle import Seen
+from ackcheck.target import OPTIONAL
 
 
-def drive(seed: int, steps: int) -> list[Call]:
-    """Run a workload against a store that answers out of order; check the two rules at every step."""
+def drive(seed: int, steps: int, offers: frozenset[str] = frozenset()) -> list[Call]:
+    """Run a workload against a store that answers out of order; check the three rules at every step."""
     random = Random(seed)
-    work = Workload(Random(seed))
+    work = Workload(Random(seed), offers, end=9)
     under_way: list[Call] = []
     asked: list[Call] = []
     ends = dict.fromkeys(QUEUES, 0)
@@ -21,6 +24,9 @@ def drive(seed: int, steps: int) -> list[Call]:
         for queue in QUEUES:
             pops = [one.invisible for one in under_way if one.op == "pop" and one.queue == queue]
             assert len(pops) <= 1 or min(pops) == LONG
+        for reset in [one for one in under_way if one.op == "reset"]:
+            assert all(reset.queue not in one.queues for one in under_way if one is not reset)
+            assert all(one.op != "stats" for one in under_way)
         while len(under_way) > random.randint(0, 16):
             ended = under_way.pop(random.randrange(len(under_way)))
             work.ended(ended)
@@ -67,5 +73,47 @@ def test_calls_know_their_arguments() -> None:
     assert Call("ack", "ack", receipts=("r",)).arguments == {"receipt": "r"}
     assert Call("ack_many", "ack_many", receipts=("r", "s")).arguments == {"receipts": ["r", "s"]}
     assert Call("flush", "flush").arguments == {}
-    assert Call("ack_many", "ack_many", receipts=("r", "s")).describe() == "ack_many r, s"
-    assert Call("flush", "flush").describe() == "flush"
+    assert Call("ack_many", "ack_many", receipts=("r", "s")).describe({"r": "q[0]#1"}) == "ack_many q[0]#1, 's'"
+    assert Call("flush", "flush").describe({}) == "flush"
+    renew = Call("renew", "renew", receipts=("r",), invisible=0.5)
+    assert renew.arguments == {"receipt": "r", "invisible": 0.5}
+    assert renew.describe({"r": "q[0]#2"}) == "renew q[0]#2, invisible 0.5 s from now"
+    assert Call("release", "release", receipts=("r",)).arguments == {"receipt": "r"}
+    reset = Call("reset", "reset", queue="q", offset=7)
+    assert reset.arguments == {"queue": "q", "offset": 7}
+    assert reset.describe({}) == "reset q to 7"
+    assert Call("dead", "dead", queue="q").arguments == {"queue": "q"}
+
+
+def test_what_a_target_offers_is_asked_for_and_a_reset_is_alone_in_its_queue() -> None:
+    kinds = {call.kind for seed in range(20) for call in drive(seed, 300, OPTIONAL)}
+    assert kinds >= {"renew", "release", "reset"}
+
+
+@pytest.mark.parametrize("method", ["renew", "release", "reset"])
+def test_what_is_not_offered_is_not_asked_for(method: str) -> None:
+    assert method not in {call.op for seed in range(5) for call in drive(seed, 300, OPTIONAL - {method})}
+
+
+def test_a_reset_goes_to_an_offset_that_is_there_and_makes_what_is_held_void() -> None:
+    work = Workload(Random(1), end=9)
+    work.popped("q", [Seen(f"r{offset}", offset, 0.0) for offset in range(9)])
+    assert {work.reset("q").offset for _ in range(200)} == set(range(10))
+    assert {call.kind for call in (work.choose() for _ in range(100))} & {"ack", "ack_many"} == set()
+
+
+def test_what_cannot_be_judged_is_not_asked_for() -> None:
+    def never(_: str) -> bool:
+        return False
+
+    work = Workload(Random(1), OPTIONAL, end=9, may_change=never, may_reset=never)
+    work.popped("q", [Seen(f"r{offset}", offset, 0.0) for offset in range(9)])
+    assert {work.choose().op for _ in range(300)} & OPTIONAL == set()
+
+
+def test_what_was_given_back_is_acked_all_the_same() -> None:
+    work = Workload(Random(1), OPTIONAL, end=9)
+    work.popped("q", [Seen(f"r{offset}", offset, 0.0) for offset in range(40)])
+    asked = [work.choose() for _ in range(200)]
+    given_back = {call.receipts[0] for call in asked if call.op == "release"}
+    assert given_back & {call.receipts[0] for call in asked if call.kind == "ack again"}

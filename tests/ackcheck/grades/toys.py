@@ -5,12 +5,13 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ackcheck.target import Delivery
+from ackcheck.target import MAX_ATTEMPTS, Delivery
 
 
 class Toy:
@@ -274,3 +275,104 @@ class Slow(Toy):
         given = super().pop(queue, count, invisible)
         time.sleep(0.3)
         return given
+
+
+class Extended(Toy):
+    """Right, with renewals, releases, resets and dead letters, all in the same log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attempts: Counter[tuple[str, int]] = Counter()
+        self.max_attempts = int(os.environ.get(MAX_ATTEMPTS) or 0) or None
+
+    def replay(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "reset":
+            self.begin_again(record["queue"], record["offset"])
+            return
+        key = (record["queue"], record["offset"])
+        if record["kind"] == "move":
+            self.hidden[key] = record["deadline"]
+            return
+        self.attempts[key] += record["kind"] == "pop"
+        super().replay(record)
+
+    def begin_again(self, queue: str, offset: int) -> None:
+        self.where = {receipt: key for receipt, key in self.where.items() if key[0] != queue}
+        self.hidden = {key: until for key, until in self.hidden.items() if key[0] != queue}
+        self.attempts = Counter({key: count for key, count in self.attempts.items() if key[0] != queue})
+        self.acked = {key for key in self.acked if key[0] != queue} | {(queue, below) for below in range(offset)}
+
+    def exhausted(self, key: tuple[str, int]) -> bool:
+        spent = self.max_attempts is not None and self.attempts[key] >= self.max_attempts
+        return spent and key not in self.acked and self.hidden[key] <= time.time()
+
+    def ready(self, key: tuple[str, int]) -> bool:
+        return super().ready(key) and not self.exhausted(key)
+
+    def move(self, receipt: str, deadline: float) -> str:
+        with self.lock:
+            key = self.where.get(receipt)
+            if key is None:
+                return "INVALID"
+            if key in self.acked:
+                return "SETTLED"
+            if self.newest[key] != receipt or self.hidden[key] <= time.time():
+                return "EXPIRED"
+            record = {"kind": "move", "queue": key[0], "offset": key[1], "deadline": deadline}
+            self.write(record)
+            self.replay(record)
+            return "OK"
+
+    def renew(self, receipt: str, invisible: float) -> str:
+        return self.move(receipt, time.time() + invisible)
+
+    def release(self, receipt: str) -> str:
+        return self.move(receipt, 0.0)
+
+    def reset(self, queue: str, offset: int) -> str:
+        with self.lock:
+            record = {"kind": "reset", "queue": queue, "offset": offset}
+            self.write(record)
+            self.replay(record)
+            return "OK"
+
+    def dead(self, queue: str) -> list[int]:
+        with self.lock:
+            return [offset for offset in range(self.ends[queue]) if self.exhausted((queue, offset))]
+
+    def committed(self, queue: str) -> int:
+        keys = [(queue, offset) for offset in range(self.ends[queue])]
+        return next((key[1] for key in keys if key not in self.acked and not self.exhausted(key)), len(keys))
+
+
+class ResetsInMemory(Extended):
+    def reset(self, queue: str, offset: int) -> str:
+        with self.lock:
+            self.begin_again(queue, offset)
+            return "OK"
+
+
+class ListsTheLiving(Extended):
+    """What has been handed out as often as allowed is a dead letter at once, though somebody has it."""
+
+    def exhausted(self, key: tuple[str, int]) -> bool:
+        return self.max_attempts is not None and self.attempts[key] >= self.max_attempts and key not in self.acked
+
+
+class RefusesForEver(Toy):
+    """Once it was opened again it hands nothing out."""
+
+    def open(self, directory: Path) -> None:
+        self.again = (directory / "log").exists()
+        super().open(directory)
+
+    def pop(self, queue: str, count: int, invisible: float) -> Any:
+        return "BUSY" if self.again else super().pop(queue, count, invisible)
+
+
+class ChangesItsMind(Extended):
+    """Says at every opening that it hands messages out for another number of times."""
+
+    def open(self, directory: Path) -> None:
+        self.max_attempts = 3 + (directory / "log").exists()
+        super().open(directory)

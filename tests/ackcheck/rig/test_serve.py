@@ -11,7 +11,7 @@ import pytest
 
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import ProtocolError, TargetError
-from ackcheck.rig.serve import load_factory
+from ackcheck.rig.serve import load_factory, offers_of
 from ackcheck.rig.wire import decode_request, encode
 from ackcheck.target import Target
 
@@ -79,7 +79,7 @@ def test_only_operations_are_called(toy: StartToy, op: str) -> None:
 def test_a_line_that_is_no_request_ends_it(tmp_path: Path) -> None:
     done = serve(tmp_path, '{"id": 1, "op": "open"}\n{"id": 2}\n')
     assert done.returncode == 2
-    assert json.loads(done.stdout) == {"id": 1, "result": None}
+    assert json.loads(done.stdout) == {"id": 1, "result": {"offers": [], "max_attempts": None}}
     assert "no op: b'{\"id\": 2}'; a request is" in done.stderr
 
 
@@ -121,3 +121,18 @@ def test_lines() -> None:
     assert decode_request(b'{"id":1,"op":"ack","receipt":"a"}').arguments == {"receipt": "a"}
     with pytest.raises(ProtocolError, match="not JSON"):
         decode_request(b"\xff")
+
+
+def test_what_a_target_offers_is_told_when_it_was_opened() -> None:
+    class Some:
+        max_attempts = 3
+        reset = "no method"
+
+        def renew(self, receipt: str, invisible: float) -> str:
+            return "OK"
+
+        def dead(self, queue: str) -> list[int]:
+            return []
+
+    assert offers_of(Some()) == {"offers": ["dead", "renew"], "max_attempts": 3}
+    assert offers_of(object()) == {"offers": [], "max_attempts": None}
