@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from prometheus_client import CollectorRegistry
 
 import ackstore
@@ -56,6 +57,22 @@ def test_they_are_what_the_store_says(tmp_path: Path) -> None:
         value = registry_of(store, "other").get_sample_value
         assert value("other_recovered_records") == store.stats().recovery.records > 0
         assert value("other_cut_records") == 0.0
+
+
+def test_of_several_logs_they_are_the_sum(tmp_path: Path) -> None:
+    with Store(tmp_path, evolve(SLOW, logs=2)) as store:
+        value = registry_of(store).get_sample_value
+        for queue in ("orders/billing/2", "orders/billing/3"):
+            store.publish(queue, 10)
+            (delivery,) = store.pop(queue)
+            store.flush()
+            assert store.ack(delivery.receipt) is ackstore.Reply.OK
+            assert value("ackstore_queue_messages", {"queue": queue, "state": "acking"}) == 1.0
+        one, other = store.stats().logs
+        assert value("ackstore_syncs_total") == one.syncs + other.syncs == value("ackstore_flush_records_count")
+        assert value("ackstore_dirty_bytes") == one.dirty_bytes + other.dirty_bytes > 0
+        assert value("ackstore_replies_total", {"reply": "OK"}) == 2 + 2 + 2 + 2  # a flush counts once
+        assert value("ackstore_mode", {"mode": "async"}) == 1.0
 
 
 def test_the_histograms_tell_how_long_and_how_much(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ SMALL = Config(
 CLAIMING: Mapping[Level, Config] = {
     Level.MEMORY: evolve(SMALL, merge=True, merge_stay=0.2, merge_messages=500),
     Level.PAGE_CACHE: SMALL,
-    Level.DISK: evolve(SMALL, mode="sync"),
+    Level.DISK: evolve(SMALL, mode="sync", logs=3),
 }
 
 HANGS = 15.0
