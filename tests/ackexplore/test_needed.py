@@ -117,6 +117,13 @@ def test_all_rules_at_once_report_each() -> None:
     assert told == ["commit-after-flush", "commit-in-order"]
 
 
+def test_unless_told_otherwise_every_rule_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Rule] = []
+    monkeypatch.setattr("ackexplore.needed._explore_rule", lambda rule, base, broken: tried.append(rule))
+    explore_rules()
+    assert tried == [*RULES.values()]
+
+
 def test_a_rule_without_a_counterexample_is_reported() -> None:
     idle = evolve(RULES["commit-in-order"], shown_by={"messages": 1})
     finding = explore_rule(idle)

@@ -45,7 +45,7 @@ WHOLE = [
     Config(sync_failures=2, refuse_after=2, degrade_after=1),
     Config(messages=2, uncommitted=True, restarts=1),
     Config(power_losses=1, restarts=1, resets=1, level="disk"),
-    Config(deliveries=2, renewals=1, releases=1, process_crashes=1, commit="ack"),
+    Config(deliveries=2, renewals=1, releases=1, restarts=1, commit="ack"),
     Config(messages=2, compaction=True, resets=1, rules={"retire-after-commit": False}),
 ]
 BROKEN = [Config().dropping(rule) for rule in RULES.values()]

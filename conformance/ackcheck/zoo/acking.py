@@ -141,7 +141,13 @@ BUGS = (
     Bug(
         "ack-state-mutated-before-persist",
         SettledBeforePersisted,
-        (Clause.NO_LIMBO, Clause.RECEIPT_IS_EXACT, Clause.REPLY_NEVER_FALSE, Clause.COMMIT_PROGRESSES),
+        (
+            Clause.NO_LIMBO,
+            Clause.RECEIPT_IS_EXACT,
+            Clause.REPLY_NEVER_FALSE,
+            Clause.COMMIT_PROGRESSES,
+            Clause.DEADLINE_IS_EXACT,
+        ),
         "Pulsar #25528",
     ),
     Bug(

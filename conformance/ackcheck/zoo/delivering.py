@@ -25,7 +25,7 @@ BUGS = (
     Bug(
         "visibility-ignored-on-one-code-path",
         DeadlineIgnoredByRecovery,
-        (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT, Clause.REPLY_NEVER_FALSE),
+        (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT, Clause.REPLY_NEVER_FALSE, Clause.NO_LIMBO),
         "Celery kombu #1098",
     ),
 )

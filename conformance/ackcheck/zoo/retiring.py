@@ -62,7 +62,7 @@ class CopyDropsPendingState(Core):
 
 
 class BufferClearedAtClose(Core):
-    """The buffer is cleared when the store closes, with acks in it that were answered and are nowhere else."""
+    """The buffer is cleared when the store closes, with deliveries and acks in it that are nowhere else."""
 
     def _close(self, op: int, request: Close, now: float, deadline: float) -> None:
         self.merge.held.clear()
@@ -77,7 +77,7 @@ BUGS = (
     Bug(
         "role-switch-drops-buffered-acks",
         BufferClearedAtClose,
-        (Clause.CLOSE_DRAINS, Clause.NO_RETURN),
+        (*GONE, Clause.CLOSE_DRAINS, Clause.NO_RETURN, Clause.REPLY_NEVER_FALSE),
         "RocketMQ, read in its code",
         level=Level.MEMORY,
     ),
