@@ -34,7 +34,7 @@ format: $(STAMP) ## rewrite the sources the way ruff wants them
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements.txt pyproject.toml hatch_build.py impl/ackstore/_fast.pyx
 	@$(PYTHON) -c '$(GOOD)' 2>/dev/null || { \
 	  echo "ackcheck needs Python 3.11 or newer, with the venv and ensurepip modules; tried: $(or $(PYTHON),$(CANDIDATES))." >&2; \
 	  echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
@@ -49,7 +49,7 @@ lock: ## pin the newest versions that pyproject.toml allows into requirements.tx
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	{ echo '# Pinned by `make lock` (pip freeze of a fresh environment with .[dev]). Do not edit by hand.'; \
-	  $(VENV)-lock/bin/python -m pip freeze --exclude ackcheck; } > requirements.txt
+	  $(VENV)-lock/bin/python -m pip freeze --all --exclude ackcheck --exclude pip; } > requirements.txt
 	rm -rf $(VENV)-lock
 
 clean: ## remove the environment, caches and reports

@@ -43,6 +43,7 @@ from ackstore.directory import Directory, Share
 from ackstore.effects import Effect, Result
 from ackstore.entries import generation_of
 from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
+from ackstore.fast import CoreFields, settle
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.lane import Lane
@@ -82,7 +83,7 @@ class Part(Protocol):
         """A record is FLUSHED."""
 
 
-class Core:
+class Core(CoreFields):
     """One store. Its parts are class attributes, so that a variant can put others in their place.
 
     `submit` raises a `UsageError` for a mistake in the call, and then nothing was submitted.
@@ -160,6 +161,7 @@ class Core:
         if config.max_attempts is not None:
             self.timed.append(self.deaths)
         lane = self.log, self.flusher, self.queues, self.operations.replies
+        self.plain_acks = (self.acks_class, self.queue_class) == (Acks, Queue)  # no variant's
         self.lane = MergeLane(*lane, self.merge) if config.merge else Lane(*lane)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: self._publish,
@@ -299,11 +301,15 @@ class Core:
 
     def flushed(self, records: list[Record], now: float) -> None:
         """Records have become FLUSHED: only now may offsets move."""
-        queues = {}
+        queues: dict[str, Queue] = {}
         parts = self._parts
-        for record in records:
-            parts[record.kind].flushed(record)
-            queues[record.queue.token] = record.queue
+        at = 0
+        while at < len(records):
+            at = settle(records, at, queues) if self.plain_acks else at
+            for record in records[at : at + 1]:  # the one that takes more
+                parts[record.kind].flushed(record)
+                queues[record.queue.token] = record.queue
+                at += 1
         for queue in queues.values():
             if queue.advance():
                 self.offsets.moved(now)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from ackstore.fast import EntryFields
+
 if TYPE_CHECKING:
     from ackstore.log import Record
 
@@ -46,22 +48,10 @@ def open_of(epoch: int) -> int:
     return epoch & _OPEN
 
 
-class Entry:
+class Entry(EntryFields):
     """A message that was handed out and is not yet below the floor."""
 
-    __slots__ = (
-        "ack",
-        "attempt",
-        "deadline",
-        "epoch",
-        "held",
-        "moving",
-        "offset",
-        "renewing",
-        "saved",
-        "settled",
-        "timed",
-    )
+    __slots__ = ()
 
     def __init__(self, offset: int, attempt: int, epoch: int, deadline: float) -> None:
         self.offset = offset

@@ -33,6 +33,7 @@ from ackstore.effects import (
     Write,
 )
 from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
+from ackstore.fast import DiskFields, FileFields
 from ackstore.filenames import log_of
 from ackstore.pwrite import LOW, SHORT, short_pwrite
 
@@ -49,11 +50,11 @@ class Disk(Protocol):
         """Nothing more will be asked."""
 
 
-class OpenFile:
+class OpenFile(FileFields):
     """A file that this store writes. Its descriptor stays open until what it wrote is synced: an
     error of the write-back is reported to descriptors that were open then."""
 
-    __slots__ = ("dirty", "fd", "leaving", "syncs")
+    __slots__ = ()
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -65,16 +66,16 @@ class OpenFile:
         """To be closed as soon as it may."""
 
 
-class RealDisk:
+class RealDisk(DiskFields):
     """The directory at `path`. With `drop_flushed`, what a sync has covered leaves the page cache to others."""
 
     def __init__(self, path: Path, *, drop_flushed: bool = False) -> None:
         self._drop_flushed = drop_flushed
         self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._files: dict[str, OpenFile] = {}
+        self.files: dict[str, OpenFile] = {}
         self._lock = threading.Lock()
         """Guards the life of descriptors, never held during I/O on one."""
-        self._syncing = 0
+        self.syncing = 0
         """Syncs that have not returned."""
 
     def perform(self, effect: Effect) -> Result:
@@ -99,7 +100,7 @@ class RealDisk:
 
     def close(self) -> None:
         """Close every descriptor; those being synced close when their sync returns."""
-        for file in list(self._files):
+        for file in list(self.files):
             self._leave(file)
         os.close(self._directory)
 
@@ -110,20 +111,20 @@ class RealDisk:
         with self._lock:
             # Only the newest file of a log is written: the others go once they are synced.
             log = log_of(file)
-            for other in list(self._files) if log else ():
+            for other in list(self.files) if log else ():
                 if log_of(other) == log:
-                    self._files[other].leaving = True
+                    self.files[other].leaving = True
                     self._close_if_idle(other)
-            self._files[file] = OpenFile(fd)
+            self.files[file] = OpenFile(fd)
 
     def write(self, name: str, at: int, data: bytes) -> Result:
         """Write all of `data` at byte `at` of a file. While no sync runs, nothing makes a short write wait for the
         disk, and it does not let go of the interpreter's lock (see `ackstore.pwrite`)."""
-        file = self._files[name]
+        file = self.files[name]
         file.dirty = True
         size = len(data)
         written = 0
-        if size <= SHORT and at < LOW and not self._syncing:
+        if size <= SHORT and at < LOW and not self.syncing:
             written = short_pwrite(file.fd, data, size, at)
             if written == size:
                 return DONE
@@ -140,7 +141,7 @@ class RealDisk:
 
     def _sync_while_noted(self, effect: Sync | SyncDir) -> None:
         with self._lock:
-            self._syncing += 1
+            self.syncing += 1
         try:
             if isinstance(effect, Sync):
                 self._sync(effect.file)
@@ -148,12 +149,12 @@ class RealDisk:
                 os.fsync(self._directory)
         finally:
             with self._lock:
-                self._syncing -= 1
+                self.syncing -= 1
 
     def _sync(self, name: str) -> None:
         with self._lock:
             # Never through a new descriptor: it might not be told of an earlier error.
-            file = self._files.get(name)
+            file = self.files.get(name)
             if file is None:
                 raise OSError(errno.EBADF, "not written by this store", name)
             file.syncs += 1
@@ -167,21 +168,21 @@ class RealDisk:
         finally:
             with self._lock:
                 file.syncs -= 1
-                if self._files.get(name) is file:
+                if self.files.get(name) is file:
                     self._close_if_idle(name)
                 elif not file.syncs:
                     os.close(file.fd)
 
     def _close_if_idle(self, name: str) -> None:
-        file = self._files[name]
+        file = self.files[name]
         if file.leaving and not file.dirty and not file.syncs:
-            del self._files[name]
+            del self.files[name]
             os.close(file.fd)
 
     def _leave(self, name: str) -> None:
         """The file has lost its name: what it holds does not matter any more."""
         with self._lock:
-            file = self._files.pop(name, None)
+            file = self.files.pop(name, None)
             if file is not None and not file.syncs:
                 os.close(file.fd)
 

@@ -25,6 +25,7 @@ from typing import Literal
 from ackstore.config import Config
 from ackstore.directory import Directory
 from ackstore.effects import Failed, Result, Sync
+from ackstore.fast import FlusherFields
 from ackstore.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
 from ackstore.log import Host, Log, Segment
 
@@ -35,7 +36,7 @@ def pause(failures: int, config: Config, random: Random) -> float:
     return min(doubled, config.retry_limit) * (1 + config.retry_jitter * random.random())
 
 
-class Flusher:
+class Flusher(FlusherFields):
     """The flush cycles of one log."""
 
     def __init__(self, host: Host, config: Config, log: Log, directory: Directory, random: Random) -> None:

@@ -6,6 +6,8 @@ once) an ack needs no operation, no effect and no completion of its own. This mo
 the long way does, byte for byte (a test holds the one against the other). Where anything is out of the ordinary it
 hands over: before the write by doing nothing, after a failed one through the log's own handling.
 
+For the plainest of these cases there is a compiled form, which hands over to this one likewise (see `ackstore.fast`).
+
 >>> from ackstore.config import Config
 >>> from ackstore.core import Core
 >>> from ackstore.recovery import Recovered
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ackstore.effects import DONE, Result
+from ackstore.fast import LaneFields
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt, parse_receipts
 from ackstore.log import Log, Record, Segment
@@ -32,16 +35,19 @@ OK = Reply.OK
 Writer = Callable[[str, int, bytes], Result]
 
 
-class Lane:
+class Lane(LaneFields):
     """The short way, for one core. `counts` are its answers by kind."""
 
-    __slots__ = ("counts", "flusher", "log", "queues")
+    __slots__ = ()
 
     def __init__(self, log: Log, flusher: Flusher, queues: dict[str, Queue], counts: dict[str, int]) -> None:
         self.log = log
         self.flusher = flusher
         self.queues = queues
         self.counts = counts
+        self.ok = OK
+        self.most_items = log.config.max_batch
+        self.most_segment = log.config.segment_bytes
 
     def segment(self) -> Segment | None:
         """Where an ack could be written at once; None if it takes more than that."""

@@ -25,11 +25,15 @@ from typing import Protocol
 
 from ackstore.config import Config
 from ackstore.effects import DONE, Create, Done, Effect, Failed, Result, Unlink, Write
+from ackstore.fast import LogFields, RecordFields, SegmentFields, bytes_of
 from ackstore.filenames import FileNames
 from ackstore.operations import Operation
 from ackstore.queues import Claim, Entry, Queue
 from ackstore.records import HEADER_BYTES, RECORD_BYTES, Header, encode_record
 from ackstore.replies import Reply
+
+#: No memory holds more bytes, or records.
+MOST = 1 << 60
 
 Handler = Callable[[Result, float], None]
 
@@ -59,21 +63,10 @@ class Host(Protocol):
         """A sync of the directory failed: no entry is certain that none has covered."""
 
 
-class Record:
+class Record(RecordFields):
     """One record on its way to the disk, and who waits for it."""
 
-    __slots__ = (
-        "claims",
-        "data",
-        "durables",
-        "entries",
-        "kind",
-        "lsn",
-        "payload",
-        "queue",
-        "value",
-        "waiters",
-    )
+    __slots__ = ()
 
     value: float
     """The deadline that a RENEW gives, the time of a DEAD, the offset of a RESET; other kinds have none."""
@@ -97,10 +90,10 @@ class Record:
         """Its bytes, kept until it is FLUSHED."""
 
 
-class Segment:
+class Segment(SegmentFields):
     """One file of the log that this open of the store has created."""
 
-    __slots__ = ("dirty", "file", "last", "number", "size", "synced")
+    __slots__ = ()
 
     def __init__(self, number: int, file: str) -> None:
         self.number = number
@@ -122,7 +115,7 @@ def old_segment(number: int, last: int, size: int, file: str) -> Segment:
     return segment
 
 
-class Log:
+class Log(LogFields):
     """Append-only storage of records, as effects asked of `host`."""
 
     def __init__(
@@ -177,7 +170,9 @@ class Log:
         self.unflushed = len(rewrites)
         """Records not FLUSHED yet, PENDING ones included."""
         self.unflushed_bytes = sum(len(record.data) for record in rewrites)
-        self.most_records, self.most_bytes = config.max_unflushed_records, config.max_unflushed_bytes
+        self.most_records, self.most_bytes = (
+            min(most, MOST) for most in (config.max_unflushed_records, config.max_unflushed_bytes)
+        )
         self.submitted = self.resolved = 0
         """Of those submitted, how many are no longer PENDING."""
         self.write_failures = self.rewritten = 0
@@ -394,7 +389,7 @@ class Log:
             records = []
             while tail and tail[0].lsn <= covered:
                 records.append(tail.popleft())
-        self.unflushed_bytes -= sum([len(record.data) for record in records])
+        self.unflushed_bytes -= bytes_of(records)
         self.unflushed -= len(records)
         self.host.flushed(records, now)
 

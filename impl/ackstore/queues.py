@@ -31,6 +31,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, cast
 
 from ackstore.entries import Claim, Entry, epoch_of, generation_of, open_of
+from ackstore.fast import QueueFields, first_unsettled
 from ackstore.identity import QueueId
 from ackstore.payloads import queue_prefix
 from ackstore.replies import DeadLetter, Reply
@@ -45,7 +46,7 @@ __all__ = ["Claim", "Entry", "Queue"]
 SPARE_TIMERS = 1024
 
 
-class Queue:
+class Queue(QueueFields):
     """The state of one queue. `commits_checkpoints` is the policy `Config.commit`; the limits are those of `Config`."""
 
     __slots__ = (
@@ -55,9 +56,7 @@ class Queue:
         "dead",
         "end",
         "ending",
-        "entries",
         "expiring",
-        "floor",
         "forgotten",
         "free",
         "generation",
@@ -65,10 +64,7 @@ class Queue:
         "max_attempts",
         "max_dead",
         "next_new",
-        "prefix",
         "reset_at",
-        "resetting",
-        "token",
     )
 
     def __init__(
@@ -273,6 +269,12 @@ class Queue:
             entry.ack = None
             entry.settled = True
 
+    def let_go_of_acks(self) -> None:
+        """The store is closed: what is on its way has no outcome. (Of a compiled ack the garbage collector knows
+        nothing; so the cycle of it and its message ends here.)"""
+        for entry in self.entries.values():
+            entry.ack = None
+
     def bury(self, entries: Iterable[Entry], when: float) -> None:
         """The DEAD record of `entries` is FLUSHED."""
         for entry in entries:
@@ -311,11 +313,7 @@ class Queue:
 
     def move_floor(self) -> None:
         """Let go of what is settled without a gap."""
-        entries, floor = self.entries, self.floor
-        while (entry := entries.get(floor)) is not None and entry.settled:
-            del entries[floor]
-            floor += 1
-        self.floor = floor
+        self.floor = first_unsettled(self.entries, self.floor)
 
     def safe(self) -> int:
         """The contiguous messages that a FLUSHED ack settles or a FLUSHED checkpoint brings

@@ -33,14 +33,16 @@ from typing import Self, TypeVar, cast
 
 from attrs import evolve
 
+from ackstore import fast
 from ackstore.config import Config
 from ackstore.core import Core
 from ackstore.effects import Answer, Create, Durable, Effect, Sync, SyncDir, Unlink, Write
 from ackstore.engine import cores_of, open_engine
 from ackstore.errors import StoreBroken, UsageError
+from ackstore.fast import StoreFields, wall_clock
 from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, perform, prepare, write_by
 from ackstore.identity import QueueId
-from ackstore.lane import Writer
+from ackstore.lane import Lane, Writer
 from ackstore.logs import Watch
 from ackstore.replies import DeadLetter, Delivery, Reply
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
@@ -61,16 +63,7 @@ GRACE = 1.0
 NAP = 0.0002
 
 
-def wall_clock() -> Callable[[], float]:
-    """A clock that shows wall time when it is made, and from then on only ever goes forward: nobody
-    who sets the system's clock can delay a sync or bring a deadline nearer."""
-    source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    read = time.clock_gettime
-    start = time.time() - read(source)
-    return lambda: start + read(source)
-
-
-class Store:
+class Store(StoreFields):
     """An open store. Every method may be called from any thread; use it as a context manager, or
     `close` it."""
 
@@ -105,6 +98,8 @@ class Store:
             raise
         self._lane = self._core.lane if core_class is Core else None
         """The short way; not for a variant, which may have put other parts in place of those that it passes by."""
+        self._direct = self._lane if type(self._lane) is Lane and type(self._disk) is RealDisk else None
+        """Where the compiled short way is open, the plain one."""
         self._lock = threading.Lock()
         """Guards the core and everything below."""
         self._op = 0
@@ -115,6 +110,7 @@ class Store:
         self._broken: BaseException | None = None
         self._closed: Reply | None = None
         self._closing = threading.Lock()
+        self._lock_with(self._lock)
         self._wake = threading.Condition(self._lock)
         self._asleep = False
         """The timer waits for something to happen."""
@@ -177,15 +173,17 @@ class Store:
         """
         lane = self._lane
         if lane is not None and on_durable is None and timeout is None and queue is None:
-            reply = self._by(lane.ack, receipt)
+            reply = self._directly(fast.ack, receipt) or self._by(lane.ack, receipt)
             if reply is not None:
                 return reply
         return self._call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
 
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Settle several deliveries; one reply for each receipt, in order."""
-        request = AckMany(receipts)
         lane = self._lane
+        if lane is not None and timeout is None and (replies := self._directly(fast.ack_many, receipts)):
+            return replies
+        request = AckMany(receipts)
         if lane is not None and timeout is None:
             replies = self._by(lane.ack_many, request.receipts)
             if replies is not None:
@@ -306,6 +304,14 @@ class Store:
                 self._wake.notify()
             return got
 
+    def _directly(self, way: Callable[[StoreFields, Given, float], Got | None], given: Given) -> Got | None:
+        """Take the compiled short way; None where it is not open."""
+        try:
+            return way(self, given, NAP)
+        except BaseException as error:
+            self._die(error)
+            raise self._refusal() from error
+
     def _refusal(self) -> StoreBroken:
         return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")
 
@@ -422,6 +428,8 @@ class Store:
         with self._lock:
             self._callbacks.clear()
             self._wake.notify_all()
+            for queue in self._core.queues.values():
+                queue.let_go_of_acks()
         self._timer.join(GRACE)
         until = time.monotonic() + GRACE
         stuck = [effect for pool in self._flushing for _io, effect in pool.stop(max(until - time.monotonic(), 0.0))]

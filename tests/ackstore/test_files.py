@@ -92,7 +92,7 @@ class TestDisk:
         (tmp_path / "a").write_bytes(b"")
         disk = RealDisk(tmp_path)
         fd = os.open(tmp_path / "a", os.O_RDONLY)
-        disk._files["a"] = files.OpenFile(fd)
+        disk.files["a"] = files.OpenFile(fd)
         assert disk.perform(Write("a", 0, b"0123456789")) == Failed(errno.EBADF)
         disk.close()
 

@@ -63,11 +63,15 @@ STEPS = st.lists(
 )
 
 
-def run(folder: Path, core: type[Core], steps: list[tuple[str, int]]) -> tuple[list[object], dict[str, bytes], object]:
+def run(
+    folder: Path, core: type[Core], steps: list[tuple[str, int]], *, direct: bool = True
+) -> tuple[list[object], dict[str, bytes], object]:
     """Take the steps; return the replies, the files of the log and what the store counts."""
     now = [1000.0]
     replies: list[object] = []
     with ackstore.Store(folder, QUIET, core_class=core, clock=lambda: now[0]) as store:
+        if not direct:
+            store._direct = None
         store.publish("q", 20)
         receipts = [delivery.receipt for delivery in store.pop("q", 20)]
         store.publish("r", 4)
@@ -96,8 +100,10 @@ def run(folder: Path, core: type[Core], steps: list[tuple[str, int]]) -> tuple[l
 
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
-def test_both_ways_write_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
-    short = run(tmp_path_factory.mktemp("short"), Core, steps)
+def test_all_ways_write_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
+    compiled = run(tmp_path_factory.mktemp("compiled"), Core, steps)
+    short = run(tmp_path_factory.mktemp("short"), Core, steps, direct=False)
+    assert compiled == short
     long = run(tmp_path_factory.mktemp("long"), LongWay, steps)
     assert short == long
 

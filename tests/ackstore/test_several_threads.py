@@ -214,7 +214,7 @@ def test_only_older_segments_of_the_same_log_are_let_go(tmp_path: Path) -> None:
         disk.perform(Sync(name))
     disk.perform(Create("log-1of2-00000002.seg"))
     left = {"log-1of2-00000002.seg", "log-2of2-00000001.seg", "offsets-1of2.tmp", "offsets-2of2.tmp"}
-    assert set(disk._files) == left
+    assert set(disk.files) == left
     disk.close()
 
 

@@ -1,0 +1,550 @@
+# cython: language_level=3, binding=False, boundscheck=False, wraparound=False
+"""The short way of an ack, compiled: what `ackstore.lane` does, at little more than the price of the write.
+
+Optional: `ackstore.fast` takes from here what it takes from `ackstore.plain` where this could not be built. The rules
+are those of `ackstore.lane` and `ackstore.queues`, where they are explained; this knows the plainest case only, and
+leaves every other to them, by doing nothing. Tests hold both against each other, byte for byte.
+
+- The classes hold what the classes of the same name keep, as C values where no file can make them too large.
+- `ack` and `ack_many` are the short way; `settle`, `first_unsettled` and `bytes_of` what becomes of acks that a sync
+  has covered.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError
+from cpython.object cimport PyObject
+from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
+from posix.time cimport clock_gettime, timespec
+from posix.unistd cimport pwrite
+
+from time import sleep
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+    const uint8_t *PyUnicode_DATA(object)
+
+
+# What the classes keep
+
+
+cdef class EntryFields:
+    """See `ackstore.entries.Entry`."""
+
+    cdef public uint64_t offset
+    cdef public long long attempt
+    cdef public double deadline
+    cdef public object epoch, ack
+    cdef public bint moving, renewing, held, timed, saved, settled
+
+
+@cython.no_gc
+cdef class RecordFields:
+    """See `ackstore.log.Record`.
+
+    The record of the short way is one of these and no `Record`: the garbage collector does not follow it, so that
+    acks do not make it run. `Queue.let_go_of_acks` ends the cycle of an entry and its ack in a store that is closed.
+    """
+
+    cdef public object kind, queue, payload, claims, waiters, durables, lsn, data, value
+    cdef object settles
+
+    @property
+    def entries(self):
+        """See there. A single entry is kept without a tuple around it, which the garbage collector would follow."""
+        return (self.settles,) if isinstance(self.settles, EntryFields) else self.settles
+
+    @entries.setter
+    def entries(self, settles):
+        self.settles = settles
+
+
+cdef class SegmentFields:
+    """See `ackstore.log.Segment`."""
+
+    cdef public object number, file, last
+    cdef public long long size
+    cdef public bint dirty, synced
+
+
+cdef class LogFields:
+    """See `ackstore.log.Log`."""
+
+    cdef public object flushed, last, dirty_since, current, tail
+    cdef public list fresh, rewrites
+    cdef public bint busy, stuck, condemned
+    cdef public long long unflushed, unflushed_bytes, most_records, most_bytes, submitted, resolved
+
+
+cdef class FlusherFields:
+    """See `ackstore.flusher.Flusher`."""
+
+    cdef public bint hurry
+    cdef public object wanted, mode
+
+
+cdef class QueueFields:
+    """See `ackstore.queues.Queue`."""
+
+    cdef public dict entries
+    cdef public object floor, resetting, prefix, token
+
+
+cdef class LaneFields:
+    """See `ackstore.lane.Lane`."""
+
+    cdef public LogFields log
+    cdef public FlusherFields flusher
+    cdef public dict queues, counts
+    cdef public object ok, most_items, most_segment
+
+
+cdef class CoreFields:
+    """See `ackstore.core.Core`."""
+
+    cdef public object now, closing
+
+
+cdef class FileFields:
+    """See `ackstore.files.OpenFile`."""
+
+    cdef public int fd, syncs
+    cdef public bint dirty, leaving
+
+
+cdef class DiskFields:
+    """See `ackstore.files.RealDisk`."""
+
+    cdef public dict files
+    cdef public int syncing
+
+
+cdef class Clock:
+    """See `ackstore.plain.Clock`."""
+
+    cdef double start
+    cdef int source
+
+    def __init__(self, double start, int source):
+        self.start = start
+        self.source = source
+
+    cdef double read(self) noexcept:
+        cdef timespec found
+        clock_gettime(self.source, &found)
+        return self.start + (found.tv_sec + found.tv_nsec * 1e-9)
+
+    def __call__(self):
+        return self.read()
+
+
+# Bytes: receipts in, records out (`ackstore.identity`, `ackstore.records`, `ackstore.payloads`)
+
+cdef enum:
+    KIND = 2  # ACK
+    CRC_AT = 4
+    KIND_AT = 8
+    LENGTH_AT = 12
+    LSN_AT = 16
+    SYNCED_AT = 24
+    HEAD = 32
+    DELIVERY = 20
+    DIGITS = 40  # of a receipt, before its "@"
+    SHORT = 4096  # bytes: a longer write lets other threads run
+
+cdef struct Delivery:
+    uint64_t offset
+    uint64_t attempt
+    uint64_t epoch
+
+cdef uint32_t crcs[8][256]
+cdef int8_t digits[256]
+
+
+cdef void fill_tables() noexcept:
+    cdef uint32_t n, k, c
+    for n in range(256):
+        c = n
+        for k in range(8):
+            c = (c >> 1) ^ 0xEDB88320u if c & 1 else c >> 1
+        crcs[0][n] = c
+    for n in range(256):
+        for k in range(1, 8):
+            crcs[k][n] = (crcs[k - 1][n] >> 8) ^ crcs[0][crcs[k - 1][n] & 0xFF]
+    for n in range(256):
+        digits[n] = -1
+    for n in range(16):
+        digits[48 + n if n < 10 else 87 + n] = n  # lower case, as receipts are written
+
+
+fill_tables()
+
+
+cdef uint32_t crc32(const uint8_t *at, Py_ssize_t size) noexcept:
+    """The CRC-32 of zlib, eight bytes at a time."""
+    cdef uint32_t low, crc = 0xFFFFFFFFu
+    while size >= 8:
+        low = crc ^ (at[0] | at[1] << 8 | at[2] << 16 | <uint32_t>at[3] << 24)
+        crc = (crcs[7][low & 0xFF] ^ crcs[6][low >> 8 & 0xFF] ^ crcs[5][low >> 16 & 0xFF] ^ crcs[4][low >> 24]
+               ^ crcs[3][at[4]] ^ crcs[2][at[5]] ^ crcs[1][at[6]] ^ crcs[0][at[7]])
+        at += 8
+        size -= 8
+    while size:
+        crc = crc >> 8 ^ crcs[0][(crc ^ at[0]) & 0xFF]
+        at += 1
+        size -= 1
+    return ~crc
+
+
+cdef inline void put32(uint8_t *at, uint32_t value) noexcept:
+    at[0] = value & 0xFF
+    at[1] = value >> 8 & 0xFF
+    at[2] = value >> 16 & 0xFF
+    at[3] = value >> 24
+
+
+cdef inline void put64(uint8_t *at, uint64_t value) noexcept:
+    put32(at, <uint32_t>value)
+    put32(at + 4, <uint32_t>(value >> 32))
+
+
+cdef inline bint number(const uint8_t *text, int size, uint64_t *found) noexcept:
+    """Read `size` hexadecimal digits."""
+    cdef uint64_t value = 0
+    cdef int8_t wrong = 0
+    cdef int n
+    for n in range(size):
+        wrong |= digits[text[n]]
+        value = value << 4 | (digits[text[n]] & 15)
+    found[0] = value
+    return wrong >= 0
+
+
+cdef const uint8_t *text_of(object receipt) noexcept:
+    """The characters of a receipt; NULL for what cannot be one."""
+    if type(receipt) is not str or not PyUnicode_IS_ASCII(receipt) or PyUnicode_GET_LENGTH(receipt) <= DIGITS + 1:
+        return NULL
+    return PyUnicode_DATA(receipt)
+
+
+cdef inline bint parse(const uint8_t *text, Delivery *found) noexcept:
+    return (
+        text[DIGITS] == b"@"
+        and number(text, 16, &found.offset)
+        and number(text + 16, 8, &found.attempt)
+        and number(text + 24, 16, &found.epoch)
+    )
+
+
+cdef bytes encoded(QueueFields queue, const Delivery *deliveries, Py_ssize_t count, uint64_t lsn, uint64_t synced):
+    """The ACK record of the deliveries."""
+    cdef Py_ssize_t prefix = PyBytes_GET_SIZE(queue.prefix)
+    cdef Py_ssize_t size = HEAD + prefix + count * DELIVERY
+    cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
+    cdef uint8_t *start = <uint8_t *>PyBytes_AS_STRING(data)
+    cdef uint8_t *at = start + HEAD + prefix
+    cdef Py_ssize_t n
+    memcpy(start, b"\xacREC", CRC_AT)
+    put32(start + KIND_AT, KIND)
+    put32(start + LENGTH_AT, <uint32_t>(size - HEAD))
+    put64(start + LSN_AT, lsn)
+    put64(start + SYNCED_AT, synced)
+    memcpy(start + HEAD, PyBytes_AS_STRING(queue.prefix), prefix)
+    for n in range(count):
+        put64(at, deliveries[n].offset)
+        put32(at + 8, <uint32_t>deliveries[n].attempt)
+        put64(at + 12, deliveries[n].epoch)
+        at += DELIVERY
+    put32(start + CRC_AT, crc32(start + KIND_AT, size - KIND_AT))
+    return data
+
+
+# The short way
+
+
+cdef EntryFields judged(QueueFields queue, const Delivery *delivery, double now):
+    """The entry that an ack settles at `now`; None where there is more to say."""
+    cdef PyObject *found = PyDict_GetItemWithError(queue.entries, delivery.offset)
+    cdef EntryFields entry
+    if found is NULL:
+        return None
+    entry = <EntryFields>found
+    if (
+        <uint64_t>entry.attempt != delivery.attempt
+        or entry.epoch != delivery.epoch
+        or entry.ack is not None
+        or entry.deadline <= now
+        or entry.moving
+        or entry.settled
+        or entry.renewing
+    ):
+        return None
+    return entry
+
+
+cdef SegmentFields segment_of(LaneFields lane, Py_ssize_t size):
+    """Where a record of `size` bytes can be written, and answered, at once; None if it takes more than that."""
+    cdef LogFields log = lane.log
+    cdef FlusherFields flusher = lane.flusher
+    cdef SegmentFields segment
+    if log.current is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
+        return None
+    segment = log.current
+    if not 0 < segment.size < lane.most_segment or flusher.hurry or flusher.mode != "async":
+        return None
+    if (log.unflushed + 1) * 2 >= log.most_records or (log.unflushed_bytes + size) * 2 >= log.most_bytes:
+        return None
+    return None if flusher.wanted > log.flushed else segment
+
+
+cdef bint written(DiskFields disk, SegmentFields segment, bytes data):
+    """Write to the page cache; whether it was done. Only what may have to wait lets other threads run."""
+    cdef FileFields file = disk.files[segment.file]
+    cdef const char *start = PyBytes_AS_STRING(data)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data), done
+    cdef long long at = segment.size
+    cdef int fd = file.fd
+    file.dirty = True
+    if disk.syncing or size > SHORT:
+        with nogil:
+            done = pwrite(fd, start, size, at)
+    else:
+        done = pwrite(fd, start, size, at)
+    return done == size
+
+
+cdef object stored(LaneFields lane, SegmentFields segment, RecordFields record, QueueFields queue, bytes data, double now):
+    """The log has taken a record, whole."""
+    cdef LogFields log = lane.log
+    record.kind = KIND
+    record.queue = queue
+    record.payload = b""
+    record.claims = ()
+    record.lsn = log.last + 1
+    record.data = data
+    segment.dirty = True
+    segment.size += PyBytes_GET_SIZE(data)
+    if log.dirty_since is None:
+        log.dirty_since = now
+    log.tail.append(record)
+    log.last = record.lsn
+    log.submitted += 1
+    log.resolved += 1
+    log.unflushed += 1
+    log.unflushed_bytes += PyBytes_GET_SIZE(data)
+
+
+cdef object ack_one(LaneFields lane, object receipt, double now, DiskFields disk):
+    cdef Delivery delivery
+    cdef const uint8_t *text = text_of(receipt)
+    cdef QueueFields queue
+    cdef EntryFields entry
+    cdef RecordFields record
+    cdef SegmentFields segment
+    if text is NULL or not parse(text, &delivery):
+        return None
+    queue = lane.queues.get(receipt[DIGITS + 1 :])
+    if queue is None or queue.resetting is not None:
+        return None
+    entry = judged(queue, &delivery, now)
+    segment = segment_of(lane, HEAD + PyBytes_GET_SIZE(queue.prefix) + DELIVERY)
+    if entry is None or segment is None:
+        return None
+    data = encoded(queue, &delivery, 1, lane.log.last + 1, lane.log.flushed)
+    if not written(disk, segment, data):
+        return None
+    record = RecordFields.__new__(RecordFields)
+    record.settles = entry
+    entry.ack = record
+    stored(lane, segment, record, queue, data, now)
+    lane.counts["OK"] += 1
+    return lane.ok
+
+
+cdef bint parse_all(list receipts, Delivery *found) noexcept:
+    """Whether all are receipts of the first one's queue; `found` gets what they name."""
+    cdef const uint8_t *first = text_of(receipts[0])
+    cdef const uint8_t *text
+    cdef Py_ssize_t length, n
+    if first is NULL:
+        return False
+    length = PyUnicode_GET_LENGTH(receipts[0])
+    for n in range(len(receipts)):
+        text = text_of(receipts[n])
+        if text is NULL or PyUnicode_GET_LENGTH(receipts[n]) != length or not parse(text, found + n):
+            return False
+        if memcmp(text + DIGITS, first + DIGITS, length - DIGITS):
+            return False
+    return True
+
+
+cdef list judge_all(QueueFields queue, const Delivery *deliveries, Py_ssize_t count, double now, RecordFields record):
+    """The entries that `record` settles, which is their ack now; None, and nothing done, where there is more to say."""
+    cdef list entries = []
+    cdef EntryFields entry
+    cdef Py_ssize_t n
+    for n in range(count):
+        entry = judged(queue, deliveries + n, now)
+        if entry is None:
+            let_go(entries)
+            return None
+        entry.ack = record  # so that `judged` does not find it twice
+        entries.append(entry)
+    return entries
+
+
+cdef void let_go(list entries) noexcept:
+    for entry in entries:
+        (<EntryFields>entry).ack = None
+
+
+cdef list ack_all(LaneFields lane, list receipts, double now, DiskFields disk, Delivery *deliveries):
+    cdef Py_ssize_t count = len(receipts)
+    cdef QueueFields queue
+    cdef RecordFields record
+    cdef SegmentFields segment
+    cdef list entries
+    if not parse_all(receipts, deliveries):
+        return None
+    queue = lane.queues.get(receipts[0][DIGITS + 1 :])
+    if queue is None or queue.resetting is not None:
+        return None
+    segment = segment_of(lane, HEAD + PyBytes_GET_SIZE(queue.prefix) + count * DELIVERY)
+    if segment is None:
+        return None
+    record = RecordFields.__new__(RecordFields)
+    entries = judge_all(queue, deliveries, count, now, record)
+    if entries is None:
+        return None
+    data = encoded(queue, deliveries, count, lane.log.last + 1, lane.log.flushed)
+    if not written(disk, segment, data):
+        let_go(entries)
+        return None
+    record.settles = entries
+    stored(lane, segment, record, queue, data, now)
+    lane.counts["OK"] += count
+    return [lane.ok] * count
+
+
+cdef class StoreFields:
+    """See `ackstore.runtime.Store`."""
+
+    cdef public LaneFields _direct
+    cdef public object _core, _broken, _clock, _disk, _wake
+    cdef public bint _asleep
+    cdef object acquire, release, locked
+
+    def _lock_with(self, lock):
+        self.acquire, self.release, self.locked = lock.acquire, lock.release, lock.locked
+
+    cdef enter(self, double nap):
+        """Take the lock."""
+        if self.locked():
+            sleep(nap)
+        self.acquire()
+
+    cdef double time(self) except? -1:
+        return (<Clock>self._clock).read() if type(self._clock) is Clock else self._clock()
+
+    cdef bint may(self):
+        return self._broken is None and (<CoreFields>self._core).closing is None
+
+    cdef leave(self, got, double now):
+        if got is not None:
+            (<CoreFields>self._core).now = now
+            if self._asleep:
+                self._asleep = False
+                self._wake.notify()
+        return got
+
+
+def ack(StoreFields store, receipt, double nap):
+    """The reply to an ack; None, and nothing done, where it has to go another way."""
+    cdef double now
+    if store._direct is None:
+        return None
+    store.enter(nap)
+    try:
+        if not store.may():
+            return None
+        now = store.time()
+        return store.leave(ack_one(store._direct, receipt, now, store._disk), now)
+    finally:
+        store.release()
+
+
+def ack_many(StoreFields store, receipts, double nap):
+    """The replies to a batch; None, and nothing done, where it has to go another way."""
+    cdef double now
+    cdef Delivery *deliveries
+    cdef LaneFields lane = store._direct
+    if lane is None or type(receipts) is not list or not receipts or len(receipts) > lane.most_items:
+        return None
+    receipts = receipts[:]  # nobody changes it on the way
+    deliveries = <Delivery *>malloc(len(receipts) * sizeof(Delivery))
+    if deliveries is NULL:
+        return None
+    try:
+        store.enter(nap)
+        try:
+            if not store.may():
+                return None
+            now = store.time()
+            return store.leave(ack_all(lane, receipts, now, store._disk, deliveries), now)
+        finally:
+            store.release()
+    finally:
+        free(deliveries)
+
+
+# What becomes of acks that a sync has covered
+
+
+cdef inline void settle_one(EntryFields entry):
+    entry.ack = None
+    entry.settled = True
+
+
+def settle(list records, Py_ssize_t at, dict queues):
+    """Settle what the ACK records from `at` on settle, up to one that somebody waits for, or that is no ACK; returns
+    where that is. `queues` gets their queues, by token."""
+    cdef RecordFields record
+    cdef QueueFields queue = None
+    while at < len(records):
+        record = records[at]
+        if record.kind != KIND or record.waiters is not None or record.durables is not None:
+            break
+        if isinstance(record.settles, EntryFields):
+            settle_one(record.settles)
+        else:
+            for entry in record.settles:
+                settle_one(entry)
+        if record.queue is not queue:
+            queue = record.queue
+            queues[queue.token] = queue
+        at += 1
+    return at
+
+
+def first_unsettled(dict entries, uint64_t floor):
+    """Let go of the entries from `floor` on that are settled; returns the first offset whose is not, or that has
+    none."""
+    cdef PyObject *found
+    while True:
+        offset = floor
+        found = PyDict_GetItemWithError(entries, offset)
+        if found is NULL or not (<EntryFields>found).settled:
+            return offset
+        PyDict_DelItem(entries, offset)
+        floor += 1
+
+
+def bytes_of(list records):
+    """How long the records are together."""
+    cdef Py_ssize_t total = 0
+    for record in records:
+        total += PyBytes_GET_SIZE((<RecordFields>record).data)
+    return total

@@ -1,0 +1,95 @@
+"""The compiled parts of the store where there are any, and the plain ones elsewhere.
+
+`ackstore._fast` is built with the package where a C compiler is there. Nothing but speed depends on it; the environment
+variable ACKSTORE_PURE, set to anything, keeps it out.
+
+>>> clock = wall_clock()
+>>> abs(clock() - time.time()) < 1.0, type(COMPILED)
+(True, <class 'bool'>)
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "COMPILED",
+    "Clock",
+    "CoreFields",
+    "DiskFields",
+    "EntryFields",
+    "FileFields",
+    "FlusherFields",
+    "LaneFields",
+    "LogFields",
+    "QueueFields",
+    "RecordFields",
+    "SegmentFields",
+    "StoreFields",
+    "ack",
+    "ack_many",
+    "bytes_of",
+    "first_unsettled",
+    "settle",
+    "wall_clock",
+]
+
+COMPILED = False
+"""Whether acks go the compiled way."""
+
+if not TYPE_CHECKING and not os.environ.get("ACKSTORE_PURE"):
+    try:
+        from ackstore._fast import (
+            Clock,
+            CoreFields,
+            DiskFields,
+            EntryFields,
+            FileFields,
+            FlusherFields,
+            LaneFields,
+            LogFields,
+            QueueFields,
+            RecordFields,
+            SegmentFields,
+            StoreFields,
+            ack,
+            ack_many,
+            bytes_of,
+            first_unsettled,
+            settle,
+        )
+
+        COMPILED = True
+    except ImportError:
+        pass  # not built
+
+if TYPE_CHECKING or not COMPILED:
+    from ackstore.plain import (
+        Clock,
+        CoreFields,
+        DiskFields,
+        EntryFields,
+        FileFields,
+        FlusherFields,
+        LaneFields,
+        LogFields,
+        QueueFields,
+        RecordFields,
+        SegmentFields,
+        StoreFields,
+        ack,
+        ack_many,
+        bytes_of,
+        first_unsettled,
+        settle,
+    )
+
+
+def wall_clock() -> Callable[[], float]:
+    """A clock that shows wall time when it is made, and from then on only ever goes forward: nobody
+    who sets the system's clock can delay a sync or bring a deadline nearer."""
+    source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return Clock(time.time() - time.clock_gettime(source), source)

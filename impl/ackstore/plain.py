@@ -1,0 +1,137 @@
+"""What `ackstore._fast` has compiled, in Python: for where it could not be built, and to read.
+
+The classes named `...Fields` hold the attributes of the class of that name, which says what they are for. There is no
+plain form of `ack` and `ack_many`: they leave every ack to `ackstore.lane`, which is the plain form.
+
+>>> record = RecordFields()
+>>> record.data = b"abc"
+>>> bytes_of([record, record]), ack(StoreFields(), "a receipt", 0.0)
+(6, None)
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ackstore.entries import Entry
+    from ackstore.log import Record
+    from ackstore.queues import Queue
+    from ackstore.replies import Reply
+
+
+class EntryFields:
+    """The attributes of `ackstore.entries.Entry`."""
+
+    __slots__ = (
+        "ack",
+        "attempt",
+        "deadline",
+        "epoch",
+        "held",
+        "moving",
+        "offset",
+        "renewing",
+        "saved",
+        "settled",
+        "timed",
+    )
+
+
+class RecordFields:
+    """The attributes of `ackstore.log.Record`."""
+
+    __slots__ = ("claims", "data", "durables", "entries", "kind", "lsn", "payload", "queue", "value", "waiters")
+
+
+class SegmentFields:
+    """The attributes of `ackstore.log.Segment`."""
+
+    __slots__ = ("dirty", "file", "last", "number", "size", "synced")
+
+
+class LogFields:
+    """Attributes of `ackstore.log.Log`."""
+
+
+class FlusherFields:
+    """Attributes of `ackstore.flusher.Flusher`."""
+
+
+class QueueFields:
+    """Attributes of `ackstore.queues.Queue`."""
+
+    __slots__ = ("entries", "floor", "prefix", "resetting", "token")
+
+
+class LaneFields:
+    """The attributes of `ackstore.lane.Lane`."""
+
+    __slots__ = ("counts", "flusher", "log", "most_items", "most_segment", "ok", "queues")
+
+
+class CoreFields:
+    """Attributes of `ackstore.core.Core`."""
+
+
+class FileFields:
+    """The attributes of `ackstore.files.OpenFile`."""
+
+    __slots__ = ("dirty", "fd", "leaving", "syncs")
+
+
+class DiskFields:
+    """Attributes of `ackstore.files.RealDisk`."""
+
+
+class StoreFields:
+    """Attributes of `ackstore.runtime.Store`."""
+
+    def _lock_with(self, _lock: object) -> None:
+        """What to hold while acks go the short way."""
+
+
+class Clock:
+    """Shows `start` more than the system's clock number `source`, in seconds.
+
+    >>> clock = Clock(0.0, time.CLOCK_MONOTONIC)
+    >>> clock() <= time.monotonic() <= clock()
+    True
+    """
+
+    def __init__(self, start: float, source: int) -> None:
+        self.start = start
+        self.source = source
+
+    def __call__(self) -> float:
+        return self.start + time.clock_gettime(self.source)
+
+
+def ack(_store: StoreFields, _receipt: str, _nap: float) -> Reply | None:
+    """The reply to an ack; None, and nothing done, where it has to go another way."""
+    return None
+
+
+def ack_many(_store: StoreFields, _receipts: object, _nap: float) -> list[Reply] | None:
+    """The replies to a batch; None, and nothing done, where it has to go another way."""
+    return None
+
+
+def settle(_records: list[Record], at: int, _queues: dict[str, Queue]) -> int:
+    """Settle what the ACK records from `at` on settle, up to one that has to go another way; returns where that is."""
+    return at
+
+
+def first_unsettled(entries: dict[int, Entry], floor: int) -> int:
+    """Let go of the entries from `floor` on that are settled; returns the first offset whose is not, or that has
+    none."""
+    while (entry := entries.get(floor)) is not None and entry.settled:
+        del entries[floor]
+        floor += 1
+    return floor
+
+
+def bytes_of(records: list[Record]) -> int:
+    """How long the records are together."""
+    return sum([len(record.data) for record in records])

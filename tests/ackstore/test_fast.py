@@ -1,0 +1,235 @@
+"""The compiled short way: it is taken, says what the plain one says, and leaves to it what is not plain."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ackstore
+from ackstore import fast, plain
+from ackstore.effects import Effect, Result, Sync
+from ackstore.entries import Entry
+from ackstore.files import RealDisk
+from ackstore.lane import Lane
+from ackstore.queues import Queue
+from ackstore.replies import Reply
+
+compiled = pytest.mark.skipif(not fast.COMPILED, reason="ackstore._fast is not built: it needs a C compiler")
+QUIET = ackstore.Config(flush_interval=1000.0, offset_interval=1000.0, max_batch=64)
+
+
+def popped(store: ackstore.Store, count: int) -> list[str]:
+    """Receipts of so many messages, in a store that has been synced."""
+    store.publish("q", count)
+    receipts = [delivery.receipt for delivery in store.pop("q", count)]
+    store.flush()
+    return receipts
+
+
+@pytest.fixture
+def no_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes the plain short way fails."""
+    monkeypatch.setattr(Lane, "ack", None)
+    monkeypatch.setattr(Lane, "ack_many", None)
+
+
+@compiled
+@pytest.mark.usefixtures("no_lane")
+def test_it_is_taken(tmp_path: Path) -> None:
+    with ackstore.Store(tmp_path, QUIET) as store:
+        receipts = popped(store, 4)
+        assert store.ack(receipts[0]) is Reply.OK
+        assert store.ack_many(receipts[1:]) == [Reply.OK] * 3
+        assert store.stats().replies[Reply.OK] == 3 + 4  # publish, pop, flush; four acks
+
+
+NONSENSE = st.one_of(
+    st.text(max_size=60),
+    st.from_regex(r"[0-9a-fA-F]{38,41}@orders/default/0", fullmatch=True),
+    st.none(),
+    st.integers(),
+    st.binary(max_size=60),
+    st.just("0" * 40 + "@"),
+    st.just("f" * 40 + "@orders/default/0"),
+)
+
+
+@compiled
+@given(receipts=st.lists(NONSENSE, min_size=1, max_size=5))
+def test_nonsense_is_left_to_the_others(tmp_path_factory: pytest.TempPathFactory, receipts: list[Any]) -> None:
+    with ackstore.Store(tmp_path_factory.mktemp("store"), QUIET) as store:
+        good = popped(store, 2)
+        assert fast.ack(store, receipts[0], 0.0) is None
+        assert fast.ack_many(store, [good[0], *receipts], 0.0) is None
+        assert store.ack_many(good) == [Reply.OK] * 2, "something was done"
+
+
+@compiled
+def test_what_it_leaves_to_the_others(tmp_path: Path) -> None:
+    now = [1000.0]
+    with ackstore.Store(tmp_path, QUIET, clock=lambda: now[0]) as store:
+        receipts = popped(store, 6)
+        assert fast.ack_many(store, tuple(receipts), 0.0) is None  # only what it can copy
+        assert fast.ack_many(store, [], 0.0) is None
+        assert fast.ack_many(store, receipts * 11, 0.0) is None  # more than max_batch
+        assert fast.ack_many(store, [receipts[0], receipts[1], receipts[0]], 0.0) is None  # one twice
+        assert fast.ack(store, receipts[0], 0.0) is Reply.OK
+        assert fast.ack(store, receipts[0], 0.0) is None  # its ack is on its way
+        store.flush()
+        assert fast.ack(store, receipts[0], 0.0) is None  # settled
+        now[0] += 30.0
+        assert fast.ack(store, receipts[1], 0.0) is None  # expired
+        assert fast.ack_many(store, receipts[1:3], 0.0) is None
+    assert fast.ack(store, receipts[1], 0.0) is None  # closed
+
+
+@compiled
+def test_a_receipt_of_another_delivery_or_queue(tmp_path: Path) -> None:
+    with ackstore.Store(tmp_path, QUIET) as store:
+        store.publish("other", 1)
+        (other,) = [delivery.receipt for delivery in store.pop("other")]
+        first, second = two(store)
+        assert fast.ack(store, first.replace("orders", "nobody"), 0.0) is None
+        assert fast.ack(store, first[:31] + "f" + first[32:], 0.0) is None
+        assert fast.ack_many(store, [first, other], 0.0) is None
+        assert fast.ack_many(store, [first, second], 0.0) == [Reply.OK] * 2
+
+
+def two(store: ackstore.Store) -> tuple[str, str]:
+    store.publish("orders", 2)
+    first, second = store.pop("orders", 2)
+    store.flush()
+    return first.receipt, second.receipt
+
+
+@compiled
+def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
+    with ackstore.Store(tmp_path, QUIET) as store:
+        receipts = popped(store, 3)
+        disk = store._disk
+        assert isinstance(disk, RealDisk)
+        (file,) = disk.files.values()
+        with open(os.devnull, "rb") as unwritable:  # noqa: PTH123
+            fd, file.fd = file.fd, unwritable.fileno()
+            assert fast.ack(store, receipts[0], 0.0) is None
+            assert fast.ack_many(store, receipts[1:], 0.0) is None
+            assert store.ack(receipts[0]) is Reply.FAILED
+            file.fd = fd
+        assert store.ack_many(receipts) == [Reply.OK] * 3
+    with ackstore.Store(tmp_path, QUIET) as store:
+        assert store.stats().recovery.cut_bytes == 0
+
+
+class SlowSync(RealDisk):
+    """A disk whose syncs wait for `go_on`."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir()
+        super().__init__(path)
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def perform(self, effect: Effect) -> Result:
+        if isinstance(effect, Sync):
+            self.go_on.wait(20.0)
+        return super().perform(effect)
+
+
+@compiled
+def test_a_disk_of_ones_own_is_asked(tmp_path: Path) -> None:
+    with ackstore.Store(tmp_path / "store", QUIET, disk=SlowSync(tmp_path / "store")) as store:
+        (receipt,) = popped(store, 1)
+        assert fast.ack(store, receipt, 0.0) is None
+        assert store.ack(receipt) is Reply.OK
+
+
+@compiled
+def test_an_error_that_nobody_foresaw_breaks_the_store(tmp_path: Path) -> None:
+    def stopped() -> float:
+        raise ArithmeticError("the clock stands still")
+
+    with ackstore.Store(tmp_path, QUIET) as store:
+        first, second = two(store)
+        store._clock = stopped
+        with pytest.raises(ackstore.StoreBroken):
+            store.ack(first)
+        store._clock = lambda: 1000.0
+        with pytest.raises(ackstore.StoreBroken):
+            store.ack_many([first, second])
+        assert not store.stats().healthy
+
+
+@compiled
+def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The garbage collector does not follow a compiled ack: the store has to end its cycles."""
+    gc.collect()
+    before = sum(isinstance(each, Entry | Queue) for each in gc.get_objects())
+    disk = SlowSync(tmp_path / "store")
+    store = ackstore.Store(tmp_path / "store", QUIET, disk=disk)
+    receipts = popped(store, 3)
+    assert isinstance(store._lane, Lane)
+    store._direct = store._lane
+    disk.go_on.clear()
+    assert fast.ack(store, receipts[0], 0.0) is Reply.OK
+    assert fast.ack_many(store, receipts[1:], 0.0) == [Reply.OK] * 2
+    assert store.close(0.2) is Reply.UNKNOWN
+    disk.go_on.set()
+    del store, disk
+    for _ in range(50):  # until its threads are gone
+        gc.collect()
+        if sum(isinstance(each, Entry | Queue) for each in gc.get_objects()) <= before:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("messages and queues are left")
+
+
+@compiled
+@given(settled=st.lists(st.booleans(), max_size=9), floor=st.integers(0, 2**63 - 10))
+def test_plain_and_compiled_let_go_of_the_same(settled: list[bool], floor: int) -> None:
+    def entries() -> dict[int, Entry]:
+        made = {floor + at: Entry(floor + at, 1, 1, 0.0) for at in range(len(settled))}
+        for entry, value in zip(made.values(), settled, strict=True):
+            entry.settled = value
+        return made
+
+    one, other = entries(), entries()
+    assert fast.first_unsettled(one, floor) == plain.first_unsettled(other, floor)
+    assert one.keys() == other.keys()
+
+
+SCRIPT = """
+import sys
+from ackstore import Config, Store, fast
+with Store(sys.argv[1], Config(flush_interval=1000.0), clock=lambda: 1000.0) as store:
+    store.publish("orders", 9)
+    receipts = [delivery.receipt for delivery in store.pop("orders", 9)]
+    store.flush()
+    print(fast.COMPILED, store.ack(receipts[0]).name, *[reply.name for reply in store.ack_many(receipts[1:8])])
+    store.flush()
+    print(store.ack(receipts[0]).name, store.stats().queues.popitem()[1])
+"""
+
+
+@compiled
+def test_without_it_all_is_the_same(tmp_path: Path) -> None:
+    def run(folder: Path, **more: str) -> tuple[list[str], bytes]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(folder)], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split(), (folder / "log-00000001.seg").read_bytes()
+
+    (yes, *compiled_words), compiled_log = run(tmp_path / "compiled")
+    (no, *plain_words), plain_log = run(tmp_path / "plain", ACKSTORE_PURE="1")
+    assert (yes, no) == ("True", "False")
+    assert compiled_words == plain_words
+    assert compiled_log == plain_log
