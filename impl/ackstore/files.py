@@ -139,19 +139,25 @@ class RealDisk(DiskFields):
             return Failed(error.errno or errno.EIO, written)
         return DONE
 
+    def writes_at_once(self) -> bool:
+        """Whether all writes are `write`'s: not where a disk of a kind of its own performs them otherwise."""
+        kind = type(self)
+        return kind.perform is RealDisk.perform and kind.write is RealDisk.write
+
     def _sync_while_noted(self, effect: Sync | SyncDir) -> None:
         with self._lock:
             self.syncing += 1
         try:
             if isinstance(effect, Sync):
-                self._sync(effect.file)
+                self.sync(effect.file)
             else:
                 os.fsync(self._directory)
         finally:
             with self._lock:
                 self.syncing -= 1
 
-    def _sync(self, name: str) -> None:
+    def sync(self, name: str) -> None:
+        """Make what the file holds durable."""
         with self._lock:
             # Never through a new descriptor: it might not be told of an earlier error.
             file = self.files.get(name)

@@ -92,14 +92,14 @@ class Store(StoreFields):
         try:
             self._core = open_engine(self.config, FileReader(self.path), self._clock(), core_class)
             self._disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
-            self._write = self._disk.write if type(self._disk) is RealDisk else partial(write_by, self._disk)
+            real = self._disk if isinstance(self._disk, RealDisk) and self._disk.writes_at_once() else None
+            self._write = real.write if real else partial(write_by, self._disk)
         except BaseException:
             self._directory_lock.release()
             raise
         self._lane = self._core.lane if core_class is Core else None
         """The short way; not for a variant, which may have put other parts in place of those that it passes by."""
-        self._direct = self._lane if type(self._lane) is Lane and type(self._disk) is RealDisk else None
-        """Where the compiled short way is open, the plain one."""
+        self._direct = self._lane if real and type(self._lane) is Lane else None  # the compiled way is open
         self._lock = threading.Lock()
         """Guards the core and everything below."""
         self._op = 0

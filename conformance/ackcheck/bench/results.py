@@ -22,7 +22,7 @@ from ackcheck.bench.costs import bytes_per_inflight, recovery_seconds_per_millio
 from ackcheck.bench.measure import Sample, middle
 from ackcheck.bench.peers import Lmdb, PeerMissing, PersistQueue, Sqlite
 from ackcheck.bench.stores import BATCH, StoreContender, WriteLoop, unflushed
-from ackstore import Config
+from ackstore import Config, fast
 
 THREADS = (1, 3, 16)
 Level = Literal["none", "memory", "page-cache", "disk"]
@@ -108,6 +108,7 @@ class Results:
         """The documented JSON."""
         return {
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()},
+            "compiled": fast.COMPILED,
             "rows": [asdict(row) for row in self.rows],
             "ratios": self.ratios(),
             "recovery_seconds_per_million": self.recovery_seconds_per_million,

@@ -18,7 +18,6 @@ from attrs import evolve, frozen
 
 from ackcheck.bench.measure import Sample, timed
 from ackstore import Config, Reply, Store
-from ackstore.effects import Effect, Result, Sync
 from ackstore.files import RealDisk
 from ackstore.identity import receipt_text
 from ackstore.payloads import encode_ack, queue_prefix
@@ -63,10 +62,10 @@ class StalledDisk(RealDisk):
 
     stalled = False
 
-    def perform(self, effect: Effect) -> Result:
-        if self.stalled and isinstance(effect, Sync):
+    def sync(self, name: str) -> None:
+        if self.stalled:
             time.sleep(STALL)
-        return super().perform(effect)
+        super().sync(name)
 
 
 @frozen
@@ -76,7 +75,7 @@ class StoreContender:
     name: str
     config: Config
     batch: int = 1
-    most: int = 250_000
+    most: int = 400_000
     """Acks a second that no machine exceeds: so many messages are made ready."""
     stalled: bool = False
     """On a disk whose syncs take `STALL` seconds."""

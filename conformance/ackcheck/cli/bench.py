@@ -26,6 +26,7 @@ from ackcheck.bench.plot import FORMATS, plot
 from ackcheck.bench.results import AIMS, MOST, Results, entrants, race
 from ackcheck.bench.stores import AckRefused
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, writable, write_json
+from ackstore import fast
 
 
 def _place(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Path:
@@ -93,6 +94,8 @@ def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: s
     console.print(ratios_table(results))
     for name, why in results.not_measured.items():
         console.print(f"{name}: {why}", style="yellow", markup=False)
+    if not fast.COMPILED:
+        console.print(NOT_COMPILED, style="yellow", markup=False)
     console.print(f"in {directory}; medians of {rounds} rounds of {seconds:g} s")
     if plot_to:
         plot(results, Path(plot_to))
@@ -100,6 +103,11 @@ def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: s
         settings = {"seconds": seconds, "rounds": rounds, "records": records, "directory": str(directory)}
         write_json(json_to, {"settings": settings, **results.as_json()})
 
+
+NOT_COMPILED = (
+    "the store's short way is not compiled, and its acks are slower: with a C compiler, install ackcheck again "
+    "(and do not set ACKSTORE_PURE)"
+)
 
 SURVIVES = {
     "none": "no store",
