@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from ackcheck.target import MAX_ATTEMPTS, Delivery
+from ackcheck.target import LOGS, MAX_ATTEMPTS, Delivery
 from ackstore import Config, Store
 from ackstore.core import Core
 from ackstore.files import Disk
@@ -145,17 +145,23 @@ class StoreTarget:
 
 
 def claiming(level: str) -> Config:
-    """Return the settings under which the store claims a level, with the attempts that the environment asks for.
+    """Return the settings under which the store claims a level, with what the environment asks for.
 
     >>> claiming(DISK).mode
     'sync'
     """
-    asked = os.environ.get(MAX_ATTEMPTS, "")
+    attempts, logs = _asked(MAX_ATTEMPTS), _asked(LOGS)
+    return evolve(CLAIMING[level], max_attempts=attempts, logs=logs or 1)
+
+
+def _asked(name: str) -> int | None:
+    """Return the number that an environment variable names; None where it is empty."""
+    asked = os.environ.get(name, "")
     if not asked:
-        return CLAIMING[level]
+        return None
     if not asked.isdecimal() or int(asked) < 1:
-        raise ValueError(f"{MAX_ATTEMPTS} is {asked!r}: set it to an integer of at least 1, or leave it empty for none")
-    return evolve(CLAIMING[level], max_attempts=int(asked))
+        raise ValueError(f"{name} is {asked!r}: set it to an integer of at least 1, or leave it empty for none")
+    return int(asked)
 
 
 def memory_store() -> StoreTarget:
@@ -193,4 +199,9 @@ def __getattr__(name: str) -> Callable[[], StoreTarget]:
     bug = BUGS.get(name)
     if bug is None:
         raise AttributeError(f"{__name__} has no factory {name!r}, and the zoo no bug of that name")
-    return lambda: StoreTarget(evolve(claiming(bug.level.value), commit=bug.commit.value, logs=bug.logs), bug.core)
+
+    def broken() -> StoreTarget:
+        config = claiming(bug.level.value)
+        return StoreTarget(evolve(config, commit=bug.commit.value, logs=max(bug.logs, config.logs)), bug.core)
+
+    return broken

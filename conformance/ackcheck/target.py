@@ -33,6 +33,9 @@ OPERATIONS = frozenset({"open", "publish", "pop", "ack", "ack_many", "flush", "s
 MAX_ATTEMPTS = "ACKCHECK_MAX_ATTEMPTS"
 """The environment variable in which a case names the `max_attempts` it would like; empty for none."""
 
+LOGS = "ACKCHECK_LOGS"
+"""The environment variable in which a case names the number of logs, or flush threads, that it would like."""
+
 REPLIES = frozenset({"OK", "SETTLED", "EXPIRED", "FAILED", "UNKNOWN", "BUSY", "INVALID"})
 """What an acknowledgement may be answered; the meaning of each is in the specification."""
 

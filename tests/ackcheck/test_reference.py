@@ -11,7 +11,7 @@ from ackcheck.grades.answers import shown_by
 from ackcheck.reference import SMALL, StoreTarget
 from ackcheck.rig.serve import load_factory
 from ackcheck.suite import LEVELS
-from ackcheck.target import MAX_ATTEMPTS, Delivery, Target
+from ackcheck.target import LOGS, MAX_ATTEMPTS, Delivery, Target
 from ackcheck.zoo import BUGS
 from ackmodel import Level
 from ackstore import StoreClosed
@@ -82,6 +82,20 @@ def test_the_environment_names_the_attempts(make: Callable[[], StoreTarget], mon
     assert make().max_attempts is None
     monkeypatch.setenv(MAX_ATTEMPTS, "many")
     with pytest.raises(ValueError, match="set it to an integer of at least 1"):
+        make()
+
+
+@pytest.mark.parametrize("make", [reference.memory_store, reference.async_store, reference.sync_store])
+def test_the_environment_names_the_logs(make: Callable[[], StoreTarget], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert make().config.logs == 1
+    monkeypatch.setenv(LOGS, "3")
+    assert make().config.logs == 3
+    assert load_factory(reference.name_of(Level.DISK, bug="nack-half-applied"))().config.logs == 3
+    assert load_factory(f"{reference.__name__}:several-logs-share-one-mark-file")().config.logs == 3
+    monkeypatch.setenv(LOGS, "1")
+    assert load_factory(f"{reference.__name__}:several-logs-share-one-mark-file")().config.logs == 2
+    monkeypatch.setenv(LOGS, "0")
+    with pytest.raises(ValueError, match="ACKCHECK_LOGS is '0': set it to an integer of at least 1"):
         make()
 
 

@@ -20,7 +20,7 @@ from ackcheck.findings import Finding, Grade, GradeReport
 from ackcheck.grades.session import Session
 from ackcheck.oracle import Broken, Oracle
 from ackcheck.rig import Child
-from ackcheck.target import MAX_ATTEMPTS
+from ackcheck.target import LOGS, MAX_ATTEMPTS
 from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
@@ -40,6 +40,9 @@ REPLY_TIMEOUT = 15.0
 
 ATTEMPTS = (None, 3, 2)
 """How many deliveries the cases ask a target to dead-letter a message after, in turn; None: no limit."""
+
+LOGS_IN_TURN = (1, 3, 1, 1, 2, 1, 1)
+"""How many logs the cases ask a target to have, in turn; more than one for those who spread records over several."""
 
 RESETTING = 0.3
 """How often a queue is reset before the work of a round begins, and answered; others are under way at its end."""
@@ -99,6 +102,9 @@ class Campaign:
         report.cases += 1
         attempts = ATTEMPTS[(self.seed + self._number) % len(ATTEMPTS)]
         child = child_of(self.target, directory, reply_timeout=self.reply_timeout, max_attempts=attempts)
+        logs = LOGS_IN_TURN[(self.seed + self._number) % len(LOGS_IN_TURN)]
+        child.environment[LOGS] = str(logs)
+        report.ran["case that asks for several logs"] += logs > 1
         seed = f"{self.seed}/{self._number}"
         session = Session(child, directory, Oracle(self.level), seed, self.commit, ran=report.ran)
         try:

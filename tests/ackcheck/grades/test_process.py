@@ -56,6 +56,16 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
         assert report.checked[clause] > 0, clause
 
 
+def test_some_cases_ask_for_several_logs() -> None:
+    bug = BUGS["several-logs-share-one-mark-file"]
+    report = run_process_grade(reference.name_of(bug.level, bug=bug.name), bug.level, seed=0, rounds=4)
+    assert report.ran["case that asks for several logs"] == 1
+    assert report.finding is not None
+    assert report.finding.clause in bug.breaks
+    few = run_process_grade(reference.name_of(bug.level), bug.level, seed=1, rounds=1)
+    assert few.ran["case that asks for several logs"] == 0
+
+
 def test_a_right_store_that_is_not_ours_passes_too() -> None:
     assert judge("Toy").finding is None
 
