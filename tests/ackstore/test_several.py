@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -201,62 +202,21 @@ class TestClose:
         assert store.core.take_effects() == []
         assert store.core.closed
 
-
-class TestDirectory:
-    """The logs share it, and its errors are reported once."""
-
-    def test_one_sync_at_a_time_for_all_of_them(self, drive: Any) -> None:
-        store = drive(logs=3)
-        while store.waiting(Create) or store.waiting(Write):
-            store.finish(Write if store.waiting(Write) else Create)
-        syncs = 0
+    def test_a_log_that_has_closed_hears_no_more_of_the_directory(self, three: Any) -> None:
+        store = three(segment_bytes=1)
+        store.ack(one_each(store)[1])  # this log has more to do than the others
+        op = store.close()
+        failed = 0
         while store.pending:
-            assert len(store.waiting(SyncDir)) <= 1
-            syncs += isinstance(store.finish(Sync if store.waiting(Sync) else object), SyncDir)
-        assert syncs == 2  # the one that the first log began, and one for the two others
-        assert all(core.flusher.opened for core in store.core.cores)
-
-    def test_a_failure_concerns_every_entry_that_no_sync_has_covered(self, three: Any) -> None:
-        store = three(segment_bytes=1, op_timeout=60.0)
-        a, b, _ = one_each(store)
+            some_closed = any(core.closed for core in store.core.cores)
+            fails = bool(store.waiting(SyncDir)) and some_closed and not failed
+            failed += fails
+            store.finish(SyncDir if fails else object, Failed(EIO) if fails else DONE)
+            store.wait(0.0 if store.pending else 0.1)
+        assert failed == 1
         store.rest()
-        store.ack(a)
-        store.ack(b)
-        while store.waiting(Create) or store.waiting(Write):
-            store.finish(Write if store.waiting(Write) else Create)
-        new = [file_of(store, queue) for queue in (A, B)]
-        flush = store.flush()
-        assert len(store.waiting(SyncDir)) == 1
-        store.finish(SyncDir, Failed(EIO))
-        while store.waiting(Sync):
-            store.finish(Sync)
-        store.rest()
-        assert store.reply(flush) is Reply.OK
-        assert [core.flusher.sync_failures for core in store.core.cores].count(1) == 2
-        assert not set(new) & {file_of(store, queue) for queue in (A, B)}  # written again, elsewhere
-        again = store.power_loss().settle()
-        assert [again.reply(again.ack(receipt)) for receipt in (a, b)] == [Reply.SETTLED] * 2
-
-    def test_one_that_hangs_is_given_up_for_all_and_comes_too_late(self, three: Any) -> None:
-        store = three(segment_bytes=1, sync_timeout=1.0, op_timeout=60.0)
-        a, b, _ = one_each(store)
-        store.rest()
-        store.ack(a)
-        store.ack(b)
-        while store.waiting(Create) or store.waiting(Write):
-            store.finish(Write if store.waiting(Write) else Create)
-        flush = store.flush()
-        io = store.hold(SyncDir)
-        while store.waiting(Sync):
-            store.finish(Sync)
-        store.wait(1.1)
-        assert store.reply(flush) is None
-        store.rest()
-        assert store.reply(flush) is Reply.OK
-        failures = store.stats.sync_failures
-        store.release(io, Failed(EIO))
-        assert store.rest().stats.sync_failures == failures  # all entries are covered by now
-        store.release(io)  # a second result of the same sync is nobody's
+        assert store.reply(op) is Reply.OK
+        assert sum(core.offsets.failures for core in store.core.cores) == 1
 
 
 class TestFailures:
@@ -410,3 +370,21 @@ def test_effects_for_the_client_come_without_an_id(three: Any) -> None:
     for io, _ in effects:
         store.core.complete(io, DONE, store.now)
     assert all(isinstance(effect, Durable | Write) or io == 0 for io, effect in store.core.take_effects())
+
+
+@pytest.mark.parametrize("way", ["ack", "ack_many"])
+def test_what_the_short_way_asks_for_is_taken_up(three: Any, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    store = three()
+    a, *_ = one_each(store)
+    core = store.core.core_of(a)
+
+    def asks(*_: Any) -> None:
+        core.request(SyncDir(), lambda result, now: None)
+
+    monkeypatch.setattr(core, "lane", SimpleNamespace(ack=asks, ack_many=asks))
+    getattr(store.core.lane, way)(a if way == "ack" else (a,), store.now + 1.0, print)
+    assert core.now == store.now + 1.0
+    assert core.effects == []
+    [(io, effect)] = store.core.take_effects()
+    assert effect == SyncDir()
+    assert store.core.cores[io % store.core.pools] is core
