@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attrs import frozen
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.panel import Panel
 from rich.syntax import Syntax
@@ -31,12 +32,30 @@ NEEDED_FOR = {"dead": "`dead`, and a limit of attempts"}
 STYLES = {"kept": "green", "broken": "bold red", "not-judged": "yellow"}
 
 
-def timeline(lines: Iterable[Line]) -> Table:
-    """Return a history as a table: a narrow column a lane with a mark, then what happened; a rule between steps."""
+NARROW = 100
+"""Columns below which the lanes of a history are named in one column, to leave room for what happened."""
+
+
+@frozen
+class Timeline:
+    """A history as a table: a narrow column a lane with a mark, then what happened; a rule between steps.
+
+    On a narrow console it names the lane instead.
+    """
+
+    lines: tuple[Line, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table that fits."""
+        yield timeline(self.lines, narrow=options.max_width < NARROW)
+
+
+def timeline(lines: Iterable[Line], *, narrow: bool = False) -> Table:
+    """Return a history as a table."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("step", justify="right", style="dim")
-    for lane in LANES:
-        table.add_column(lane, justify="center", no_wrap=True)
+    for lane in ("lane",) if narrow else LANES:
+        table.add_column(lane, justify="left" if narrow else "center", no_wrap=True)
     table.add_column("what happened", overflow="fold")
     last = 0
     for line in lines:
@@ -44,7 +63,7 @@ def timeline(lines: Iterable[Line]) -> Table:
         if new:
             table.add_section()
         style = "bold red" if line.text.endswith(FAILED) else ""
-        marks = ["●" if lane == line.lane else "" for lane in LANES]
+        marks = [line.lane] if narrow else ["●" if lane == line.lane else "" for lane in LANES]
         table.add_row(str(line.step) if new else "", *marks, escape(line.text), style=style)
         last = line.step
     return table
@@ -54,7 +73,7 @@ def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     """Return a finding: what broke, the shortest history, and the test that shows it again."""
     title = f"[bold red]{finding.clause.value}[/] is broken  (grade {finding.grade}, seed {finding.seed})"
     head = Panel(escape(finding.why), title=title, title_align="left", border_style="red")
-    parts: list[RenderableType] = [head, timeline(finding.lines)]
+    parts: list[RenderableType] = [head, Timeline(finding.lines)]
     if test and finding.test:
         parts += ["Save this as test_replay.py, and run it to see it again:", "", Syntax(finding.test, "python"), ""]
     if finding.again:

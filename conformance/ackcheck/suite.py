@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from ackcheck.findings import Finding, Grade, GradeReport
 from ackcheck.grades import power, process, run_power_grade, run_process_grade
+from ackcheck.grades.campaign import REPLY_TIMEOUT
 from ackcheck.reference import name_of
 from ackcheck.rig import RigError, TargetError
 from ackcheck.rig.serve import load_factory
@@ -150,6 +151,8 @@ class Plan:
     effort: Effort
     seed: int
     case: int | None = None
+    reply_timeout: float = REPLY_TIMEOUT
+    """Seconds after which a target on real files that has not answered hangs."""
 
     def cases(self, grade: Grade) -> int:
         """Return how many cases a grade on real files has, at one level."""
@@ -191,7 +194,15 @@ def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Wat
             def done(report: GradeReport, grade: Grade = grade, most: int = most) -> None:
                 watch(level, grade, report.ran["SIGKILL"] + report.ran["power loss"], most)
 
-            report = judge(subject.on_files(level), level, seed=seed, rounds=most, progress=done, only=plan.case)
+            report = judge(
+                subject.on_files(level),
+                level,
+                seed=seed,
+                rounds=most,
+                progress=done,
+                only=plan.case,
+                reply_timeout=plan.reply_timeout,
+            )
             if report.finding is not None:
                 report.finding = evolve(report.finding, again=command_again(subject, plan, level, report.finding))
             yield report
@@ -211,6 +222,8 @@ def command_again(subject: Subject, plan: Plan, level: Level, finding: Finding) 
     words = ["ackcheck", "run", "--level", level.value, "--faults", finding.grade]
     words += [word for name in profiles for word in ("--profile", name)]
     words += ["--seed", str(finding.seed), "--case", str(finding.case)]
+    if plan.reply_timeout != REPLY_TIMEOUT:
+        words += ["--reply-timeout", f"{plan.reply_timeout:g}"]
     if isinstance(subject.target, str):
         words.append(subject.target)
     elif subject.target is not None:

@@ -122,7 +122,7 @@ def _judged(clause: Clause, times: int, why: str | None) -> ClauseVerdict:
         return ClauseVerdict(clause, "broken", times, why)
     if times:
         return ClauseVerdict(clause, "kept", times)
-    return ClauseVerdict(clause, "not-judged", 0, "nothing in this run put it to the test")
+    return ClauseVerdict(clause, "not-judged", 0, "never put to the test")
 
 
 def _run_as_json(level: Level, report: GradeReport) -> dict[str, Any]:

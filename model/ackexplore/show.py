@@ -138,20 +138,24 @@ def progress_view(findings: Sequence[ProgressFinding]) -> Iterator[RenderableTyp
 
 
 def findings_view(findings: Iterable[Finding]) -> Table:
-    """Return a table: each rule, what falls without it, and after how many steps."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    table.add_column("without the rule", no_wrap=True)
+    """Return a table: each rule, who got it wrong, what falls without it, and after how many steps."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("without the rule, and who got it wrong")
     table.add_column("falls", no_wrap=True)
-    table.add_column("steps", justify="right")
-    table.add_column("who got it wrong")
+    table.add_column("steps", justify="right", no_wrap=True)
     for finding in findings:
-        name, source = finding.rule.name, finding.rule.source
+        rule = Text(finding.rule.name)
+        if finding.rule.source:
+            rule.append(f"\n  {finding.rule.source}", style="dim")
+        falls, lengths = [], []
         for clause in finding.rule.falls:
             length = finding.length(clause)
-            steps = Text(str(length)) if length is not None else Text("NOT BROKEN", style="bold red")
-            how = f"{clause.value}, for ever" if clause in finding.lassos else clause.value
-            table.add_row(name, how, steps, source)
-            name, source = "", ""
+            falls.append(Text(f"{clause.value}, for ever" if clause in finding.lassos else clause.value))
+            lengths.append(Text("none", style="bold red") if length is None else Text(str(length)))
+            if length is None:
+                falls[-1].append("\n  NOT BROKEN", style="bold red")
+                lengths.append(Text())
         for clause in finding.broken_with_rule:
-            table.add_row(name, Text(f"{clause.value}: broken with every rule on", style="bold red"), "", "")
+            falls.append(Text(f"{clause.value}\n  broken with every rule on", style="bold red"))
+        table.add_row(rule, Text("\n").join(falls), Text("\n").join(lengths))
     return table

@@ -2,7 +2,7 @@
 
 A module `ackcheck.cli.NAME` holds a click command of the same name; it is found by being there, and imported only when
 it is used or listed. Modules whose name begins with an underscore are helpers. Exit codes, for every command: 0 kept,
-1 broken, 2 usage, 3 the target or the environment failed.
+1 broken, 2 usage, 3 the target or the environment failed, 130 interrupted (Ctrl-C).
 
 >>> from click.testing import CliRunner
 >>> CliRunner().invoke(main, ["--version"]).output.startswith("ackcheck, version")
@@ -20,8 +20,20 @@ ORDER = ("run", "explore", "bugs", "trace", "vectors", "spec", "bench")
 """The commands in the order of a reader's use; others follow by name."""
 
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as a shell gives it."""
+
+
 class _Commands(click.Group):
     """A group whose commands are the modules of this package."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; one that is interrupted has judged nothing, and says so."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: no verdict", err=True)
+            ctx.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]

@@ -35,14 +35,31 @@ def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> 
         raise click.BadParameter(f"there is no folder {Path(str(where)).parent}: create it first")
     if where not in (None, "-") and Path(str(where)).is_dir():
         raise click.BadParameter(f"{where} is a folder: name a file in it")
+    if where not in (None, "-"):
+        _try(Path(str(where)))
     return where
+
+
+def _try(place: Path) -> None:
+    """Open a file for writing, and leave it as it was."""
+    new = not place.exists()
+    try:
+        with place.open("ab"):
+            pass
+        if new:
+            place.unlink()
+    except OSError as error:
+        raise click.BadParameter(f"{place} cannot be written to ({error.strerror}): name another file") from error
 
 
 def write_json(where: str, value: object) -> None:
     """Write `value` as JSON to a file, or to the standard output (`-`)."""
-    with click.open_file(where, "w", encoding="utf-8") as out:
-        json.dump(value, out, indent=2)
-        out.write("\n")
+    try:
+        with click.open_file(where, "w", encoding="utf-8") as out:
+            json.dump(value, out, indent=2)
+            out.write("\n")
+    except OSError as error:
+        raise EnvironmentFailed(f"the JSON could not be written to {where}: {error.strerror}") from error
 
 
 def json_option(what: str) -> Callable[[Decorated], Decorated]:

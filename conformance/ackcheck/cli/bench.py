@@ -27,6 +27,7 @@ from ackcheck.bench.results import AIMS, MOST, Results, entrants, race
 from ackcheck.bench.stores import AckRefused
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, writable, write_json
 from ackstore import fast
+from ackstore.errors import StoreBroken
 
 
 def _place(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Path:
@@ -88,6 +89,10 @@ def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: s
                 records=records,
                 told=lambda what: progress.update(task, description=what),
             )
+        except StoreBroken as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error  # it came inside of the store
+            raise
         except (AckRefused, ThreadFailed, OSError) as error:
             raise EnvironmentFailed(f"the benchmark could not go on in {directory}: {error}") from error
     console.print(rows_table(results))

@@ -66,21 +66,20 @@ def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: in
 
 
 def catches_table(catches: Iterable[Catch]) -> Table:
-    """Return what caught what, a row a bug."""
+    """Return what caught what, and who shipped it: two lines a bug, which fit into 80 columns."""
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("bug, and who shipped it", overflow="fold")
-    table.add_column("caught by", no_wrap=True)
-    table.add_column("cases", justify="right")
-    table.add_column("seconds", justify="right")
+    table.add_column("bug\n  caught by, and who shipped it", overflow="fold")
+    table.add_column("cases", justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
     for catch in catches:
         by = f"[green]{catch.finding.clause.value}[/]" if catch.caught and catch.finding else _missed(catch)
-        bug = f"{catch.bug.name}\n  [dim]{escape(catch.bug.source)}[/]"
-        table.add_row(bug, by, f"{catch.cases:,}", f"{catch.seconds:.1f}")
+        bug = f"{catch.bug.name}\n  {by}; [dim]{escape(catch.bug.source)}[/]"
+        table.add_row(bug, f"{catch.cases:,}", f"{catch.seconds:.1f}")
     return table
 
 
 def _missed(catch: Catch) -> str:
     if catch.finding is None:
         return "[bold red]not caught[/]"
-    expected = "\n  ".join(clause.value for clause in catch.bug.breaks)
-    return f"[bold red]{catch.finding.clause.value},\nnot one of\n  {expected}[/]"
+    expected = ", ".join(clause.value for clause in catch.bug.breaks)
+    return f"[bold red]{catch.finding.clause.value}, not one of {expected}[/]"

@@ -33,6 +33,7 @@ from ackcheck.cli._output import (
     write_json,
 )
 from ackcheck.findings import Grade
+from ackcheck.grades.campaign import REPLY_TIMEOUT
 from ackcheck.rig import RigError
 from ackcheck.show import print_verdict
 from ackcheck.suite import GRADES, LEVELS, PROFILES, NoSuchTarget, Plan, Subject, Watcher, never_ran, run_suite
@@ -107,17 +108,28 @@ def _judged(subject: Subject, plan: Plan) -> Verdict:
     "--faults", "grades", default=",".join(GRADES), show_default=True, callback=_grades, help="Grades, by commas."
 )
 @click.option("--case", type=click.IntRange(1), help="Repeat this case only, of the process or the power grade.")
+@click.option(
+    "--reply-timeout",
+    default=REPLY_TIMEOUT,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="When a target on real files hangs.",
+)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @seed_option()
 @json_option("the verdict")
 @click.pass_context
-def run(
+def run(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
+    /,
+    *,
     target: tuple[str, ...],
     level: str | None,
     grades: tuple[Grade, ...],
     profile: str,
     case: int | None,
+    reply_timeout: float,
     seed: int | None,
     json_to: str | None,
 ) -> None:
@@ -127,7 +139,7 @@ def run(
     kept, 1 broken, 2 usage, 3 the target or the machine failed.
     """
     subject = _subject(target)
-    plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed), case)
+    plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed), case, reply_timeout)
     _check_case(plan)
     console = console_beside(json_to)
     verdict = _judged(subject, plan)

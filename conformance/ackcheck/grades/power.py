@@ -21,6 +21,7 @@ from typing import Literal
 from ackcheck.findings import GradeReport
 from ackcheck.grades.answers import Shown
 from ackcheck.grades.campaign import (
+    REPLY_TIMEOUT,
     Campaign,
     Progress,
     Target,
@@ -43,7 +44,7 @@ from ackcheck.rig import (
     choose_kill,
     choose_writeback,
 )
-from ackmodel import CommitPolicy, Level
+from ackmodel import Level
 from ackmodel.events import PowerLost
 
 LOSSES_A_CASE = 10
@@ -68,7 +69,7 @@ def run_power_grade(
     rounds: int = 3,
     failed_syncs: int | None = None,
     progress: Progress = no_progress,
-    commit: CommitPolicy = CommitPolicy.ACK,
+    reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
@@ -77,7 +78,7 @@ def run_power_grade(
     the machine cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run,
     from 1 to `cases`. Raises as `run_process_grade` does.
     """
-    campaign = Campaign(target, level, "power", seed, commit, progress=progress, only=only)
+    campaign = Campaign(target, level, "power", seed, reply_timeout=reply_timeout, progress=progress, only=only)
     if reason := available():
         campaign.report.not_judged = f"needs root and loop devices: {reason}"
         return campaign.report

@@ -215,7 +215,7 @@ class Traffic:
         self._deliveries.update(keys)
         names = [f"[{key[1]}]#{self._deliveries[key]}" for key in keys]
         self._named.update((seen.receipt, f"{call.queue}{name}") for seen, name in zip(given, names, strict=True))
-        what = ", ".join(names)
+        what = ", ".join(_ranges((key[1], self._deliveries[key]) for key in keys))
         self.story.note("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
@@ -291,3 +291,18 @@ class Traffic:
         if call.op == "reset":
             return (call.queue,)
         return tuple(self.where[receipt] for receipt in call.receipts if receipt in self.where)
+
+
+def _ranges(deliveries: Iterable[tuple[int, int]]) -> list[str]:
+    """Return deliveries of one queue, by offset and number, as a history names them: neighbours as a range.
+
+    >>> _ranges([(0, 2), (1, 2), (2, 2), (3, 1), (7, 1)])
+    ['[0..2]#2', '[3]#1', '[7]#1']
+    """
+    spans: list[tuple[int, int, int]] = []
+    for offset, number in deliveries:
+        if spans and spans[-1][1:] == (offset - 1, number):
+            spans[-1] = (spans[-1][0], offset, number)
+        else:
+            spans.append((offset, offset, number))
+    return [f"[{first}]#{number}" if first == last else f"[{first}..{last}]#{number}" for first, last, number in spans]

@@ -4,7 +4,7 @@
     Traceback (most recent call last):
         ...
     ackcheck.rig.errors.TargetHung: no reply to 'ack' within 2.5 s; if the target may take longer, \
-raise reply_timeout
+raise reply_timeout (--reply-timeout)
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ class TargetHung(RigError):
 
     def __init__(self, operation: str, seconds: float) -> None:
         super().__init__(
-            f"no reply to {operation!r} within {seconds:g} s; if the target may take longer, raise reply_timeout"
+            f"no reply to {operation!r} within {seconds:g} s; if the target may take longer, "
+            "raise reply_timeout (--reply-timeout)"
         )
         self.operation = operation
         self.seconds = seconds

@@ -1,0 +1,123 @@
+"""What all commands share: places to write to, an interrupt in the middle, and what fits into 80 columns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from ackcheck.cli import INTERRUPTED, main
+from ackcheck.cli.bugs import catches_table
+from ackcheck.findings import Finding
+from ackcheck.history import Line
+from ackcheck.show import finding_view
+from ackcheck.zoo import BUGS
+from ackcheck.zoo.hunt import Catch
+from ackexplore.needed import Finding as RuleFinding
+from ackexplore.show import findings_view
+from ackmodel import Clause, Config
+from ackmodel.rules import RULES
+from ackstore.errors import StoreBroken
+
+
+def printed(what: Any, width: int) -> list[str]:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("where", "command"),
+    [
+        ("ackcheck.cli.run.run_suite", ["run", "--faults", "process"]),
+        ("ackcheck.cli.bugs.hunt", ["bugs", "nack-half-applied"]),
+        ("ackcheck.cli.explore.explore_model", ["explore"]),
+        ("ackcheck.cli.bench.race", ["bench"]),
+    ],
+)
+def test_an_interrupt_is_exit_code_130_and_no_verdict(
+    where: str, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    ran = CliRunner().invoke(main, command)
+    assert ran.exit_code == INTERRUPTED == 130
+    assert "interrupted: no verdict" in ran.stderr
+
+
+@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (ValueError(), 1)])
+def test_an_interrupt_within_the_store_is_one_too(
+    cause: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise StoreBroken("the store is broken") from cause
+
+    monkeypatch.setattr("ackcheck.cli.bench.race", broken)
+    assert CliRunner().invoke(main, ["bench"]).exit_code == code
+
+
+def test_a_file_that_cannot_be_written_to_is_refused_before_the_work() -> None:
+    ran = CliRunner().invoke(main, ["explore", "--json", "/proc/no-file-is-made-here.json"])
+    assert ran.exit_code == 2
+    assert "cannot be written to" in ran.stderr
+    assert "name another file" in ran.stderr
+
+
+def test_looking_whether_it_can_leaves_a_file_as_it_was(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text("what was there", encoding="utf-8")
+    for place in (old, new):
+        assert CliRunner().invoke(main, ["explore", "--messages", "0", "--json", str(place)]).exit_code == 2
+    assert old.read_text(encoding="utf-8") == "what was there"
+    assert not new.exists()
+
+
+def test_a_disk_that_is_full_at_the_end_is_exit_code_3() -> None:
+    ran = CliRunner().invoke(main, ["explore", "--json", "/dev/full"])
+    assert ran.exit_code == 3
+    assert "could not be written to /dev/full: No space left on device" in ran.stderr
+
+
+LINES = (Line(0, "client", "pop 2 of orders, invisible 30 s"), Line(1, "page cache", "write log @40: EIO"))
+
+
+def test_a_history_names_its_lanes_where_there_is_no_room_for_columns() -> None:
+    finding = Finding(Clause.NO_LIMBO, "it did not come", "sim", 1, LINES)
+    narrow, wide = printed(finding_view(finding), 80), printed(finding_view(finding), 120)
+    assert any(" page cache  write log @40: EIO" in line for line in narrow)
+    assert any("client  store  page cache  disk  offset" in line for line in wide)
+    assert sum("●" in line for line in wide) == len(LINES)
+
+
+def test_the_names_of_bugs_and_clauses_are_whole_at_80_columns() -> None:
+    catches = [Catch(bug, Finding(bug.breaks[0], "", "sim", 1), 9, 1.0) for bug in BUGS.values()]
+    lines = printed(catches_table(catches), 80)
+    for bug in BUGS.values():
+        assert any(line.strip().startswith(bug.name) for line in lines), bug.name
+        assert any(f" {bug.breaks[0].value};" in line for line in lines)
+
+
+def test_so_are_those_of_rules_and_what_falls_is_told() -> None:
+    nothing: Mapping[Clause, Any] = {}
+    findings = [
+        RuleFinding(
+            rule=rule,
+            config=Config(),
+            states=0,
+            counterexamples=nothing,
+            lassos=nothing,
+            missing=rule.falls,
+            broken_with_rule=(),
+        )
+        for rule in RULES.values()
+    ]
+    lines = printed(findings_view(findings), 80)
+    assert max(map(len, lines)) <= 80
+    for rule in RULES.values():
+        assert any(line.startswith(rule.name) for line in lines), rule.name
+    assert sum("NOT BROKEN" in line for line in lines) == sum(len(rule.falls) for rule in RULES.values())
