@@ -15,8 +15,9 @@ from attrs import Factory, define, frozen
 from ackcheck.history import Line
 from ackmodel import Clause
 
-Grade = Literal["sim", "process", "power", "soak"]
-"""How real the faults are: a simulated disk, a killed process, a machine that loses power, many threads for long."""
+Grade = Literal["sim", "process", "power", "soak", "fuzz"]
+"""How real the faults are: a simulated disk, a killed process, a machine that loses power, many threads for long,
+files that no store has left."""
 
 
 @frozen

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from attrs import evolve, frozen
 
 from ackcheck.findings import Finding, Grade, GradeReport
+from ackcheck.fuzz.runner import AtherisMissing, run_atheris
 from ackcheck.grades import power, process, run_power_grade, run_process_grade
 from ackcheck.grades.campaign import REPLY_TIMEOUT
 from ackcheck.reference import name_of
@@ -25,10 +27,10 @@ from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.simulation import STEPS
 from ackcheck.sim.target import SteppedTarget
 from ackcheck.soak import run_soak
-from ackcheck.verdict import LevelReport, Verdict
-from ackmodel import CommitPolicy, Level
+from ackcheck.verdict import NEEDS, LevelReport, Verdict
+from ackmodel import Clause, CommitPolicy, Level
 
-GRADES: tuple[Grade, ...] = ("sim", "process", "power", "soak")
+GRADES: tuple[Grade, ...] = ("sim", "process", "power", "soak", "fuzz")
 
 LEVELS: tuple[Level, ...] = tuple(Level)
 """The levels that are judged unless one is chosen."""
@@ -57,23 +59,24 @@ def _named(doing: str) -> Iterator[None]:
 @frozen
 class Effort:
     """How much is tried: runs of the simulation a level and commit policy; SIGKILLs, power losses, and seconds of the
-    soak, a level."""
+    soak, a level; and seconds of fuzzing, once."""
 
     sim: int
     process: int
     power: int
     soak: int = 0
+    fuzz: int = 0
 
     def of(self, grade: Grade) -> int:
         """Return the effort of one grade."""
-        efforts = {"process": self.process, "power": self.power, "soak": self.soak}
+        efforts = {"process": self.process, "power": self.power, "soak": self.soak, "fuzz": self.fuzz}
         return self.sim * len(CommitPolicy) if grade == "sim" else efforts[grade]
 
 
 PROFILES: Mapping[str, Effort] = {
     "quick": Effort(sim=45, process=6, power=2, soak=2),
     "standard": Effort(sim=700, process=60, power=20, soak=30),
-    "deep": Effort(sim=10_000, process=2_000, power=200, soak=600),
+    "deep": Effort(sim=10_000, process=2_000, power=200, soak=600, fuzz=300),
 }
 """From about a minute to hours, on two cores. Deep is more than a million simulated operations a level."""
 
@@ -186,6 +189,9 @@ def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Wat
             )
         elif grade == "soak":
             yield _soaked(subject, plan, level, seed, watch)
+        elif grade == "fuzz":
+            if most and level is plan.levels[0]:  # no level makes a difference to it
+                yield _fuzzed(subject, seed, most)
         elif stepped and subject.target is not None:
             yield GradeReport(grade, seed, not_judged=NO_FILES)
         else:
@@ -232,6 +238,7 @@ def command_again(subject: Subject, plan: Plan, level: Level, finding: Finding) 
 
 
 NO_STEPS = "the target does its own I/O: it has no `take` (see ackcheck.sim.target.SteppedTarget)"
+NO_FORMAT = "only the files of the reference store are known"
 NO_THREADS = "threads, memory and a failing disk are put under the reference store only, in this process"
 NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackcheck.target.Target)"
 
@@ -247,6 +254,26 @@ def _soaked(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watche
         watch(level, "soak", min(int(report.seconds), plan.effort.soak), plan.effort.soak)
 
     return run_soak(level, seed=seed, seconds=plan.effort.soak, progress=done)
+
+
+def _fuzzed(subject: Subject, seed: int, seconds: int) -> GradeReport:
+    """Return the report of fuzzing the recovery of the reference store."""
+    report = GradeReport("fuzz", seed, lacks=set(NEEDS))
+    if subject.target is not None:
+        report.not_judged = NO_FORMAT
+        return report
+    began = time.monotonic()
+    try:
+        seen, broke = run_atheris(seed=seed, seconds=seconds)
+    except AtherisMissing as missing:
+        report.not_judged = str(missing)
+        return report
+    report.cases, report.seconds = seen.total(), time.monotonic() - began
+    report.ran.update(seen)
+    report.checked[Clause.SURVIVES_POWER_LOSS] += report.cases
+    if broke:
+        report.finding = Finding(Clause.SURVIVES_POWER_LOSS, broke, "fuzz", seed)
+    return report
 
 
 def _simulated(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> GradeReport:

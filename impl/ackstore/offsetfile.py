@@ -60,17 +60,28 @@ def decode_offsets(file: str, data: bytes) -> OffsetFile:
             )
     content = data[: -_CRC.size]
     if len(data) < _HEADER.size + _CRC.size or data[-_CRC.size :] != _CRC.pack(crc32(content)):
-        raise OffsetsDamaged(
-            f"{file} is not what was written ({len(data)} bytes, checksum wrong): restore it from "
-            "a copy, or move it away and open the store again, which rebuilds it from the log"
-        )
-    _magic, _version, flushed, count = _HEADER.unpack_from(content)
+        raise _damaged(file, data, "checksum wrong")
+    magic, version, flushed, count = _HEADER.unpack_from(content)
+    if magic != MAGIC or version != VERSION:
+        raise _damaged(file, data, "it does not begin as an offset file")
     committed: dict[str, int] = {}
     at = _HEADER.size
-    for _ in range(count):
-        (length,) = _LENGTH.unpack_from(content, at)
-        end = at + _LENGTH.size + length
-        (offset,) = _OFFSET.unpack_from(content, end)
-        committed[content[at + _LENGTH.size : end].decode("ascii")] = offset
-        at = end + _OFFSET.size
+    try:
+        for _ in range(count):
+            (length,) = _LENGTH.unpack_from(content, at)
+            end = at + _LENGTH.size + length
+            (offset,) = _OFFSET.unpack_from(content, end)
+            committed[content[at + _LENGTH.size : end].decode("ascii")] = offset
+            at = end + _OFFSET.size
+    except (struct.error, UnicodeDecodeError) as error:
+        raise _damaged(file, data, f"{count} queues do not fit in it") from error
+    if at != len(content):
+        raise _damaged(file, data, f"it is more than {count} queues")
     return OffsetFile(flushed=flushed, committed=committed)
+
+
+def _damaged(file: str, data: bytes, why: str) -> OffsetsDamaged:
+    return OffsetsDamaged(
+        f"{file} is not what was written ({len(data)} bytes, {why}): restore it from "
+        "a copy, or move it away and open the store again, which rebuilds it from the log"
+    )

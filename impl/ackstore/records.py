@@ -208,6 +208,7 @@ def scan(file: str, data: bytes) -> Scan:
             at = end
         else:
             damaged_at = at if damaged_at is None else damaged_at
+            run = None  # the records of a run are back to back: whoever reads them goes by their lengths
             found = data.find(MARK, at + 1)
             at = found if found >= 0 else size
     if at < size and damaged_at is None:

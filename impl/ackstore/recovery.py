@@ -28,7 +28,6 @@ as long as a segment of it is left.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -39,6 +38,9 @@ from ackstore.errors import LogDamaged, OffsetsAheadOfLog
 from ackstore.filenames import PLAIN, FileNames, check_logs
 from ackstore.offsetfile import OffsetFile, decode_offsets
 from ackstore.records import Run, Scan, decode_record, scan, skip_records
+
+MOST_LSN = 2**64 - 1
+"""The highest LSN that a record can name."""
 
 
 class Reader(Protocol):
@@ -256,7 +258,7 @@ def _cut(scans: list[Scan], last: int, reader: Reader) -> tuple[int, int]:
                 records += sum(run.last - run.first + 1 for run in found.runs)
                 cut += found.size
             continue
-        limit = min([keeps[epoch] for epoch in keeps if epoch > header.epoch], default=sys.maxsize)
+        limit = min([keeps[epoch] for epoch in keeps if epoch > header.epoch], default=MOST_LSN)
         starts = []
         for run in found.runs:
             count = min(run.last, limit) - max(run.first, last + 1) + 1

@@ -51,9 +51,25 @@ def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple
     queues = {queue.token: queue for queue in history.queues.values()}
     for queue in queues.values():
         queue.advance()
+        _check_gaps(queue)
         queue.replayed()
     _take_offsets(recovered, queues)
     return queues, history.rewrites
+
+
+MOST_FREE = 1 << 23
+"""Messages of one queue that were handed out, and of which no record says anything, at most: eight times what a store
+keeps in memory by default (`Config.max_outstanding`). They are listed in memory: a wrong number must not be
+believed."""
+
+
+def _check_gaps(queue: Queue) -> None:
+    free = queue.next_new - queue.floor - len(queue.entries)
+    if free > MOST_FREE:
+        raise LogDamaged(
+            f"the records of queue {queue.token} leave out {free} messages below {queue.next_new}, more than any store "
+            "does: they were not written by this store. Nothing was changed. Restore the directory from a copy"
+        )
 
 
 class Replay:

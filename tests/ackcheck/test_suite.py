@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
+from ackcheck import suite
 from ackcheck.findings import Finding, GradeReport
+from ackcheck.fuzz.runner import AtherisMissing
 from ackcheck.sim.simulation import STEPS
 from ackcheck.suite import (
     GRADES,
@@ -113,7 +115,7 @@ def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_profile_tries_every_grade(profile: str) -> None:
-    assert min(PROFILES[profile].of(grade) for grade in GRADES) > 0
+    assert min(PROFILES[profile].of(grade) for grade in GRADES if grade != "fuzz") > 0
 
 
 def test_what_a_target_does_not_offer_is_listed_and_owed_by_no_run() -> None:
@@ -178,3 +180,32 @@ def test_the_reference_store_is_soaked() -> None:
     assert (report.finding, report.cases, report.lacks) == (None, 1, {"reset", "dead"})
     assert report.operations > 0
     assert {told[:2] for told in watched} == {(Level.DISK, "soak")}
+
+
+FUZZED = Plan(LEVELS, ("fuzz",), Effort(sim=0, process=0, power=0, fuzz=2), seed=1)
+
+
+def test_recovery_is_fuzzed_once_and_what_broke_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "run_atheris", lambda *, seed, seconds: (Counter(recovered=5), "input 01 was misread"))
+    [report] = run_suite(Subject(), FUZZED).reports
+    assert (report.cases, report.ran) == (5, Counter(recovered=5))
+    assert report.finding is not None
+    assert report.finding.why == "input 01 was misread"
+    monkeypatch.setattr(suite, "run_atheris", lambda *, seed, seconds: (Counter(recovered=5), ""))
+    assert not run_suite(Subject(), FUZZED).findings
+
+
+def test_without_atheris_nothing_is_fuzzed_and_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*, seed: int, seconds: int) -> None:
+        raise AtherisMissing
+
+    monkeypatch.setattr(suite, "run_atheris", missing)
+    [report] = run_suite(Subject(), FUZZED).reports
+    assert report.cases == 0
+    assert "pip install 'ackcheck[fuzz]'" in report.not_judged
+
+
+def test_what_is_not_asked_for_or_not_ours_is_not_fuzzed() -> None:
+    assert run_suite(Subject(), Plan(LEVELS, ("fuzz",), Effort(sim=0, process=0, power=0), seed=1)).reports == ()
+    [report] = run_suite(Subject("ackcheck.reference:async_store"), FUZZED).reports
+    assert report.not_judged == suite.NO_FORMAT

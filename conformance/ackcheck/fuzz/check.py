@@ -1,0 +1,210 @@
+"""What recovery may do with a directory, whatever is in it; `Misread` when it does something else.
+
+- It raises only what `ackstore.errors` names.
+- It reads, and writes nothing; and a store that is opened on it writes only new files, by the names that a store gives.
+- It skips nothing in silence: the history has no hole, what it holds is what the files hold, it reaches as far as any
+  of them says that it was synced, and what is left out behind its end is counted.
+
+What the files hold is found by a reader of its own (`stated_by`): it shares the format, and no code, with the store.
+
+>>> from ackcheck.fuzz.mutate import seeds
+>>> check(seeds()[0])
+'recovered'
+>>> check({"log-00000001.seg": b"nonsense"})
+'recovered'
+>>> check({"offsets": b"nonsense"})
+'OffsetsDamaged'
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Mapping
+from zlib import crc32
+
+from attrs import Factory, define
+
+from ackcheck.fuzz.mutate import Files
+from ackstore import Config, Core, LogError, recover
+from ackstore.effects import DONE, Answer, Create, Durable, Rename, Result, Sync, SyncDir, Unlink, Write
+from ackstore.recovery import Recovered
+
+OURS = re.compile(r"log-\d{8,}\.seg|offsets\.tmp", re.ASCII)
+"""Files that a store may create."""
+
+SEGMENT = re.compile(r"log-\d{8,}\.seg", re.ASCII)
+
+ROUNDS = 60
+"""Ticks of a tenth of a second that a store is given to come to rest."""
+
+NOW = 2_000.0
+
+
+class Misread(AssertionError):
+    """Recovery did what it may not do."""
+
+
+@define
+class Stated:
+    """What files say, to a reader that believes every checksum that is right."""
+
+    records: dict[int, set[bytes]] = Factory(dict)
+    """By LSN, the bytes of every whole record, in files whose header is whole."""
+    synced: int = 0
+    """The most that any of them says was synced."""
+
+
+@define
+class ReadOnly:
+    """A directory that can be read, and counts nothing else."""
+
+    files: Mapping[str, bytes]
+
+    def names(self) -> list[str]:
+        """Return every name."""
+        return list(self.files)
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+        return self.files[name]
+
+
+def check(files: Files, recovery: Callable[[Config, ReadOnly], Recovered] = recover) -> str:
+    """Recover a directory, open a store on it, and return how that went: "recovered", or the name of the error.
+
+    Raises `Misread` when it went in a way that it may not go.
+    """
+    before = dict(files)
+    config = Config(segment_bytes=300, compact_above=3600, offset_interval=0.05)
+    try:
+        recovered = recovery(config, ReadOnly(files))
+        _check_history(recovered, files)
+        store = Core(config, recovered, NOW)
+    except LogError as error:
+        outcome = type(error).__name__
+    except Misread:
+        raise
+    except Exception as error:  # whatever it is: it has no name
+        raise Misread(f"recovery raised {type(error).__name__}: {error}") from error
+    else:
+        _check_opened(store, dict(files), recovered)
+        outcome = "recovered"
+    if files != before:
+        raise Misread("recovery changed the directory")
+    return outcome
+
+
+def _check_history(recovered: Recovered, files: Files) -> None:
+    stated = stated_by(files)
+    lsns = []
+    for lsn, _kind, _payload, whole in recovered.records():
+        if whole not in stated.records.get(lsn, ()):
+            raise Misread(f"the history has a record {lsn} that no file holds")
+        lsns.append(lsn)
+    if lsns and lsns != list(range(lsns[0], recovered.last + 1)):
+        missing = sorted(set(range(lsns[0], recovered.last + 1)) - set(lsns))
+        raise Misread(f"the history skips {missing or lsns}, and ends with {recovered.last}")
+    if recovered.last < stated.synced:
+        raise Misread(f"records up to {stated.synced} had been synced, and the history ends with {recovered.last}")
+    beyond = [lsn for lsn in stated.records if lsn > recovered.last]
+    fresh = _written_by_the_last(files)
+    if any(lsn in fresh for lsn in beyond) and not recovered.cut_records:
+        raise Misread(f"whole records {sorted(beyond)} lie beyond {recovered.last}, and nothing is said to be cut off")
+
+
+def _written_by_the_last(files: Files) -> set[int]:
+    """Return the LSNs in the segments of the newest epoch, which no later one has cut off."""
+    epochs = {name: header[1] for name, data in files.items() if (header := header_of(name, data))}
+    newest = max(epochs.values(), default=0)
+    only = {name: files[name] for name, epoch in epochs.items() if epoch == newest}
+    return set(stated_by(only).records)
+
+
+def _check_opened(store: Core, files: Files, recovered: Recovered) -> None:
+    """Let the store run on a disk that works, and look at what it writes; then recover it once more."""
+    now = NOW
+    old = {name for name in files if SEGMENT.fullmatch(name)}
+    for _ in range(ROUNDS):
+        store.tick(now)
+        _perform(store, files, old, now)
+        now += 0.1
+    if store.stats().unflushed_records:
+        raise Misread(f"{store.stats().unflushed_records} records are unflushed on a disk that works")
+    again = recover(Config(), ReadOnly(files))
+    if again.last < recovered.last:
+        raise Misread(f"opened again, the history ends with {again.last}, and not with {recovered.last}")
+
+
+def _perform(store: Core, files: Files, old: set[str], now: float) -> None:
+    """Do what the store asks for; `old` are the segments that it found."""
+    pending = list(store.take_effects())
+    while pending:
+        for io, effect in pending:
+            result: Result = DONE
+            match effect:
+                case Create(file):
+                    if not OURS.fullmatch(file) or file in old:
+                        raise Misread(f"creates {file!r}, which is there, or is no name for a file of a store")
+                    files[file] = b""
+                case Write(file, at, data):
+                    if file in old or file not in files:
+                        raise Misread(f"writes to {file!r}, which it did not create")
+                    files[file] = files[file][:at].ljust(at, b"\0") + data
+                case Rename(source, target):
+                    if (source, target) != ("offsets.tmp", "offsets"):
+                        raise Misread(f"renames {source!r} to {target!r}")
+                    files[target] = files.pop(source)
+                case Unlink(file):
+                    if not OURS.fullmatch(file):
+                        raise Misread(f"removes {file!r}")
+                    del files[file]
+                case Sync() | SyncDir():
+                    pass
+                case Answer() | Durable():
+                    continue
+            store.complete(io, result, now)
+        pending = list(store.take_effects())
+
+
+# --- a reader of its own --------------------------------------------------------------------------------------------
+
+
+def header_of(name: str, data: bytes) -> tuple[int, ...] | None:
+    """Return number, epoch, parent, keeps, base, first and synced of a segment; None where its header is not whole."""
+    if not SEGMENT.fullmatch(name) or len(data) < 72 or data[:12] != b"ACKSTORE\x01\0\0\0":
+        return None
+    if struct.unpack_from("<I", data, 68)[0] != crc32(data[:68]):
+        return None
+    return struct.unpack_from("<7Q", data, 12)
+
+
+def stated_by(files: Mapping[str, bytes]) -> Stated:
+    """Read every file; of several records that cannot all be there, the first and what follows it counts."""
+    stated = Stated()
+    for name, data in files.items():
+        if SEGMENT.fullmatch(name):
+            _read_segment(name, data, stated)
+    offsets = files.get("offsets", b"")
+    begins = len(offsets) >= 28 and offsets[:12] == b"ACKOFFST\x01\0\0\0"
+    if begins and struct.unpack("<I", offsets[-4:])[0] == crc32(offsets[:-4]):
+        stated.synced = max(stated.synced, struct.unpack_from("<Q", offsets, 12)[0])
+    return stated
+
+
+def _read_segment(name: str, data: bytes, stated: Stated) -> None:
+    header = header_of(name, data)
+    if header is not None:
+        stated.synced = max(stated.synced, header[6])
+    least = header[5] if header else 0
+    at = 72 if header else 0
+    while (at := data.find(b"\xacREC", at)) >= 0 and at + 32 <= len(data):
+        crc, _kind, length, lsn, synced = struct.unpack_from("<IB3xIQQ", data, at + 4)
+        end = at + 32 + length
+        if end <= len(data) and lsn >= least and crc == crc32(data[at + 8 : end]):
+            stated.synced = max(stated.synced, synced)
+            if header is not None:
+                stated.records.setdefault(lsn, set()).add(data[at:end])
+            least, at = lsn + 1, end
+        else:
+            at += 1
