@@ -8,6 +8,7 @@ leaves every other to them, by doing nothing. Tests hold both against each other
 - The classes hold what the classes of the same name keep, as C values where no file can make them too large.
 - `ack` and `ack_many` are the short way; `settle`, `first_unsettled` and `bytes_of` what becomes of acks that a sync
   has covered.
+- `whole_records` and `replay_acks` go over the plain stretches of a log that recovery reads.
 """
 
 cimport cython
@@ -145,6 +146,7 @@ cdef class Clock:
 
 cdef enum:
     KIND = 2  # ACK
+    STATE = 6
     CRC_AT = 4
     KIND_AT = 8
     LENGTH_AT = 12
@@ -160,6 +162,7 @@ cdef struct Delivery:
     uint64_t attempt
     uint64_t epoch
 
+cdef uint64_t MOST = <uint64_t>1 << 62  # no LSN is as high
 cdef uint32_t crcs[8][256]
 cdef int8_t digits[256]
 
@@ -548,3 +551,84 @@ def bytes_of(list records):
     for record in records:
         total += PyBytes_GET_SIZE((<RecordFields>record).data)
     return total
+
+
+# What recovery reads
+
+
+cdef inline uint32_t get32(const uint8_t *at) noexcept:
+    return at[0] | at[1] << 8 | at[2] << 16 | <uint32_t>at[3] << 24
+
+
+cdef inline uint64_t get64(const uint8_t *at) noexcept:
+    return get32(at) | <uint64_t>get32(at + 4) << 32
+
+
+def whole_records(bytes data, Py_ssize_t at, expected, synced):
+    """Go over whole records from byte `at` on, the first of which would have the LSN `expected`, up to what is none,
+    or has another LSN, or is a STATE. Returns where that is, its LSN if it were whole, and the highest `synced`."""
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(data)
+    cdef const uint8_t *record
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data), length
+    cdef uint64_t lsn, most, stated
+    if expected >= MOST or synced >= MOST:
+        return at, expected, synced
+    lsn, most = expected, synced
+    while at + HEAD <= size:
+        record = start + at
+        length = get32(record + LENGTH_AT)
+        if memcmp(record, b"\xacREC", CRC_AT) or get64(record + LSN_AT) != lsn or record[KIND_AT] == STATE:
+            break
+        stated = get64(record + SYNCED_AT)
+        if length > size - at - HEAD or stated >= MOST:
+            break
+        if crc32(record + KIND_AT, HEAD - KIND_AT + length) != get32(record + CRC_AT):
+            break
+        most = max(most, stated)
+        at += HEAD + length
+        lsn += 1
+    return at, lsn, most
+
+
+def replay_acks(bytes data, Py_ssize_t at, Py_ssize_t count, dict queues):
+    """Settle what the ACK records from byte `at` on settle, all of them whole and proved and at most `count`, up to one
+    that names a queue or a message that is not known yet, or that is no ACK. Returns where that is, and how many there
+    were. `queues` are by the queue field of their records."""
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(data)
+    cdef const uint8_t *record
+    cdef Py_ssize_t length, prefix, done = 0
+    cdef QueueFields queue = None
+    while done < count:
+        record = start + at
+        length = get32(record + LENGTH_AT)
+        prefix = 2 + (record[HEAD] | record[HEAD + 1] << 8) if length >= 2 else length + 1
+        if record[KIND_AT] != KIND or prefix > length or (length - prefix) % DELIVERY:
+            break
+        if queue is None or not named(queue, record + HEAD, prefix):
+            queue = queues.get(data[at + HEAD : at + HEAD + prefix])
+            if queue is None:
+                break
+        if not replayed(queue, record + HEAD + prefix, (length - prefix) // DELIVERY):
+            break
+        at += HEAD + length
+        done += 1
+    return at, done
+
+
+cdef bint named(QueueFields queue, const uint8_t *prefix, Py_ssize_t size) noexcept:
+    return PyBytes_GET_SIZE(queue.prefix) == size and not memcmp(PyBytes_AS_STRING(queue.prefix), prefix, size)
+
+
+cdef bint replayed(QueueFields queue, const uint8_t *at, Py_ssize_t count):
+    """Settle so many deliveries; False, and nothing done, if one of them is of a message that is not known."""
+    cdef PyObject *found
+    cdef Py_ssize_t n
+    for n in range(count):
+        found = PyDict_GetItemWithError(queue.entries, get64(at + n * DELIVERY))
+        if found is NULL:
+            return False
+    for n in range(count):
+        settle_one(<EntryFields>PyDict_GetItemWithError(queue.entries, get64(at + n * DELIVERY)))
+    if count and get64(at) == queue.floor:
+        queue.floor = first_unsettled(queue.entries, queue.floor)
+    return True

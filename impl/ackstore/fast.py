@@ -33,8 +33,10 @@ __all__ = [
     "ack_many",
     "bytes_of",
     "first_unsettled",
+    "replay_acks",
     "settle",
     "wall_clock",
+    "whole_records",
 ]
 
 COMPILED = False
@@ -59,7 +61,9 @@ if not TYPE_CHECKING and not os.environ.get("ACKSTORE_PURE"):
             ack_many,
             bytes_of,
             first_unsettled,
+            replay_acks,
             settle,
+            whole_records,
         )
 
         COMPILED = True
@@ -84,7 +88,9 @@ if TYPE_CHECKING or not COMPILED:
         ack_many,
         bytes_of,
         first_unsettled,
+        replay_acks,
         settle,
+        whole_records,
     )
 
 

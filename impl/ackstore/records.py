@@ -38,6 +38,7 @@ from zlib import crc32
 from attrs import astuple, define, frozen
 
 from ackstore.errors import FutureFormat
+from ackstore.fast import whole_records
 from ackstore.payloads import stated_start
 
 MAGIC = b"ACKSTORE"
@@ -194,6 +195,11 @@ def scan(file: str, data: bytes) -> Scan:
     size = len(data)
     unpack = _RECORD.unpack_from
     while at + RECORD_BYTES <= size:
+        if run is not None:
+            at, expected, synced = whole_records(data, at, expected, synced)
+            run.last = expected - 1
+            if at + RECORD_BYTES > size:
+                break
         mark, crc, kind, length, lsn, stated = unpack(data, at)
         end = at + RECORD_BYTES + length
         if mark == MARK and lsn >= expected and end <= size and crc32(data[at + LEAD_BYTES : end]) == crc:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable
 
 from ackstore.errors import FutureFormat, LogDamaged, OffsetsAheadOfLog, UsageError
+from ackstore.fast import replay_acks
 from ackstore.identity import QueueId, parse_token
 from ackstore.log import Record
 from ackstore.payloads import (
@@ -116,7 +117,12 @@ class Replay:
         """Go on with the records of one span."""
         data, at = span.data, span.at
         queues, proved_to = self.queues, self.proved
-        for lsn in range(span.first, span.last + 1):
+        lsn, last_proved = span.first - 1, min(span.last, proved_to)
+        while lsn < span.last:
+            at, plain = replay_acks(data, at, last_proved - lsn, queues)
+            lsn += plain + 1
+            if lsn > span.last:
+                break
             kind, length = _unpack_kind(data, at + KIND_AT)
             self.kind, self.lsn = kind, lsn
             begin = at

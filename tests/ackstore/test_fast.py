@@ -19,8 +19,13 @@ from ackstore.effects import Effect, Result, Sync
 from ackstore.entries import Entry
 from ackstore.files import RealDisk
 from ackstore.lane import Lane
+from ackstore.payloads import encode_ack, encode_checkpoint, queue_prefix
 from ackstore.queues import Queue
+from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, RENEW, STATE, Header, encode_record, scan
+from ackstore.recovery import Span
+from ackstore.replay import Replay
 from ackstore.replies import Reply
+from ackstore.states import State, encode_state
 
 compiled = pytest.mark.skipif(not fast.COMPILED, reason="ackstore._fast is not built: it needs a C compiler")
 QUIET = ackstore.Config(flush_interval=1000.0, offset_interval=1000.0, max_batch=64)
@@ -233,3 +238,75 @@ def test_without_it_all_is_the_same(tmp_path: Path) -> None:
     assert (yes, no) == ("True", "False")
     assert compiled_words == plain_words
     assert compiled_log == plain_log
+
+
+RECORDS = st.lists(
+    st.tuples(
+        st.sampled_from([ACK, ACK, ACK, CHECKPOINT, RENEW, STATE]),
+        st.sampled_from(["orders/default/0", "a/b/1"]),
+        st.lists(st.tuples(st.integers(0, 5), st.integers(1, 2), st.just(1)), max_size=3),
+        st.integers(-1, 1),
+    ),
+    max_size=8,
+)
+
+
+def log_of(records: list[tuple[int, str, list[tuple[int, int, int]], int]]) -> bytes:
+    """A segment. Some of its records are followed by a gap in their numbers, or by one number twice."""
+    data = Header(number=1, epoch=1, parent=0, keeps=0, base=0, first=1, synced=0).encode()
+    lsn = 1
+    for kind, token, messages, step in records:
+        prefix = queue_prefix(token)
+        if kind == ACK:
+            payload = encode_ack(prefix, messages)
+        elif kind == STATE:
+            payload = encode_state(prefix, State(0, 0, 0, 0), [])
+        else:
+            payload = encode_checkpoint(prefix, 9.0, 1, [(offset, attempt) for offset, attempt, _ in messages])
+        data += encode_record(kind, payload, lsn, lsn - 1)
+        lsn += 1 + step * (step < 0 or lsn % 3 == 0)
+    return data
+
+
+@compiled
+@given(records=RECORDS, at=st.integers(0, 400), by=st.integers(0, 255))
+def test_plain_and_compiled_find_the_same_records(records: Any, at: int, by: int) -> None:
+    data = bytearray(log_of(records))
+    data[at % len(data)] ^= by
+    with pytest.MonkeyPatch.context() as patch:
+        found = scan("log", bytes(data))
+        patch.setattr("ackstore.records.whole_records", plain.whole_records)
+        assert found == scan("log", bytes(data))
+
+
+@compiled
+@given(records=RECORDS, proved=st.integers(0, 8), junk=st.binary(max_size=2))
+def test_plain_and_compiled_replay_the_same(records: Any, proved: int, junk: bytes) -> None:
+    data = log_of([(kind, token, messages, 0) for kind, token, messages, _ in records])
+    data += encode_record(ACK, encode_ack(queue_prefix("a/b/1"), [(1, 1, 1)]) + junk, len(records) + 1, 0)
+
+    def replayed() -> object:
+        history = Replay(proved, lambda queue: Queue(queue, commits_checkpoints=False))
+        try:
+            history.take_known(Span(1, len(records) + 1, data, HEADER_BYTES))
+        except ackstore.LogDamaged as error:
+            return str(error)
+        return [
+            (queue.floor, [(entry.offset, entry.attempt, entry.settled) for entry in queue.entries.values()])
+            for queue in history.queues.values()
+        ], [record.data for record in history.rewrites]
+
+    with pytest.MonkeyPatch.context() as patch:
+        found = replayed()
+        patch.setattr("ackstore.replay.replay_acks", plain.replay_acks)
+        assert found == replayed()
+
+
+@compiled
+def test_plain_stretches_are_gone_over_at_once() -> None:
+    data = log_of([(ACK, "a/b/1", [(0, 1, 1), (1, 1, 1)], 0), (ACK, "a/b/1", [(2, 1, 1)], 0)])
+    assert fast.whole_records(data, HEADER_BYTES, 1, 0) == (len(data), 3, 1)
+    queue = Queue(ackstore.QueueId.parse("a/b/1"), commits_checkpoints=False)
+    queue.entries = {offset: Entry(offset, 1, 1, 0.0) for offset in range(3)}
+    assert fast.replay_acks(data, HEADER_BYTES, 2, {queue.prefix: queue}) == (len(data), 2)
+    assert (queue.floor, queue.entries) == (3, {})
