@@ -272,7 +272,7 @@ def log_of(records: list[tuple[int, str, list[tuple[int, int, int]], int]]) -> b
 @given(records=RECORDS, at=st.integers(0, 400), by=st.integers(0, 255))
 def test_plain_and_compiled_find_the_same_records(records: Any, at: int, by: int) -> None:
     data = bytearray(log_of(records))
-    data[at % len(data)] ^= by
+    data[max(at % len(data), 12)] ^= by  # not in the version
     with pytest.MonkeyPatch.context() as patch:
         found = scan("log", bytes(data))
         patch.setattr("ackstore.records.whole_records", plain.whole_records)

@@ -39,7 +39,7 @@ def gone(pid: int) -> bool:
 
 def test_operations_reach_the_target(toy: StartToy) -> None:
     child = toy("Appender")
-    assert child.call("open") is None
+    assert child.call("open") == {"offers": [], "max_attempts": None}
     child.call("publish", queue="q", end=3)
     deliveries = child.call("pop", queue="q", count=2, invisible=30.0)
     assert [one["receipt"] for one in deliveries] == ["r00000", "r00001"]
