@@ -205,7 +205,7 @@ class Soak:
         event: Stop
         if stop == "clean restart":
             self._set(FAIR)
-            reply = self.floor.store.close()
+            reply = self.floor.store.close(timeout=HANGS)
             self._halt()
             event = Restarted() if reply.value == "OK" else ProcessCrashed()
             self.floor.judge.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, 0, self._unflushed()))
@@ -230,21 +230,32 @@ class Soak:
         floor.found.clear()
         floor.clock.jump(2 * HOUR)
         for name in QUEUES:
-            came: dict[int, Held] = {}
-            while True:
-                at = floor.clock()
-                answer = floor.store.try_pop(name, 64, HOUR)
-                if answer.reply.value != "OK":
-                    why = f"a pop was answered {answer.reply.value}, on a disk that works"
-                    raise Broken(Clause.FLUSH_DEGRADES, why)
-                seen = deliveries_in(answer)
-                if not seen:
-                    break
-                floor.judge.popped(name, seen, floor.clock())
-                came.update((one.offset, Held(name, one.offset, one.receipt)) for one in seen)
+            came, at = self._drain(name)
             floor.judge.drained(name, came, at)
             floor.found.extend(came.values())
         self.ran["survey"] += 1
+
+    def _drain(self, name: str) -> tuple[dict[int, Held], float]:
+        """Pop a queue until it is empty; return what came, and when the last pop was asked for."""
+        floor = self.floor
+        came: dict[int, Held] = {}
+        patience = time.monotonic() + HANGS
+        while True:
+            at = floor.clock()
+            answer = floor.store.try_pop(name, 64, HOUR)
+            reply = answer.reply.value
+            if reply != "OK" and time.monotonic() < patience:  # a busy machine's disk is slow
+                if reply == "UNKNOWN":
+                    floor.judge.pop_unknown(name, floor.clock() + HOUR)
+                    floor.clock.jump(2 * HOUR)
+                time.sleep(0.05)
+                continue
+            floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(None if reply == "OK" else reply))
+            seen = deliveries_in(answer)
+            if not seen:
+                return came, at
+            floor.judge.popped(name, seen, floor.clock())
+            came.update((one.offset, Held(name, one.offset, one.receipt)) for one in seen)
 
     # --- threads ----------------------------------------------------------------------------------------------------
 
@@ -335,12 +346,11 @@ class Soak:
         for start in range(0, len(given), 64):
             items = [(next(floor.ops), one.queue, one.offset, one.receipt) for one in given[start : start + 64]]
             live = floor.judge.ack_asked(items, floor.clock())
-            replies = floor.store.ack_many([receipt for *_, receipt in items])
+            replies = floor.store.ack_many([receipt for *_, receipt in items], timeout=HANGS)
             floor.judge.ack_answered(items, [Reply(one.value) for one in replies], floor.clock(), live)
-        self.floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(None))
-        reply = floor.store.flush()
-        if reply.value != "OK":
-            raise Broken(Clause.FLUSH_DEGRADES, f"a flush was answered {reply.value}, on a disk that works")
+        reply = floor.store.flush(timeout=HANGS)
+        refused = None if reply.value == "OK" else reply.value
+        floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused))
         self._wait_for_rest()
         stats = floor.store.stats()
         for queue, seen in stats.queues.items():
@@ -355,7 +365,7 @@ class Soak:
         floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
 
     def _wait_for_rest(self) -> None:
-        until = time.monotonic() + 5.0
+        until = time.monotonic() + HANGS
         while time.monotonic() < until:
             stats = self.floor.store.stats()
             behind = any(seen.persisted < seen.end for seen in stats.queues.values())

@@ -46,8 +46,9 @@ SHORT, HOUR = (0.02, 0.3), 3600.0
 MORE = 40
 """Messages published at once when a queue is empty."""
 
-MOST_HELD = 60
-"""Deliveries that one client has in its hands, at most."""
+MOST_HELD = 12
+"""Deliveries that one client has in its hands, at most: what all of them have is soon as much as it will ever be, and
+so is the memory that it takes."""
 
 KINDS = {
     "pop": 26,

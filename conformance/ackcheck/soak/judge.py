@@ -161,6 +161,7 @@ class Judge:
         for name, offset in keys:
             with self._of(name) as queue:
                 self._observe_if_live(queue, offset, MadeDurable(by))
+                queue.acknowledged.discard(offset)  # said once, it is not to be said again
 
     def stopped(self, event: Stop) -> None:
         """The store stopped, and nothing is under way."""

@@ -35,7 +35,7 @@ WARM_UP = 0.25
 LONG_ENOUGH = 20.0
 """Seconds of samples below which nothing is said: a process takes that long until it has what it needs."""
 
-FEWEST = 6
+FEWEST = 3
 """Samples after the warm-up below which nothing is said."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
