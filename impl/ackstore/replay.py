@@ -83,6 +83,8 @@ class Replay:
         self.queues: dict[bytes, Queue] = {}
         """By the queue field of their records."""
         self.rewrites: list[Record] = []
+        self.plain = True
+        """The queues are no variant's."""
         self.kind = self.lsn = 0
         """The record at hand."""
         self.epochs: dict[int, int] = {}
@@ -93,6 +95,7 @@ class Replay:
         queue = self.queues.get(prefix)
         if queue is None:
             queue = self.queues[prefix] = self.new_queue(parse_token(decode_prefix(prefix)))
+            self.plain = type(queue) is Queue
         return queue
 
     def take_known(self, span: Span) -> None:
@@ -119,10 +122,12 @@ class Replay:
         queues, proved_to = self.queues, self.proved
         lsn, last_proved = span.first - 1, min(span.last, proved_to)
         while lsn < span.last:
-            at, plain = replay_acks(data, at, last_proved - lsn, queues)
-            lsn += plain + 1
-            if lsn > span.last:
-                break
+            if self.plain:
+                at, passed = replay_acks(data, at, last_proved - lsn, queues)
+                lsn += passed
+                if lsn == span.last:
+                    break
+            lsn += 1
             kind, length = _unpack_kind(data, at + KIND_AT)
             self.kind, self.lsn = kind, lsn
             begin = at

@@ -113,9 +113,14 @@ def test_one_case_is_run_by_itself() -> None:
 @pytest.mark.machine
 def test_a_target_that_ends_itself_at_a_failed_sync_is_in_its_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power, "JOURNALS", ("spared",))
-    report = run_power_grade(f"{TOYS}:Panics", Level.DISK, rounds=0, failed_syncs=1)
-    assert report.finding is None
-    assert report.ran["the target ended at a failed sync"] == 1
+    ended = 0
+    for seed in range(1, 9):  # on a busy machine its first sync may come before the disk is full
+        report = run_power_grade(f"{TOYS}:Panics", Level.DISK, seed=seed, rounds=0, failed_syncs=1)
+        assert report.finding is None
+        ended = report.ran["the target ended at a failed sync"]
+        if ended:
+            break
+    assert ended == 1
 
 
 @on_machine

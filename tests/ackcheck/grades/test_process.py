@@ -149,7 +149,9 @@ def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypat
     monkeypatch.setattr(session, "REFUSING", 0.5)
     report = judge(toy, rounds=9 if toy == "SettlesAnything" else 4)
     assert report.finding is not None
-    assert report.finding.clause is clause, report.finding.why
+    # What a close forgot may have been seen to be settled, too.
+    also = Clause.NO_RETURN if toy == "ForgetsAtClose" else clause
+    assert report.finding.clause in (clause, also), report.finding.why
     assert (report.finding.grade, report.finding.seed, report.finding.case) == ("process", 1, 1)
     assert report.finding.lines
     assert report.cases == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +16,17 @@ from ackmodel import Clause, Level
 from ackstore.core import Core
 from ackstore.effects import Answer, Result
 
+PATIENCE = 2.5, 10.0, 40.0
+"""Seconds: how much is done in some of them is a matter of how busy the machine is."""
+
+
+def soaked(level: Level, enough: Callable[[GradeReport], bool], **given: Any) -> GradeReport:
+    """A soak, and a longer one where that was not enough."""
+    return next(
+        (report for seconds in PATIENCE[:-1] if enough(report := run_soak(level, seconds=seconds, **given))),
+        None,
+    ) or run_soak(level, seconds=PATIENCE[-1], **given)
+
 
 def quick_soak(core: type[Core] = Core, *, level: Level = Level.PAGE_CACHE) -> GradeReport:
     return run_soak(level, seed=1, seconds=3.0, threads=8, core_class=core)
@@ -22,11 +34,10 @@ def quick_soak(core: type[Core] = Core, *, level: Level = Level.PAGE_CACHE) -> G
 
 @pytest.mark.parametrize("level", Level)
 def test_the_reference_store_keeps_its_level(level: Level) -> None:
-    report = run_soak(level, seed=3, seconds=2.5)
+    asked = ("pop", "ack", "ack_many", "renew", "release", "flush", "survey", "look", "answered OK")
+    report = soaked(level, lambda report: all(report.ran[what] for what in asked), seed=3)
     assert report.finding is None
-    ran = report.ran
-    for what in ("pop", "ack", "ack_many", "renew", "release", "flush", "survey", "look", "answered OK"):
-        assert ran[what] > 0, what
+    assert [what for what in asked if not report.ran[what]] == []
     assert report.checked[Clause.NO_RETURN] > 0
     assert report.figures["MiB resident"] > 0
 
@@ -35,7 +46,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
     ("name", "clauses"),
     [
         ("ack-success-despite-put-failure", {"no-return", "survives-process-crash", "receipt-is-exact"}),
-        ("late-ack-ignored-forever", {"receipt-is-exact"}),
+        ("late-ack-ignored-forever", {"receipt-is-exact", "no-return"}),
         ("ack-state-mutated-before-persist", {"receipt-is-exact", "survives-process-crash", "no-return"}),
     ],
 )
@@ -66,10 +77,12 @@ class Leaking(Core):
 
 
 def test_memory_that_grows_is_found() -> None:
-    try:
-        leaking = run_soak(Level.PAGE_CACHE, seed=1, core_class=Leaking, memory_after=0.0, seconds=5.0, threads=8)
-    finally:
+    def found(report: GradeReport) -> bool:
         Leaking.kept.clear()
+        return report.figures.get("MiB grown after the warm-up", 0.0) > 8
+
+    leaking = soaked(Level.PAGE_CACHE, found, seed=1, core_class=Leaking, memory_after=0.0, threads=8)
+    Leaking.kept.clear()
     assert leaking.figures["MiB grown after the warm-up"] > 8
     assert leaking.finding is not None
     assert leaking.finding.clause is Clause.MEMORY_IS_BOUNDED
@@ -103,7 +116,7 @@ class Raising(Core):
     """Meets an error that nobody foresaw."""
 
     def submit(self, op: int, *arguments: Any) -> None:
-        if op == 400:
+        if op == 60:
             raise ZeroDivisionError("nobody foresaw this")
         super().submit(op, *arguments)
 
