@@ -15,6 +15,28 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ackstore.plain import (
+    Clock,
+    CoreFields,
+    DiskFields,
+    EntryFields,
+    FileFields,
+    FlusherFields,
+    LaneFields,
+    LogFields,
+    QueueFields,
+    RecordFields,
+    SegmentFields,
+    StoreFields,
+    ack,
+    ack_many,
+    bytes_of,
+    first_unsettled,
+    replay_acks,
+    settle,
+    whole_records,
+)
+
 __all__ = [
     "COMPILED",
     "Clock",
@@ -44,54 +66,12 @@ COMPILED = False
 
 if not TYPE_CHECKING and not os.environ.get("ACKSTORE_PURE"):
     try:
-        from ackstore._fast import (
-            Clock,
-            CoreFields,
-            DiskFields,
-            EntryFields,
-            FileFields,
-            FlusherFields,
-            LaneFields,
-            LogFields,
-            QueueFields,
-            RecordFields,
-            SegmentFields,
-            StoreFields,
-            ack,
-            ack_many,
-            bytes_of,
-            first_unsettled,
-            replay_acks,
-            settle,
-            whole_records,
-        )
-
-        COMPILED = True
+        from ackstore import _fast
     except ImportError:
         pass  # not built
-
-if TYPE_CHECKING or not COMPILED:
-    from ackstore.plain import (
-        Clock,
-        CoreFields,
-        DiskFields,
-        EntryFields,
-        FileFields,
-        FlusherFields,
-        LaneFields,
-        LogFields,
-        QueueFields,
-        RecordFields,
-        SegmentFields,
-        StoreFields,
-        ack,
-        ack_many,
-        bytes_of,
-        first_unsettled,
-        replay_acks,
-        settle,
-        whole_records,
-    )
+    else:
+        COMPILED = True
+        globals().update({name: each for name in __all__ if (each := getattr(_fast, name, None)) is not None})
 
 
 def wall_clock() -> Callable[[], float]:

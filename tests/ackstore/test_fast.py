@@ -4,7 +4,6 @@ import gc
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 import ackstore
 from ackstore import fast, plain
-from ackstore.effects import Effect, Result, Sync
 from ackstore.entries import Entry
 from ackstore.files import RealDisk
 from ackstore.lane import Lane
@@ -26,6 +24,7 @@ from ackstore.recovery import Span
 from ackstore.replay import Replay
 from ackstore.replies import Reply
 from ackstore.states import State, encode_state
+from disks import HangingDisk
 
 compiled = pytest.mark.skipif(not fast.COMPILED, reason="ackstore._fast is not built: it needs a C compiler")
 QUIET = ackstore.Config(flush_interval=1000.0, offset_interval=1000.0, max_batch=64)
@@ -133,24 +132,9 @@ def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
         assert store.stats().recovery.cut_bytes == 0
 
 
-class SlowSync(RealDisk):
-    """A disk whose syncs wait for `go_on`."""
-
-    def __init__(self, path: Path) -> None:
-        path.mkdir()
-        super().__init__(path)
-        self.go_on = threading.Event()
-        self.go_on.set()
-
-    def perform(self, effect: Effect) -> Result:
-        if isinstance(effect, Sync):
-            self.go_on.wait(20.0)
-        return super().perform(effect)
-
-
 @compiled
 def test_a_disk_of_ones_own_is_asked(tmp_path: Path) -> None:
-    with ackstore.Store(tmp_path / "store", QUIET, disk=SlowSync(tmp_path / "store")) as store:
+    with ackstore.Store(tmp_path / "store", QUIET, disk=HangingDisk(tmp_path / "store")) as store:
         (receipt,) = popped(store, 1)
         assert fast.ack(store, receipt, 0.0) is None
         assert store.ack(receipt) is Reply.OK
@@ -177,7 +161,7 @@ def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
     """The garbage collector does not follow a compiled ack: the store has to end its cycles."""
     gc.collect()
     before = sum(isinstance(each, Entry | Queue) for each in gc.get_objects())
-    disk = SlowSync(tmp_path / "store")
+    disk = HangingDisk(tmp_path / "store")
     store = ackstore.Store(tmp_path / "store", QUIET, disk=disk)
     receipts = popped(store, 3)
     assert isinstance(store._lane, Lane)

@@ -1,7 +1,6 @@
 """The short way of an ack: it does what the long way does, byte for byte, and hands over where it may not."""
 
 import errno
-import threading
 from pathlib import Path
 from typing import cast
 
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 
 import ackstore
 from ackstore.core import Core
-from ackstore.effects import Effect, Failed, Result, Sync, Write
+from ackstore.effects import Effect, Failed, Result, Write
 from ackstore.files import RealDisk
 from ackstore.identity import parse_receipt, parse_receipts, receipt_text
 from ackstore.replies import Reply
+from disks import HangingDisk
 
 
 class LongWay(Core):
@@ -33,21 +33,6 @@ class FullDisk(RealDisk):
             part = effect.data[: self.fits]
             super().perform(Write(effect.file, effect.at, part))
             return Failed(errno.ENOSPC, written=len(part))
-        return super().perform(effect)
-
-
-class HangingDisk(RealDisk):
-    """A disk whose syncs wait for `go_on`."""
-
-    def __init__(self, path: Path) -> None:
-        path.mkdir()
-        super().__init__(path)
-        self.go_on = threading.Event()
-        self.go_on.set()
-
-    def perform(self, effect: Effect) -> Result:
-        if isinstance(effect, Sync):
-            self.go_on.wait(20.0)
         return super().perform(effect)
 
 
