@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
 
 import pytest
 
-from ackstore import OffsetsDamaged, QueueId, QueueNameInvalid
+from ackstore import Config, OffsetsDamaged, QueueId, QueueNameInvalid, recover
 from ackstore.effects import Create, Failed, Write
+from ackstore.identity import MAX_NAME_BYTES
 from ackstore.offsetfile import decode_offsets
 from ackstore.records import ACK, encode_record, scan
 from ackstore.requests import Renew
@@ -101,3 +103,31 @@ def test_a_record_at_the_first_byte_of_a_file_without_header_is_found() -> None:
 def test_a_number_that_is_none_is_named() -> None:
     with pytest.raises(QueueNameInvalid, match=r"-1 cannot number a queue: give an integer from 0 to \d+"):
         QueueId("t", "g", -1)
+
+
+def test_a_name_may_be_as_long_as_the_limit_says() -> None:
+    assert QueueId("n" * MAX_NAME_BYTES, "g", 0).topic == "n" * MAX_NAME_BYTES
+    with pytest.raises(QueueNameInvalid):
+        QueueId("n" * (MAX_NAME_BYTES + 1), "g", 0)
+
+
+def test_records_in_several_files_without_header_are_all_counted() -> None:
+    record = encode_record(ACK, b"", 1, 0)
+    files = {f"log-0000000{number}.seg": record for number in (1, 2, 3)}
+    directory = SimpleNamespace(names=lambda: list(files), read=files.__getitem__)
+    found = recover(Config(), directory)
+    assert (found.last, found.cut_records, found.cut_bytes) == (0, 3, 3 * len(record))
+
+
+def test_all_that_an_unproved_state_hands_out_is_saved_when_it_is_flushed_again(drive: Any) -> None:
+    store = drive(merge=True, merge_stay=1.0, commit="checkpoint", flush_interval=60.0).settle()
+    store.publish(5)
+    assert len(store.pop(3)) == 3
+    while not store.waiting(Write):
+        store.wait(0.5)
+    store.finish(Write)
+    crashed = store.process_crash().settle()
+    assert crashed.stats.recovery.rewritten > 0
+    crashed.flush()
+    crashed.rest(5.0)
+    assert crashed.committed() == 3
