@@ -105,6 +105,7 @@ def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
     assert (report.cases, report.not_judged) == (0, NO_STEPS)
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(600)
 def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
     plan = Plan(LEVELS, ("sim",), Effort(sim=14, process=0, power=0), seed=6)
@@ -145,6 +146,7 @@ def test_operations_of_all_campaigns_are_counted_and_told() -> None:
     assert told["operations"] == report.operations
 
 
+@pytest.mark.no_cover
 def test_deep_is_a_million_simulated_operations_a_level() -> None:
     plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=6, process=0, power=0), seed=1)
     [report] = run_suite(Subject(), plan).reports

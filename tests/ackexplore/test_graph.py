@@ -22,6 +22,7 @@ PINNED = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("config", "states", "edges", "depth"), PINNED)
 def test_counts_are_exact_and_every_clause_holds(config: Config, states: int, edges: int, depth: int) -> None:
     result = explore(config)
@@ -61,6 +62,7 @@ def naive(config: Config) -> tuple[int, int, int, dict[str, int], dict[Clause, i
     return len(seen), edges, depth, hits, violations
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "config",
     [

@@ -45,6 +45,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("config", [config for _, config in PAIRS], ids=[name for name, _ in PAIRS])
 def test_two_features_together_break_nothing(config: Config) -> None:
     result = explore(config, engine="auto")
@@ -65,6 +66,7 @@ TOGETHER = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("config", "states"), TOGETHER)
 def test_more_features_together_in_both_engines(config: Config, states: int) -> None:
     graph, table = explore(config, max_states=60_000), explore_table(config)

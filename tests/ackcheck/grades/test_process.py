@@ -82,7 +82,6 @@ def test_so_does_one_with_all_there_can_be(seed: int) -> None:
     ("name", "seed"),
     [
         ("delay-longer-than-visibility-duplicates", 1),  # a renewal
-        ("renew-and-ack-concurrent-handle-rotation", 2),
         ("nack-half-applied", 4),  # a release
         ("stale-async-offset-read-by-next-pop", 3),  # a reset
         ("max-delivered-state-inconsistent-on-restart", 1),  # dead letters
@@ -188,7 +187,7 @@ def test_a_finding_is_told_by_what_concerns_its_message() -> None:
 )
 def test_a_target_that_does_not_work_is_no_finding(toy: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        judge(toy, reply_timeout=1.5)
+        judge(toy, reply_timeout=1.5 if toy == "Hangs" else 10.0)
 
 
 def test_garbage_on_standard_output_is_named() -> None:
