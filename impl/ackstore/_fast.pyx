@@ -35,10 +35,8 @@ cdef extern from "Python.h":
 cdef class EntryFields:
     """See `ackstore.entries.Entry`."""
 
-    cdef public uint64_t offset
+    cdef public object offset, deadline, epoch, ack  # shared with the queue's tables, not made anew
     cdef public long long attempt
-    cdef public double deadline
-    cdef public object epoch, ack
     cdef public bint moving, renewing, held, timed, saved, settled
 
 
@@ -279,7 +277,7 @@ cdef EntryFields judged(QueueFields queue, const Delivery *delivery, double now)
         <uint64_t>entry.attempt != delivery.attempt
         or entry.epoch != delivery.epoch
         or entry.ack is not None
-        or entry.deadline <= now
+        or <double>entry.deadline <= now
         or entry.moving
         or entry.settled
         or entry.renewing

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ackstore
@@ -67,6 +67,7 @@ NONSENSE = st.one_of(
 
 
 @compiled
+@settings(deadline=None)
 @given(receipts=st.lists(NONSENSE, min_size=1, max_size=5))
 def test_nonsense_is_left_to_the_others(tmp_path_factory: pytest.TempPathFactory, receipts: list[Any]) -> None:
     with ackstore.Store(tmp_path_factory.mktemp("store"), QUIET) as store:
@@ -182,6 +183,7 @@ def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @compiled
+@settings(deadline=None)
 @given(settled=st.lists(st.booleans(), max_size=9), floor=st.integers(0, 2**63 - 10))
 def test_plain_and_compiled_let_go_of_the_same(settled: list[bool], floor: int) -> None:
     def entries() -> dict[int, Entry]:
@@ -253,6 +255,7 @@ def log_of(records: list[tuple[int, str, list[tuple[int, int, int]], int]]) -> b
 
 
 @compiled
+@settings(deadline=None)
 @given(records=RECORDS, at=st.integers(0, 400), by=st.integers(0, 255))
 def test_plain_and_compiled_find_the_same_records(records: Any, at: int, by: int) -> None:
     data = bytearray(log_of(records))
@@ -264,6 +267,7 @@ def test_plain_and_compiled_find_the_same_records(records: Any, at: int, by: int
 
 
 @compiled
+@settings(deadline=None)
 @given(records=RECORDS, proved=st.integers(0, 8), junk=st.binary(max_size=2))
 def test_plain_and_compiled_replay_the_same(records: Any, proved: int, junk: bytes) -> None:
     data = log_of([(kind, token, messages, 0) for kind, token, messages, _ in records])
