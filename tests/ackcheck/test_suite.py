@@ -1,6 +1,7 @@
 """The suite as a whole: what a plan runs, what it cannot judge, and when there is no verdict."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -93,10 +94,11 @@ def test_a_case_can_be_asked_for_again(target: str | list[str] | None, words: st
 
 def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
     plan = Plan((Level.PAGE_CACHE,), ("process",), PROFILES["standard"], seed=4, case=1)
-    [report] = run_suite(Subject("ackcheck.reference:nack-half-applied"), plan).reports
+    toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:NeverRests"
+    [report] = run_suite(Subject(toy), plan).reports
     assert report.cases == 1
     assert report.finding is not None
-    assert report.finding.again.endswith("--profile standard --seed 4 --case 1 ackcheck.reference:nack-half-applied")
+    assert report.finding.again.endswith(f"--profile standard --seed 4 --case 1 {toy}")
 
 
 def test_a_target_that_does_its_own_io_is_not_simulated() -> None:

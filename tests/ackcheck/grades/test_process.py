@@ -4,6 +4,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,14 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
 
 def test_some_cases_ask_for_several_logs() -> None:
     bug = BUGS["several-logs-share-one-mark-file"]
-    report = run_process_grade(reference.name_of(bug.level, bug=bug.name), bug.level, seed=0, rounds=4)
-    assert report.ran["case that asks for several logs"] == 1
-    assert report.finding is not None
+    for _ in range(5):  # when the processes are killed is the machine's
+        with suppress(TargetError):  # nor does a store with this bug always open again
+            report = run_process_grade(reference.name_of(bug.level, bug=bug.name), bug.level, seed=0, rounds=4)
+            assert report.ran["case that asks for several logs"] == 1
+            if report.finding is not None:
+                break
+    else:
+        pytest.fail("the bug was not caught")
     assert report.finding.clause in bug.breaks
     few = run_process_grade(reference.name_of(bug.level), bug.level, seed=1, rounds=1)
     assert few.ran["case that asks for several logs"] == 0
