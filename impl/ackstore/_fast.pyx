@@ -21,7 +21,7 @@ from libc.string cimport memcmp, memcpy
 from posix.time cimport clock_gettime, timespec
 from posix.unistd cimport pwrite
 
-from time import sleep
+from ackstore.plain import take_turns
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object)
@@ -436,16 +436,15 @@ cdef class StoreFields:
     cdef public LaneFields _direct
     cdef public object _core, _broken, _clock, _disk, _wake
     cdef public bint _asleep
-    cdef object acquire, release, locked
+    cdef object acquire, release
 
     def _lock_with(self, lock):
-        self.acquire, self.release, self.locked = lock.acquire, lock.release, lock.locked
+        self.acquire, self.release = lock.acquire, lock.release
 
-    cdef enter(self, double nap):
+    cdef enter(self):
         """Take the lock."""
-        if self.locked():
-            sleep(nap)
-        self.acquire()
+        if not self.acquire(False):
+            take_turns(self.acquire)
 
     cdef double time(self) except? -1:
         return (<Clock>self._clock).read() if type(self._clock) is Clock else self._clock()
@@ -462,12 +461,12 @@ cdef class StoreFields:
         return got
 
 
-def ack(StoreFields store, receipt, double nap):
+def ack(StoreFields store, receipt):
     """The reply to an ack; None, and nothing done, where it has to go another way."""
     cdef double now
     if store._direct is None:
         return None
-    store.enter(nap)
+    store.enter()
     try:
         if not store.may():
             return None
@@ -477,7 +476,7 @@ def ack(StoreFields store, receipt, double nap):
         store.release()
 
 
-def ack_many(StoreFields store, receipts, double nap):
+def ack_many(StoreFields store, receipts):
     """The replies to a batch; None, and nothing done, where it has to go another way."""
     cdef double now
     cdef Delivery *deliveries
@@ -489,7 +488,7 @@ def ack_many(StoreFields store, receipts, double nap):
     if deliveries is NULL:
         return None
     try:
-        store.enter(nap)
+        store.enter()
         try:
             if not store.may():
                 return None

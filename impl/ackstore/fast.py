@@ -34,6 +34,7 @@ from ackstore.plain import (
     first_unsettled,
     replay_acks,
     settle,
+    take_turns,
     whole_records,
 )
 
@@ -57,6 +58,7 @@ __all__ = [
     "first_unsettled",
     "replay_acks",
     "settle",
+    "take_turns",
     "wall_clock",
     "whole_records",
 ]

@@ -5,13 +5,14 @@ plain form of `ack` and `ack_many`: they leave every ack to `ackstore.lane`, whi
 
 >>> record = RecordFields()
 >>> record.data = b"abc"
->>> bytes_of([record, record]), ack(StoreFields(), "a receipt", 0.0)
+>>> bytes_of([record, record]), ack(StoreFields(), "a receipt")
 (6, None)
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -108,12 +109,31 @@ class Clock:
         return self.start + time.clock_gettime(self.source)
 
 
-def ack(_store: StoreFields, _receipt: str, _nap: float) -> Reply | None:
+TURNS, NAP = 50, 0.0002
+"""How often, and for how many seconds each time, a thread stays aside that finds another in the store."""
+
+
+def take_turns(acquire: Callable[..., bool]) -> None:
+    """Take a lock whose holders keep the GIL while they have it, but for now and then.
+
+    A thread that sleeps on such a lock is given it while it still waits for the GIL; so whoever runs meanwhile finds
+    the lock taken and lets the GIL go, to sleep likewise. From then on every turn takes two wake-ups, and no thread
+    ever finds the lock free: all of them together are much slower than one alone. One that stays aside instead finds
+    it free, as soon as the holder has the GIL. (In the end it sleeps on the lock all the same, lest others starve it.)
+    """
+    for _ in range(TURNS):
+        if acquire(False):
+            return
+        time.sleep(NAP)
+    acquire()
+
+
+def ack(_store: StoreFields, _receipt: str) -> Reply | None:
     """The reply to an ack; None, and nothing done, where it has to go another way."""
     return None
 
 
-def ack_many(_store: StoreFields, _receipts: object, _nap: float) -> list[Reply] | None:
+def ack_many(_store: StoreFields, _receipts: object) -> list[Reply] | None:
     """The replies to a batch; None, and nothing done, where it has to go another way."""
     return None
 

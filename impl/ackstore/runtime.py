@@ -57,11 +57,6 @@ Got = TypeVar("Got")
 #: How long a closing store waits for threads once all of its operations have ended, in seconds.
 GRACE = 1.0
 
-#: How long a thread that would take the short way stays aside when another is in the store, in seconds. It would have
-#: to sleep anyway; but one that sleeps on the lock has to be woken when the lock is let go, which costs the other more
-#: than its ack does, and finds the lock taken again. This way threads take turns when the interpreter makes them.
-NAP = 0.0002
-
 
 class Store(StoreFields):
     """An open store. Every method may be called from any thread; use it as a context manager, or
@@ -285,9 +280,8 @@ class Store(StoreFields):
 
     def _by(self, way: Callable[[Given, float, Writer], Got | None], given: Given) -> Got | None:
         """Take the short way; None where it is barred, and the long one has to be taken."""
-        if self._lock.locked():
-            time.sleep(NAP)
-        with self._lock:
+        fast.take_turns(self._lock.acquire)
+        try:
             core = self._core
             if self._broken is not None or core.closing is not None:
                 return None
@@ -303,11 +297,13 @@ class Store(StoreFields):
                 self._asleep = False
                 self._wake.notify()
             return got
+        finally:
+            self._lock.release()
 
-    def _directly(self, way: Callable[[StoreFields, Given, float], Got | None], given: Given) -> Got | None:
+    def _directly(self, way: Callable[[StoreFields, Given], Got | None], given: Given) -> Got | None:
         """Take the compiled short way; None where it is not open."""
         try:
-            return way(self, given, NAP)
+            return way(self, given)
         except BaseException as error:
             self._die(error)
             raise self._refusal() from error

@@ -72,8 +72,8 @@ NONSENSE = st.one_of(
 def test_nonsense_is_left_to_the_others(tmp_path_factory: pytest.TempPathFactory, receipts: list[Any]) -> None:
     with ackstore.Store(tmp_path_factory.mktemp("store"), QUIET) as store:
         good = popped(store, 2)
-        assert fast.ack(store, receipts[0], 0.0) is None
-        assert fast.ack_many(store, [good[0], *receipts], 0.0) is None
+        assert fast.ack(store, receipts[0]) is None
+        assert fast.ack_many(store, [good[0], *receipts]) is None
         assert store.ack_many(good) == [Reply.OK] * 2, "something was done"
 
 
@@ -82,18 +82,18 @@ def test_what_it_leaves_to_the_others(tmp_path: Path) -> None:
     now = [1000.0]
     with ackstore.Store(tmp_path, QUIET, clock=lambda: now[0]) as store:
         receipts = popped(store, 6)
-        assert fast.ack_many(store, tuple(receipts), 0.0) is None  # only what it can copy
-        assert fast.ack_many(store, [], 0.0) is None
-        assert fast.ack_many(store, receipts * 11, 0.0) is None  # more than max_batch
-        assert fast.ack_many(store, [receipts[0], receipts[1], receipts[0]], 0.0) is None  # one twice
-        assert fast.ack(store, receipts[0], 0.0) is Reply.OK
-        assert fast.ack(store, receipts[0], 0.0) is None  # its ack is on its way
+        assert fast.ack_many(store, tuple(receipts)) is None  # only what it can copy
+        assert fast.ack_many(store, []) is None
+        assert fast.ack_many(store, receipts * 11) is None  # more than max_batch
+        assert fast.ack_many(store, [receipts[0], receipts[1], receipts[0]]) is None  # one twice
+        assert fast.ack(store, receipts[0]) is Reply.OK
+        assert fast.ack(store, receipts[0]) is None  # its ack is on its way
         store.flush()
-        assert fast.ack(store, receipts[0], 0.0) is None  # settled
+        assert fast.ack(store, receipts[0]) is None  # settled
         now[0] += 30.0
-        assert fast.ack(store, receipts[1], 0.0) is None  # expired
-        assert fast.ack_many(store, receipts[1:3], 0.0) is None
-    assert fast.ack(store, receipts[1], 0.0) is None  # closed
+        assert fast.ack(store, receipts[1]) is None  # expired
+        assert fast.ack_many(store, receipts[1:3]) is None
+    assert fast.ack(store, receipts[1]) is None  # closed
 
 
 @compiled
@@ -102,10 +102,10 @@ def test_a_receipt_of_another_delivery_or_queue(tmp_path: Path) -> None:
         store.publish("other", 1)
         (other,) = [delivery.receipt for delivery in store.pop("other")]
         first, second = two(store)
-        assert fast.ack(store, first.replace("orders", "nobody"), 0.0) is None
-        assert fast.ack(store, first[:31] + "f" + first[32:], 0.0) is None
-        assert fast.ack_many(store, [first, other], 0.0) is None
-        assert fast.ack_many(store, [first, second], 0.0) == [Reply.OK] * 2
+        assert fast.ack(store, first.replace("orders", "nobody")) is None
+        assert fast.ack(store, first[:31] + "f" + first[32:]) is None
+        assert fast.ack_many(store, [first, other]) is None
+        assert fast.ack_many(store, [first, second]) == [Reply.OK] * 2
 
 
 def two(store: ackstore.Store) -> tuple[str, str]:
@@ -124,8 +124,8 @@ def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
         (file,) = disk.files.values()
         with open(os.devnull, "rb") as unwritable:  # noqa: PTH123
             fd, file.fd = file.fd, unwritable.fileno()
-            assert fast.ack(store, receipts[0], 0.0) is None
-            assert fast.ack_many(store, receipts[1:], 0.0) is None
+            assert fast.ack(store, receipts[0]) is None
+            assert fast.ack_many(store, receipts[1:]) is None
             assert store.ack(receipts[0]) is Reply.FAILED
             file.fd = fd
         assert store.ack_many(receipts) == [Reply.OK] * 3
@@ -137,7 +137,7 @@ def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
 def test_a_disk_of_ones_own_is_asked(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path / "store", QUIET, disk=HangingDisk(tmp_path / "store")) as store:
         (receipt,) = popped(store, 1)
-        assert fast.ack(store, receipt, 0.0) is None
+        assert fast.ack(store, receipt) is None
         assert store.ack(receipt) is Reply.OK
 
 
@@ -168,8 +168,8 @@ def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
     assert isinstance(store._lane, Lane)
     store._direct = store._lane
     disk.go_on.clear()
-    assert fast.ack(store, receipts[0], 0.0) is Reply.OK
-    assert fast.ack_many(store, receipts[1:], 0.0) == [Reply.OK] * 2
+    assert fast.ack(store, receipts[0]) is Reply.OK
+    assert fast.ack_many(store, receipts[1:]) == [Reply.OK] * 2
     assert store.close(0.2) is Reply.UNKNOWN
     disk.go_on.set()
     del store, disk
@@ -298,3 +298,18 @@ def test_plain_stretches_are_gone_over_at_once() -> None:
     queue.entries = {offset: Entry(offset, 1, 1, 0.0) for offset in range(3)}
     assert fast.replay_acks(data, HEADER_BYTES, 2, {queue.prefix: queue}) == (len(data), 2)
     assert (queue.floor, queue.entries) == (3, {})
+
+
+@pytest.mark.parametrize("free_after", [0, 3, plain.TURNS])
+def test_a_thread_stays_aside_before_it_sleeps_on_a_lock(free_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)
+
+    def acquire(blocking: bool = True) -> bool:
+        asked.append(blocking)
+        return blocking or len(asked) > free_after
+
+    fast.take_turns(acquire)
+    assert asked == [False] * min(free_after + 1, plain.TURNS) + [True] * (free_after == plain.TURNS)
+    assert naps == [plain.NAP] * free_after
