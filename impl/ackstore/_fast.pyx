@@ -15,13 +15,26 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 from posix.time cimport clock_gettime, timespec
 from posix.unistd cimport pwrite
 
+from heapq import heapify
+
 from ackstore.plain import take_turns
+
+cdef extern from *:
+    """
+    #ifdef __GNUC__
+    #define SOON(place) __builtin_prefetch(place, 1)
+    #else
+    #define SOON(place)
+    #endif
+    """
+    void SOON(const void *place) noexcept
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object)
@@ -48,23 +61,56 @@ cdef class RecordFields:
     acks do not make it run. `Queue.let_go_of_acks` ends the cycle of an entry and its ack in a store that is closed.
     """
 
-    cdef public object kind, queue, payload, claims, waiters, durables, lsn, data, value
+    cdef public object queue, payload, claims, waiters, durables, data, value
+    cdef public int kind
+    cdef public uint64_t lsn
     cdef object settles
+    cdef PyObject **several
+    cdef Py_ssize_t count
 
     @property
     def entries(self):
-        """See there. A single entry is kept without a tuple around it, which the garbage collector would follow."""
+        """See there. Those of the short way are kept without a tuple around them, which the garbage collector would
+        follow: a single one as it is, several in an array."""
+        if self.several is not NULL:
+            return [<EntryFields>self.several[n] for n in range(self.count)]
         return (self.settles,) if isinstance(self.settles, EntryFields) else self.settles
 
     @entries.setter
     def entries(self, settles):
+        self.forget()
         self.settles = settles
+
+    cdef bint take(self, PyObject **entries, Py_ssize_t count) except False:
+        """Keep these entries."""
+        cdef Py_ssize_t n
+        self.several = <PyObject **>malloc(count * sizeof(PyObject *))
+        if self.several is NULL:
+            raise MemoryError
+        self.count = count
+        memcpy(self.several, entries, count * sizeof(PyObject *))
+        for n in range(count):
+            Py_INCREF(<EntryFields>entries[n])
+        return True
+
+    cdef void forget(self) noexcept:
+        """Keep none any more."""
+        cdef Py_ssize_t n
+        if self.several is not NULL:
+            for n in range(self.count):
+                Py_DECREF(<EntryFields>self.several[n])
+            free(self.several)
+            self.several = NULL
+
+    def __dealloc__(self):
+        self.forget()
 
 
 cdef class SegmentFields:
     """See `ackstore.log.Segment`."""
 
-    cdef public object number, file, last
+    cdef public object number, file
+    cdef public uint64_t last
     cdef public long long size
     cdef public bint dirty, synced
 
@@ -72,7 +118,8 @@ cdef class SegmentFields:
 cdef class LogFields:
     """See `ackstore.log.Log`."""
 
-    cdef public object flushed, last, dirty_since, current, tail
+    cdef public object dirty_since, current, tail
+    cdef public uint64_t flushed, last
     cdef public list fresh, rewrites
     cdef public bint busy, stuck, condemned
     cdef public long long unflushed, unflushed_bytes, most_records, most_bytes, submitted, resolved
@@ -82,7 +129,8 @@ cdef class FlusherFields:
     """See `ackstore.flusher.Flusher`."""
 
     cdef public bint hurry
-    cdef public object wanted, mode
+    cdef public uint64_t wanted
+    cdef public object mode
 
 
 cdef class QueueFields:
@@ -99,6 +147,7 @@ cdef class LaneFields:
     cdef public FlusherFields flusher
     cdef public dict queues, counts
     cdef public object ok, most_items, most_segment
+    cdef QueueFields latest
 
 
 cdef class CoreFields:
@@ -154,6 +203,7 @@ cdef enum:
     DELIVERY = 20
     DIGITS = 40  # of a receipt, before its "@"
     SHORT = 4096  # bytes: a longer write lets other threads run
+    AHEAD = 8  # objects: so far ahead the processor is told what comes
 
 cdef struct Delivery:
     uint64_t offset
@@ -266,6 +316,18 @@ cdef bytes encoded(QueueFields queue, const Delivery *deliveries, Py_ssize_t cou
 # The short way
 
 
+cdef QueueFields queue_of(LaneFields lane, const uint8_t *text, object receipt):
+    """The queue that a receipt names; None if there is none. Mostly it is the one before it: queues stay for ever."""
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(receipt) - DIGITS - 1
+    cdef object token
+    if lane.latest is not None:
+        token = lane.latest.token
+        if PyUnicode_GET_LENGTH(token) == size and not memcmp(PyUnicode_DATA(token), text + DIGITS + 1, size):
+            return lane.latest
+    lane.latest = lane.queues.get(receipt[DIGITS + 1 :])
+    return lane.latest
+
+
 cdef EntryFields judged(QueueFields queue, const Delivery *delivery, double now):
     """The entry that an ack settles at `now`; None where there is more to say."""
     cdef PyObject *found = PyDict_GetItemWithError(queue.entries, delivery.offset)
@@ -275,7 +337,7 @@ cdef EntryFields judged(QueueFields queue, const Delivery *delivery, double now)
     entry = <EntryFields>found
     if (
         <uint64_t>entry.attempt != delivery.attempt
-        or entry.epoch != delivery.epoch
+        or <uint64_t>entry.epoch != delivery.epoch
         or entry.ack is not None
         or <double>entry.deadline <= now
         or entry.moving
@@ -347,7 +409,7 @@ cdef object ack_one(LaneFields lane, object receipt, double now, DiskFields disk
     cdef SegmentFields segment
     if text is NULL or not parse(text, &delivery):
         return None
-    queue = lane.queues.get(receipt[DIGITS + 1 :])
+    queue = queue_of(lane, text, receipt)
     if queue is None or queue.resetting is not None:
         return None
     entry = judged(queue, &delivery, now)
@@ -382,49 +444,50 @@ cdef bint parse_all(list receipts, Delivery *found) noexcept:
     return True
 
 
-cdef list judge_all(QueueFields queue, const Delivery *deliveries, Py_ssize_t count, double now, RecordFields record):
-    """The entries that `record` settles, which is their ack now; None, and nothing done, where there is more to say."""
-    cdef list entries = []
+cdef bint judge_all(
+    QueueFields queue, const Delivery *deliveries, Py_ssize_t count, double now, RecordFields record, PyObject **entries
+) except -1:
+    """Find the entries that `record` settles, which is their ack now; False, and nothing done, where there is more to
+    say."""
     cdef EntryFields entry
     cdef Py_ssize_t n
     for n in range(count):
         entry = judged(queue, deliveries + n, now)
         if entry is None:
-            let_go(entries)
-            return None
+            let_go(entries, n)
+            return False
         entry.ack = record  # so that `judged` does not find it twice
-        entries.append(entry)
-    return entries
+        entries[n] = <PyObject *>entry
+    return True
 
 
-cdef void let_go(list entries) noexcept:
-    for entry in entries:
-        (<EntryFields>entry).ack = None
+cdef void let_go(PyObject **entries, Py_ssize_t count) noexcept:
+    cdef Py_ssize_t n
+    for n in range(count):
+        (<EntryFields>entries[n]).ack = None
 
 
-cdef list ack_all(LaneFields lane, list receipts, double now, DiskFields disk, Delivery *deliveries):
+cdef list ack_all(LaneFields lane, list receipts, double now, DiskFields disk, Delivery *deliveries, PyObject **entries):
     cdef Py_ssize_t count = len(receipts)
     cdef QueueFields queue
     cdef RecordFields record
     cdef SegmentFields segment
-    cdef list entries
     if not parse_all(receipts, deliveries):
         return None
-    queue = lane.queues.get(receipts[0][DIGITS + 1 :])
+    queue = queue_of(lane, text_of(receipts[0]), receipts[0])
     if queue is None or queue.resetting is not None:
         return None
     segment = segment_of(lane, HEAD + PyBytes_GET_SIZE(queue.prefix) + count * DELIVERY)
     if segment is None:
         return None
-    record = RecordFields.__new__(RecordFields)
-    entries = judge_all(queue, deliveries, count, now, record)
-    if entries is None:
-        return None
     data = encoded(queue, deliveries, count, lane.log.last + 1, lane.log.flushed)
-    if not written(disk, segment, data):
-        let_go(entries)
+    record = RecordFields.__new__(RecordFields)
+    if not judge_all(queue, deliveries, count, now, record, entries):
         return None
-    record.settles = entries
+    record.take(entries, count)
+    if not written(disk, segment, data):
+        let_go(entries, count)
+        return None
     stored(lane, segment, record, queue, data, now)
     lane.counts["OK"] += count
     return [lane.ok] * count
@@ -480,20 +543,22 @@ def ack_many(StoreFields store, receipts):
     """The replies to a batch; None, and nothing done, where it has to go another way."""
     cdef double now
     cdef Delivery *deliveries
+    cdef PyObject **entries
     cdef LaneFields lane = store._direct
     if lane is None or type(receipts) is not list or not receipts or len(receipts) > lane.most_items:
         return None
     receipts = receipts[:]  # nobody changes it on the way
-    deliveries = <Delivery *>malloc(len(receipts) * sizeof(Delivery))
+    deliveries = <Delivery *>malloc(len(receipts) * (sizeof(Delivery) + sizeof(PyObject *)))
     if deliveries is NULL:
         return None
+    entries = <PyObject **>(deliveries + len(receipts))
     try:
         store.enter()
         try:
             if not store.may():
                 return None
             now = store.time()
-            return store.leave(ack_all(lane, receipts, now, store._disk, deliveries), now)
+            return store.leave(ack_all(lane, receipts, now, store._disk, deliveries, entries), now)
         finally:
             store.release()
     finally:
@@ -513,11 +578,17 @@ def settle(list records, Py_ssize_t at, dict queues):
     where that is. `queues` gets their queues, by token."""
     cdef RecordFields record
     cdef QueueFields queue = None
-    while at < len(records):
+    cdef Py_ssize_t n, most = len(records)
+    while at < most:
+        if at + AHEAD < most:
+            SOON(<PyObject *>records[at + AHEAD])
         record = records[at]
         if record.kind != KIND or record.waiters is not None or record.durables is not None:
             break
-        if isinstance(record.settles, EntryFields):
+        if record.several is not NULL:
+            for n in range(record.count):
+                settle_one(<EntryFields>record.several[n])
+        elif isinstance(record.settles, EntryFields):
             settle_one(record.settles)
         else:
             for entry in record.settles:
@@ -542,11 +613,35 @@ def first_unsettled(dict entries, uint64_t floor):
         floor += 1
 
 
+def timers_of(dict entries, most):
+    """The deadlines of the entries that may be handed out again, as heaps of (deadline, offset): of those that are not
+    at their last attempt, of `most` (None for no limit), and of those that are."""
+    cdef list expiring = [], ending = []
+    cdef EntryFields entry
+    cdef double latest = -1.0, deadline
+    cdef bint sorted = True
+    for entry in entries.values():
+        entry.timed = entry.ack is None and not (entry.settled or entry.moving or entry.renewing)
+        if entry.timed and (most is None or entry.attempt < most):
+            deadline = entry.deadline
+            sorted = sorted and deadline >= latest
+            latest = deadline
+            expiring.append((entry.deadline, entry.offset))
+        elif entry.timed:
+            ending.append((entry.deadline, entry.offset))
+    if not sorted:  # what is sorted is a heap
+        heapify(expiring)
+    heapify(ending)
+    return expiring, ending
+
+
 def bytes_of(list records):
     """How long the records are together."""
-    cdef Py_ssize_t total = 0
-    for record in records:
-        total += PyBytes_GET_SIZE((<RecordFields>record).data)
+    cdef Py_ssize_t n, most = len(records), total = 0
+    for n in range(most):
+        if n + AHEAD < most:
+            SOON(<PyObject *>records[n + AHEAD])
+        total += PyBytes_GET_SIZE((<RecordFields>records[n]).data)
     return total
 
 

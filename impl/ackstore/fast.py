@@ -35,6 +35,7 @@ from ackstore.plain import (
     replay_acks,
     settle,
     take_turns,
+    timers_of,
     whole_records,
 )
 
@@ -59,6 +60,7 @@ __all__ = [
     "replay_acks",
     "settle",
     "take_turns",
+    "timers_of",
     "wall_clock",
     "whole_records",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from heapq import heapify
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ackstore.log import Record
     from ackstore.queues import Queue
     from ackstore.replies import Reply
+
+Timer = tuple[float, int]
+"""A deadline, and the offset of the message that has it."""
 
 
 class EntryFields:
@@ -150,6 +154,21 @@ def first_unsettled(entries: dict[int, Entry], floor: int) -> int:
         del entries[floor]
         floor += 1
     return floor
+
+
+def timers_of(entries: dict[int, Entry], most: int | None) -> tuple[list[Timer], list[Timer]]:
+    """The deadlines of the entries that may be handed out again, as heaps of (deadline, offset): of those that are not
+    at their last attempt, of `most` (None for no limit), and of those that are."""
+    expiring: list[Timer] = []
+    ending: list[Timer] = []
+    for entry in entries.values():
+        entry.timed = entry.may_return()
+        if entry.timed:
+            last = most is not None and entry.attempt >= most
+            (ending if last else expiring).append((entry.deadline, entry.offset))
+    heapify(expiring)
+    heapify(ending)
+    return expiring, ending
 
 
 def bytes_of(records: list[Record]) -> int:

@@ -27,11 +27,11 @@ No I/O and no clock: `Core` tells a queue what was asked, and later what became 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, cast
 
 from ackstore.entries import Claim, Entry, epoch_of, generation_of, open_of
-from ackstore.fast import QueueFields, first_unsettled
+from ackstore.fast import QueueFields, first_unsettled, timers_of
 from ackstore.identity import QueueId
 from ackstore.payloads import queue_prefix
 from ackstore.replies import DeadLetter, Reply
@@ -411,13 +411,7 @@ class Queue(QueueFields):
 
     def _restart_timers(self) -> None:
         """Rebuild the heap of deadlines without those of settled messages."""
-        self.expiring, self.ending = [], []
-        for entry in self.entries.values():
-            entry.timed = entry.may_return()
-            if entry.timed:
-                self._timers(entry).append((entry.deadline, entry.offset))
-        heapify(self.expiring)
-        heapify(self.ending)
+        self.expiring, self.ending = timers_of(self.entries, self.max_attempts)
 
     def _sweep(self) -> None:
         """Rebuild the heaps when most of what they hold does not count."""

@@ -168,21 +168,27 @@ class Store(StoreFields):
         """
         lane = self._lane
         if lane is not None and on_durable is None and timeout is None and queue is None:
-            reply = self._directly(fast.ack, receipt) or self._by(lane.ack, receipt)
-            if reply is not None:
+            try:
+                reply = fast.ack(self, receipt)
+            except BaseException as error:
+                raise self._broken_by(error) from error
+            if reply is not None or (reply := self._by(lane.ack, receipt)) is not None:
                 return reply
         return self._call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
 
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Settle several deliveries; one reply for each receipt, in order."""
         lane = self._lane
-        if lane is not None and timeout is None and (replies := self._directly(fast.ack_many, receipts)):
-            return replies
-        request = AckMany(receipts)
         if lane is not None and timeout is None:
-            replies = self._by(lane.ack_many, request.receipts)
+            try:
+                replies = fast.ack_many(self, receipts)
+            except BaseException as error:
+                raise self._broken_by(error) from error
             if replies is not None:
                 return replies
+        request = AckMany(receipts)
+        if lane is not None and timeout is None and (replies := self._by(lane.ack_many, request.receipts)) is not None:
+            return replies
         return cast("list[Reply]", list(self._call(request, timeout).value or ()))
 
     def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
@@ -300,13 +306,10 @@ class Store(StoreFields):
         finally:
             self._lock.release()
 
-    def _directly(self, way: Callable[[StoreFields, Given], Got | None], given: Given) -> Got | None:
-        """Take the compiled short way; None where it is not open."""
-        try:
-            return way(self, given)
-        except BaseException as error:
-            self._die(error)
-            raise self._refusal() from error
+    def _broken_by(self, error: BaseException) -> StoreBroken:
+        """An error that nobody foresaw has come out of a call."""
+        self._die(error)
+        return self._refusal()
 
     def _refusal(self) -> StoreBroken:
         return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from heapq import heappop
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import ackstore
 from ackstore import fast, plain
 from ackstore.entries import Entry
 from ackstore.files import RealDisk
+from ackstore.identity import QueueId
 from ackstore.lane import Lane
+from ackstore.log import Record
 from ackstore.payloads import encode_ack, encode_checkpoint, queue_prefix
 from ackstore.queues import Queue
 from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, RENEW, STATE, Header, encode_record, scan
@@ -108,6 +111,26 @@ def test_a_receipt_of_another_delivery_or_queue(tmp_path: Path) -> None:
         assert fast.ack_many(store, [first, second]) == [Reply.OK] * 2
 
 
+@compiled
+def test_acks_of_several_queues_by_turns(tmp_path: Path) -> None:
+    """The queue of the ack before is kept at hand, and is another's often enough."""
+    names = ["a", "b", "aa", "b"]
+    with ackstore.Store(tmp_path, QUIET) as store:
+        for name in {*names}:
+            store.publish(name, 2)
+        receipts = [store.pop(name)[0].receipt for name in names]
+        store.flush()
+        for receipt in receipts:
+            assert fast.ack(store, receipt.replace("@", "@x")) is None
+            assert fast.ack(store, receipt) is Reply.OK
+        found = store.stats().queues
+        assert {str(queue): each.acking for queue, each in found.items()} == {
+            "a/default/0": 1,
+            "aa/default/0": 1,
+            "b/default/0": 2,
+        }
+
+
 def two(store: ackstore.Store) -> tuple[str, str]:
     store.publish("orders", 2)
     first, second = store.pop("orders", 2)
@@ -195,6 +218,29 @@ def test_plain_and_compiled_let_go_of_the_same(settled: list[bool], floor: int) 
     one, other = entries(), entries()
     assert fast.first_unsettled(one, floor) == plain.first_unsettled(other, floor)
     assert one.keys() == other.keys()
+
+
+ENTRY = st.tuples(st.integers(1, 3), st.floats(0.0, 5.0), *[st.booleans()] * 4)
+
+
+@settings(deadline=None)
+@given(each=st.lists(ENTRY, max_size=9), most=st.none() | st.integers(1, 4))
+def test_plain_and_compiled_time_the_same(each: list[tuple[Any, ...]], most: int | None) -> None:
+    def entries() -> dict[int, Entry]:
+        made = {}
+        for offset, (attempt, deadline, moving, renewing, settled, acked) in enumerate(each):
+            entry = made[offset] = Entry(offset, attempt, 1, deadline)
+            entry.moving, entry.renewing, entry.settled = moving, renewing, settled
+            entry.ack = Record(ACK, Queue(QueueId("a", "b", 0), commits_checkpoints=False)) if acked else None
+        return made
+
+    one, other = entries(), entries()
+    found, expected = fast.timers_of(one, most), plain.timers_of(other, most)
+    assert [sorted(heap) for heap in found] == [sorted(heap) for heap in expected]
+    assert [entry.timed for entry in one.values()] == [entry.timed for entry in other.values()]
+    for heap in found:
+        in_order = [heappop(heap) for _ in heap.copy()]
+        assert in_order == sorted(in_order)
 
 
 SCRIPT = """

@@ -149,7 +149,7 @@ def entrants() -> list[Entrant]:
         Entrant(WriteLoop(WRITES), "none", 1),
         *(Entrant(StoreContender(MERGE, held), "memory", threads) for threads in THREADS),
         *(Entrant(StoreContender(ASYNC, fast), "page-cache", threads) for threads in THREADS),
-        Entrant(StoreContender(MANY, fast, batch=BATCH, most=1_000_000), "page-cache", 1),
+        Entrant(StoreContender(MANY, fast, batch=BATCH, most=8_000_000), "page-cache", 1),
         Entrant(StoreContender(STALLED, unflushed(fast), stalled=True), "page-cache", 3),
         Entrant(Sqlite(SQLITE, "NORMAL"), "page-cache", 3),
         Entrant(Lmdb(LMDB, sync=False), "page-cache", 3),

@@ -25,6 +25,8 @@ from ackstore.records import ACK, encode_record
 
 QUEUE = "orders/billing/3"
 BATCH = 64
+MOST_MESSAGES = 1_500_000
+"""What is made ready at most, in memory: a contender that is through with it before its time is up stops then."""
 STALL = 0.5
 """Seconds that each sync of a stalled disk takes."""
 
@@ -75,14 +77,14 @@ class StoreContender:
     name: str
     config: Config
     batch: int = 1
-    most: int = 400_000
-    """Acks a second that no machine exceeds: so many messages are made ready."""
+    most: int = 1_000_000
+    """Acks a second that no machine exceeds: so many messages are made ready, but no more than `MOST_MESSAGES`."""
     stalled: bool = False
     """On a disk whose syncs take `STALL` seconds."""
 
     def measure(self, directory: Path, *, threads: int, seconds: float) -> Sample:
         """Run once, in an empty directory."""
-        count = max(int(self.most * seconds), threads * self.batch)
+        count = max(min(int(self.most * seconds), MOST_MESSAGES), threads * self.batch)
         config = evolve(self.config, max_outstanding=count + 1, merge_messages=count + 1)
         disk = StalledDisk(directory) if self.stalled else None
         with Store(directory, config, disk=disk) as store:
