@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from ackcheck.target import LOGS, MAX_ATTEMPTS, Delivery
+from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery
 from ackstore import Config, Store
 from ackstore.core import Core
 from ackstore.files import Disk
@@ -150,8 +150,9 @@ def claiming(level: str) -> Config:
     >>> claiming(DISK).mode
     'sync'
     """
-    attempts, logs = _asked(MAX_ATTEMPTS), _asked(LOGS)
-    return evolve(CLAIMING[level], max_attempts=attempts, logs=logs or 1)
+    config = CLAIMING[level]
+    segment_bytes = _asked(SEGMENT_BYTES) or config.segment_bytes
+    return evolve(config, max_attempts=_asked(MAX_ATTEMPTS), logs=_asked(LOGS) or 1, segment_bytes=segment_bytes)
 
 
 def _asked(name: str) -> int | None:

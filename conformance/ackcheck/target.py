@@ -36,6 +36,10 @@ MAX_ATTEMPTS = "ACKCHECK_MAX_ATTEMPTS"
 LOGS = "ACKCHECK_LOGS"
 """The environment variable in which a case names the number of logs, or flush threads, that it would like."""
 
+SEGMENT_BYTES = "ACKCHECK_SEGMENT_BYTES"
+"""The environment variable in which a case names how many bytes it would like a file of the log to have before the next
+is begun; empty where it is all the same to it."""
+
 REPLIES = frozenset({"OK", "SETTLED", "EXPIRED", "FAILED", "UNKNOWN", "BUSY", "INVALID"})
 """What an acknowledgement may be answered; the meaning of each is in the specification."""
 

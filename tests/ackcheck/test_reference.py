@@ -11,7 +11,7 @@ from ackcheck.grades.answers import shown_by
 from ackcheck.reference import SMALL, StoreTarget
 from ackcheck.rig.serve import load_factory
 from ackcheck.suite import LEVELS
-from ackcheck.target import LOGS, MAX_ATTEMPTS, Delivery, Target
+from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery, Target
 from ackcheck.zoo import BUGS
 from ackmodel import Level
 from ackstore import StoreClosed
@@ -97,6 +97,18 @@ def test_the_environment_names_the_logs(make: Callable[[], StoreTarget], monkeyp
     monkeypatch.setenv(LOGS, "0")
     with pytest.raises(ValueError, match="ACKCHECK_LOGS is '0': set it to an integer of at least 1"):
         make()
+
+
+@pytest.mark.parametrize("make", [reference.memory_store, reference.async_store, reference.sync_store])
+def test_the_environment_names_how_long_a_segment_is(
+    make: Callable[[], StoreTarget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert make().config.segment_bytes == SMALL.segment_bytes
+    monkeypatch.setenv(SEGMENT_BYTES, "1048576")
+    assert make().config.segment_bytes == 1 << 20
+    assert load_factory(reference.name_of(Level.DISK, bug="nack-half-applied"))().config.segment_bytes == 1 << 20
+    monkeypatch.setenv(SEGMENT_BYTES, "")
+    assert make().config.segment_bytes == SMALL.segment_bytes
 
 
 def test_a_bug_takes_the_attempts_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from ackcheck.findings import Finding, Grade, GradeReport
 from ackcheck.grades.session import Session
 from ackcheck.oracle import Broken, Oracle
 from ackcheck.rig import Child
-from ackcheck.target import LOGS, MAX_ATTEMPTS
+from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
@@ -55,15 +55,11 @@ def no_progress(_report: GradeReport) -> None:
     """Tell nobody."""
 
 
-def child_of(target: Target, directory: Path, *, reply_timeout: float, max_attempts: int | None = None) -> Child:
+def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
     """Return the child process that will serve `target` on `directory`, not started."""
     if isinstance(target, str):
-        child = Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
-    else:
-        command = [word.replace("{dir}", str(directory)) for word in target]
-        child = Child(command, reply_timeout=reply_timeout)
-    child.environment[MAX_ATTEMPTS] = "" if max_attempts is None else str(max_attempts)
-    return child
+        return Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
+    return Child([word.replace("{dir}", str(directory)) for word in target], reply_timeout=reply_timeout)
 
 
 def rounds_of_cases(rounds: int, most: int) -> list[int]:
@@ -96,14 +92,18 @@ class Campaign:
         return self.only is None or self._number == self.only
 
     @contextmanager
-    def case(self, directory: Path) -> Iterator[Session]:
-        """Give a session on an empty directory. What breaks in it becomes the finding; other errors go through."""
+    def case(self, directory: Path, *, segment_bytes: int | None = None) -> Iterator[Session]:
+        """Give a session on an empty directory, whose target is asked for files of the log that are so long.
+
+        What breaks in it becomes the finding; other errors go through.
+        """
         report = self.report
         report.cases += 1
         attempts = ATTEMPTS[(self.seed + self._number) % len(ATTEMPTS)]
-        child = child_of(self.target, directory, reply_timeout=self.reply_timeout, max_attempts=attempts)
         logs = LOGS_IN_TURN[(self.seed + self._number) % len(LOGS_IN_TURN)]
-        child.environment[LOGS] = str(logs)
+        child = child_of(self.target, directory, reply_timeout=self.reply_timeout)
+        wishes = {MAX_ATTEMPTS: attempts, LOGS: logs, SEGMENT_BYTES: segment_bytes}
+        child.environment.update((name, "" if wish is None else str(wish)) for name, wish in wishes.items())
         report.ran["case that asks for several logs"] += logs > 1
         seed = f"{self.seed}/{self._number}"
         session = Session(child, directory, Oracle(self.level), seed, self.commit, ran=report.ran)

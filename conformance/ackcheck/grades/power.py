@@ -6,7 +6,9 @@ process is killed first and the power goes while it opens again, so that recover
 A *failed sync* comes from a disk that is full behind the file system's back (`ackcheck.rig.fullback`): the sync fails,
 once, and the next one says success though the bytes are gone. Calls are answered meanwhile; then there is room again
 (`spared`), a barrier is asked for, and the target is killed; or its journal is dead (`starved`), and it is killed as it
-is. A remount shows what is really on the disk; for the oracle it is a power loss.
+is. A remount shows what is really on the disk; for the oracle it is a power loss. Most of these cases ask for a log in
+long files: a store that goes on in the file whose sync has failed is seen through only if it does not begin the next
+one meanwhile, whose sync would really be one.
 """
 
 from __future__ import annotations
@@ -57,8 +59,14 @@ MANY = 100
 
 Journal = Literal["spared", "starved"]
 
-JOURNALS: tuple[Journal, ...] = ("spared", "spared", "starved")
+JOURNALS: tuple[Journal, ...] = ("spared", "starved")
 """The kinds of full disk, in turn."""
+
+LONG_SEGMENT = 1 << 20
+"""Bytes of a log's file that no case fills."""
+
+SEGMENTS = (LONG_SEGMENT, LONG_SEGMENT, LONG_SEGMENT, LONG_SEGMENT, None, None)
+"""How long the files of the log are to be, in turn; None: as the target has them."""
 
 
 def run_power_grade(
@@ -74,9 +82,9 @@ def run_power_grade(
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
-    `failed_syncs` is a fifth of the rounds, and at least one, unless told otherwise. Stops at the first finding. Where
-    the machine cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run,
-    from 1 to `cases`. Raises as `run_process_grade` does.
+    `failed_syncs` is a fifth of the rounds, and at least one of each kind, unless told otherwise. Stops at the first
+    finding. Where the machine cannot lose its power the report says so (`not_judged`). `only` is the number of the one
+    case to run, from 1 to `cases`. Raises as `run_process_grade` does.
     """
     campaign = Campaign(target, level, "power", seed, reply_timeout=reply_timeout, progress=progress, only=only)
     if reason := available():
@@ -100,7 +108,7 @@ def run_power_grade(
         with (
             _folder() as folder,
             FullBackingRig(folder, journal=journal) as disk,
-            campaign.case(disk.path) as session,
+            campaign.case(disk.path, segment_bytes=SEGMENTS[number % len(SEGMENTS)]) as session,
         ):
             fail_sync_and_judge(session, disk, journal)
         if campaign.report.finding is not None:
@@ -110,7 +118,7 @@ def run_power_grade(
 
 def failing(rounds: int) -> int:
     """Return how many syncs fail beside so many power losses, unless it is said otherwise."""
-    return max(1, rounds // 5)
+    return max(len(JOURNALS), rounds // 5)
 
 
 def cases(rounds: int) -> int:
@@ -166,6 +174,8 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
             session.flush()
             tell_syncs(session, before)
             session.flush()
+        else:
+            session.ran["journal that died"] += disk.is_dead()
     except TargetDied:
         session.note("store", "ended its process")
         session.ran["the target ended at a failed sync"] += 1

@@ -114,6 +114,16 @@ class FullBackingRig:
         """Give the space back. What a failed sync lost stays lost."""
         (self._backing / "filler").unlink(missing_ok=True)
 
+    def is_dead(self) -> bool:
+        """Whether the file system has given up and takes no new file, as one with a starved journal does at a sync."""
+        probe = self._loop.mountpoint / "probe"
+        try:
+            probe.touch()
+        except OSError:
+            return True
+        probe.unlink()
+        return False
+
     def remount(self) -> None:
         """Unmount and mount again, so that reads come from the disk. Relieves it first.
 

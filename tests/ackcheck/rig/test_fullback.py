@@ -89,12 +89,14 @@ def test_a_starved_journal_ends_all_writing(tmp_path: Path) -> None:
     with FullBackingRig(tmp_path, journal="starved") as rig:
         file = open_synced(rig.path / "log")
         rig.fill()
+        assert not rig.is_dead()
         os.write(file, BLOCK)
         with pytest.raises(OSError, match="No space left"):
             os.fsync(file)  # the bytes
         with pytest.raises(OSError, match="Input/output error"):
             os.fsync(file)  # the journal
         os.fsync(file)  # and then it lies
+        assert rig.is_dead()
         rig.relieve()
         with pytest.raises(OSError, match="Read-only file system"):
             os.open(rig.path / "log-2", os.O_CREAT | os.O_RDWR)
