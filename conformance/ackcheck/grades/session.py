@@ -39,8 +39,12 @@ SOME = 4
 BATCH = 64
 """Most messages popped, and receipts acked, in one call."""
 
-PATIENCE = 2.0
-"""Seconds that a store may take to bring back a message whose deadline has passed, or to come to rest."""
+PATIENCE = 3.0
+"""Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. This,
+`RESTING` and `REFUSING` are time that the store has had (`ackcheck.grades.heard`)."""
+
+RESTING = 10.0
+"""Seconds that a store whose disk works may take to come to rest."""
 
 REFUSING = 10.0
 """Seconds after which a store whose disk works, and that still refuses a pop, is said not to answer again."""
@@ -107,6 +111,7 @@ class Session:
             if event is None:
                 raise
             raise self.oracle.cannot_open(event, error) from error
+        self.traffic.heard.opened(self.now)
         self._published = self.traffic.work.end = self._published + more
         for queue in QUEUES:
             self.oracle.published(queue, self._published)
@@ -197,8 +202,8 @@ class Session:
             self.survey()  # the deadline of some had passed
             before, left = left, self._ack_the_unsettled()
         self.flush()
-        until = self.now + PATIENCE
-        while self.look().anything and self.now < until and not self._rests():
+        began = self.now
+        while self.look().anything and not self._rests() and self.traffic.heard.since(RESTING) < began:
             time.sleep(0.01)
         for queue, sighting in self.traffic.shown.offsets.items():
             if self._is_settled(queue):
@@ -246,9 +251,9 @@ class Session:
     def _drain(self, queue: str) -> None:
         """Pop a queue until it is empty, again if something is missing, and judge what did not come."""
         came: set[int] = set()
-        began = self.now
+        began, heard = self.now, self.traffic.heard
         while True:
-            asked = self.now
+            asked, due, long_due = self.now, heard.since(PATIENCE), heard.since(REFUSING)
             self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
             given = self._given_by_settling()
             if self.now - began > DRAINING:
@@ -258,7 +263,7 @@ class Session:
                 )
             came.update(given)
             dead = None if given or self.traffic.refused else self._dead_letters(queue)
-            late = self.now - began > (REFUSING if self.traffic.refused else PATIENCE)
+            late = (long_due if self.traffic.refused else due) >= began
             missing = self.traffic.refused or self._misses(queue, came, asked - self.traffic.slack, dead)
             if not given and (late or not missing):
                 break
@@ -266,7 +271,7 @@ class Session:
                 time.sleep(0.02)
         self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
         self.oracle.saw_answers_again(self.traffic.refused)
-        self.oracle.drained(queue, came, at=asked - self.traffic.slack - PATIENCE, dead=dead)
+        self.oracle.drained(queue, came, at=due - self.traffic.slack, dead=dead)
 
     def _dead_letters(self, queue: str) -> frozenset[int] | None:
         """Return the dead letters of a queue, None where the target shows none."""

@@ -22,8 +22,10 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   crash; the outcome of the rest is unknown. A pop without an answer has hidden what it took until the time of the kill
   + invisible, at the latest.
 - *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
-  take a moment to notice a deadline (`session.PATIENCE`): if something that must come is missing it is asked again for
-  so long, and what may or may not be settled is held to be settled only if it does not come for so long.
+  take a moment to notice a deadline, and to write a dead letter (`session.PATIENCE`): if something that must come is
+  missing it is asked again for so long, and what may or may not be settled is held to be settled only if it does not
+  come for so long. That is time which the store has had since it was opened (`ackcheck.grades.heard`): a machine that
+  stands still for seconds makes no finding.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from random import Random
 from attrs import Factory, define, field, frozen
 
 from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
+from ackcheck.grades.heard import Heard
 from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
 from ackcheck.oracle import Key, Oracle, Seen
@@ -81,6 +84,8 @@ class Traffic:
     """Why the newest pop handed nothing out; None where it did, or there was nothing."""
     dead: dict[str, frozenset[int]] = Factory(dict)
     """The dead letters of each queue, as they were last read."""
+    heard: Heard = Factory(Heard)
+    """How much time the target has had."""
     _named: dict[str, str] = Factory(dict)
     """How the history calls each receipt: its message, and which delivery of it that we have seen it is for."""
     _deliveries: Counter[Key] = Factory(Counter)
@@ -145,6 +150,7 @@ class Traffic:
             self.work.ended(asked.call)
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
+            self.heard.answered(self.now)
             if exchange.error is not None:
                 self._raised(asked, exchange, at)
             elif asked.call.op == "pop":

@@ -152,6 +152,7 @@ def test_a_store_may_be_a_little_late() -> None:
 def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 0.5)  # what is missing is waited for
     monkeypatch.setattr(session, "REFUSING", 0.5)
+    monkeypatch.setattr(session, "RESTING", 0.5)
     report = judge(toy, rounds=9 if toy == "SettlesAnything" else 4)
     assert report.finding is not None
     # What a close forgot may have been seen to be settled, too.
