@@ -140,11 +140,18 @@ cdef class QueueFields:
     cdef public object floor, resetting, prefix, token
 
 
+cdef class MergeFields:
+    """See `ackstore.merge.MergeBuffer`."""
+
+    cdef public long long merges
+
+
 cdef class LaneFields:
     """See `ackstore.lane.Lane`."""
 
     cdef public LogFields log
     cdef public FlusherFields flusher
+    cdef public MergeFields merge
     cdef public dict queues, counts
     cdef public object ok, most_items, most_segment
     cdef QueueFields latest
@@ -192,6 +199,7 @@ cdef class Clock:
 # Bytes: receipts in, records out (`ackstore.identity`, `ackstore.records`, `ackstore.payloads`)
 
 cdef enum:
+    MERGED = 0
     KIND = 2  # ACK
     STATE = 6
     CRC_AT = 4
@@ -413,6 +421,8 @@ cdef object ack_one(LaneFields lane, object receipt, double now, DiskFields disk
     if queue is None or queue.resetting is not None:
         return None
     entry = judged(queue, &delivery, now)
+    if entry is not None and entry.held:
+        return merge_one(lane, queue, entry)
     segment = segment_of(lane, HEAD + PyBytes_GET_SIZE(queue.prefix) + DELIVERY)
     if entry is None or segment is None:
         return None
@@ -453,7 +463,7 @@ cdef bint judge_all(
     cdef Py_ssize_t n
     for n in range(count):
         entry = judged(queue, deliveries + n, now)
-        if entry is None:
+        if entry is None or entry.held:
             let_go(entries, n)
             return False
         entry.ack = record  # so that `judged` does not find it twice
@@ -470,6 +480,7 @@ cdef void let_go(PyObject **entries, Py_ssize_t count) noexcept:
 cdef list ack_all(LaneFields lane, list receipts, double now, DiskFields disk, Delivery *deliveries, PyObject **entries):
     cdef Py_ssize_t count = len(receipts)
     cdef QueueFields queue
+    cdef EntryFields entry
     cdef RecordFields record
     cdef SegmentFields segment
     if not parse_all(receipts, deliveries):
@@ -477,6 +488,9 @@ cdef list ack_all(LaneFields lane, list receipts, double now, DiskFields disk, D
     queue = queue_of(lane, text_of(receipts[0]), receipts[0])
     if queue is None or queue.resetting is not None:
         return None
+    entry = judged(queue, deliveries, now)
+    if entry is not None and entry.held:
+        return merge_all(lane, queue, deliveries, count, now)
     segment = segment_of(lane, HEAD + PyBytes_GET_SIZE(queue.prefix) + count * DELIVERY)
     if segment is None:
         return None
@@ -491,6 +505,64 @@ cdef list ack_all(LaneFields lane, list receipts, double now, DiskFields disk, D
     stored(lane, segment, record, queue, data, now)
     lane.counts["OK"] += count
     return [lane.ok] * count
+
+
+# The short way into the merge buffer (`ackstore.merge`): nothing is written
+
+
+cdef inline bint takes_acks(LaneFields lane):
+    """Whether an answer may be given before anything is stored."""
+    cdef LogFields log = lane.log
+    return (
+        lane.flusher.mode == "async"
+        and not log.stuck
+        and log.unflushed * 2 < log.most_records
+        and log.unflushed_bytes * 2 < log.most_bytes
+    )
+
+
+cdef inline void merged(QueueFields queue, EntryFields entry):
+    """The ack of a delivery has met its checkpoint."""
+    cdef RecordFields record = RecordFields.__new__(RecordFields)
+    record.kind = MERGED
+    record.queue = queue
+    record.payload = record.data = b""
+    record.claims = record.settles = ()
+    record.lsn = 0
+    entry.ack = record
+    entry.held = False
+
+
+cdef object merge_one(LaneFields lane, QueueFields queue, EntryFields entry):
+    if not takes_acks(lane):
+        return None
+    merged(queue, entry)
+    lane.merge.merges += 1
+    lane.counts["OK"] += 1
+    return lane.ok
+
+
+cdef list merge_all(LaneFields lane, QueueFields queue, const Delivery *deliveries, Py_ssize_t count, double now):
+    cdef list entries = []
+    cdef EntryFields entry
+    cdef Py_ssize_t n
+    if not takes_acks(lane):
+        return None
+    for n in range(count):
+        entry = judged(queue, deliveries + n, now)
+        if entry is None or not entry.held:
+            for entry in entries:
+                entry.ack = None
+                entry.held = True
+            return None
+        merged(queue, entry)  # so that `judged` does not find it twice
+        entries.append(entry)
+    lane.merge.merges += count
+    lane.counts["OK"] += count
+    return [lane.ok] * count
+
+
+# The short way, as it is called
 
 
 cdef class StoreFields:
@@ -633,6 +705,37 @@ def timers_of(dict entries, most):
         heapify(expiring)
     heapify(ending)
     return expiring, ending
+
+
+def settled_run(dict entries, uint64_t floor, Py_ssize_t most):
+    """The messages from `floor` on that are settled, or whose ack is in the merge buffer, without a gap; at most so
+    many."""
+    cdef list found = []
+    cdef PyObject *at
+    cdef EntryFields entry
+    while len(found) < most:
+        at = PyDict_GetItemWithError(entries, floor)
+        if at is NULL:
+            break
+        entry = <EntryFields>at
+        if not entry.settled and (entry.ack is None or (<RecordFields>entry.ack).kind != MERGED):
+            break
+        found.append(entry)
+        floor += 1
+    return found
+
+
+def settle_run(list entries):
+    """Settle messages; returns those of their acks that somebody waits for."""
+    cdef list found = []
+    cdef EntryFields entry
+    cdef RecordFields ack
+    for entry in entries:
+        ack = entry.ack
+        settle_one(entry)
+        if ack is not None and (ack.waiters is not None or ack.durables is not None):
+            found.append(ack)
+    return found
 
 
 def bytes_of(list records):

@@ -55,7 +55,7 @@ class Acks:
         queue, entry = found
         if entry.ack is not None:
             self.join(operation, 0, entry.ack)
-        elif self.merge is not None and self.merge.settle(queue, entry, now, operation):
+        elif self.merge is not None and self.merge.settle(queue, entry, operation):
             self.operations.end(operation, Reply.OK)
         elif self.flusher.refuses():
             self.operations.end(operation, Reply.BUSY)
@@ -87,7 +87,7 @@ class Acks:
                 self.settled_before(operation, item, found)
             elif found[1].ack is not None:
                 self.join(operation, item, found[1].ack)
-            elif self.merge is not None and self.merge.settle(*found, now, operation):
+            elif self.merge is not None and self.merge.settle(*found, operation):
                 self.operations.reply(operation, item, Reply.OK)
             elif refused:
                 self.operations.reply(operation, item, Reply.BUSY)

@@ -109,10 +109,11 @@ class Config:
     """
 
     merge_stay: float = field(default=3.0, validator=_seconds)
-    """What is only in memory for this long is stored."""
+    """A checkpoint that is only in memory for this long is stored, and the acks that met it are."""
 
     merge_messages: int = field(default=100_000, validator=_whole(1))
-    """Messages of which the checkpoint or the ack is only in memory, at most; beyond, checkpoints and acks are stored.
+    """Messages in the merge buffer, at most, each counted once, acked or not, until what is said of it is FLUSHED;
+    beyond, checkpoints and acks are stored.
     """
 
     compact_above: int | None = field(default=128 << 20, validator=_count_or_none)

@@ -48,7 +48,7 @@ from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.lane import Lane
 from ackstore.log import Handler, Log, Record, old_segment
-from ackstore.merge import MergeBuffer, MergeLane
+from ackstore.merge import MergeBuffer
 from ackstore.offsets import Offsets
 from ackstore.operations import Barrier, Operation, Operations
 from ackstore.pops import Pops
@@ -160,9 +160,8 @@ class Core(CoreFields):
         """What has something to do from time to time, until the store is closing."""
         if config.max_attempts is not None:
             self.timed.append(self.deaths)
-        lane = self.log, self.flusher, self.queues, self.operations.replies
         self.plain_acks = (self.acks_class, self.queue_class) == (Acks, Queue)  # no variant's
-        self.lane = MergeLane(*lane, self.merge) if config.merge else Lane(*lane)
+        self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies, self.merge)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: self._publish,
             Pop: self._pop,
@@ -226,6 +225,8 @@ class Core(CoreFields):
         if self.closing is None:
             for part in self.timed:
                 part.tick(now)
+        if self.barriers:
+            self._lift_barriers()
         self._progress(now)
         self.offsets.tick(now)
         self.operations.expire(now)
@@ -353,16 +354,17 @@ class Core(CoreFields):
         self.pops.submit(op, request, now, deadline)
 
     def _flush(self, op: int, _request: Flush, now: float, deadline: float) -> None:
-        self.merge.hand_over(now, everything=True)
-        self.barriers.append(Barrier(self.operations.begin(op, deadline), self.log.submitted))
+        self.merge.hand_over(now)
+        self.barriers.append(Barrier(self.operations.begin(op, deadline), now + self.config.merge_stay))
         self._lift_barriers()
 
     def _lift_barriers(self) -> None:
         """Answer the barriers that everything before is FLUSHED for; hurry for the others."""
         log = self.log
+        kept_until = self.merge.oldest
         for barrier in self.barriers:
-            if barrier.lsn is None and self.merge.owes:
-                barrier.submitted = None  # a hand-over failed; the next one counts
+            if barrier.lsn is None and kept_until <= barrier.merged_until:
+                barrier.submitted = None  # the merge buffer has something that came before, or has it again
                 continue
             if barrier.submitted is None:
                 barrier.submitted = log.submitted
@@ -437,7 +439,7 @@ class Core(CoreFields):
             rewritten=log.rewritten,
             offset_writes=offsets.writes,
             offset_failures=offsets.failures,
-            merging=self.merge.outstanding,
+            merging=self.merge.count,
             merged=self.merge.merges,
             segments=len(log.closed) + (log.current is not None),
             segment_bytes=log.closed_bytes + (log.current.size if log.current else 0),

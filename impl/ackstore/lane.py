@@ -24,8 +24,9 @@ from ackstore.fast import LaneFields
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt, parse_receipts
 from ackstore.log import Log, Record, Segment
+from ackstore.merge import MergeBuffer
 from ackstore.payloads import encode_flat_ack
-from ackstore.queues import Queue
+from ackstore.queues import Entry, Queue
 from ackstore.records import ACK, DELIVERY_BYTES, RECORD_BYTES, encode_ack_record, encode_record
 from ackstore.replies import Reply
 
@@ -40,11 +41,14 @@ class Lane(LaneFields):
 
     __slots__ = ()
 
-    def __init__(self, log: Log, flusher: Flusher, queues: dict[str, Queue], counts: dict[str, int]) -> None:
+    def __init__(
+        self, log: Log, flusher: Flusher, queues: dict[str, Queue], counts: dict[str, int], merge: MergeBuffer
+    ) -> None:
         self.log = log
         self.flusher = flusher
         self.queues = queues
         self.counts = counts
+        self.merge = merge
         self.ok = OK
         self.most_items = log.config.max_batch
         self.most_segment = log.config.segment_bytes
@@ -61,18 +65,20 @@ class Lane(LaneFields):
 
     def ack(self, receipt: str, now: float, write: Writer) -> Reply | None:
         """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
-        segment = self.segment()
         parsed = parse_receipt(receipt)
-        if segment is None or parsed is None:
+        if parsed is None:
             return None
         token, offset, attempt, epoch = parsed
         queue = self.queues.get(token)
-        if queue is None or not self.flusher.would_answer(1, RECORD_BYTES + len(queue.prefix) + DELIVERY_BYTES):
-            return None  # nor would it be refused, if it may be answered
         log = self.log
-        entry = queue.judge(offset, attempt, epoch, now, log.epoch)
-        if isinstance(entry, Reply) or entry.ack is not None:
+        entry = queue.judge(offset, attempt, epoch, now, log.epoch) if queue is not None else Reply.INVALID
+        if queue is None or isinstance(entry, Reply) or entry.ack is not None:
             return None
+        if entry.held:
+            return self.merged(queue, [entry])
+        segment = self.segment()
+        if segment is None or not self.flusher.would_answer(1, RECORD_BYTES + len(queue.prefix) + DELIVERY_BYTES):
+            return None  # nor would it be refused, if it may be answered
         lsn = log.last + 1
         data = encode_ack_record(queue.prefix, offset, attempt, epoch, lsn, log.flushed)
         record = entry.ack = Record(ACK, queue, (entry,), lsn, data)
@@ -80,17 +86,20 @@ class Lane(LaneFields):
 
     def ack_many(self, receipts: tuple[str, ...], now: float, write: Writer) -> list[Reply] | None:
         """Settle several deliveries of one queue, likewise, if all of them can be."""
-        segment = self.segment()
         parsed = parse_receipts(receipts)
-        if segment is None or parsed is None or len(receipts) > self.log.config.max_batch:
+        if parsed is None or len(receipts) > self.log.config.max_batch:
             return None
         token, fields = parsed
         queue = self.queues.get(token)
         entries = queue.judge_all(fields, now) if queue is not None else None
         if queue is None or entries is None:
             return None
+        if any(entry.held for entry in entries):
+            reply = self.merged(queue, entries)
+            return None if reply is None else [reply] * len(entries)
         payload = encode_flat_ack(queue.prefix, fields)
-        if not self.flusher.would_answer(1, RECORD_BYTES + len(payload)):
+        segment = self.segment()
+        if segment is None or not self.flusher.would_answer(1, RECORD_BYTES + len(payload)):
             return None
         log = self.log
         lsn = log.last + 1
@@ -99,6 +108,16 @@ class Lane(LaneFields):
         for entry in entries:
             entry.ack = record
         return [self.stored(segment, record, now, write)] * len(entries)
+
+    def merged(self, queue: Queue, entries: list[Entry]) -> Reply | None:
+        """Settle deliveries in the merge buffer; None, and nothing done, if that is not for all of them."""
+        merge = self.merge
+        if not all(entry.held for entry in entries) or not merge.takes_acks():
+            return None
+        for entry in entries:
+            merge.settle(queue, entry)
+        self.counts["OK"] += len(entries)
+        return OK
 
     def stored(self, segment: Segment, record: Record, now: float, write: Writer) -> Reply:
         """Write a record; its reply, each of its deliveries' own."""

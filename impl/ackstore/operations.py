@@ -50,11 +50,13 @@ class Operation:
 class Barrier:
     """A flush operation that waits."""
 
-    __slots__ = ("lsn", "operation", "submitted")
+    __slots__ = ("lsn", "merged_until", "operation", "submitted")
 
-    def __init__(self, operation: Operation, submitted: int) -> None:
+    def __init__(self, operation: Operation, merged_until: float) -> None:
         self.operation = operation
-        self.submitted: int | None = submitted
+        self.merged_until = merged_until
+        """What the merge buffer keeps until then came before it."""
+        self.submitted: int | None = None
         """How many records had been submitted before it; None while something before it is not."""
         self.lsn: int | None = None
         """The last LSN before it; None while some of them are PENDING."""

@@ -70,10 +70,14 @@ class QueueFields:
     __slots__ = ("entries", "floor", "prefix", "resetting", "token")
 
 
+class MergeFields:
+    """Attributes of `ackstore.merge.MergeBuffer`."""
+
+
 class LaneFields:
     """The attributes of `ackstore.lane.Lane`."""
 
-    __slots__ = ("counts", "flusher", "log", "most_items", "most_segment", "ok", "queues")
+    __slots__ = ("counts", "flusher", "log", "merge", "most_items", "most_segment", "ok", "queues")
 
 
 class CoreFields:
@@ -169,6 +173,33 @@ def timers_of(entries: dict[int, Entry], most: int | None) -> tuple[list[Timer],
     heapify(expiring)
     heapify(ending)
     return expiring, ending
+
+
+MERGED = 0
+"""The `Record.kind` of an ack that is only in the merge buffer: no record of the log has it."""
+
+
+def settled_run(entries: dict[int, Entry], floor: int, most: int) -> list[Entry]:
+    """The messages from `floor` on that are settled, or whose ack is in the merge buffer, without a gap; at most so
+    many."""
+    found: list[Entry] = []
+    while len(found) < most and (entry := entries.get(floor)) is not None:
+        if not entry.settled and (entry.ack is None or entry.ack.kind != MERGED):
+            break
+        found.append(entry)
+        floor += 1
+    return found
+
+
+def settle_run(entries: list[Entry]) -> list[Record]:
+    """Settle messages; returns those of their acks that somebody waits for."""
+    found: list[Record] = []
+    for entry in entries:
+        ack, entry.ack = entry.ack, None
+        entry.settled = True
+        if ack is not None and (ack.waiters is not None or ack.durables is not None):
+            found.append(ack)
+    return found
 
 
 def bytes_of(records: list[Record]) -> int:

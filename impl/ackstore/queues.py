@@ -326,6 +326,9 @@ class Queue(QueueFields):
     def lift(self, floor: int) -> None:
         """A STATE is FLUSHED: everything below `floor` is settled."""
         if floor > self.floor:
+            self.move_floor()  # over what the merge buffer has settled one by one
+            self._sweep()
+        if floor > self.floor:
             self._drop_below(floor)
         if self.ceiling is not None:
             low, high = self.ceiling

@@ -275,7 +275,7 @@ class Store(StoreFields):
             except BaseException as error:
                 self._break(error)
                 raise self._refusal() from error
-            if self._asleep:
+            if self._asleep or type(request) in _IN_STEPS:
                 self._asleep = False
                 self._wake.notify()
             if answer is not None:
@@ -445,5 +445,7 @@ class Store(StoreFields):
 
 #: What only reaches the page cache; of the offset file even this waits for a flush thread, with all the rest of it.
 _AT_ONCE = (Write, Create, Unlink)
+#: Of what they ask for the core may leave the rest to ticks, which are due at once.
+_IN_STEPS = (Flush, Close)
 #: Answers after which an ack may still become FLUSHED.
 _MAY_BE_DURABLE = frozenset({Reply.OK, Reply.SETTLED, Reply.UNKNOWN})

@@ -98,14 +98,14 @@ class States:
             record.owner.state_failed(record)
 
     def flushed(self, record: Record) -> None:
-        """What it says is FLUSHED: the offset may pass. Then tell the owner."""
+        """What it says is FLUSHED: tell the owner, and the offset may pass."""
         assert isinstance(record, StateRecord)
         record.queue.settle(record.entries)
-        record.queue.lift(int(record.value))
         for entry in record.delivered:
             entry.saved = True
         if record.owner is not None:
             record.owner.state_flushed(record)
+        record.queue.lift(int(record.value))
 
 
 def replay_state(queue: Queue, payload: bytes, *, proved: bool) -> StateRecord | None:

@@ -94,7 +94,7 @@ class Stats:
     offsets_dirty: bool
     """Whether a consumer offset is ahead of the offset file."""
     merging: int = 0
-    """Messages of which the checkpoint or the ack is only in the merge buffer."""
+    """Messages in the merge buffer, those included that it has handed over and that are not FLUSHED yet."""
 
     # Since the store was opened.
     failures: int

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ackstore
 from ackstore import fast, plain
+from ackstore.core import Core
 from ackstore.entries import Entry
 from ackstore.files import RealDisk
 from ackstore.identity import QueueId
 from ackstore.lane import Lane
 from ackstore.log import Record
+from ackstore.operations import Operation
 from ackstore.payloads import encode_ack, encode_checkpoint, queue_prefix
 from ackstore.queues import Queue
 from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, RENEW, STATE, Header, encode_record, scan
@@ -241,6 +244,95 @@ def test_plain_and_compiled_time_the_same(each: list[tuple[Any, ...]], most: int
     for heap in found:
         in_order = [heappop(heap) for _ in heap.copy()]
         assert in_order == sorted(in_order)
+
+
+def held(store: ackstore.Store, count: int, queue: str = "orders") -> list[str]:
+    """Receipts of so many messages in the merge buffer."""
+    store.publish("first", 1)
+    store.pop("first")  # waits until something has been synced: before, nothing is held
+    store.flush()
+    store.publish(queue, count)
+    return [delivery.receipt for delivery in store.pop(queue, count)]
+
+
+MERGING = evolve(QUIET, merge=True)
+
+
+@compiled
+@pytest.mark.usefixtures("no_lane")
+def test_it_is_taken_into_the_merge_buffer(tmp_path: Path) -> None:
+    with ackstore.Store(tmp_path, MERGING) as store:
+        receipts = held(store, 5)
+        written = store.stats().written
+        assert store.ack(receipts[0]) is Reply.OK
+        assert store.ack_many(receipts[1:4]) == [Reply.OK] * 3
+        stats = store.stats()
+        assert (stats.merged, stats.merging, stats.written, stats.replies[Reply.OK]) == (4, 5, written, 5 + 4)
+        assert store.flush() is Reply.OK
+        assert store.ack(receipts[4]) is Reply.OK  # to the log, which has its checkpoint now
+        assert (store.stats().merged, store.stats().unflushed_records) == (4, 1)
+
+
+@compiled
+def test_what_it_does_not_merge(tmp_path: Path) -> None:
+    """It does nothing then, and what is held can still be merged."""
+    now = [1000.0]
+    with ackstore.Store(tmp_path, MERGING, clock=lambda: now[0]) as store:
+        first, second = held(store, 2)
+        [other] = held(store, 1, "other")
+        assert fast.ack_many(store, [first, second, first]) is None  # one twice
+        assert fast.ack_many(store, [first, other]) is None
+        store.flush()
+        third, fourth = held(store, 4)
+        assert fast.ack_many(store, [third, second]) is None  # one that is not held any more
+        assert fast.ack_many(store, [second, third]) is None
+        core = store._core
+        assert isinstance(core, Core)
+        for part, name, value in (
+            (core.flusher, "mode", "sync"),
+            (core.log, "stuck", True),
+            (core.log, "most_records", 0),
+            (core.log, "most_bytes", 0),
+        ):
+            before = getattr(part, name)
+            setattr(part, name, value)
+            assert fast.ack(store, third) is None
+            assert fast.ack_many(store, [third, fourth]) is None
+            setattr(part, name, before)
+        assert fast.ack_many(store, [third, fourth]) == [Reply.OK] * 2
+        assert fast.ack(store, third) is None  # merged before
+        assert store.stats().merged == 2
+
+
+HOW = st.sampled_from(["settled", "merged", "waited", "durable", "acking", "delivered", "none"])
+
+
+@compiled
+@settings(deadline=None)
+@given(how=st.lists(HOW, max_size=9), floor=st.integers(0, 2**63 - 10), most=st.integers(0, 9))
+def test_plain_and_compiled_settle_the_same_run(how: list[str], floor: int, most: int) -> None:
+    queue = Queue(ackstore.QueueId("q"), commits_checkpoints=False)
+    operation = Operation(1, 9.0)
+
+    def entries() -> dict[int, Entry]:
+        made = {floor + at: Entry(floor + at, 1, 1, 0.0) for at, each in enumerate(how) if each != "none"}
+        for offset, entry in made.items():
+            state = how[offset - floor]
+            entry.settled = state == "settled"
+            if state in ("merged", "waited", "durable", "acking"):
+                entry.ack = Record(ACK if state == "acking" else plain.MERGED, queue)
+                entry.ack.waiters = [(operation, 0, Reply.SETTLED)] if state == "waited" else None
+                entry.ack.durables = [operation] if state == "durable" else None
+        return made
+
+    def run(module: Any) -> object:
+        there = entries()
+        found = module.settled_run(there, floor, most)
+        acks = [entry.ack for entry in found]
+        waited = [acks.index(ack) for ack in module.settle_run(found)]
+        return [entry.offset for entry in found], waited, [(entry.settled, entry.ack) for entry in found]
+
+    assert run(fast) == run(plain)
 
 
 SCRIPT = """

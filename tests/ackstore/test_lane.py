@@ -1,6 +1,7 @@
 """The short way of an ack: it does what the long way does, byte for byte, and hands over where it may not."""
 
 import errno
+import time
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,9 @@ from ackstore.core import Core
 from ackstore.effects import Effect, Failed, Result, Write
 from ackstore.files import RealDisk
 from ackstore.identity import parse_receipt, parse_receipts, receipt_text
+from ackstore.log import Record
+from ackstore.merge import Kept
+from ackstore.plain import MERGED, EntryFields
 from ackstore.replies import Reply
 from disks import HangingDisk
 
@@ -91,6 +95,130 @@ def test_all_ways_write_the_same_bytes(tmp_path_factory: pytest.TempPathFactory,
     assert compiled == short
     long = run(tmp_path_factory.mktemp("long"), LongWay, steps)
     assert short == long
+
+
+MERGING = evolve(QUIET, merge=True, merge_messages=20, max_batch=8)
+"""A buffer that is full now and then."""
+
+MERGES = st.lists(
+    st.tuples(
+        st.sampled_from(["pop", "pop", "ack", "ack", "many", "many", "twice", "mixed", "nonsense", "renew", "flush"]),
+        st.integers(0, 39),
+    ),
+    max_size=40,
+)
+
+
+def merge(folder: Path, core: type[Core], steps: list[tuple[str, int]], *, direct: bool = True) -> list[object]:
+    """Take the steps with a merge buffer; return the replies, and all that is in memory and in the log at the end, and
+    what is in the log when everything is handed over."""
+    now = [1000.0]
+    found: list[object] = []
+    with ackstore.Store(folder, MERGING, core_class=core, clock=lambda: now[0]) as store:
+        if not direct:
+            store._direct = None
+        opened(store)
+        receipts = ["nonsense"]
+        for queue in ("q", "r"):
+            store.publish(queue, 50)
+            receipts += [delivery.receipt for delivery in store.pop(queue, 4)]
+        for name, which in steps:
+            now[0] += 0.25
+            at = which % len(receipts)
+            if name == "flush":
+                found.append(store.flush())
+            elif name == "pop":
+                popped = store.pop("qr"[which % 2], 1 + which % 5)
+                found.append(popped)
+                receipts += [delivery.receipt for delivery in popped]
+            elif name == "renew":
+                found.append(store.renew(receipts[at], 40.0))
+            elif name == "ack":
+                found.append(store.ack(receipts[at]))
+            elif name == "nonsense":
+                found.append(store.ack(receipts[at] + "7"))
+            elif name == "many":
+                found.append(store.ack_many(receipts[at : at + 4]))
+            elif name == "twice":
+                found.append(store.ack_many([receipts[at], receipts[-1], receipts[at]]))
+            else:
+                found.append(store.ack_many([receipts[at], receipts[1], receipts[-1]]))
+        found += [in_memory(store), log_of(folder), store.flush(), in_memory(store), log_of(folder)]
+    return found
+
+
+def opened(store: ackstore.Store) -> None:
+    """Wait until the first segment has been synced: before, nothing is held."""
+    until = time.monotonic() + 30.0
+    while not store.stats().syncs and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def log_of(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.glob("log-*.seg"))}
+
+
+def in_memory(store: ackstore.Store) -> object:
+    """Every message, every share of the merge buffer, and what the store counts."""
+    core = store._core
+    assert isinstance(core, Core)
+    with store._lock:
+        messages = [
+            [getattr(entry, name) for name in EntryFields.__slots__ if name != "ack"] + [ack_of(entry.ack)]
+            for queue in core.queues.values()
+            for entry in queue.entries.values()
+        ]
+        shares = [
+            (token, share.late, share.flying, share.told, share.rest, [offsets(kept) for kept in share.kept])
+            for token, share in core.merge.shares.items()
+        ]
+        buffer = core.merge.count, core.merge.merges, core.merge.next_at, [*core.merge.round]
+        stats = core.stats()
+        floors = [(queue.floor, queue.committed) for queue in core.queues.values()]
+        counts = stats.written, stats.flushed, stats.unflushed_records, stats.unflushed_bytes, stats.replies
+        return messages, shares, buffer, floors, counts
+
+
+def offsets(kept: Kept) -> tuple[float, list[int]]:
+    return kept.until, [entry.offset for entry in kept.entries]
+
+
+def ack_of(record: Record | None) -> object:
+    """What an ack on its way is."""
+    if record is None:
+        return None
+    merged = (record.payload, record.claims, record.entries) if record.kind == MERGED else len(record.entries)
+    return record.kind, record.queue.token, record.lsn, record.data, record.waiters, record.durables, merged
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=MERGES)
+def test_all_ways_into_the_merge_buffer_are_one(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    compiled = merge(tmp_path_factory.mktemp("compiled"), Core, steps)
+    short = merge(tmp_path_factory.mktemp("short"), Core, steps, direct=False)
+    assert compiled == short
+    long = merge(tmp_path_factory.mktemp("long"), LongWay, steps)
+    assert short == long
+
+
+def test_the_short_way_into_the_merge_buffer_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ackstore.Store(tmp_path, MERGING) as store:
+        store._direct = None
+        opened(store)
+        store.publish("q", 9)
+        receipts = [delivery.receipt for delivery in store.pop("q", 6)]
+        monkeypatch.setattr(Core, "submit", None)
+        assert store.ack(receipts[0]) is Reply.OK
+        assert store.ack_many(receipts[1:4]) == [Reply.OK] * 3
+        monkeypatch.undo()
+        assert store.stats().merged == 4
+        store.flush()
+        monkeypatch.setattr(Core, "submit", None)
+        assert store.ack(receipts[4]) is Reply.OK  # to the log, which has its checkpoint now
+        monkeypatch.undo()
+        assert (store.stats().merged, store.stats().unflushed_records) == (4, 1)
 
 
 def test_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

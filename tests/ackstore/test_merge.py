@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ackstore
-from ackstore import Config, ConfigInvalid, Reply, Stage
-from ackstore.effects import Failed, Sync, Write
+from ackstore import Config, ConfigInvalid, Reply, Stage, merge
+from ackstore.effects import DONE, Failed, Sync, Write
 from ackstore.identity import QueueId
+from ackstore.payloads import decode_prefix
+from ackstore.records import HEADER_BYTES, KIND_AT, RECORD_BYTES, STATE
 from ackstore.requests import Ack, Pop, Release, Renew, Reset
+from ackstore.states import DELIVERED, SETTLED, State, decode_state
 
 Q = QueueId("q")
 STAY, SWEEP = 3.0, 0.5
@@ -25,11 +31,12 @@ def merging(drive: Any, **settings: Any) -> Any:
     return store.rest(1.0)
 
 
-def ready(store: Any, count: int = 3, invisible: float = 60.0) -> list[str]:
+def ready(store: Any, count: int = 3, invisible: float = 60.0, queue: str = "q") -> list[str]:
     """Pop, answered at once, without anything to do for the disk."""
-    op = store.submit(Pop("q", count, invisible))
+    before = store.pending.copy()
+    op = store.submit(Pop(queue, count, invisible))
     assert store.reply(op) is Reply.OK
-    assert store.pending == {}
+    assert store.pending == before
     return [each.receipt for each in store.answers[op].value]
 
 
@@ -38,6 +45,20 @@ def returning(store: Any) -> list[tuple[int, int]]:
     store.rest(100.0)
     store.publish(100)
     return [(each.offset, each.attempt) for each in store.pop(10) if each.offset < 10]
+
+
+def states(store: Any) -> Iterator[tuple[str, State, list[tuple[int, int]]]]:
+    """The STATE records in the bytes of the log: queue, what is said of it, and (how, offset) of its messages."""
+    for name in sorted(name for name in store.files.cached if name.startswith("log-")):
+        data, at = store.files.cached[name], HEADER_BYTES
+        while at < len(data):
+            kind, length = struct.unpack_from("<B3xI", data, at + KIND_AT)
+            payload = data[at + RECORD_BYTES : at + RECORD_BYTES + length]
+            at += RECORD_BYTES + length
+            if kind == STATE:
+                body = 2 + int.from_bytes(payload[:2], "little")
+                state, items = decode_state(payload, body)
+                yield decode_prefix(payload[:body]).split("/")[0], state, [(how, offset) for how, offset, *_ in items]
 
 
 def test_what_meets_in_memory_never_reaches_the_log_and_only_the_offset_moves(drive: Any) -> None:
@@ -235,6 +256,47 @@ class TestWhatComesBetween:
         assert [(each.offset, each.attempt) for each in store.pop(1)] == [(0, 2)]
 
     @pytest.mark.parametrize("works", [False, True])
+    def test_a_flush_waits_for_a_queue_that_is_being_reset(self, drive: Any, works: bool) -> None:
+        """If the reset comes to nothing, what was acked before the flush is still only in memory."""
+        store = merging(drive)
+        for queue in ("a", "b", "c"):
+            store.publish(9, queue)
+        firsts = {queue: ready(store, 2, queue=queue)[1] for queue in ("a", "b", "c")}
+        for receipt in firsts.values():
+            store.ack(receipt)
+        reset = store.submit(Reset("b", 0))
+        flush = store.flush()
+        store.finish(Write, DONE if works else Failed(28))
+        store.finish(Write)
+        assert sorted(name for name, *_ in states(store)) == ["a", "c"]
+        assert store.settle().reply(flush) is None
+        store.rest(2 * SWEEP)
+        assert store.reply(flush) is Reply.OK
+        assert store.reply(reset) is (Reply.OK if works else Reply.FAILED)
+        again = store.power_loss().settle()
+        assert [again.core.stage(firsts[queue]) for queue in ("a", "b", "c")] == [
+            Stage.FLUSHED,
+            None if works else Stage.FLUSHED,
+            Stage.FLUSHED,
+        ]
+
+    def test_a_redelivery_while_the_hand_over_fails(self, drive: Any) -> None:
+        """The redelivery's checkpoint is in the log: its ack goes there too."""
+        store = merging(drive)
+        ready(store, 1, invisible=1.0)
+        store.flush()
+        store.now += 1.0
+        pop = store.submit(Pop("q", 1, 60.0))
+        store.finish(Write, Failed(28))
+        store.settle()
+        [again] = store.answers[pop].value
+        assert (again.offset, again.attempt) == (0, 2)
+        ack = store.ack(again.receipt)
+        assert store.reply(ack) is None
+        assert store.settle().reply(ack) is Reply.OK
+        assert (store.rest(5.0).committed(), store.stats.merging, store.stats.merged) == (1, 0, 0)
+
+    @pytest.mark.parametrize("works", [False, True])
     def test_a_reset(self, drive: Any, works: bool) -> None:
         store = merging(drive)
         first, _, third = ready(store)
@@ -256,6 +318,135 @@ class TestWhatComesBetween:
         store.rest(10.0)
         assert [letter.offset for letter in store.core.dead_letters(Q)] == [0]
         assert store.stats.merging == 0
+
+
+def in_memory(store: Any) -> int:
+    """Messages that are not on their way."""
+    return sum(len(kept.entries) for share in store.core.merge.shares.values() for kept in share.kept)
+
+
+class TestSteps:
+    """However much there is, nobody waits for more than a step."""
+
+    @pytest.fixture(autouse=True)
+    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(merge, "STEP", 4)
+        monkeypatch.setattr(merge, "QUEUE_COST", 1)
+
+    def test_checkpoints_come_before_acks_in_the_log(self, drive: Any) -> None:
+        """Of a queue, and in its order: first how far it is settled, then deliveries, then the acks still unmatched."""
+        store = merging(drive, max_batch=2)
+        receipts = [receipt for _ in range(2) for receipt in ready(store, 2)]
+        for settled in (0, 2):
+            store.ack(receipts[settled])
+        store.flush()
+        store.rest(1.0)
+        assert [(name, state.floor, items) for name, state, items in states(store)] == [
+            ("q", 1, [(DELIVERED, 1), (DELIVERED, 3)]),
+            ("q", 1, [(SETTLED, 2)]),
+        ]
+
+    @pytest.mark.parametrize("gaps", [False, True])
+    def test_each_tick_takes_one(self, drive: Any, gaps: bool) -> None:
+        store = merging(drive)
+        queues = ("a", "b", "c")
+        receipts = []
+        for queue in queues:
+            store.publish(20, queue)
+            receipts += [receipt for _ in range(10) for receipt in ready(store, 2, queue=queue)]
+        for receipt in receipts[gaps :: 1 + gaps]:
+            store.ack(receipt)
+        flush = store.flush()
+        kept = [60, in_memory(store)]
+        while store.core.merge.round:
+            assert store.core.next_tick() == store.now
+            assert store.settle().reply(flush) is (None if kept[-1] else Reply.OK)
+            store.wait(0.0)
+            kept.append(in_memory(store))
+        assert kept[-1] == 0
+        assert max(before - after for before, after in pairwise(kept)) <= 4
+        assert store.rest(1.0).reply(flush) is Reply.OK
+        again = store.power_loss().settle()
+        assert [again.core.stage(receipt) for receipt in receipts] == [
+            None if gaps and not at % 2 else Stage.FLUSHED for at in range(60)
+        ]
+        assert (store.stats.merging, store.core.next_tick()) == (0, None)
+
+    def test_a_flush_is_answered_though_others_follow_without_end(self, drive: Any) -> None:
+        store = merging(drive)
+        for queue in ("a", "b", "c"):
+            store.publish(100, queue)
+            for receipt in ready(store, 9, queue=queue):
+                store.ack(receipt)
+        first = store.flush()
+        for _ in range(20):
+            store.wait(0.01).settle()
+            for queue in ("a", "b", "c"):
+                store.ack(ready(store, 1, queue=queue)[0])
+            store.flush()
+        assert store.settle().reply(first) is Reply.OK
+
+    def test_messages_in_transition_are_looked_at_once_a_round(self, drive: Any) -> None:
+        store = merging(drive)
+        for receipt in ready(store, 5):
+            store.submit(Renew(receipt, 500.0))
+        first, *_ = ready(store, 2)
+        store.ack(first)
+        flush = store.flush()
+        assert store.core.merge.round
+        store.wait(0.0)
+        assert not store.core.merge.round
+        store.finish(Write, Failed(28))
+        assert store.settle().reply(flush) is None
+        assert store.rest(1.0).reply(flush) is Reply.OK
+        assert store.power_loss().core.queues["q/default/0"].entries.keys() == set(range(7))
+
+    def test_close_takes_them_too(self, drive: Any) -> None:
+        store = merging(drive)
+        for receipt in [receipt for _ in range(5) for receipt in ready(store, 3)]:
+            store.ack(receipt)
+        close = store.close()
+        assert store.core.merge.round
+        assert store.rest(1.0).reply(close) is Reply.OK
+        assert store.power_loss().committed() == 15
+
+
+def test_a_message_counts_once_acked_or_not(drive: Any) -> None:
+    store = merging(drive, merge_messages=6)
+    for receipt in ready(store, 4)[1:]:
+        store.ack(receipt)
+    assert store.stats.merging == 4
+    ready(store, 2)
+    pop = store.submit(Pop("q", 1))
+    assert store.reply(pop) is None
+    assert store.settle().reply(pop) is Reply.OK
+
+
+def test_a_message_counts_until_it_is_flushed(drive: Any) -> None:
+    """So that a disk that stands still does not let the buffer grow."""
+    store = merging(drive, merge_messages=4)
+    for receipt in ready(store, 4):
+        store.ack(receipt)
+    store.wait(SWEEP)
+    store.finish(Write)
+    assert store.stats.merging == 4
+    pop = store.submit(Pop("q", 1))
+    assert store.reply(pop) is None
+    store.rest(1.0)
+    assert store.stats.merging == 0
+    ready(store, 4)
+
+
+def test_what_is_on_its_way_is_not_written_twice(drive: Any) -> None:
+    store = merging(drive)
+    for _ in range(3):
+        store.ack(ready(store, 1)[0])
+        store.wait(SWEEP)
+        store.wait(SWEEP)
+        store.finish(Write)
+    assert [(state.floor, items) for _, state, items in states(store)] == [(1, []), (2, []), (3, [])]
+    assert store.rest(2.0).committed() == 3
+    assert (store.stats.merging, store.core.next_tick()) == (0, None)
 
 
 class TestFailingHandOvers:
@@ -333,3 +524,17 @@ def test_through_the_threaded_store(tmp_path: Path) -> None:
     assert durable == [1]
     with ackstore.open(tmp_path) as store:
         assert store.stats().queues[Q].committed == 100
+
+
+def test_a_flush_of_many_steps_through_the_threaded_store(tmp_path: Path) -> None:
+    """Though the timer sleeps, and nothing else would wake it."""
+    config = Config(merge=True, flush_interval=1000.0, offset_interval=1000.0)
+    with ackstore.open(tmp_path, config) as store:
+        count = 3 * merge.STEP
+        store.publish("q", count + 1)
+        store.pop("q", 1)
+        assert store.flush() is Reply.OK
+        receipts = [each.receipt for _ in range(3) for each in store.pop("q", merge.STEP)]
+        assert store.ack_many(receipts[1 : merge.STEP]) == [Reply.OK] * (merge.STEP - 1)
+        assert store.flush() is Reply.OK
+        assert store.stats().merging == 0

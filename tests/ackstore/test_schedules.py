@@ -7,6 +7,7 @@ its deadline, and a consumer offset that was on disk never goes back but by a re
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -307,15 +308,15 @@ class OwesNothing(MergeBuffer):
     """A hand-over that failed is forgotten."""
 
     def state_failed(self, record: Any) -> None:
-        self.written.pop(record)
+        self._landed(record)
 
 
 class LiftsTooEarly(MergeBuffer):
     """A barrier does not wait for what failed to be handed over."""
 
-    def state_failed(self, record: Any) -> None:
-        super().state_failed(record)
-        self.owes = False
+    @property
+    def oldest(self) -> float:
+        return math.inf
 
 
 class KeepsAtClose(MergeBuffer):

@@ -65,8 +65,7 @@ class BufferClearedAtClose(Core):
     """The buffer is cleared when the store closes, with deliveries and acks in it that are nowhere else."""
 
     def _close(self, op: int, request: Close, now: float, deadline: float) -> None:
-        self.merge.held.clear()
-        self.merge.merged.clear()
+        self.merge.shares.clear()
         super()._close(op, request, now, deadline)
 
 
