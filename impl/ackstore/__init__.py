@@ -43,6 +43,8 @@ from ackstore.errors import (
     StoreBroken,
     StoreClosed,
     StoreError,
+    StoreStalled,
+    TooManyQueues,
     UsageError,
 )
 from ackstore.histogram import HistogramStats
@@ -89,6 +91,8 @@ __all__ = [
     "StoreBroken",
     "StoreClosed",
     "StoreError",
+    "StoreStalled",
+    "TooManyQueues",
     "UsageError",
     "open",
     "recover",

@@ -576,10 +576,9 @@ cdef class StoreFields:
     def _lock_with(self, lock):
         self.acquire, self.release = lock.acquire, lock.release
 
-    cdef enter(self):
-        """Take the lock."""
-        if not self.acquire(False):
-            take_turns(self.acquire)
+    cdef bint enter(self) except -1:
+        """Take the lock; False where somebody keeps it."""
+        return self.acquire(False) or take_turns(self.acquire)
 
     cdef double time(self) except? -1:
         return (<Clock>self._clock).read() if type(self._clock) is Clock else self._clock()
@@ -601,7 +600,8 @@ def ack(StoreFields store, receipt):
     cdef double now
     if store._direct is None:
         return None
-    store.enter()
+    if not store.enter():
+        return None
     try:
         if not store.may():
             return None
@@ -625,7 +625,8 @@ def ack_many(StoreFields store, receipts):
         return None
     entries = <PyObject **>(deliveries + len(receipts))
     try:
-        store.enter()
+        if not store.enter():
+            return None
         try:
             if not store.may():
                 return None

@@ -28,10 +28,12 @@ def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
     return check
 
 
-def _whole(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
+def _whole(least: int, most: int | None = None) -> Callable[[Any, Attribute[Any], Any], None]:
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+
     def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-        if type(value) is not int or value < least:
-            raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer of at least {least}")
+        if type(value) is not int or value < least or (most is not None and value > most):
+            raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer {limits}")
 
     return check
 
@@ -65,9 +67,8 @@ def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
 MOST_LOGS = 16
 
 
-def _logs(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-    if type(value) is not int or not 1 <= value <= MOST_LOGS:
-        raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer from 1 to {MOST_LOGS}")
+#: As large as a segment may be asked to grow: recovery has one of them in memory at a time.
+MOST_SEGMENT = 1 << 30
 
 
 @frozen(kw_only=True)
@@ -82,7 +83,7 @@ class Config:
     of it.
     """
 
-    logs: int = field(default=1, validator=_logs)
+    logs: int = field(default=1, validator=_whole(1, MOST_LOGS))
     """Logs that the records are spread over, by queue; each is synced by itself, and all at once. A directory keeps
     the number that it was made with. `max_unflushed_records`, `max_unflushed_bytes`, `merge_messages` and
     `compact_above` are for all logs together, each of which gets an equal share; a log that fails degrades, refuses
@@ -100,8 +101,8 @@ class Config:
     """Whether the page cache is told, after each sync, that what it covered need not be kept: nobody reads it
     before the store is opened again."""
 
-    segment_bytes: int = field(default=64 << 20, validator=_whole(1))
-    """A segment that has reached this size is followed by a new one."""
+    segment_bytes: int = field(default=64 << 20, validator=_whole(1, MOST_SEGMENT))
+    """A segment that has reached this size is followed by a new one. Recovery takes as much memory."""
 
     merge: bool = field(default=False, validator=_switch)
     """Whether a first delivery's checkpoint and its ack may meet in memory and never be stored (level MEMORY). Only
@@ -130,6 +131,13 @@ class Config:
 
     max_outstanding: int = field(default=1_000_000, validator=_whole(1))
     """Messages of one queue kept in memory, at most; a pop of further new messages is BUSY."""
+
+    max_queues: int = field(default=100_000, validator=_whole(1))
+    """Queues, at most, of all logs together: publishing to another raises `TooManyQueues`. What recovery finds is kept.
+    """
+
+    max_callbacks: int = field(default=200_000, validator=_whole(1))
+    """Durable callbacks that have not run to their end, at most; an ack with another is BUSY."""
 
     max_batch: int = field(default=4096, validator=_whole(1))
     """Messages in one pop, and receipts in one `ack_many`, at most."""

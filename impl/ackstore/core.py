@@ -42,7 +42,7 @@ from ackstore.deaths import Deaths
 from ackstore.directory import Directory, Share
 from ackstore.effects import Effect, Result
 from ackstore.entries import generation_of
-from ackstore.errors import CountOutOfRange, DurationOutOfRange, StoreClosed
+from ackstore.errors import StoreClosed
 from ackstore.fast import CoreFields, settle
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
@@ -50,8 +50,9 @@ from ackstore.lane import Lane
 from ackstore.log import Handler, Log, Record, old_segment
 from ackstore.merge import MergeBuffer
 from ackstore.offsets import Offsets
-from ackstore.operations import Barrier, Operation, Operations
+from ackstore.operations import Barrier, Operation, Operations, check_timeout
 from ackstore.pops import Pops
+from ackstore.publishing import Publishing
 from ackstore.queues import Queue
 from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE
 from ackstore.recovery import Recovered
@@ -65,9 +66,6 @@ from ackstore.stats import Recovery, Stats
 
 if TYPE_CHECKING:
     from ackstore.several import SeveralLogs
-
-#: No queue holds more messages than this: their offsets fit in a record.
-MAX_END = 2**63 - 1
 
 
 class Part(Protocol):
@@ -163,7 +161,7 @@ class Core(CoreFields):
         self.plain_acks = (self.acks_class, self.queue_class) == (Acks, Queue)  # no variant's
         self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies, self.merge)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
-            Publish: self._publish,
+            Publish: Publishing(config, self.queues, self.operations, self._new_queue).submit,
             Pop: self._pop,
             Ack: self.acks.submit,
             AckMany: self.acks.submit_many,
@@ -197,10 +195,7 @@ class Core(CoreFields):
         in seconds, by default `Config.op_timeout`, and at its end the answer is UNKNOWN."""
         if self.closing is not None:
             raise StoreClosed("the store is closed: open it again")
-        if timeout is None:
-            timeout = self.config.op_timeout
-        elif type(timeout) not in (int, float) or not timeout > 0:
-            raise DurationOutOfRange(f"cannot wait {timeout!r} seconds: give a number above 0")
+        timeout = self.config.op_timeout if timeout is None else check_timeout(timeout)
         self.now = now
         self._submit[type(request)](op, request, now, now + timeout)
         if self.flusher.wanted > self.log.flushed or self.closing is not None:
@@ -216,6 +211,14 @@ class Core(CoreFields):
         flusher = self.flusher
         if flusher.hurry or flusher.wanted > self.log.flushed:
             self._progress(now)
+
+    def give_up(self, op: int) -> None:
+        """The client of an operation waits no longer: it ends as UNKNOWN, unless it has ended. Asks for no I/O."""
+        operation = self.operations.live.get(op)
+        if operation is not None:
+            self.operations.end(operation, Reply.UNKNOWN)
+            if operation is self.closing:
+                self._end()
 
     def tick(self, now: float) -> None:
         """Do what is due at `now`. Early and repeated calls do no harm."""
@@ -335,17 +338,7 @@ class Core(CoreFields):
         self.flusher.entry_failed(now)
         self.offsets.rename_suspect()
 
-    # Publishing, barriers, closing
-
-    def _publish(self, op: int, request: Publish, _now: float, deadline: float) -> None:
-        if type(request.end) is not int or not 0 <= request.end <= MAX_END:
-            raise CountOutOfRange(f"a queue cannot hold {request.end!r} messages: give an integer from 0 to {MAX_END}")
-        token = request.queue.token
-        queue = self.queues.get(token)
-        if queue is None:
-            queue = self.queues[token] = self._new_queue(request.queue)
-        queue.publish(request.end)
-        self.operations.end(self.operations.begin(op, deadline), Reply.OK)
+    # Popping, barriers, closing
 
     def _pop(self, op: int, request: Pop, now: float, deadline: float) -> None:
         queue = self.queues.get(request.queue.token)

@@ -77,6 +77,9 @@ class Engine(Protocol):
     def complete(self, io: int, result: Result, now: float) -> None:
         """Take the result of an effect."""
 
+    def give_up(self, op: int) -> None:
+        """The client of an operation waits no longer."""
+
     def tick(self, now: float) -> None:
         """Do what is due at `now`."""
 

@@ -31,6 +31,10 @@ class QueueNameInvalid(UsageError):
     """A queue name that is not `topic/group/number`."""
 
 
+class TooManyQueues(UsageError):
+    """A new queue beyond `Config.max_queues`."""
+
+
 class QueueUnknown(UsageError):
     """A queue that was never published, and of which the log knows nothing."""
 
@@ -41,6 +45,10 @@ class ConfigInvalid(UsageError):
 
 class StoreClosed(UsageError):
     """An operation on a store that is closed, or closing."""
+
+
+class StoreStalled(StoreError):
+    """A write that does not return holds the store: nothing was done."""
 
 
 class StoreBroken(StoreError):

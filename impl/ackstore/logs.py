@@ -10,10 +10,15 @@ reads the log need not take texts apart:
 | `write-failed` | warning | `write_failures` |
 | `offset-failed` | warning | `offset_failures` |
 | `recovered` | info; warning when records were cut | `records`, `rewritten`, `cut_records`, `cut_bytes` |
+| `stalled` | warning | `seconds`: a write to the page cache has not returned for so long, and nobody is let in |
+| `resumed` | info | `seconds`: it has returned, after so long |
+| `unclean` | warning | `reply`: the close at the end of a `with` was not answered OK |
 | `broken` | critical | the exception |
-| `locked`, `callback-failed` | error | the exception |
+| `locked` | error | |
+| `unlocked` | info | the directory, which a write had kept locked after the close, is free |
+| `callback-failed` | error | the exception |
 
-All have `event` and, but for `callback-failed`, `store` (the directory). Those before `broken` concern one log, and
+All have `event` and, but for `callback-failed`, `store` (the directory). Those before `stalled` concern one log, and
 have its number, `log`, where the store has several.
 
 >>> record = logging.LogRecord("ackstore", logging.WARNING, "", 0, "now in mode %s", ("sync",), None)

@@ -43,6 +43,9 @@ MODES = ("async", "sync", "refuse")
 
 GAUGES: Mapping[str, tuple[str, Callable[[Stats], float]]] = {
     "healthy": ("1 while every thread that the store needs is alive", lambda stats: stats.healthy),
+    "stalled_seconds": ("For how long a write has not returned; 0 when none hangs", lambda stats: stats.stalled),
+    "stats_age_seconds": ("Age of all these figures; 0 unless a write hangs", lambda stats: stats.age),
+    "callbacks": ("Durable callbacks that have not run to their end", lambda stats: stats.callbacks),
     "operations": ("Operations without an answer", lambda stats: stats.operations),
     "pending_records": ("Records that are not CACHED yet", lambda stats: stats.pending_records),
     "unflushed_records": ("Records that are not FLUSHED yet", lambda stats: stats.unflushed_records),

@@ -16,7 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ackstore.effects import Answer, Durable, Effect
+from ackstore.errors import DurationOutOfRange
 from ackstore.replies import Delivery, Reply
+
+
+def check_timeout(timeout: float) -> float:
+    """Raise `DurationOutOfRange` for what is no time to wait, in seconds."""
+    if type(timeout) not in (int, float) or not timeout > 0:
+        raise DurationOutOfRange(f"cannot wait {timeout!r} seconds: give a number above 0")
+    return timeout
 
 
 class Operation:

@@ -119,10 +119,13 @@ class Clock:
 
 TURNS, NAP = 50, 0.0002
 """How often, and for how many seconds each time, a thread stays aside that finds another in the store."""
+SLEEP = 0.05
+"""For how many seconds it then sleeps on the lock."""
 
 
-def take_turns(acquire: Callable[..., bool]) -> None:
-    """Take a lock whose holders keep the GIL while they have it, but for now and then.
+def take_turns(acquire: Callable[..., bool]) -> bool:
+    """Take a lock whose holders keep the GIL while they have it, but for now and then. False where a holder keeps it
+    for longer than that takes, as in a write that hangs: then the long way answers in time.
 
     A thread that sleeps on such a lock is given it while it still waits for the GIL; so whoever runs meanwhile finds
     the lock taken and lets the GIL go, to sleep likewise. From then on every turn takes two wake-ups, and no thread
@@ -131,9 +134,9 @@ def take_turns(acquire: Callable[..., bool]) -> None:
     """
     for _ in range(TURNS):
         if acquire(False):
-            return
+            return True
         time.sleep(NAP)
-    acquire()
+    return acquire(True, SLEEP)
 
 
 def ack(_store: StoreFields, _receipt: str) -> Reply | None:

@@ -30,9 +30,10 @@ from ackstore.errors import CountOutOfRange
 from ackstore.identity import QueueId
 from ackstore.lane import Writer
 from ackstore.log import Handler
+from ackstore.publishing import check_room
 from ackstore.queues import Queue
 from ackstore.replies import DeadLetter, Reply, Stage
-from ackstore.requests import Ack, AckMany, Close, Flush, Release, Renew, Request
+from ackstore.requests import Ack, AckMany, Close, Flush, Publish, Release, Renew, Request
 from ackstore.stats import Stats
 from ackstore.summing import summed
 
@@ -104,7 +105,10 @@ class SeveralLogs:
         elif isinstance(request, AckMany):
             self._submit_many(op, request, now, timeout)
         else:
-            self._core_for(request).submit(op, request, now, timeout)
+            core = self._core_for(request)
+            if isinstance(request, Publish) and request.queue.token not in core.queues:
+                check_room(request.queue, sum(len(each.queues) for each in self.cores), self.config)
+            core.submit(op, request, now, timeout)
         self.collect()
 
     def complete(self, io: int, result: Result, now: float) -> None:
@@ -119,6 +123,12 @@ class SeveralLogs:
                 then(result, now)
                 for core in self.cores:
                     core.tick(now)  # any of them may have waited for it
+        self.collect()
+
+    def give_up(self, op: int) -> None:
+        """As `Core.give_up`, in every log."""
+        for core in self.cores:
+            core.give_up(op)
         self.collect()
 
     def tick(self, now: float) -> None:

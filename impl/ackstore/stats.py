@@ -66,6 +66,11 @@ class Stats:
     """How it answers now: as configured, degraded to sync, or refusing."""
     healthy: bool
     """Whether every thread the store needs is alive."""
+    stalled: float = 0.0
+    """Seconds for which a write to the page cache, or the creation of a file, has not returned: as long as it does not,
+    nobody can look into the store, and all figures are those seen last. 0.0 otherwise."""
+    age: float = 0.0
+    """Seconds since the figures were seen; 0.0 unless `stalled`."""
     epoch: int
     """Which open of the store this is."""
 
@@ -93,6 +98,8 @@ class Stats:
     """
     offsets_dirty: bool
     """Whether a consumer offset is ahead of the offset file."""
+    callbacks: int = 0
+    """Durable callbacks that have not run to their end."""
     merging: int = 0
     """Messages in the merge buffer, those included that it has handed over and that are not FLUSHED yet."""
 

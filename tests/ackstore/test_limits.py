@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+import ackstore
 from ackstore import Reply
 from ackstore.effects import DONE, Sync
 from ackstore.requests import Ack, AckMany, Flush, Pop, Publish, Release, Renew, Reset
@@ -54,6 +56,7 @@ class TestUnflushed:
         assert store.answers[op].value == (Reply.BUSY, Reply.INVALID, Reply.BUSY)
 
     def test_what_takes_no_memory_is_taken(self, popped: Any, limits: Any) -> None:
+        """Publishing more messages of a queue that is known changes a number. (A new queue takes memory: see below.)"""
         store, _ = full(popped, **limits)
         assert store.reply(store.submit(Publish("q", 500))) is Reply.OK
         flush = store.submit(Flush())
@@ -82,6 +85,36 @@ class TestUnflushed:
         store.core.compaction.tick(store.now)
         assert store.stats.unflushed_records == before
         assert store.core.next_tick() is not None
+
+
+@pytest.mark.parametrize("logs", [1, 3])
+class TestQueues:
+    def test_one_more_is_refused_and_the_mend_named(self, drive: Any, logs: int) -> None:
+        store = drive(max_queues=3, logs=logs).settle()
+        for number in range(3):
+            store.publish(9, f"q/g/{number}")
+        with pytest.raises(ackstore.TooManyQueues, match=r"3 queues, .*q/g/3 .*Config\.max_queues.*higher"):
+            store.publish(9, "q/g/3")
+        store.publish(10, "q/g/2")  # known: it takes no more memory
+        assert {str(queue): seen.end for queue, seen in store.stats.queues.items()} == {
+            "q/g/0": 9,
+            "q/g/1": 9,
+            "q/g/2": 10,
+        }
+        assert store.stats.operations == 0
+
+    def test_what_recovery_finds_is_kept(self, drive: Any, logs: int) -> None:
+        store = drive(max_queues=3, logs=logs).settle()
+        for number in range(3):
+            store.publish(9, f"q/g/{number}")
+            store.pop(queue=f"q/g/{number}")
+        store.config = evolve(store.config, max_queues=1)
+        store = store.process_crash().settle()
+        assert len(store.stats.queues) == 3
+        store.publish(20, "q/g/1")
+        assert [each.offset for each in store.pop(2, queue="q/g/1")] == [1, 2]
+        with pytest.raises(ackstore.TooManyQueues):
+            store.publish(1, "q/g/3")
 
 
 def test_messages_in_hand(popped: Any) -> None:

@@ -322,9 +322,11 @@ class TestFailures:
             dead = False
 
             def tick(self, now: float) -> None:
-                if Bad.dead and threading.current_thread() is threading.main_thread():
-                    raise RuntimeError("unforeseen")
-                super().tick(now)
+                if not Bad.dead:  # so that it is the waiting thread that ends the operation
+                    super().tick(now)
+
+            def give_up(self, op: int) -> None:
+                raise RuntimeError("unforeseen")
 
         hang = threading.Event()
 
@@ -379,3 +381,18 @@ def test_closing_with_a_full_merge_buffer_takes_no_longer_than_it_may(tmp_path: 
 def popped_many(store: Store, count: int) -> list[str]:
     store.publish("q", 20_001)
     return [delivery.receipt for delivery in store.pop("q", count, 600.0)]
+
+
+def test_an_unclean_end_of_a_with_block_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody hears what `close` answers there."""
+    with Store(tmp_path) as store:
+        popped(store)
+    assert "unclean" not in [vars(record).get("event") for record in caplog.records]
+
+    def before(effect: Effect) -> Result | None:
+        return Failed(errno.EIO) if isinstance(effect, Sync) else None
+
+    with Store(tmp_path, disk=Faulty(tmp_path, before)) as store:
+        store.close(timeout=0.05)
+    [record] = [record for record in caplog.records if vars(record).get("event") == "unclean"]
+    assert (vars(record)["reply"], vars(record)["store"]) == ("UNKNOWN", str(tmp_path))
