@@ -53,11 +53,6 @@ def _seconds(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a positive number of seconds")
 
 
-def _yes_or_no(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-    if type(value) is not bool:
-        raise ConfigInvalid(f"{attribute.name} is {value!r}: give True or False")
-
-
 def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if type(value) not in (int, float) or not 0 <= value <= 1:
         raise ConfigInvalid(f"{attribute.name} is {value!r}: give a number from 0 to 1")
@@ -97,7 +92,7 @@ class Config:
     offset_interval: float = field(default=0.5, validator=_seconds)
     """A moved consumer offset is written to the offset file at most this long after it moved."""
 
-    drop_flushed: bool = field(default=True, validator=_yes_or_no)
+    drop_flushed: bool = field(default=True, validator=_switch)
     """Whether the page cache is told, after each sync, that what it covered need not be kept: nobody reads it
     before the store is opened again."""
 
@@ -123,7 +118,8 @@ class Config:
     """
 
     max_unflushed_records: int = field(default=200_000, validator=_whole(2))
-    """Records not yet FLUSHED, at most: from half of it on, answers wait for the disk; at it, BUSY.
+    """Records not yet FLUSHED, at most: from half of it on, answers wait for the disk; at it, BUSY. An operation that
+    comes below it is taken whole, a batch with a record for each of its queues.
     """
 
     max_unflushed_bytes: int = field(default=32 << 20, validator=_whole(2))
@@ -175,8 +171,8 @@ class Config:
     """
 
     flush_threads: int = field(default=4, validator=_whole(1))
-    """Threads that sync one log, at most; more than one are used only when a sync hangs past
-    `sync_timeout`.
+    """Threads that sync one log, at most; more than one are used only when a sync hangs past `sync_timeout`. While all
+    of them hang no other sync is tried, so that there are never more copies of what is unflushed than this and one.
     """
 
     seed: int = field(default=0, validator=_whole(0))

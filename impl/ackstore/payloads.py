@@ -91,7 +91,8 @@ def _token(payload: bytes) -> tuple[str, int]:
 
 
 def decode_checkpoint(payload: bytes) -> tuple[str, float, int, list[tuple[int, int]]]:
-    """The queue token, deadline, epoch, and messages as (offset, attempt) of a CHECKPOINT, RENEW or DEAD."""
+    """The queue token, deadline, epoch, and messages as (offset, attempt) of a CHECKPOINT, RENEW or DEAD: for tools
+    that look at a log (recovery reads with `decode_messages`)."""
     token, at = _token(payload)
     deadline, epoch, messages = decode_messages(payload, at, len(payload))
     return token, deadline, epoch, list(messages)

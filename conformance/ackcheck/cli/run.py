@@ -135,8 +135,8 @@ def run(  # noqa: PLR0913 - an argument an option
 ) -> None:
     """Judge TARGET: module:factory, file.py:factory, or a command line after `--`, where {dir} is its directory.
 
-    Without TARGET, judge the reference store: async mode at level page-cache, sync mode at level disk. Exit codes: 0
-    kept, 1 broken, 2 usage, 3 the target or the machine failed.
+    Without TARGET, judge the reference store: with its merge buffer at level memory, in async mode at level page-cache,
+    in sync mode at level disk. Exit codes: 0 kept, 1 broken, 2 usage, 3 the target or the machine failed.
     """
     subject = _subject(target)
     plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed), case, reply_timeout)
