@@ -131,7 +131,7 @@ class Core(CoreFields):
             names=recovered.names,
         )
         self.log.closed = [old_segment(*found) for found in recovered.segments]
-        self.directory = Directory(self)
+        self.directory = Directory(self, config.flush_threads)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)
         self.operations = Operations(self.effects.append)
@@ -403,13 +403,14 @@ class Core(CoreFields):
         self._handlers.clear()
         self.effects[:] = [(io, effect) for io, effect in self.effects if io == 0]
 
-    def stats(self) -> Stats:
-        """What there is to see, at the latest time this core was told."""
+    def stats(self, *, count: bool = True) -> Stats:
+        """What there is to see, at the latest time this core was told; without `count`, the messages of a queue are
+        not counted by state."""
         log, flusher, offsets = self.log, self.flusher, self.offsets
         oldest = flusher.oldest() if log.last > log.flushed else None
         persisted = offsets.persisted
         return Stats(
-            mode=flusher.mode,
+            mode=flusher.shown,
             healthy=True,
             epoch=log.epoch,
             written=log.last,
@@ -421,6 +422,7 @@ class Core(CoreFields):
             unflushed_bytes=log.unflushed_bytes,
             dirty_bytes=log.dirty_bytes,
             flush_seconds=flusher.seconds.snapshot(),
+            flush_failed_seconds=flusher.failed_seconds.snapshot(),
             flush_records=flusher.records.snapshot(),
             oldest_unflushed=0.0 if oldest is None else self.now - oldest,
             offsets_dirty=offsets.dirty,
@@ -429,6 +431,7 @@ class Core(CoreFields):
             sync_failures=flusher.sync_failures,
             sync_timeouts=flusher.sync_timeouts,
             write_failures=log.write_failures,
+            retries=flusher.retries,
             rewritten=log.rewritten,
             offset_writes=offsets.writes,
             offset_failures=offsets.failures,
@@ -440,5 +443,7 @@ class Core(CoreFields):
             removed_segments=self.compaction.removed,
             replies={reply: self.operations.replies[reply.name] for reply in Reply},
             recovery=self.recovery,
-            queues={queue.id: queue.stats(persisted.get(token, 0)) for token, queue in self.queues.items()},
+            queues={
+                queue.id: queue.stats(persisted.get(token, 0), count=count) for token, queue in self.queues.items()
+            },
         )

@@ -31,14 +31,23 @@ class Owner(Protocol):
 class Directory:
     """The entries of the store's directory."""
 
-    def __init__(self, host: Owner) -> None:
+    def __init__(self, host: Owner, threads: int) -> None:
         self.host = host
+        self.threads = threads
+        """As many syncs may hang before no other is begun."""
+        self.hanging = 0
+        """Syncs that were given up, and have not returned."""
         self.round = 0
         """Counts the syncs asked for: a result of an earlier round is late."""
         self.serving: list[Handler] = []
         """Who waits for the outstanding sync; nobody when none is outstanding."""
         self.queued: list[Handler] = []
         """Who waits for the next."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody is left to perform another sync."""
+        return self.hanging >= self.threads
 
     def sync(self, then: Handler) -> None:
         """Make every entry made up to now durable; `then` gets the result."""
@@ -50,6 +59,7 @@ class Directory:
     def give_up(self, now: float) -> None:
         """The outstanding sync is overdue: its outcome is unknown, which counts as failed."""
         if self.serving:
+            self.hanging += 1
             self._failed(Failed(errno.ETIMEDOUT), now)
 
     def _begin(self, handlers: list[Handler]) -> None:
@@ -58,7 +68,10 @@ class Directory:
         self.host.request(SyncDir(), partial(self._returned, self.round))
 
     def _returned(self, of_round: int, result: Result, now: float) -> None:
+        late = of_round != self.round or not self.serving
+        self.hanging -= late
         if isinstance(result, Failed):
+            self.hanging += late and bool(self.serving)  # the outstanding one is given up with it
             self._failed(result, now)
         elif of_round == self.round and self.serving:
             serving, self.serving = self.serving, []
@@ -88,9 +101,14 @@ class Share(Directory):
     what comes of them is told to it until it is closed."""
 
     def __init__(self, whole: Directory, host: Closable) -> None:
-        super().__init__(host)
+        super().__init__(host, whole.threads)
         self.whole = whole
         self.owner = host
+
+    @property
+    def full(self) -> bool:
+        """As the whole is."""
+        return self.whole.full
 
     def sync(self, then: Handler) -> None:
         """As for the whole, with what others wait for."""

@@ -42,6 +42,7 @@ from ackstore.files import DirectoryLock, Disk, FileReader, RealDisk, perform, p
 from ackstore.gate import Gate
 from ackstore.lane import Lane, Writer
 from ackstore.logs import Notice, Watch
+from ackstore.memory import resident_bytes
 from ackstore.operations import check_timeout
 from ackstore.replies import Reply
 from ackstore.requests import AckMany, Close, Flush, Pop, Request
@@ -286,12 +287,13 @@ class Driver(StoreFields):
         """Durable callbacks that have not run to their end."""
         return len(self._callbacks) + self._crew.callbacks
 
-    def _look(self) -> Stats:
-        """What there is to see. (The lock is held.)"""
-        found = self._core.stats()
+    def _look(self, *, count: bool = True) -> Stats:
+        """What there is to see; with `count`, of the messages by state too. (The lock is held.)"""
+        found = self._core.stats(count=count)
         return evolve(
             found,
             healthy=self._broken is None,
+            resident_bytes=resident_bytes(),
             callbacks=self._callbacks_left(),
             replies={**found.replies, Reply.BUSY: found.replies[Reply.BUSY] + self._refused},
         )
@@ -330,18 +332,19 @@ class Driver(StoreFields):
         self._core.tick(now)
         self._perform(now)
         self._watch()
-        due = self._core.next_tick()
+        dues = [self._core.next_tick(), *(watch.due for watch in self._watches)]
+        due = min((each for each in dues if each is not None), default=None)
         # Anything that comes up meanwhile is due a flush interval later at the earliest, or wakes the timer, or is
         # waited for by a thread that looks at the clock itself.
         self._asleep = due is None
         return None if due is None else min(max(due - self._clock(), 0.0005), self.config.flush_interval)
 
-    def _watch(self) -> None:
+    def _watch(self, *, closing: bool = False) -> None:
         """Have it logged when the store's state has changed. (The lock is held.)"""
         if self._crew.lines < LINES:
             for watch in self._watches:
-                if watch.changed():
-                    for notice in watch.look():
+                if watch.changed(closing=closing):
+                    for notice in watch.look(closing=closing):
                         self._crew.tell(notice)
 
     def _stalls(self, event: str, seconds: float) -> None:
@@ -384,6 +387,9 @@ class Driver(StoreFields):
 
     def _let_go(self) -> None:
         """Leave the directory to others, as soon as nothing of this store is written any more."""
+        if self._gate.take(MOMENT):
+            self._watch(closing=True)
+            self._lock.release()
         goes_on = self._stop()
         if goes_on:
             log.error("%s stays locked: %s is still going on", self.path, goes_on, extra=self._fields("locked"))

@@ -95,7 +95,7 @@ class Engine(Protocol):
     def dead_letters(self, queue: QueueId) -> tuple[DeadLetter, ...]:
         """The dead letters of a queue."""
 
-    def stats(self) -> Stats:
+    def stats(self, *, count: bool = True) -> Stats:
         """What there is to see."""
 
 

@@ -8,6 +8,8 @@ disk or the limit on unflushed records is half reached (clause `flush-when-idle`
 
 A failed or overdue sync ends the cycle: what it leaves behind is ignored, the log condemns its
 files, and the next cycle, on new files, waits for a pause that doubles (clause `flush-rewrites`).
+While as many syncs hang as there are threads for them, no cycle begins: nobody could perform it, and
+each would leave another copy of all that is unflushed. It counts as one more failure.
 After `degrade_after` failures in a row answers wait for the disk; after `max_sync_failures` nothing
 new is accepted; a success ends both (clause `flush-degrades`).
 
@@ -20,7 +22,6 @@ from __future__ import annotations
 
 from functools import partial
 from random import Random
-from typing import Literal
 
 from ackstore.config import Config
 from ackstore.directory import Directory
@@ -28,6 +29,7 @@ from ackstore.effects import Failed, Result, Sync
 from ackstore.fast import FlusherFields
 from ackstore.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
 from ackstore.log import Host, Log, Segment
+from ackstore.stats import Mode
 
 
 def pause(failures: int, config: Config, random: Random) -> float:
@@ -59,6 +61,8 @@ class Flusher(FlusherFields):
         """Results that the running cycle waits for; 0 when none is running."""
         self.segments: list[Segment] = []
         """What the running cycle syncs."""
+        self.syncing: set[str] = set()
+        """The files of those whose sync has not returned."""
         self.covers = 0
         """The running cycle's LSN."""
         self.covered_since: float | None = None
@@ -66,8 +70,8 @@ class Flusher(FlusherFields):
         self.overdue_at: float | None = None
         """When the running cycle is given up."""
         self.failures = 0
-        self.mode: Literal["async", "sync", "refuse"] = config.mode
-        """How the store answers now: as configured, degraded to sync, or refusing."""
+        self.mode: Mode = config.mode
+        """As configured, or degraded by failures; `shown` is how the store really answers."""
         self.retry_at: float | None = None
         self.began = 0.0
         """When the running cycle did."""
@@ -75,6 +79,10 @@ class Flusher(FlusherFields):
         """How long the cycles took that succeeded."""
         self.records = Histogram(BATCH_RECORDS)
         """How many records each of them made FLUSHED."""
+        self.failed_seconds = Histogram(SYNC_SECONDS)
+        """How long those took that failed, until they did or were given up."""
+        self.retries = 0
+        """Cycles that began after a failure."""
         self.syncs = 0
         self.sync_failures = 0
         self.sync_timeouts = 0
@@ -98,6 +106,13 @@ class Flusher(FlusherFields):
         if (log.unflushed + records) * 2 >= log.most_records or (log.unflushed_bytes + size) * 2 >= log.most_bytes:
             return False
         return self.mode == "async"
+
+    @property
+    def shown(self) -> Mode:
+        """How the store answers now, whatever the reason: what `refuses` and `answers_when_cached` say."""
+        if self.refuses():
+            return "refuse"
+        return "async" if self.answers_when_cached() else "sync"
 
     def want(self, lsn: int) -> None:
         """Somebody waits for this record to be FLUSHED: do not wait for the interval."""
@@ -136,8 +151,16 @@ class Flusher(FlusherFields):
         self.retry_at = None
         if self.log.stuck:
             self.log.unstick()
+        elif self.blocked:
+            self._pause(now)
         else:
             self.begin(now)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nobody is left to perform another cycle: every thread is in a sync that was given up."""
+        most = self.config.flush_threads
+        return len(self.log.leftovers.hanging) >= most or (self.log.unsynced_entry and self.directory.full)
 
     # The cycle
 
@@ -153,14 +176,26 @@ class Flusher(FlusherFields):
         entry = log.unsynced_entry
         log.sync_begins()
         self.left = len(self.segments) + entry
+        self.syncing = {segment.file for segment in self.segments}
+        self.retries += bool(self.failures)
         for segment in self.segments:
-            self.host.request(Sync(segment.file), partial(self._returned, self.cycle))
+            self.host.request(Sync(segment.file), partial(self._synced, self.cycle, segment.file))
         if entry:
             self.directory.sync(partial(self._returned, self.cycle))
 
+    def _synced(self, of_cycle: int, file: str, result: Result, now: float) -> None:
+        if of_cycle == self.cycle and self.left:
+            self.syncing.discard(file)
+            self._returned(of_cycle, result, now)
+        else:  # it was given up; no late success makes the file trustworthy
+            blocked = self.blocked
+            self.log.leftovers.returned(file)
+            if blocked and not self.blocked and self.retry_at is not None:
+                self.retry_at = now
+
     def _returned(self, of_cycle: int, result: Result, now: float) -> None:
         if of_cycle != self.cycle or not self.left:
-            return  # it was given up; no late success makes the files that it left trustworthy
+            return  # the sync of the directory came too late
         if isinstance(result, Failed):
             self.sync_failed(now)
             return
@@ -184,6 +219,10 @@ class Flusher(FlusherFields):
 
     def sync_failed(self, now: float) -> None:
         """Nothing is FLUSHED, and the files cannot be trusted any more."""
+        if self.left:
+            self.failed_seconds.observe(now - self.began)
+        self.log.leftovers.hang(self.syncing)
+        self.syncing = set()
         self._end()
         self.covered_since = self.oldest()
         self.sync_failures += 1

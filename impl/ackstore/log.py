@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from ackstore.config import Config
 from ackstore.effects import DONE, Create, Done, Effect, Failed, Result, Unlink, Write
 from ackstore.fast import LogFields, RecordFields, SegmentFields, bytes_of
 from ackstore.filenames import FileNames
+from ackstore.leftovers import Leftovers
 from ackstore.operations import Operation
 from ackstore.queues import Claim, Entry, Queue
 from ackstore.records import HEADER_BYTES, RECORD_BYTES, Header, encode_record
@@ -131,10 +133,9 @@ class Log(LogFields):
     ) -> None:
         self.host = host
         self.config, self.names = config, names
-        self.epoch = number
-        """Which open of the store this is: the number of the first segment it creates."""
-        self.parent = parent
-        """The epoch whose history this one continues."""
+        self.epoch, self.parent = number, parent
+        """Which open of the store this is, the number of the first segment it creates; and the one whose history it
+        continues."""
         self.next_number = number
         self.flushed = flushed
         """LSN of the last FLUSHED record."""
@@ -163,6 +164,8 @@ class Log(LogFields):
         """Segments before the current one, those of earlier opens included, the oldest first."""
         self.superseded: list[Segment] = []
         """Never synced, and all their records about to be in a newer one."""
+        self.leftovers = Leftovers()
+        """Of the segments that were given up: what the page cache may still hold."""
         self.unsynced_entry = False
         """A segment's directory entry has not been synced since it was created."""
         self.dirty_since: float | None = None
@@ -186,9 +189,12 @@ class Log(LogFields):
 
     @property
     def dirty_bytes(self) -> int:
-        """Bytes that are written and not FLUSHED: what the page cache holds for the disk."""
+        """What the page cache may hold for the disk: records that are written and not FLUSHED, and beside them every
+        copy in a file that was given up and is not gone yet."""
         waiting = [*self.fresh, *self.writing[len(self.rewrites) :]]
-        return self.unflushed_bytes - sum(RECORD_BYTES + len(record.payload) for record in waiting)
+        unwritten = sum(RECORD_BYTES + len(record.payload) for record in waiting)
+        given_up = bytes_of(self.rewrites)  # which are in those files only
+        return self.unflushed_bytes - unwritten - given_up + self.leftovers.bytes
 
     @property
     def to_rewrite(self) -> bool:
@@ -404,25 +410,32 @@ class Log(LogFields):
         if not self.condemned:
             return
         self.condemned = False
-        self.rewrites = [*self.tail, *self.rewrites]
-        self.tail.clear()
-        given_up = [*self.earlier, *([self.current] if self.current else [])]
         if self.current is not None:
             self._close(self.current)
-        self.superseded += [segment for segment in given_up if not segment.synced]
+        self._leave([*self.earlier, *([self.current] if self.current else [])], bytes_of(list(self.tail)))
+        self.rewrites = [*self.tail, *self.rewrites]
+        self.tail.clear()
         self.closed = [segment for segment in self.closed if segment not in self.superseded]
         self.earlier = []
         self.current = None
         self.dirty_since = None  # nothing that a sync could cover, until it is written again
+
+    def _leave(self, segments: list[Segment], left: int) -> None:
+        """Give up segments, the oldest first, the last `left` bytes of which are not FLUSHED."""
+        for segment in reversed(segments):
+            unsynced = min(segment.size, left)
+            left -= unsynced
+            self.leftovers.give_up(segment.file, unsynced, removed=not segment.synced)
+        self.superseded += [segment for segment in segments if not segment.synced]
 
     def _drop_superseded(self) -> None:
         """All that the superseded segments hold is CACHED in a newer one now. None of them was ever
         synced, so nothing rests on them, and retries do not fill the disk."""
         if self.superseded and not self.rewrites:
             for segment in self.superseded:
-                self.host.request(Unlink(segment.file), _whatever)
+                self.host.request(Unlink(segment.file), partial(self._removed, segment.file))
             self.superseded = []
 
-
-def _whatever(_result: Result, _now: float) -> None:
-    """A file that could not be removed only takes space."""
+    def _removed(self, file: str, _result: Result, _now: float) -> None:
+        """A file that could not be removed only takes space."""
+        self.leftovers.removed(file)

@@ -5,7 +5,8 @@ reads the log need not take texts apart:
 
 | event | level | fields |
 |---|---|---|
-| `mode` | warning; info when it is back | `mode`, `before`, `failures` |
+| `mode` | warning; info when it is back | `mode`, `before`, and why: `failures` (in a row), `unflushed_records`, \
+`unflushed_bytes`, `stuck` (no file to write to) |
 | `sync-failed` | warning | `failures` (in a row), `sync_failures`, `sync_timeouts` (in all) |
 | `write-failed` | warning | `write_failures` |
 | `offset-failed` | warning | `offset_failures` |
@@ -38,8 +39,12 @@ from typing import Any
 from attrs import field, frozen
 
 from ackstore.core import Core
+from ackstore.stats import MODES, Mode
 
 log = logging.getLogger("ackstore")
+
+#: Seconds that a mode which takes more has to last before it is told.
+LASTING = 1.0
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -76,25 +81,49 @@ class Notice:
 
 
 class Watch:
-    """Tells what has changed in a core since it last looked."""
+    """Tells what has changed in a core since it last looked.
+
+    A mode that takes less is told at once. One that takes more has to last for a while, or until the store is closed:
+    near its limits a busy store goes to and fro with every sync.
+    """
 
     def __init__(self, core: Core, store: str) -> None:
         self.core = core
         self.store = store
-        self.mode = core.flusher.mode
+        self.mode: Mode = core.config.mode
+        """The mode that was told last, or needs no telling."""
+        self.better_since: float | None = None
+        """From when on the mode takes more than that; None when it does not."""
         self.sync_failures = self.write_failures = self.offset_failures = 0
 
-    def changed(self) -> bool:
+    @property
+    def due(self) -> float | None:
+        """When to look again, if nothing happens meanwhile; None for never."""
+        return None if self.better_since is None else self.better_since + LASTING
+
+    def changed(self, *, closing: bool = False) -> bool:
         """Whether `look` has anything to tell: cheap, for it is asked after every sync and tick."""
         core = self.core
         return (
-            core.flusher.mode != self.mode
+            self._mode_changed(closing)
             or core.flusher.sync_failures != self.sync_failures
             or core.log.write_failures != self.write_failures
             or core.offsets.failures != self.offset_failures
         )
 
-    def look(self) -> list[Notice]:
+    def _mode_changed(self, closing: bool) -> bool:
+        """Whether another mode is to be told; keeps `better_since`."""
+        now, more = self.core.now, MODES.index(self.mode) - MODES.index(self.core.flusher.shown)
+        if more <= 0:
+            self.better_since = None
+        elif self.better_since is None:
+            self.better_since = now
+        return more < 0 or (more > 0 and (closing or self._lasts(now)))
+
+    def _lasts(self, now: float) -> bool:
+        return self.better_since is not None and now >= self.better_since + LASTING
+
+    def look(self, *, closing: bool = False) -> list[Notice]:
         """The lines that are due, one an event."""
         flusher, found = self.core.flusher, []
         if flusher.sync_failures != self.sync_failures:
@@ -118,12 +147,24 @@ class Watch:
                 setattr(self, name, count)
                 what = "a write" if event == "write-failed" else "replacing the offset file"
                 found.append(self._line(logging.WARNING, event, f"{what} failed", **{name: count}))
-        if flusher.mode != self.mode:
-            before, self.mode = self.mode, flusher.mode
-            level = logging.INFO if flusher.mode == self.core.config.mode else logging.WARNING
-            text = f"it now answers in mode {flusher.mode}, not {before}"
-            found.append(self._line(level, "mode", text, mode=flusher.mode, before=before, failures=flusher.failures))
+        if self._mode_changed(closing):
+            found.append(self._mode_line())
         return found
+
+    def _mode_line(self) -> Notice:
+        flusher, log = self.core.flusher, self.core.log
+        before, self.mode, self.better_since = self.mode, flusher.shown, None
+        return self._line(
+            logging.INFO if self.mode == self.core.config.mode else logging.WARNING,
+            "mode",
+            f"it now answers in mode {self.mode}, not {before}",
+            mode=self.mode,
+            before=before,
+            failures=flusher.failures,
+            unflushed_records=log.unflushed,
+            unflushed_bytes=log.unflushed_bytes,
+            stuck=bool(log.stuck),
+        )
 
     def recovered(self) -> Notice:
         """The line about what opening the store found."""

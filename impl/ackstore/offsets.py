@@ -110,6 +110,8 @@ class Offsets:
             self.directory.give_up(now)
         elif self.step == "sync":
             self.fail(now)
+        elif self.directory.full:
+            self.fail(now)  # in its last step it would hang
         else:
             self.begin(now)
 

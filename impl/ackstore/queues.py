@@ -421,17 +421,19 @@ class Queue(QueueFields):
         if len(self.expiring) + len(self.ending) > 2 * len(self.entries) + SPARE_TIMERS:
             self._restart_timers()
 
-    def stats(self, persisted: int) -> QueueStats:
-        """Counted anew each time, so that no counter can drift."""
-        acking = sum(entry.ack is not None for entry in self.entries.values())
-        settled = sum(entry.settled for entry in self.entries.values())
+    def stats(self, persisted: int, *, count: bool = True) -> QueueStats:
+        """Counted anew each time, so that no counter can drift; without `count`, only what takes no counting."""
+        kept = len(self.entries)
+        acking = sum(entry.ack is not None for entry in self.entries.values()) if count else None
+        settled = sum(entry.settled for entry in self.entries.values()) if count else None
         return QueueStats(
             end=self.end,
             next_new=self.next_new,
             floor=self.floor,
             committed=self.committed,
             persisted=persisted,
-            delivered=len(self.entries) - acking - settled,
+            kept=kept,
+            delivered=None if acking is None or settled is None else kept - acking - settled,
             acking=acking,
             settled=settled,
             free=len(self.free),

@@ -86,7 +86,7 @@ class SeveralLogs:
         self._syncs: dict[int, Handler] = {}
         """Syncs of the directory without a result."""
         self._io = 0
-        directory = Directory(self)
+        directory = Directory(self, config.flush_threads)
         for core in cores:
             core.share(directory)
         self.collect()
@@ -166,11 +166,11 @@ class SeveralLogs:
         """Whether nothing happens any more."""
         return all(core.closed for core in self.cores)
 
-    def stats(self) -> Stats:
-        """What there is to see, of all logs together and of each."""
+    def stats(self, *, count: bool = True) -> Stats:
+        """As `Core.stats`, of all logs together and of each."""
         for core in self.cores:
             core.now = self.now
-        parts = [core.stats() for core in self.cores]
+        parts = [core.stats(count=count) for core in self.cores]
         shared = sum(op in core.operations.live for core in self.cores for op in self.gathering)
         operations = sum(part.operations for part in parts) - shared + len(self.gathering)
         return summed(parts, operations=operations, effects=len(self._syncs), surplus=self.surplus)

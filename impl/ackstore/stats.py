@@ -15,6 +15,11 @@ from ackstore.histogram import HistogramStats
 from ackstore.identity import QueueId
 from ackstore.replies import Reply
 
+Mode = Literal["async", "sync", "refuse"]
+
+#: How a store may answer, from the mode that takes most to the one that takes least.
+MODES: tuple[Mode, ...] = ("async", "sync", "refuse")
+
 
 @frozen(kw_only=True)
 class QueueStats:
@@ -32,12 +37,14 @@ class QueueStats:
     """The consumer offset, as in memory."""
     persisted: int
     """The consumer offset, as certainly on disk."""
-    delivered: int
-    """Handed out and not acked, expired ones included."""
-    acking: int
-    """Acked, but not FLUSHED yet."""
-    settled: int
-    """Acked and FLUSHED, above the floor."""
+    kept: int
+    """Messages in memory: handed out, and not below the floor. They are the sum of the next three."""
+    delivered: int | None
+    """Handed out and not acked, expired ones included; None where it was not counted (see `Store.stats`)."""
+    acking: int | None
+    """Acked, but not FLUSHED yet; None as above."""
+    settled: int | None
+    """Acked and FLUSHED, above the floor; None as above."""
     free: int
     """Below `next_new`, but in nobody's hands: their checkpoint was never stored."""
     dead: int = 0
@@ -62,8 +69,10 @@ class Recovery:
 class Stats:
     """A store at one instant."""
 
-    mode: Literal["async", "sync", "refuse"]
-    """How it answers now: as configured, degraded to sync, or refusing."""
+    mode: Mode
+    """How it answers now: once a record is CACHED (async), once it is FLUSHED (sync), or BUSY (refuse). Beside
+    `Config.mode` it depends on how many syncs failed in a row, on how near the limits are, and on whether there is a
+    file to write to."""
     healthy: bool
     """Whether every thread the store needs is alive."""
     stalled: float = 0.0
@@ -73,6 +82,8 @@ class Stats:
     """Seconds since the figures were seen; 0.0 unless `stalled`."""
     epoch: int
     """Which open of the store this is."""
+    resident_bytes: int = 0
+    """Memory that is resident, of the whole process; 0 where the system does not tell."""
 
     written: int
     """Log sequence number (LSN) of the last CACHED record."""
@@ -91,7 +102,8 @@ class Stats:
     unflushed_bytes: int
     """Their bytes, which are kept in memory."""
     dirty_bytes: int
-    """Bytes written that no sync has covered: what the page cache holds for the disk."""
+    """What the page cache may hold of the log for the disk: bytes written that no sync has covered, and every copy of
+    them in a segment that was given up, until that is removed and no sync of it hangs."""
     oldest_unflushed: float
     """Seconds since the oldest CACHED record that is not FLUSHED was written; 0.0 when there is
     none.
@@ -105,7 +117,7 @@ class Stats:
 
     # Since the store was opened.
     failures: int
-    """Failed syncs in a row, up to now."""
+    """Failed syncs in a row, up to now; also those that nobody was left to begin, because every thread hung in one."""
     syncs: int
     """Flush cycles that succeeded."""
     sync_failures: int
@@ -114,6 +126,8 @@ class Stats:
     """Flush cycles that timed out."""
     write_failures: int
     """Writes and segment creations that failed."""
+    retries: int
+    """Flush cycles that began after a failure."""
     rewritten: int
     """Records written again after a failed sync, or after recovery."""
     offset_writes: int
@@ -132,8 +146,10 @@ class Stats:
     """Their bytes."""
     flush_seconds: HistogramStats
     """How long the flush cycles took that succeeded, in seconds."""
+    flush_failed_seconds: HistogramStats
+    """How long those took that failed, until they did or were given up."""
     flush_records: HistogramStats
-    """How many records each of them made FLUSHED."""
+    """How many records each that succeeded made FLUSHED."""
     replies: Mapping[Reply, int]
     """Answers, by kind."""
 

@@ -16,15 +16,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any
 
 from attrs import fields
 
 from ackstore.replies import Reply
-from ackstore.stats import Recovery, Stats
-
-#: From the one that takes most to the one that takes least.
-MODES: tuple[Literal["async", "sync", "refuse"], ...] = ("async", "sync", "refuse")
+from ackstore.stats import MODES, Recovery, Stats
 
 #: What is not a sum. All other figures are, and so are the histograms.
 OTHERS = frozenset(
@@ -32,6 +29,7 @@ OTHERS = frozenset(
         "mode",
         "healthy",
         "epoch",
+        "resident_bytes",
         "oldest_unflushed",
         "offsets_dirty",
         "failures",
@@ -61,6 +59,7 @@ def summed(parts: Sequence[Stats], *, operations: int, effects: int, surplus: Ma
         mode=max((part.mode for part in parts), key=MODES.index),
         healthy=all(part.healthy for part in parts),
         epoch=max(part.epoch for part in parts),
+        resident_bytes=max(part.resident_bytes for part in parts),
         oldest_unflushed=max(part.oldest_unflushed for part in parts),
         offsets_dirty=any(part.offsets_dirty for part in parts),
         failures=max(part.failures for part in parts),

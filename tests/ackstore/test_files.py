@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import platform
 import threading
@@ -152,7 +153,43 @@ class TestDisk:
         disk.close()
 
 
+def cached_pages(path: Path) -> int:
+    """How many pages of a file the page cache holds."""
+    size = path.stat().st_size
+    pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), size) as mapped:
+        start = ctypes.c_char.from_buffer(mapped)
+        failed = ctypes.CDLL(None, use_errno=True).mincore(ctypes.byref(start), ctypes.c_size_t(size), pages)
+        del start
+    assert not failed, os.strerror(ctypes.get_errno())
+    return sum(page & 1 for page in pages)
+
+
+def leaves_at_all(path: Path) -> bool:
+    """Whether the page cache lets go of a file that is synced, when somebody else than the store says so."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return cached_pages(path) == 0
+
+
 class TestPageCache:
+    @pytest.mark.parametrize("drop", [True, False])
+    def test_it_really_leaves(self, tmp_path: Path, drop: bool) -> None:
+        """Asked of the kernel itself."""
+        disk = RealDisk(tmp_path, drop_flushed=drop)
+        disk.perform(Create("a"))
+        disk.perform(Write("a", 0, bytes(64 * mmap.PAGESIZE)))
+        there = cached_pages(tmp_path / "a")
+        if there < 64:
+            pytest.skip("this file system keeps nothing in the page cache that mincore could see")
+        assert disk.perform(Sync("a")) is DONE
+        left = cached_pages(tmp_path / "a")
+        disk.close()
+        if drop and left == 64 and not leaves_at_all(tmp_path / "a"):
+            pytest.skip("the page cache is all there is of this file system (as of a tmpfs): nothing can leave it")
+        assert left == (0 if drop else 64)
+
     def test_what_is_flushed_is_let_go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         told: list[tuple[int, int, int]] = []
         monkeypatch.setattr(os, "posix_fadvise", lambda _fd, at, size, advice: told.append((at, size, advice)))

@@ -171,7 +171,7 @@ class TestStats:
             store.publish("q", 10)
             with store._lock:  # as if in a write
                 found = store.stats()
-            assert evolve(found, stalled=0.0, age=0.0) == seen
+            assert evolve(found, stalled=0.0, age=0.0, resident_bytes=seen.resident_bytes) == seen
             assert [queue.end for queue in store.stats().queues.values()] == [10]
 
     def test_the_timer_tells_too(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -86,7 +86,7 @@ class TestDirectory:
             each.told.append((each, result))
 
         owner, other = Owner(), Owner()
-        whole = Directory(owner)
+        whole = Directory(owner, 4)
         for each in (owner, other):
             Share(whole, each).sync(partial(hear, each))
         other.closed = True

@@ -29,13 +29,14 @@ from ackcheck.oracle import Broken
 from ackcheck.soak.clients import HOUR, QUEUES, Client, Clock, Floor, Held, deliveries_in
 from ackcheck.soak.disk import FAIR, STORMS, StormyDisk, Weather
 from ackcheck.soak.judge import Judge, Stop
-from ackcheck.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors, resident
+from ackcheck.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
 from ackcheck.verdict import NEEDS
 from ackmodel import Clause, ContractBroken, Level, monitors
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.monitors import Sighting
 from ackstore import Config, LogError, Store
 from ackstore.core import Core
+from ackstore.memory import resident_bytes
 
 THREADS = 24
 
@@ -188,7 +189,7 @@ class Soak:
                 self._set(FAIR if self.random.random() < 0.5 else self.random.choice(STORMS))
                 change = self._passed() + self.random.uniform(0.1, 1.0)
             time.sleep(LOOK_EVERY)
-            self.samples.add(self._passed(), resident())
+            self.samples.add(self._passed(), resident_bytes())
             self._look()
             self._check_hanging()
             self._tell()

@@ -19,7 +19,6 @@ True
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from statistics import median
 
 from attrs import Factory, define
@@ -37,13 +36,6 @@ LONG_ENOUGH = 20.0
 
 FEWEST = 3
 """Samples after the warm-up below which nothing is said."""
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def resident() -> int:
-    """Return the bytes of this process that are in memory now."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
 
 
 def descriptors() -> int:
