@@ -206,7 +206,9 @@ class MergeBuffer(MergeFields):
             self.round = self.shares.copy()
         left = STEP
         while self.round and left > 0:
-            left -= QUEUE_COST + self._look_through(next(iter(self.round.values())), now)
+            token, share = next(iter(self.round.items()))
+            self.round[token] = self.round.pop(token)  # behind the others, if it takes more than this
+            left -= QUEUE_COST + self._look_through(share, now)
         if self.round:
             self.next_at = now
         else:
@@ -230,7 +232,7 @@ class MergeBuffer(MergeFields):
         if dealt_with < STEP:
             late = max(now, share.late)
             while share.kept and share.kept[0].until <= late and dealt_with < STEP:
-                dealt_with += self._sort(share, floor, given, acks)
+                dealt_with += self._sort(share, given, acks)
             if not share.kept or share.kept[0].until > late:
                 del self.round[queue.token]
                 self._keep(share, share.rest)
@@ -252,7 +254,7 @@ class MergeBuffer(MergeFields):
                 return
             kept.popleft()
 
-    def _sort(self, share: Share, floor: int, given: list[Entry], acks: list[Entry]) -> int:
+    def _sort(self, share: Share, given: list[Entry], acks: list[Entry]) -> int:
         """Sort the oldest of a share, which stay no longer: deliveries to hand over, acks likewise, and those in
         transition. What a reset, a redelivery or a renewal has changed is none of them."""
         entries = share.kept.popleft().entries
@@ -260,7 +262,7 @@ class MergeBuffer(MergeFields):
         self.count -= len(entries)
         for entry in entries:
             ack = entry.ack
-            if entry.offset < floor or entry.settled or there.get(entry.offset) is not entry:
+            if entry.settled or there.get(entry.offset) is not entry:
                 continue
             if ack is not None and ack.kind == MERGED:
                 acks.append(entry)

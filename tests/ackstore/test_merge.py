@@ -309,8 +309,38 @@ class TestWhatComesBetween:
         store.rest(10.0)
         assert store.reply(op) is (Reply.OK if works else Reply.FAILED)
         assert store.stats.merging == 0
-        assert store.power_loss().committed() == (0 if works else 1)
+        again = store.power_loss()
+        assert again.committed() == (0 if works else 1)
+        assert returning(again)[:3] == ([(0, 1), (1, 1), (2, 1)] if works else [(1, 2), (3, 1), (4, 1)])
         assert returning(store)[0] == ((0, 1) if works else (1, 2))
+
+    def test_an_ack_that_waited_for_the_disk(self, drive: Any) -> None:
+        store = merging(drive)
+        receipts = ready(store, 2)
+        store.core.flusher.mode = "sync"
+        ack = store.ack(receipts[1])
+        assert store.settle().reply(ack) is Reply.OK
+        store.rest(STAY + SWEEP)
+        assert [items for _, _, items in states(store)] == [[(DELIVERED, 0)]]
+
+    def test_a_checkpoint_that_is_handed_over_lets_the_offset_pass(self, drive: Any) -> None:
+        store = merging(drive, commit="checkpoint")
+        ready(store, 3)
+        store.rest(1.0)
+        assert store.committed() == 0
+        store.flush()
+        assert store.settle().committed() == 3
+
+    def test_a_reset_to_below_what_was_told(self, drive: Any) -> None:
+        store = merging(drive, merge_stay=100.0)
+        for receipt in ready(store, 4)[:3]:
+            store.ack(receipt)
+        assert store.rest(1.0).committed() == 3
+        store.submit(Reset("q", 0))
+        store.settle()
+        for receipt in ready(store, 2):
+            store.ack(receipt)
+        assert store.rest(1.0).committed() == 2
 
     def test_a_dead_letter(self, drive: Any) -> None:
         store = merging(drive, max_attempts=1)
@@ -340,11 +370,23 @@ class TestSteps:
         for settled in (0, 2):
             store.ack(receipts[settled])
         store.flush()
+        assert store.stats.merging == 4
         store.rest(1.0)
         assert [(name, state.floor, items) for name, state, items in states(store)] == [
             ("q", 1, [(DELIVERED, 1), (DELIVERED, 3)]),
             ("q", 1, [(SETTLED, 2)]),
         ]
+
+    def test_one_look_through_goes_as_far_as_all_is_settled(self, drive: Any) -> None:
+        store = merging(drive)
+        for receipt in ready(store, 20):
+            store.ack(receipt)
+        store.wait(SWEEP)
+        while store.core.merge.round:
+            store.wait(0.0)
+        store.finish(Write)
+        store.finish(Write)
+        assert [state.floor for _, state, _ in states(store)] == [4, 8, 12, 16, 20]
 
     @pytest.mark.parametrize("gaps", [False, True])
     def test_each_tick_takes_one(self, drive: Any, gaps: bool) -> None:
@@ -373,18 +415,61 @@ class TestSteps:
         assert (store.stats.merging, store.core.next_tick()) == (0, None)
 
     def test_a_flush_is_answered_though_others_follow_without_end(self, drive: Any) -> None:
+        """Each of them finds as much that is new in one queue as a step deals with, and more."""
         store = merging(drive)
         for queue in ("a", "b", "c"):
-            store.publish(100, queue)
+            store.publish(900, queue)
             for receipt in ready(store, 9, queue=queue):
                 store.ack(receipt)
-        first = store.flush()
+        flushes = [store.flush()]
         for _ in range(20):
             store.wait(0.01).settle()
-            for queue in ("a", "b", "c"):
-                store.ack(ready(store, 1, queue=queue)[0])
-            store.flush()
-        assert store.settle().reply(first) is Reply.OK
+            for receipt in ready(store, 9, queue="a"):
+                store.ack(receipt)
+            flushes.append(store.flush())
+        assert store.settle().reply(flushes[0]) is Reply.OK
+        while store.core.merge.round:
+            store.wait(0.0).settle()
+        assert [store.reply(flush) for flush in flushes] == [Reply.OK] * 21
+
+    def test_a_flush_waits_for_what_a_round_has_set_aside(self, drive: Any) -> None:
+        """Though the round goes on with what came after the flush."""
+        store = merging(drive)
+        first, second = ready(store, 5), ready(store, 5)
+        for receipt in first:
+            store.submit(Renew(receipt, 500.0))
+        for receipt in second:
+            store.ack(receipt)
+        flush = store.flush()
+        store.wait(0.01)
+        ready(store, 5)
+        store.flush()
+        store.finish(Write, Failed(28))
+        assert store.core.merge.round
+        assert store.settle().reply(flush) is None
+        assert store.rest(2.0).reply(flush) is Reply.OK
+
+    def test_a_queue_that_comes_anew_during_a_round_belongs_to_it(self, drive: Any) -> None:
+        store = merging(drive)
+        for queue in ("a", "b"):
+            store.publish(90, queue)
+        ready(store, 1, queue="a")
+        store.ack(ready(store, 1, queue="b")[0])
+        store.flush()
+        assert store.core.merge.round == {}
+        store.now += 0.1  # so that what comes now is not from before that flush
+        for _ in range(4):
+            ready(store, 9, queue="a")
+        store.wait(SWEEP)
+        store.flush()
+        assert store.core.merge.round.keys() == {"a/default/0", "b/default/0"}
+        store.settle()
+        assert store.core.merge.round.keys() == {"a/default/0"}
+        store.ack(ready(store, 1, queue="b")[0])
+        flush = store.flush()
+        while store.core.merge.round:
+            store.wait(0.0)
+        assert store.settle().reply(flush) is Reply.OK
 
     def test_messages_in_transition_are_looked_at_once_a_round(self, drive: Any) -> None:
         store = merging(drive)
@@ -463,6 +548,21 @@ class TestFailingHandOvers:
         assert store.reply(flush) is Reply.OK
         again = store.power_loss().settle()
         assert [again.core.stage(receipt) for receipt in (first, second, third)] == [Stage.FLUSHED, None, Stage.FLUSHED]
+
+    def test_one_that_fails_behind_one_that_is_on_its_way(self, drive: Any) -> None:
+        store = merging(drive)
+        receipts = ready(store, 3)
+        store.ack(receipts[0])
+        store.wait(SWEEP)
+        store.finish(Write)
+        store.ack(receipts[1])
+        store.wait(SWEEP)
+        store.finish(Write, Failed(28))
+        store.wait(SWEEP)
+        store.finish(Write)
+        assert [state.floor for _, state, _ in states(store)] == [1, 2]
+        store.rest(1.0)
+        assert (store.committed(), store.stats.merging) == (2, 1)
 
     def test_close_waits_and_tries_again(self, drive: Any) -> None:
         store = merging(drive)
