@@ -25,6 +25,7 @@ from posix.unistd cimport pwrite
 from heapq import heapify
 
 from ackstore.plain import take_turns
+from ackstore.spreading import log_of
 
 cdef extern from *:
     """
@@ -568,8 +569,9 @@ cdef list merge_all(LaneFields lane, QueueFields queue, const Delivery *deliveri
 cdef class StoreFields:
     """See `ackstore.runtime.Store`."""
 
-    cdef public LaneFields _direct
-    cdef public object _core, _broken, _clock, _disk, _wake
+    cdef public tuple _direct
+    cdef public CoreFields _core
+    cdef public object _broken, _clock, _disk, _wake
     cdef public bint _asleep
     cdef object acquire, release
 
@@ -584,21 +586,31 @@ cdef class StoreFields:
         return (<Clock>self._clock).read() if type(self._clock) is Clock else self._clock()
 
     cdef bint may(self):
-        return self._broken is None and (<CoreFields>self._core).closing is None
+        return self._broken is None and self._core.closing is None
 
     cdef leave(self, got, double now):
         if got is not None:
-            (<CoreFields>self._core).now = now
+            self._core.now = now
             if self._asleep:
                 self._asleep = False
                 self._wake.notify()
         return got
 
 
+cdef LaneFields lane_of(StoreFields store, receipt):
+    """The lane of the log that a receipt's queue is in; None where the compiled way is not open."""
+    if store._direct is None:
+        return None
+    if len(store._direct) == 1:
+        return store._direct[0]
+    return None if text_of(receipt) is NULL else store._direct[log_of(receipt[DIGITS + 1 :], len(store._direct))]
+
+
 def ack(StoreFields store, receipt):
     """The reply to an ack; None, and nothing done, where it has to go another way."""
     cdef double now
-    if store._direct is None:
+    cdef LaneFields lane = lane_of(store, receipt)
+    if lane is None:
         return None
     if not store.enter():
         return None
@@ -606,7 +618,7 @@ def ack(StoreFields store, receipt):
         if not store.may():
             return None
         now = store.time()
-        return store.leave(ack_one(store._direct, receipt, now, store._disk), now)
+        return store.leave(ack_one(lane, receipt, now, store._disk), now)
     finally:
         store.release()
 
@@ -616,8 +628,11 @@ def ack_many(StoreFields store, receipts):
     cdef double now
     cdef Delivery *deliveries
     cdef PyObject **entries
-    cdef LaneFields lane = store._direct
-    if lane is None or type(receipts) is not list or not receipts or len(receipts) > lane.most_items:
+    cdef LaneFields lane
+    if type(receipts) is not list or not receipts:
+        return None
+    lane = lane_of(store, receipts[0])
+    if lane is None or len(receipts) > lane.most_items:
         return None
     receipts = receipts[:]  # nobody changes it on the way
     deliveries = <Delivery *>malloc(len(receipts) * (sizeof(Delivery) + sizeof(PyObject *)))

@@ -93,7 +93,10 @@ class Driver(StoreFields):
             raise
         self._lane = self._core.lane if core_class is Core else None
         """The short way; not for a variant, which may have put other parts in place of those that it passes by."""
-        self._direct = self._lane if real and type(self._lane) is Lane else None  # the compiled way is open
+        lanes = tuple(core.lane for core in cores_of(self._core))
+        plain = real is not None and self._lane is not None and all(type(lane) is Lane for lane in lanes)
+        self._direct = lanes if plain else None
+        """By log, where the compiled way is open."""
         self._gate = Gate(self._stalls)
         self._lock = self._gate.lock
         """Guards the core, and what is below but for `_waiters`, `_broken` and `_refused`."""

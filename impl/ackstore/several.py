@@ -10,23 +10,24 @@ client asks of several at once:
 
 All have their files in one directory, the entries of which are synced for all together (see `ackstore.directory`).
 
->>> log_of("orders/billing/0", 4), log_of("orders/billing/1", 4), log_of("orders/billing/2", 4)
-(1, 2, 3)
+>>> from ackstore.recovery import Recovered
+>>> one, other = (Core(Config(logs=2).share(log), Recovered(), now=0.0) for log in (1, 2))
+>>> SeveralLogs(Config(logs=2), [one, other], now=0.0).core_of("a receipt@orders/billing/0") is other
+True
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
-from zlib import crc32
 
 from ackstore.config import Config
 from ackstore.core import Core
 from ackstore.directory import Directory
 from ackstore.effects import Answer, Effect, Result
 from ackstore.errors import CountOutOfRange
+from ackstore.fast import CoreFields
 from ackstore.identity import QueueId
 from ackstore.lane import Writer
 from ackstore.log import Handler
@@ -34,21 +35,9 @@ from ackstore.publishing import check_room
 from ackstore.queues import Queue
 from ackstore.replies import DeadLetter, Reply, Stage
 from ackstore.requests import Ack, AckMany, Close, Flush, Publish, Release, Renew, Request
+from ackstore.spreading import log_of
 from ackstore.stats import Stats
 from ackstore.summing import summed
-
-
-@lru_cache(maxsize=4096)
-def log_of(token: str, logs: int) -> int:
-    """Which of `logs` logs, counted from 0, a queue is in; any for what is no `QueueId.token`.
-
-    Queues of one topic and group that are numbered one after the other go to one log after the other. (A checksum of
-    the whole name would not do: that of CRC-32 is linear, and leaves numbers 0 to 3 in the same of two logs.)
-    """
-    head, _, number = token.rpartition("/")
-    if not token.isascii() or not number.isdigit() or len(number) > 10:
-        return 0
-    return (crc32(head.encode()) + int(number)) % logs
 
 
 class Gathered:
@@ -67,7 +56,7 @@ class Gathered:
         """Of a batch: the replies, item by item."""
 
 
-class SeveralLogs:
+class SeveralLogs(CoreFields):
     """The engine of a store with several logs; see `ackstore.engine.Engine`."""
 
     def __init__(self, config: Config, cores: Sequence[Core], now: float) -> None:

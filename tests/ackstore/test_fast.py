@@ -53,8 +53,9 @@ def no_lane(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @compiled
 @pytest.mark.usefixtures("no_lane")
-def test_it_is_taken(tmp_path: Path) -> None:
-    with ackstore.Store(tmp_path, QUIET) as store:
+@pytest.mark.parametrize("logs", [1, 3])
+def test_it_is_taken(tmp_path: Path, logs: int) -> None:
+    with ackstore.Store(tmp_path, evolve(QUIET, logs=logs)) as store:
         receipts = popped(store, 4)
         assert store.ack(receipts[0]) is Reply.OK
         assert store.ack_many(receipts[1:]) == [Reply.OK] * 3
@@ -192,7 +193,7 @@ def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
     store = ackstore.Store(tmp_path / "store", QUIET, disk=disk)
     receipts = popped(store, 3)
     assert isinstance(store._lane, Lane)
-    store._direct = store._lane
+    store._direct = (store._lane,)
     disk.go_on.clear()
     assert fast.ack(store, receipts[0]) is Reply.OK
     assert fast.ack_many(store, receipts[1:]) == [Reply.OK] * 2
@@ -338,24 +339,27 @@ def test_plain_and_compiled_settle_the_same_run(how: list[str], floor: int, most
 SCRIPT = """
 import sys
 from ackstore import Config, Store, fast
-with Store(sys.argv[1], Config(flush_interval=1000.0), clock=lambda: 1000.0) as store:
-    store.publish("orders", 9)
-    receipts = [delivery.receipt for delivery in store.pop("orders", 9)]
-    store.flush()
-    print(fast.COMPILED, store.ack(receipts[0]).name, *[reply.name for reply in store.ack_many(receipts[1:8])])
-    store.flush()
-    print(store.ack(receipts[0]).name, store.stats().queues.popitem()[1])
+print(fast.COMPILED)
+with Store(sys.argv[1], Config(flush_interval=1000.0, logs=int(sys.argv[2])), clock=lambda: 1000.0) as store:
+    for queue in ("orders/billing/0", "orders/billing/1", "orders/billing/2", "a"):
+        store.publish(queue, 9)
+        receipts = [delivery.receipt for delivery in store.pop(queue, 9)]
+        store.flush()
+        print(store.ack(receipts[0]).name, *[reply.name for reply in store.ack_many(receipts[1:8])])
+        store.flush()
+        print(store.ack(receipts[0]).name)
+    print(store.stats().queues)
 """
 
 
 @compiled
-def test_without_it_all_is_the_same(tmp_path: Path) -> None:
-    def run(folder: Path, **more: str) -> tuple[list[str], bytes]:
+@pytest.mark.parametrize("logs", [1, 3])
+def test_without_it_all_is_the_same(tmp_path: Path, logs: int) -> None:
+    def run(folder: Path, **more: str) -> tuple[list[str], dict[str, bytes]]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(folder)], env=environment, capture_output=True, text=True, check=True
-        )
-        return done.stdout.split(), (folder / "log-00000001.seg").read_bytes()
+        command = [sys.executable, "-c", SCRIPT, str(folder), str(logs)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split(), {file.name: file.read_bytes() for file in folder.glob("log-*.seg")}
 
     (yes, *compiled_words), compiled_log = run(tmp_path / "compiled")
     (no, *plain_words), plain_log = run(tmp_path / "plain", ACKSTORE_PURE="1")

@@ -13,7 +13,7 @@ from ackstore.effects import DONE, Create, Durable, Failed, Sync, SyncDir, Write
 from ackstore.errors import ConfigInvalid, DurationOutOfRange
 from ackstore.identity import QueueId
 from ackstore.requests import Ack, AckMany, Flush, Pop
-from ackstore.several import log_of
+from ackstore.spreading import log_of
 from three_logs import ALL, A, B, C, file_of, one_each, pop
 
 EIO, ENOSPC = 5, 28

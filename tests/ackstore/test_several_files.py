@@ -9,7 +9,7 @@ import pytest
 from ackstore import Config, LogDamaged, LogsDiffer, Reply, Stage, recover
 from ackstore.identity import QueueId
 from ackstore.requests import Ack, Release, Renew, Reset
-from ackstore.several import log_of
+from ackstore.spreading import log_of
 from three_logs import ALL, B, file_of, one_each, pop
 
 

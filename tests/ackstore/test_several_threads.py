@@ -16,7 +16,7 @@ from ackstore import Config, LogsDiffer, Reply, Store
 from ackstore.effects import Create, Effect, Failed, Result, Sync, Write
 from ackstore.files import RealDisk
 from ackstore.identity import QueueId
-from ackstore.several import log_of
+from ackstore.spreading import log_of
 
 QUICK = Config(logs=4, flush_interval=0.01, offset_interval=0.02, retry_first=0.01, retry_limit=0.05)
 QUEUES = [f"q/g/{number}" for number in range(4)]
