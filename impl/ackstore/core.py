@@ -241,7 +241,7 @@ class Core(CoreFields):
         if self.closed:
             return None
         times = [self.flusher.due(), self.offsets.due(), self.operations.next_deadline()]
-        times += [part.due() for part in self.timed] if self.closing is None else [self.merge.drain_due()]
+        times += [part.due() for part in self.timed] if self.closing is None else [self.merge.due()]
         return min((time for time in times if time is not None), default=None)
 
     def take_effects(self) -> list[tuple[int, Effect]]:

@@ -166,7 +166,7 @@ class MergeBuffer(MergeFields):
         )
 
     def due(self) -> float | None:
-        """The earliest time at which `tick` has something to do; None for never."""
+        """The earliest time at which `tick`, or `drain`, has something to do; None for never."""
         return self.next_at
 
     def tick(self, now: float) -> None:
@@ -193,10 +193,6 @@ class MergeBuffer(MergeFields):
         elif self.next_at is not None and now >= self.next_at:
             self._go_on(now)
         return self.empty
-
-    def drain_due(self) -> float | None:
-        """When `drain` goes on; None while all that it waits for is on its way."""
-        return self.next_at if self.oldest < float("inf") else None
 
     # Handing over
 

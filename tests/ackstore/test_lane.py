@@ -15,6 +15,7 @@ from ackstore.core import Core
 from ackstore.effects import Effect, Failed, Result, Write
 from ackstore.files import RealDisk
 from ackstore.identity import parse_receipt, parse_receipts, receipt_text
+from ackstore.lane import Lane
 from ackstore.log import Record
 from ackstore.merge import Kept
 from ackstore.plain import MERGED, EntryFields
@@ -219,6 +220,28 @@ def test_the_short_way_into_the_merge_buffer_is_taken(tmp_path: Path, monkeypatc
         assert store.ack(receipts[4]) is Reply.OK  # to the log, which has its checkpoint now
         monkeypatch.undo()
         assert (store.stats().merged, store.stats().unflushed_records) == (4, 1)
+
+
+def test_the_short_way_merges_all_of_a_batch_or_nothing(tmp_path: Path) -> None:
+    with ackstore.Store(tmp_path, MERGING) as store:
+        store._direct = None
+        opened(store)
+        store.publish("q", 9)
+        first, second = (delivery.receipt for delivery in store.pop("q", 2))
+        store.flush()
+        third, fourth = (delivery.receipt for delivery in store.pop("q", 2))
+        lane = store._lane
+        assert isinstance(lane, Lane)
+        for batch in ((first, third), (third, first)):
+            assert lane.ack_many(batch, 1000.0, store._write) is None
+        lane.flusher.mode = "sync"
+        assert lane.ack(third, 1000.0, store._write) is None
+        assert lane.ack_many((third, fourth), 1000.0, store._write) is None
+        lane.flusher.mode = "async"
+        assert store.stats().merged == 0
+        assert store.ack_many([second, third]) == [Reply.OK] * 2  # the long way takes each as it is
+        assert (store.stats().merged, store.stats().unflushed_records) == (1, 1)
+        assert store.ack_many([first, fourth]) == [Reply.OK] * 2
 
 
 def test_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from ackstore import Config, ConfigInvalid, Reply, Stage, merge
 from ackstore.effects import DONE, Failed, Sync, Write
 from ackstore.identity import QueueId
 from ackstore.payloads import decode_prefix
+from ackstore.queues import SPARE_TIMERS
 from ackstore.records import HEADER_BYTES, KIND_AT, RECORD_BYTES, STATE
 from ackstore.requests import Ack, Pop, Release, Renew, Reset
 from ackstore.states import DELIVERED, SETTLED, State, decode_state
@@ -196,6 +197,17 @@ def test_redeliveries_are_stored(drive: Any) -> None:
     assert store.reply(ack) is None
     assert store.settle().reply(ack) is Reply.OK
     assert store.rest(10.0).committed() == 1
+
+
+def test_deadlines_of_merged_messages_do_not_pile_up(drive: Any) -> None:
+    store = merging(drive)
+    store.publish(3 * SPARE_TIMERS)
+    for _ in range(6):
+        for receipt in ready(store, SPARE_TIMERS // 2):
+            store.ack(receipt)
+        store.rest(1.0)
+    assert store.committed() == 3 * SPARE_TIMERS
+    assert len(store.core.queues["q/default/0"].expiring) <= SPARE_TIMERS
 
 
 def test_a_duplicate_of_a_merged_ack(drive: Any) -> None:
@@ -552,17 +564,18 @@ class TestFailingHandOvers:
     def test_one_that_fails_behind_one_that_is_on_its_way(self, drive: Any) -> None:
         store = merging(drive)
         receipts = ready(store, 3)
-        store.ack(receipts[0])
+        acks = [store.ack(receipts[0])]
         store.wait(SWEEP)
         store.finish(Write)
-        store.ack(receipts[1])
+        acks.append(store.ack(receipts[1]))
         store.wait(SWEEP)
         store.finish(Write, Failed(28))
+        acks.append(store.ack(receipts[2]))
         store.wait(SWEEP)
         store.finish(Write)
-        assert [state.floor for _, state, _ in states(store)] == [1, 2]
+        assert [(state.floor, items) for _, state, items in states(store)] == [(1, []), (3, [])]
         store.rest(1.0)
-        assert (store.committed(), store.stats.merging) == (2, 1)
+        assert (store.committed(), store.stats.merging, store.durable[-3:]) == (3, 0, acks)
 
     def test_close_waits_and_tries_again(self, drive: Any) -> None:
         store = merging(drive)
@@ -628,7 +641,7 @@ def test_through_the_threaded_store(tmp_path: Path) -> None:
 
 def test_a_flush_of_many_steps_through_the_threaded_store(tmp_path: Path) -> None:
     """Though the timer sleeps, and nothing else would wake it."""
-    config = Config(merge=True, flush_interval=1000.0, offset_interval=1000.0)
+    config = Config(merge=True, flush_interval=1000.0, offset_interval=1000.0, sync_timeout=1000.0)
     with ackstore.open(tmp_path, config) as store:
         count = 3 * merge.STEP
         store.publish("q", count + 1)
@@ -636,5 +649,5 @@ def test_a_flush_of_many_steps_through_the_threaded_store(tmp_path: Path) -> Non
         assert store.flush() is Reply.OK
         receipts = [each.receipt for _ in range(3) for each in store.pop("q", merge.STEP)]
         assert store.ack_many(receipts[1 : merge.STEP]) == [Reply.OK] * (merge.STEP - 1)
-        assert store.flush() is Reply.OK
+        assert store.flush(timeout=10.0) is Reply.OK
         assert store.stats().merging == 0
