@@ -228,8 +228,7 @@ class Core(CoreFields):
         if self.closing is None:
             for part in self.timed:
                 part.tick(now)
-        if self.barriers:
-            self._lift_barriers()
+        self._lift_barriers()
         self._progress(now)
         self.offsets.tick(now)
         self.operations.expire(now)
@@ -294,8 +293,7 @@ class Core(CoreFields):
         prompt = self.flusher.answers_when_cached()
         for record in records:
             self._parts[record.kind].cached(record, prompt)
-        if self.barriers:
-            self._lift_barriers()
+        self._lift_barriers()
 
     def failed(self, records: list[Record]) -> None:
         """Records were certainly not stored (clause `reply-never-false`)."""
@@ -354,7 +352,7 @@ class Core(CoreFields):
     def _lift_barriers(self) -> None:
         """Answer the barriers that everything before is FLUSHED for; hurry for the others."""
         log = self.log
-        kept_until = self.merge.oldest
+        kept_until = self.merge.oldest if self.barriers else 0.0
         for barrier in self.barriers:
             if barrier.lsn is None and kept_until <= barrier.merged_until:
                 barrier.submitted = None  # the merge buffer has something that came before, or has it again
