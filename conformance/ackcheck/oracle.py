@@ -249,14 +249,23 @@ class Oracle:
         for key in sorted(keys):
             self._observe(key, MadeDurable(by))
 
-    def drained(self, queue: str, returned: Iterable[int], at: float, dead: Collection[int] | None = None) -> None:
+    def drained(
+        self,
+        queue: str,
+        returned: Iterable[int],
+        at: float,
+        dead: Collection[int] | None = None,
+        *,
+        all_listed: bool = True,
+    ) -> None:
         """The queue was popped until it was empty; only `returned` came (they were told by `popped` too).
 
-        `dead` are its dead letters, as read after that; None where they cannot be seen.
+        `dead` are its dead letters, as read after that; None where they cannot be seen. Without `all_listed` the store
+        had no time yet to list them all, and what is not among them may still be one.
         """
         came = set(returned)
         for key in self._keys_of(queue):
-            listed = None if dead is None else key[1] in dead
+            listed = None if dead is None else key[1] in dead or (False if all_listed else None)
             if key[1] not in came:
                 self._observe(key, Absent(at=at, dead=listed))
             elif listed:

@@ -271,7 +271,7 @@ class Session:
                 time.sleep(0.02)
         self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
         self.oracle.saw_answers_again(self.traffic.refused)
-        self.oracle.drained(queue, came, at=due - self.traffic.slack, dead=dead)
+        self.oracle.drained(queue, came, at=due - self.traffic.slack, dead=dead, all_listed=late)
 
     def _dead_letters(self, queue: str) -> frozenset[int] | None:
         """Return the dead letters of a queue, None where the target shows none."""

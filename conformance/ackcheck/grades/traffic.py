@@ -17,7 +17,8 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   receipt is known before it can be given up, so that two pops still cannot be told in the wrong order.
 - *Resets* are alone in their queue, and beside no `stats`: an answer from before could not be told from one after.
 - *Dead letters* are read when the queue is empty. What is listed is judged at the time of the answer; what is not, and
-  must be, as an absence.
+  must be, as an absence: a store writes a dead letter down before it lists it, so a message that may also be settled is
+  not held to be no dead letter before the store had time for that.
 - *Crashes.* What had been answered when the process was killed is read from its pipe before the oracle hears of the
   crash; the outcome of the rest is unknown. A pop without an answer has hidden what it took until the time of the kill
   + invisible, at the latest.

@@ -68,6 +68,7 @@ class OneMessage:
         self.machine = Machine(monkeypatch, self.answer)
         self.dead_from = self.rests_from = float("inf")
         self.given = False
+        self.acks = "OK"
         oracle = Oracle(Level.MEMORY)
         self.session = Session(cast(Child, self.machine), Path(), oracle, "1", CommitPolicy.ACK, Counter())
         self.session.traffic._began = self.machine.now
@@ -76,22 +77,16 @@ class OneMessage:
 
     def answer(self, op: str, arguments: dict[str, Any]) -> Any:
         match op:
-            case "open":
-                return OFFERS
             case "pop" if arguments["queue"] == QUEUE and not self.given:
                 self.given = True
                 return [{"receipt": "r1", "offset": 0, "attempt": 1, "deadline": 0.0}]
-            case "pop":
-                return []
-            case "dead":
-                return [0] if arguments["queue"] == QUEUE and self.machine.now >= self.dead_from else []
-            case "ack" | "flush":
-                return "OK"
+            case "dead" if arguments["queue"] == QUEUE and self.machine.now >= self.dead_from:
+                return [0]
             case "ack_many":
                 return ["OK" for _ in arguments["receipts"]]
             case "stats":
                 return {"outstanding": {"records": int(self.machine.now < self.rests_from)}}
-        return None
+        return {"open": OFFERS, "pop": [], "dead": [], "ack": self.acks, "flush": "OK"}.get(op)
 
     def pop(self) -> None:
         self.session.traffic.ask(self.session.traffic.work.pop(QUEUE, 1, SHORT))
@@ -125,18 +120,6 @@ def test_a_dead_letter_is_waited_for_from_when_the_store_is_up(store: OneMessage
     assert store.session.traffic.dead[QUEUE] == {0}
 
 
-def test_but_not_for_ever(store: OneMessage) -> None:
-    """If it is not listed for so long it was settled; when it is listed after that, the ack was lost all the same."""
-    store.acked_and_lost(opening=1.0)
-    for _ in range(20):
-        store.machine.now += session.PATIENCE / 20
-        store.session.survey()
-    store.dead_from = store.machine.now
-    with pytest.raises(Broken, match="a dead letter at") as caught:
-        store.session.survey()
-    assert caught.value.clause is Clause.SURVIVES_POWER_LOSS
-
-
 def test_time_in_which_the_machine_stands_still_is_not_the_stores(store: OneMessage) -> None:
     """Its last deadline has passed, and it must be listed; the machine stands still before the store can do it."""
     store.pop()
@@ -150,6 +133,24 @@ def test_time_in_which_the_machine_stands_still_is_not_the_stores(store: OneMess
 
     store.machine.answer = stands_still
     store.session.survey()
+    assert store.session.traffic.dead[QUEUE] == {0}
+
+
+def test_what_a_late_ack_found_settled_may_be_listed_later(store: OneMessage) -> None:
+    """Its last deadline has passed by then, or the ack came in time: nobody can tell. It takes a sync to list it.
+
+    This too was a finding against a right store, on a machine that stood still between the pop and the ack.
+    """
+    store.pop()
+    store.session.traffic.slack = 2 * session.PATIENCE  # some pop took as long as that
+    store.machine.now += session.PATIENCE
+    store.acks = "SETTLED"
+    store.session.traffic.ask(Call("ack", "ack", receipts=("r1",)))
+    store.session.traffic.settle()
+    store.dead_from = store.machine.now + 2 * session.PATIENCE + 0.2
+    store.session._drain(QUEUE)
+    store.machine.now = store.dead_from
+    store.session._drain(QUEUE)
     assert store.session.traffic.dead[QUEUE] == {0}
 
 
