@@ -106,7 +106,8 @@ class Recovered:
         return sum(piece.last - piece.first + 1 for piece in self.pieces)
 
     def spans(self) -> Iterator[Span]:
-        """The history, in order. The bytes of one segment are in memory at a time."""
+        """The history, in order. The bytes of one segment are in memory at a time, if whoever asks lets go of a span
+        before the next."""
         file, data = "", b""
         for piece in self.pieces:
             if piece.file.file != file:
@@ -124,6 +125,7 @@ class Recovered:
                 kind, payload, whole = decode_record(span.data, at)
                 yield lsn, kind, payload, whole
                 at += len(whole)
+            del span
 
 
 def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:

@@ -46,6 +46,7 @@ def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple
     try:
         for span in recovered.spans():
             history.take_known(span)
+            del span  # and with it the bytes, before those of the next segment are read
     finally:
         if collects:
             gc.enable()

@@ -150,6 +150,9 @@ class TestCalls:
             {"retry_limit": float("inf")},
             {"retry_jitter": 2},
             {"segment_bytes": 0},
+            {"segment_bytes": (1 << 30) + 1},
+            {"max_callbacks": 0},
+            {"max_queues": 0},
             {"max_batch": 1.5},
         ],
     )
