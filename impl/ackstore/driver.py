@@ -231,6 +231,7 @@ class Driver(StoreFields):
             if self._gate.take(MOMENT):
                 try:
                     self._give_up(op)
+                    self._waiters.pop(op, None)
                 finally:
                     self._lock.release()
             elif self._waiters.pop(op, None) is None:

@@ -309,7 +309,7 @@ class TestRemovals:
 
     def rewritten(self, path: Path, how: Any) -> tuple[Store, Removing, list[str]]:
         disk = Removing(path, how)
-        store = Store(path, Config(retry_first=0.01, segment_bytes=1), disk=disk)
+        store = Store(path, Config(retry_first=0.01, segment_bytes=1, flush_threads=1), disk=disk)
         store.publish("q", 9)
         assert store.flush() is Reply.OK
         disk.fail_syncs = 1  # what its segment holds is written again, and it goes

@@ -13,7 +13,7 @@ import pytest
 
 import ackstore
 from ackstore import Config, Reply, Store
-from ackstore.effects import Create, Effect, Failed, Rename, Result, Sync, SyncDir, Write
+from ackstore.effects import Answer, Create, Effect, Failed, Rename, Result, Sync, SyncDir, Write
 from ackstore.files import RealDisk
 from ackstore.threads import Workers
 
@@ -351,6 +351,28 @@ class TestFailures:
         with pytest.raises(RuntimeError):
             Store(tmp_path, core_class=Bad)
         Store(tmp_path).close()
+
+
+def test_an_answer_that_a_core_forgets_is_unknown_in_time(tmp_path: Path) -> None:
+    """No client depends on the core for its answer: a core that is wrong hangs nobody, and nothing is kept."""
+
+    class Silent(ackstore.Core):
+        def take(self) -> None:
+            """Forget every answer."""
+            self.effects[:] = [(io, effect) for io, effect in self.effects if not isinstance(effect, Answer)]
+
+        def submit(self, *arguments: Any) -> None:
+            super().submit(*arguments)
+            self.take()
+
+        def give_up(self, op: int) -> None:
+            super().give_up(op)
+            self.take()
+
+    with Store(tmp_path, Config(op_timeout=0.05), core_class=Silent) as store:
+        store.publish("q", 1)
+        assert store.ack_many(["one", "other"]) == [Reply.UNKNOWN] * 2
+        assert store._waiters == {}
 
 
 def test_workers_start_a_thread_only_when_all_are_at_work() -> None:

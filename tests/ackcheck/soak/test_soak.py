@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -13,8 +14,8 @@ from ackcheck.soak.disk import StormyDisk
 from ackcheck.soak.memory import MIB
 from ackcheck.zoo import bug_named
 from ackmodel import Clause, Level
+from ackstore import Reply, Store
 from ackstore.core import Core
-from ackstore.effects import Answer, Result
 
 PATIENCE = 2.5, 10.0, 40.0
 """Seconds: how much is done in some of them is a matter of how busy the machine is."""
@@ -95,18 +96,17 @@ def test_memory_that_is_flat_is_told() -> None:
     assert report.figures["MiB grown after the warm-up"] < 64
 
 
-class Silent(Core):
-    """Forgets an answer now and then."""
-
-    def complete(self, io: int, result: Result, now: float) -> None:
-        super().complete(io, result, now)
-        kept = [one for one in self.effects if not (isinstance(one[1], Answer) and one[1].op % 20 == 19)]
-        self.effects[:] = kept
-
-
 def test_a_call_without_an_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def hang(*_: object) -> Reply:
+        go_on.wait(60.0)
+        return Reply.UNKNOWN
+
     monkeypatch.setattr(campaign, "HANGS", 3.0)
-    report = soaked(Level.DISK, lambda report: report.finding is not None, seed=1, core_class=Silent, threads=8)
+    monkeypatch.setattr(Store, "renew", hang)
+    report = soaked(Level.DISK, lambda report: report.finding is not None, seed=1, threads=8)
+    go_on.set()
     assert report.finding is not None
     assert report.finding.clause is Clause.REPLY_EXACTLY_ONCE
     assert "has had no answer" in report.finding.why
