@@ -15,7 +15,8 @@ import ackstore
 from ackstore import Config, Reply, Store
 from ackstore.effects import Answer, Create, Effect, Failed, Rename, Result, Sync, SyncDir, Write
 from ackstore.files import RealDisk
-from ackstore.threads import Workers
+from ackstore.requests import Flush
+from ackstore.threads import Waiter, Workers
 
 QUICK = Config(flush_interval=0.01, offset_interval=0.02, retry_first=0.01, retry_limit=0.05)
 
@@ -341,6 +342,17 @@ class TestFailures:
         assert store.try_pop("q", 1, timeout=0.05).reply is Reply.UNKNOWN
         assert not store.stats().healthy
         hang.set()
+        store.close()
+
+    def test_broken_while_it_waited_for_the_lock(self, tmp_path: Path) -> None:
+        """What broke it first is what is told; who waits is told UNKNOWN, and asks the core for nothing more."""
+        store = Store(tmp_path)
+        store._break(RuntimeError("first"))
+        store._break(RuntimeError("second"))
+        assert store._wait(7, Waiter(Flush()), time.monotonic()).reply is Reply.UNKNOWN
+        with pytest.raises(ackstore.StoreBroken) as caught:
+            store.flush()
+        assert "first" in repr(caught.value.__cause__)
         store.close()
 
     def test_a_core_that_cannot_start_leaves_the_directory_free(self, tmp_path: Path) -> None:
