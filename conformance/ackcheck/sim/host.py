@@ -23,7 +23,10 @@ from ackmodel.monitors import IoCounts, Sighting
 
 QUEUES = ("orders/billing/0", "orders/billing/1")
 MESSAGES = 6
-"""How many messages each queue holds."""
+"""How many messages each queue holds to begin with."""
+
+MOST_MESSAGES = 12
+"""How many it is made to hold."""
 
 SHORT, LONG = 5.0, 60.0
 """Seconds that a popped message stays invisible: less, or more, than a run usually takes."""
@@ -71,6 +74,8 @@ class Host:
     pending: list[Pending] = Factory(list)
     asked: dict[int, Asked] = Factory(dict)
     given: list[Seen] = Factory(list)
+    ends: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, MESSAGES))
+    """How many messages each queue holds."""
     counts: IoCounts = Factory(IoCounts)
     _acks: dict[int, tuple[str, ...]] = Factory(dict)
     _accepted: dict[str, Key] = Factory(dict)
@@ -79,6 +84,8 @@ class Host:
     _offsets: dict[str, Sighting] = Factory(dict)
     _failing: bool = False
     """The last I/O failed or hung, so that the store may pause before it tries again."""
+    _handed_out: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, 0))
+    """Below which message of each queue all have been handed out, or passed by a reset."""
     _held: Holdings = Factory(Holdings)
     _full: Outcome = OK
     """What becomes of the next write that is done at once."""
@@ -89,8 +96,8 @@ class Host:
     def __attrs_post_init__(self) -> None:
         self.target = self.make()
         self.oracle = Oracle(self.level, getattr(self.target, "max_attempts", None))
-        for queue in QUEUES:
-            self.oracle.published(queue, MESSAGES)
+        for queue, end in self.ends.items():
+            self.oracle.published(queue, end)
         self._open()
 
     def can(self, method: str) -> bool:
@@ -157,6 +164,13 @@ class Host:
         self.history.add("client", f"{text}  (operation {self._ops})")
         return self._ops
 
+    def _publish(self, queue: str, end: int) -> None:
+        self.history.add("client", f"publish {queue}: it holds [0..{end - 1}]")
+        self.ends[queue] = end
+        self.oracle.published(queue, end)
+        self.target.publish(queue, end, self.now)
+        self._take()
+
     def _pop(self, queue: str, count: int, invisible: float) -> int:
         op = self._ask(Asked("pop", queue), f"pop {count} of {queue}, invisible {invisible:g} s")
         self._latest = max(self._latest, self.now + invisible)
@@ -197,6 +211,7 @@ class Host:
         op = self._ask(Asked("reset", queue), f"reset {queue} to {offset}")
         self._accepted = {receipt: key for receipt, key in self._accepted.items() if key[0] != queue}
         self.oracle.reset_asked(op, queue, offset)
+        self._handed_out[queue] = offset
         self.extended.reset(op, queue, offset, self.now)
         self._take()
         return op
@@ -252,6 +267,7 @@ class Host:
         if asked.kind == "pop" and ended.reply is Reply.OK:
             for seen in ended.deliveries:
                 self._where[seen.receipt] = (asked.queue, seen.offset)
+                self._handed_out[asked.queue] = max(self._handed_out[asked.queue], seen.offset + 1)
             self.given.extend(ended.deliveries)
             self.oracle.popped(ended.op, asked.queue, ended.deliveries, at=self.now)
         elif asked.kind == "pop":
@@ -347,8 +363,8 @@ class Host:
         if self.can("write_now"):
             self.extended.write_now = self.write_now
         self.target.open(self.disk, self.now)
-        for queue in QUEUES:
-            self.target.publish(queue, MESSAGES, self.now)
+        for queue, end in self.ends.items():
+            self.target.publish(queue, end, self.now)
         self._take()
 
     def _restart(self, event: ProcessCrashed | PowerLost | Restarted) -> None:

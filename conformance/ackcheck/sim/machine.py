@@ -18,8 +18,10 @@ WRITTEN = st.sampled_from([0, 1, 20, 60, 1000])
 QUEUE = st.integers(0, 1)
 FATES = st.integers(0, 9)
 STOPS = st.sampled_from(["crash", "lose_power", "restart", "not"])
+LOSSES = st.sampled_from(["lose_power", "lose_power", "lose_power", "crash", "restart", "not"])
+"""The same where it is a power loss that shows most."""
 
-ENDINGS = ("none", "process crash", "power loss", "clean restart")
+ENDINGS = ("none", "process crash", "power loss", "clean restart", "full disk")
 
 
 class AckStoreMachine(RuleBasedStateMachine):
@@ -57,11 +59,14 @@ class AckStoreMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(4, 12))
     def crowd(self, count: int) -> None:
+        for queue in range(len(QUEUES)):
+            self.take("publish", queue=queue, count=(count + 1) // len(QUEUES))
         self.take("crowd", count=count)
 
     @rule(count=st.integers(2, 4), queue=QUEUE, which=FEW, acked=st.integers(1, 3))
     def consume(self, count: int, queue: int, which: int, acked: int) -> None:
         """Pop and ack some, on a page cache that works: the way to the states where something is at stake."""
+        self.take("publish", queue=queue, count=count)
         self.take("pop", count=count, queue=queue)
         self.take("finish_writes")
         if self.run.given:
@@ -168,7 +173,7 @@ class AckStoreMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.take("restart")
 
-    # --- flows: ways to what chance alone seldom reaches --------------------------------------------------------------
+    # --- flows: ways to what chance alone seldom reaches; each begins with messages that it can pop -------------------
 
     @precondition(lambda self: self.run.at_stake)
     @rule(crash=FATES, fate=FATES)
@@ -183,12 +188,22 @@ class AckStoreMachine(RuleBasedStateMachine):
     def outrun_a_slow_file(self, count: int, queue: int, which: int, fate: int) -> None:
         """Have one file's sync take long while everything else goes on, and lose the power."""
         self.take("finish_all")
+        self.take("publish", queue=queue, count=count)
         self.take("pop", count=count, queue=queue)
         self.take("finish_writes")
         self.take("wait", seconds=0.15)
         self.take("finish_but", which=which)
         self.take("wait", seconds=0.15)
         self.take("finish_but", which=which)
+        self.take("lose_power", fate=fate)
+
+    @rule(count=st.integers(2, 4), queue=QUEUE, acked=st.integers(1, 2), fate=FATES)
+    def give_up_a_sync(self, count: int, queue: int, acked: int, fate: int) -> None:
+        """Have a sync of acks take so long that it must be given up, and lose the power."""
+        self.take("finish_all")
+        self.consume(count=count, queue=queue, which=-1, acked=acked)
+        self.take("wait", seconds=0.15)
+        self.take("wait", seconds=2.5)
         self.take("lose_power", fate=fate)
 
     @precondition(lambda self: self.run.at_stake)
@@ -202,30 +217,48 @@ class AckStoreMachine(RuleBasedStateMachine):
         self.take("lose_power", fate=fate)
 
     @precondition(lambda self: self.run.can("renew"))
-    @rule(queue=QUEUE, more=st.sampled_from([SHORT, LONG]), stop=STOPS, fate=FATES, barrier=st.booleans())
-    def renew_and_stop(self, queue: int, more: float, stop: str, fate: int, barrier: bool) -> None:
-        """Renew what would soon be back, stop the store, and ask for it after its first deadline."""
+    @rule(queue=QUEUE, more=st.sampled_from([LONG, LONG, SHORT]))
+    def renew_and_wait(self, queue: int, more: float) -> None:
+        """Renew what would soon be back, and ask for it after its first deadline."""
+        self.take("publish", queue=queue, count=1)
         self.take("pop", count=1, queue=queue, invisible=SHORT)
         self.take("finish_all")
         self.take("renew", which=-1, invisible=more)
-        self.take("finish_all" if barrier else "finish_writes")
-        self.stop(stop, fate)
+        self.take("finish_all")
         self.take("wait", seconds=SHORT)
         self.take("pop", count=4, queue=queue)
         self.take("finish_writes")
 
     @precondition(lambda self: self.run.can("renew"))
-    @rule(queue=QUEUE, times=st.integers(8, 24), stop=STOPS, fate=FATES)
-    def churn(self, queue: int, times: int, stop: str, fate: int) -> None:
-        """Fill segments with what soon is old news, while something is in hand and something settled; then stop."""
+    @rule(queue=QUEUE, more=st.sampled_from([SHORT, LONG]), acked=st.booleans(), stop=STOPS, fate=FATES)
+    def renew_and_stop(self, queue: int, more: float, acked: bool, stop: str, fate: int) -> None:
+        """Renew what would soon be back, perhaps ack it, stop the store, and ask for it after its first deadline."""
+        self.take("publish", queue=queue, count=1)
+        self.take("pop", count=1, queue=queue, invisible=SHORT)
+        self.take("finish_all")
+        self.take("renew", which=-1, invisible=more)
+        self.take("finish_all" if fate % 2 else "finish_writes")
+        if acked:
+            self.take("ack", which=-1)
+            self.take("finish_writes")
+        self.stop(stop, fate)
+        self.take("wait", seconds=SHORT)
+        self.take("pop", count=4, queue=queue)
+        self.take("finish_writes")
+
+    @precondition(lambda self: self.run.can("renew") and self.run.ran["renew"] < 24)
+    @rule(queue=QUEUE, times=st.integers(24, 40), slow=st.booleans(), stop=STOPS, fate=FATES)
+    def churn(self, queue: int, times: int, slow: bool, stop: str, fate: int) -> None:
+        """Fill segments with what soon is old news, while something is in hand and something settled; let the store
+        begin to get rid of it, and stop it; or lose the power meanwhile, while the syncs are slow."""
         self.consume(count=2, queue=queue, which=-1, acked=1)
         for _ in range(times):
             self.take("renew", which=-2, invisible=LONG)
             self.take("finish_all")
-        for _ in range(6):
+        for late in range(6):
             self.take("wait", seconds=0.15)
-            self.take("finish_writes" if fate % 2 else "finish_all")
-        self.stop(stop, fate)
+            self.take("finish_writes" if slow and late else "finish_all")
+        self.stop("lose_power" if slow else stop, fate)
         self.take("pop", count=4, queue=queue)
 
     @precondition(lambda self: self.run.given and self.run.can("release"))
@@ -246,6 +279,7 @@ class AckStoreMachine(RuleBasedStateMachine):
     @rule(queue=QUEUE, times=st.integers(1, 4), stop=STOPS, fate=FATES)
     def exhaust(self, queue: int, times: int, stop: str, fate: int) -> None:
         """Hand out again and again what nobody acks, and stop the store before or after the last time."""
+        self.take("publish", queue=queue, count=2)
         for _ in range(times):
             self.take("pop", count=2, queue=queue, invisible=SHORT)
             self.take("finish_all")
@@ -295,6 +329,13 @@ class AckStoreMachine(RuleBasedStateMachine):
             self.take("lose_power", fate=0)
         elif self.ending == "clean restart":
             self.take("restart")
+        elif self.ending == "full disk":
+            self.take("finish_all")
+            self.take("publish", queue=0, count=1)
+            self.take("pop", count=1)
+            self.take("finish_writes")
+            self.take("ack", which=-1)
+            self.take("fail_write", written=0)
         self.take("survey")
         self.take("settle_everything")
         self.take("lose_power", fate=0)
@@ -307,7 +348,7 @@ class AckStoreMachine(RuleBasedStateMachine):
 class SeveralLogsMachine(AckStoreMachine):
     """The same, for a store with several logs: what one of them has done must not count for another."""
 
-    @rule(acked=st.integers(1, 2), which=FEW, stop=STOPS, fate=FATES)
+    @rule(acked=st.integers(1, 2), which=FEW, stop=LOSSES, fate=FATES)
     def flush_past_a_slow_log(self, acked: int, which: int, stop: str, fate: int) -> None:
         """Ask for a barrier over acks in every queue, while one file's sync takes long, and stop the store."""
         self.take("finish_all")

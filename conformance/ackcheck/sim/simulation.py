@@ -25,7 +25,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 from attrs import Factory, define
 
 from ackcheck.oracle import Broken
-from ackcheck.sim.host import LONG, MESSAGES, OK, QUEUES
+from ackcheck.sim.host import LONG, MOST_MESSAGES, OK, QUEUES
 from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
@@ -63,6 +63,14 @@ class Simulation(Surveyor):
     broken: Broken | None = None
 
     # --- steps: clients ---------------------------------------------------------------------------------------------
+
+    @step
+    def publish(self, *, queue: int, count: int) -> None:
+        """A producer adds messages, until so many of a queue were never handed out, or it holds as many as it may."""
+        name = QUEUES[queue % len(QUEUES)]
+        end = min(self._handed_out[name] + count, MOST_MESSAGES)
+        if end > self.ends[name] and not self._is_busy(name, "reset"):
+            self._publish(name, end)
 
     @step
     def pop(self, *, count: int, queue: int = 0, invisible: float = LONG) -> None:
@@ -111,7 +119,7 @@ class Simulation(Surveyor):
         """An operator sets the offset of a queue, when no operation on it is under way, nor is until this has ended."""
         name = QUEUES[queue % len(QUEUES)]
         if self.can("reset") and not self._is_busy(name):
-            self._reset(name, offset % (MESSAGES + 1))
+            self._reset(name, offset % (self.ends[name] + 1))
 
     def _chosen(self, which: int) -> list[str]:
         """Return the receipt of that delivery, if there is one, and its queue is not being reset."""
@@ -233,8 +241,8 @@ class Simulation(Surveyor):
         self.oracle.saw_answers_again(None if reply is Reply.OK else reply)
         self.look()
         look = self.target.look([])
-        for now in (look.offsets or {}).values():
-            self.oracle.saw_all_settled(now, MESSAGES)
+        for queue, now in (look.offsets or {}).items():
+            self.oracle.saw_all_settled(now, self.ends[queue])
         self.oracle.saw_quiescence(look.outstanding)
 
     @step

@@ -85,7 +85,7 @@ class Surveyor(Host):
         refused: Reply | None = None
         for _ in range(PATIENCE):
             before = len(self.given)
-            op = self._pop(queue, 4, LONG)
+            op = self._pop(queue, 8, LONG)
             if not self._answered(op):
                 raise Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
             new = self.given[before:]

@@ -129,7 +129,7 @@ BUGS = (
     Bug(
         "async-commit-captures-mutable-offsets",
         BufferReadWhenWritten,
-        (Clause.SUBMITTED_IS_WRITTEN,),
+        (Clause.SUBMITTED_IS_WRITTEN, *LOST_ACK),
         "Kafka KAFKA-19351",
     ),
     Bug(

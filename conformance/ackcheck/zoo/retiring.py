@@ -17,9 +17,14 @@ GONE = (
     Clause.SURVIVES_POWER_LOSS,
     Clause.SURVIVES_PROCESS_CRASH,
     Clause.RECEIPT_IS_EXACT,
+    Clause.REPLY_NEVER_FALSE,
     Clause.NO_LIMBO,
 )
-"""The clauses one of which falls when a record is discarded that still counted: which, what was done next decides."""
+"""The clauses one of which falls when a record is discarded that still counted: which, what was done next decides.
+
+An ack of a delivery that was forgotten is answered EXPIRED: `receipt-is-exact`, or `reply-never-false` where an ack
+before it, whose record was lost, may have taken effect.
+"""
 
 
 class _CopiesOnlyWhatIsSettled(Compaction):
@@ -76,7 +81,7 @@ BUGS = (
     Bug(
         "role-switch-drops-buffered-acks",
         BufferClearedAtClose,
-        (*GONE, Clause.CLOSE_DRAINS, Clause.NO_RETURN, Clause.REPLY_NEVER_FALSE),
+        (*GONE, Clause.CLOSE_DRAINS, Clause.NO_RETURN),
         "RocketMQ, read in its code",
         level=Level.MEMORY,
     ),

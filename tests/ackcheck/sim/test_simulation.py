@@ -7,7 +7,7 @@ from attrs import define, field
 
 from ackcheck.oracle import Broken
 from ackcheck.sim.campaign import SimSetup
-from ackcheck.sim.host import MESSAGES, QUEUES
+from ackcheck.sim.host import MESSAGES, MOST_MESSAGES, QUEUES
 from ackcheck.sim.reference import Reference
 from ackcheck.sim.simulation import STEPS, Simulation, replay
 from ackcheck.sim.target import Directory, Ended, Told
@@ -70,6 +70,30 @@ def test_what_needs_a_delivery_or_an_io_waits_for_one() -> None:
 def test_every_message_is_handed_out_and_no_other() -> None:
     run = replay(SimSetup().begin(), [("survey", {})])
     assert sorted(seen.offset for seen in run.given) == sorted(list(range(MESSAGES)) * len(QUEUES))
+
+
+def test_messages_are_published_until_so_many_were_never_handed_out() -> None:
+    run = SimSetup().begin()
+    run.finish_all()
+    run.publish(queue=0, count=MESSAGES)
+    assert run.ends[QUEUES[0]] == MESSAGES  # there are as many
+    run.pop(count=2)
+    run.finish_all()
+    run.publish(queue=0, count=MESSAGES)
+    assert run.ends == {QUEUES[0]: MESSAGES + 2, QUEUES[1]: MESSAGES}
+    run.reset(queue=0, offset=MESSAGES + 2)
+    run.publish(queue=0, count=1)  # not while the queue is being reset
+    run.finish_all()
+    run.wait(seconds=0.2)
+    run.finish_all()
+    run.publish(queue=0, count=1)
+    assert run.ends[QUEUES[0]] == MESSAGES + 3
+    run.publish(queue=0, count=1000)
+    assert run.ends[QUEUES[0]] == MOST_MESSAGES
+    run.crash(fate=0)
+    run.survey()
+    back = {seen.receipt.partition("@")[2]: seen.offset for seen in run.given}  # the last of each queue
+    assert back == {QUEUES[0]: MOST_MESSAGES - 1, QUEUES[1]: MESSAGES - 1}
 
 
 # --- targets that go wrong ----------------------------------------------------------------------------------------

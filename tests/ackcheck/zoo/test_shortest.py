@@ -32,7 +32,7 @@ SHORTEST: list[tuple[str, Clause, Script]] = [
         Clause.SURVIVES_PROCESS_CRASH,
         [("survey", {}), *EVERYTHING, *CRASH, ("survey", {})],
     ),
-    ("old-segment-not-fsynced-on-rotation", Clause.SURVIVES_POWER_LOSS, [*EVERYTHING, *POWER_LOSS]),
+    ("old-segment-not-fsynced-on-rotation", Clause.SURVIVES_POWER_LOSS, [*POP_BOTH, *EVERYTHING, *POWER_LOSS]),
     ("flush-clock-updated-without-flush", Clause.FLUSH_WHEN_IDLE, [*POP, ("crowd", {"count": 4}), ("survey", {})]),
     ("offset-file-replaced-non-atomically", Clause.COMMIT_IS_MONOTONE, [*EVERYTHING, ("lose_power", {"fate": 0})]),
     ("shared-index-list-cleared-before-callback", Clause.COMMIT_PROGRESSES, EVERYTHING),
