@@ -151,10 +151,14 @@ class RealDisk(DiskFields):
             if isinstance(effect, Sync):
                 self.sync(effect.file)
             else:
-                os.fsync(self._directory)
+                self.fsync(self._directory)
         finally:
             with self._lock:
                 self.syncing -= 1
+
+    def fsync(self, fd: int) -> None:
+        """Wait for what was written to a file, or to the directory."""
+        os.fsync(fd)
 
     def sync(self, name: str) -> None:
         """Make what the file holds durable."""
@@ -167,7 +171,7 @@ class RealDisk(DiskFields):
             file.dirty = False
         try:
             size = os.fstat(file.fd).st_size
-            os.fsync(file.fd)
+            self.fsync(file.fd)
             if self._drop_flushed:
                 # No further than the sync has come: of what was written meanwhile this would start the write-back.
                 os.posix_fadvise(file.fd, 0, size, os.POSIX_FADV_DONTNEED)

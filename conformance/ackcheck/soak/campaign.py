@@ -2,7 +2,11 @@
 
 While a life lasts, the weather on the disk changes, the store is looked at, and this process's memory is sampled. When
 it has ended, the store is opened again, every deadline passes, and every queue is popped until it is empty: what must
-come back comes, and what was promised to stay away does. At the end everything is settled, and nothing may be left.
+come back comes, and what was promised to stay away does (`ackcheck.soak.survey`). At the end everything is settled, and
+nothing may be left. Once, in the middle, the disk is dead for a while (`ackcheck.soak.dead`).
+
+Every other life is on a disk that has weather in its syncs only, and that the store writes to as to any real one:
+there acks take the compiled short way, where it is open (`ackcheck.soak.plaindisk`).
 
 A *process crash* is played: from one moment on nothing that the store asks for reaches the directory any more, while
 its clients go on calling; it is opened again on what is there. A *power loss* takes away in addition what no sync
@@ -16,53 +20,42 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.oracle import Broken
-from ackcheck.soak.clients import HOUR, QUEUES, Client, Clock, Floor, Held, deliveries_in
-from ackcheck.soak.disk import FAIR, STORMS, StormyDisk, Weather
+from ackcheck.soak.clients import QUEUES, SERIAL_QUEUES, Client, Clock, Floor
+from ackcheck.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
+from ackcheck.soak.disk import StormyDisk
 from ackcheck.soak.judge import Judge, Stop
 from ackcheck.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
+from ackcheck.soak.plaindisk import PlainDisk
+from ackcheck.soak.settings import LIMIT, LIMIT_BYTES, SPILL, SPILL_BYTES, config_of
+from ackcheck.soak.survey import Survey, answered
+from ackcheck.soak.weather import FAIR, Weather
 from ackcheck.verdict import NEEDS
 from ackmodel import Clause, ContractBroken, Level, monitors
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.monitors import Sighting
-from ackstore import Config, LogError, Store
+from ackstore import Config, LogError, QueueId, Store
+from ackstore import Reply as StoreReply
 from ackstore.core import Core
 from ackstore.memory import resident_bytes
 
 THREADS = 24
 
-LIMIT = 2_000
-"""Records that may be unflushed, so that a dead disk makes the store say BUSY soon."""
-
-SMALL = Config(
-    segment_bytes=32 << 10,
-    compact_above=128 << 10,
-    flush_interval=0.02,
-    offset_interval=0.05,
-    op_timeout=2.0,
-    sync_timeout=0.5,
-    retry_limit=0.5,
-    max_unflushed_records=LIMIT,
-)
-"""Settings under which segments are switched, compacted and given up all the time."""
-
-CLAIMING: Mapping[Level, Config] = {
-    Level.MEMORY: evolve(SMALL, merge=True, merge_stay=0.2, merge_messages=500),
-    Level.PAGE_CACHE: SMALL,
-    Level.DISK: evolve(SMALL, mode="sync", logs=3),
-}
-
 HANGS = 15.0
 """Seconds after which a call that has not been answered never will be: `op_timeout` and much more."""
+
+DISKS: tuple[type[StormyDisk] | type[PlainDisk], ...] = (PlainDisk, StormyDisk)
 
 STOPS = ("clean restart", "process crash", "power loss")
 
@@ -87,7 +80,7 @@ def run_soak(
     by it. The seed chooses the traffic, the weather and the stops, but not how the machine interleaves the threads.
     """
     with _quiet(), tempfile.TemporaryDirectory(prefix="ackcheck-soak-") as folder:
-        soak = Soak(level, seed, Path(folder), CLAIMING[level], threads, core_class, progress)
+        soak = Soak(level, seed, Path(folder), config_of(level, seed), threads, core_class, progress)
         soak.samples.least = memory_after
         return soak.run(seconds, allowed)
 
@@ -106,6 +99,36 @@ def _quiet() -> Iterator[None]:
         log.removeHandler(nobody)
 
 
+class WatchedStore(Store):
+    """Counts the acks, single ones and batches, that took the compiled short way."""
+
+    compiled: Counter[int]
+    """By thread."""
+
+    def ack(
+        self,
+        receipt: str,
+        on_durable: Callable[[], None] | None = None,
+        timeout: float | None = None,
+        queue: QueueId | str | None = None,
+    ) -> StoreReply:
+        """As `Store.ack`."""
+        self._count(on_durable is None and timeout is None and queue is None)
+        return super().ack(receipt, on_durable, timeout, queue)
+
+    def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[StoreReply]:
+        """As `Store.ack_many`."""
+        self._count(timeout is None)
+        return super().ack_many(receipts, timeout)
+
+    def _by(self, way: Callable[[Any, float, Any], Any], given: Any) -> Any:
+        self._count(-1)  # the compiled way has left it to the plain one
+        return super()._by(way, given)
+
+    def _count(self, more: int) -> None:
+        self.compiled[threading.get_ident()] += more
+
+
 @define(eq=False)
 class Soak:
     """One store's lives in one directory."""
@@ -120,18 +143,27 @@ class Soak:
     report: GradeReport = field(init=False)
     random: Random = field(init=False)
     floor: Floor = field(init=False)
-    disk: StormyDisk = field(init=False)
+    disk: StormyDisk | PlainDisk = field(init=False)
     clients: list[Client] = field(init=False)
     samples: Samples = field(factory=Samples)
     ran: Counter[str] = field(factory=Counter)
+    broken: Broken | None = None
+    _compiled: Counter[int] = field(factory=Counter)
     _began: float = field(factory=time.monotonic)
-    _broken: Broken | None = None
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def __attrs_post_init__(self) -> None:
-        self.report = GradeReport("soak", self.seed, cases=1, lacks=set(NEEDS) - {"renew", "release"})
+        self.report = GradeReport("soak", self.seed, cases=1, lacks=set(NEEDS) - {"renew", "release", "reset", "dead"})
         self.random = Random(self.seed)
-        self.floor = Floor(Judge(self.level, QUEUES), Clock(), self._fail)
+        self.ran[f"commit policy: {self.config.commit}"] += 1
+        judge = Judge(
+            self.level,
+            QUEUES,
+            max_attempts=self.config.max_attempts,
+            checkpoint=self.config.commit == "checkpoint",
+            serial=SERIAL_QUEUES,
+        )
+        self.floor = Floor(judge, Clock(), self._fail)
         self.clients = [Client(number, self.floor, Random(f"{self.seed}/{number}")) for number in range(self.threads)]
 
     def run(self, seconds: float, allowed: int) -> GradeReport:
@@ -141,8 +173,13 @@ class Soak:
             for client in self.clients:
                 client.start()
             before = self._at_work()
-            while self._broken is None and self._passed() < seconds:
+            dead = DeadDisk(self, allowed)
+            dying = SHARE * seconds
+            while self.broken is None and (dying or self._passed() < seconds):
                 self._live(min(self.random.uniform(1.0, 10.0), max(0.3, seconds / 5)))
+                if dying and self._passed() >= BEGINS * seconds:
+                    dead.last(max(SHORTEST, dying))
+                    dying = 0.0
                 self._stop_and_reopen(self.random.choice(STOPS))
             self._check_memory(allowed)
             self._settle_everything()
@@ -158,66 +195,75 @@ class Soak:
 
     def _fail(self, broken: Broken) -> None:
         with self._lock:
-            self._broken = self._broken or broken
+            self.broken = self.broken or broken
 
     # --- a life, from opening to stopping ---------------------------------------------------------------------------
 
     def _open(self, event: Stop | None) -> None:
-        self.disk = StormyDisk(self.folder, Random(self.random.random()))
+        self.disk = DISKS[self.ran["open"] % len(DISKS)](self.folder, Random(self.random.random()))
         try:
-            store = Store(self.folder, self.config, disk=self.disk, core_class=self.core_class, clock=self.floor.clock)
+            store = WatchedStore(
+                self.folder, self.config, disk=self.disk, core_class=self.core_class, clock=self.floor.clock
+            )
         except LogError as error:
             assert event is not None, "a new directory holds nothing that could be damaged"
             clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
             why = f"the store cannot be opened any more: {type(error).__name__}: {error}"
             raise Broken(clause, why) from error
+        store.compiled = self._compiled
         self.floor.store = store
         self.ran["open"] += 1
+        self.ran[f"open: on a {type(self.disk).__name__}"] += 1
         for name in QUEUES:
             end = self.floor.ended.setdefault(name, 20)
             self.floor.judge.published(name, end)
             store.publish(name, end)
-        self._look()
+        self.look()
 
     def _live(self, seconds: float) -> None:
         """Let the clients work for so long, in changing weather."""
         until = self._passed() + seconds
         change = 0.0
-        self._let_go()
-        while self._broken is None and self._passed() < until:
+        self.let_go()
+        while self.broken is None and self._passed() < until:
             if self._passed() >= change:
-                self._set(FAIR if self.random.random() < 0.5 else self.random.choice(STORMS))
+                self.set_weather(FAIR if self.random.random() < 0.5 else self.random.choice(self.disk.storms))
                 change = self._passed() + self.random.uniform(0.1, 1.0)
             time.sleep(LOOK_EVERY)
             self.samples.add(self._passed(), resident_bytes())
-            self._look()
-            self._check_hanging()
-            self._tell()
+            self.look()
+            self.check_hanging()
+            self.tell()
 
-    def _set(self, weather: Weather) -> None:
-        self.disk.weather = weather
+    @property
+    def patience(self) -> float:
+        """Seconds after which what has not come never will."""
+        return HANGS
+
+    def set_weather(self, weather: Weather) -> None:
+        self.disk.sky.weather = weather
         self.ran[f"weather: {weather.name}"] += 1
 
     def _stop_and_reopen(self, stop: str) -> None:
         """End this life, and begin the next, with everything in it that must be."""
-        if self._broken is not None:
+        if self.broken is not None:
             return
         self.ran[stop] += 1
         event: Stop
         if stop == "clean restart":
-            self._set(FAIR)
-            reply = self.floor.store.close(timeout=HANGS)
-            self._halt()
+            self.set_weather(FAIR)
+            reply = answered("close", lambda: self.floor.store.close(timeout=HANGS), 2 * HANGS)
+            self.halt()
             event = Restarted() if reply.value == "OK" else ProcessCrashed()
             self.floor.judge.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, 0, self._unflushed()))
         else:
             self.disk.cut()
-            self._halt()
+            self.halt()
             self.floor.store.close(timeout=0.2)
             event = ProcessCrashed() if stop == "process crash" else PowerLost()
             if stop == "power loss":
                 self.disk.lose_power()
-        self.ran.update(self.disk.troubles)
+        self.ran.update(self.disk.sky.troubles)
         self.floor.judge.stopped(event)
         self._open(event)
         self._survey()
@@ -226,60 +272,34 @@ class Soak:
         return self.floor.store.stats().unflushed_records
 
     def _survey(self) -> None:
-        """Let every deadline pass, pop every queue until it is empty, and judge what came."""
-        floor = self.floor
-        floor.found.clear()
-        floor.clock.jump(2 * HOUR)
-        for name in QUEUES:
-            came, at = self._drain(name)
-            floor.judge.drained(name, came, at)
-            floor.found.extend(came.values())
+        survey = Survey(self.floor, HANGS)
+        survey.run()
         self.ran["survey"] += 1
-
-    def _drain(self, name: str) -> tuple[dict[int, Held], float]:
-        """Pop a queue until it is empty; return what came, and when the last pop was asked for."""
-        floor = self.floor
-        came: dict[int, Held] = {}
-        patience = time.monotonic() + HANGS
-        while True:
-            at = floor.clock()
-            answer = floor.store.try_pop(name, 64, HOUR)
-            reply = answer.reply.value
-            if reply != "OK" and time.monotonic() < patience:  # a busy machine's disk is slow
-                if reply == "UNKNOWN":
-                    floor.judge.pop_unknown(name, floor.clock() + HOUR)
-                    floor.clock.jump(2 * HOUR)
-                time.sleep(0.05)
-                continue
-            floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(None if reply == "OK" else reply))
-            seen = deliveries_in(answer)
-            if not seen:
-                return came, at
-            floor.judge.popped(name, seen, floor.clock())
-            came.update((one.offset, Held(name, one.offset, one.receipt)) for one in seen)
+        self.ran["dead letters"] = survey.dead
 
     # --- threads ----------------------------------------------------------------------------------------------------
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         with self.floor.resting:
             self.floor.halt = False
             self.floor.resting.notify_all()
 
-    def _halt(self) -> None:
+    def halt(self) -> None:
         """Have every client come to rest; `Broken` where one does not."""
         floor = self.floor
         floor.halt = True
         with floor.resting:
-            floor.resting.wait_for(lambda: floor.at_rest == self.threads or self._broken is not None, HANGS)
-        self._check_hanging()
-        if self._broken is not None:
-            raise self._broken
+            floor.resting.wait_for(lambda: floor.at_rest == self.threads or self.broken is not None, HANGS)
+        self.check_hanging()
+        if self.broken is not None:
+            raise self.broken
 
-    def _check_hanging(self) -> None:
-        now = time.monotonic()
+    def check_hanging(self, most: float | None = None) -> None:
+        """No call has been under way for longer than `most` seconds; `HANGS` by default."""
+        now, most = time.monotonic(), HANGS if most is None else most
         for client in self.clients:
             since = client.since
-            if since is not None and now - since > HANGS:
+            if since is not None and now - since > most:
                 raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{client.doing} has had no answer for {now - since:.0f} s")
         self.floor.judge.check(Clause.REPLY_EXACTLY_ONCE, None)
 
@@ -296,35 +316,36 @@ class Soak:
         for client in self.clients:
             if client.ident is not None:
                 client.join(1.0)
-        self._tell()
+        self.tell()
         self.report.checked.update(self.floor.judge.checked)
-        if self._broken is not None:
-            self.report.finding = finding_of(self._broken, self.seed)
+        if self.broken is not None:
+            self.report.finding = finding_of(self.broken, self.seed)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         report = self.report
         report.seconds = self._passed()
         ran: Counter[str] = Counter(self.ran)
         for client in self.clients:
             ran.update(client.ran.copy())
             ran.update({f"answered {reply}": count for reply, count in client.replies.copy().items()})
+        ran["ack, the compiled way"] = sum(self._compiled.copy().values())
         report.ran = ran
         report.operations = sum(sum(client.ran.copy().values()) for client in self.clients)
         self.progress(report)
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Have the store show itself, and judge what it shows."""
-        stats = self.floor.store.stats()
         judge = self.floor.judge
-        for queue, seen in stats.queues.items():
-            name = str(queue)
-            judge.saw(name, Sighting(seen.committed, seen.persisted))
-        judge.check(
-            Clause.MEMORY_IS_BOUNDED,
-            monitors.memory_is_bounded({"unflushed_records": stats.unflushed_records}, {"unflushed_records": LIMIT}),
-        )
+        with self.floor.untouched() as names:
+            stats = self.floor.store.stats(count=False)
+            for queue, seen in stats.queues.items():
+                if str(queue) in names:
+                    judge.saw(str(queue), Sighting(seen.committed, seen.persisted), seen.floor)
+        unflushed = {"unflushed_records": stats.unflushed_records, "unflushed_bytes": stats.unflushed_bytes}
+        limits = {"unflushed_records": LIMIT + SPILL, "unflushed_bytes": LIMIT_BYTES + SPILL_BYTES}
+        judge.check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(unflushed, limits))
         self.ran["look"] += 1
 
     def _check_memory(self, allowed: int) -> None:
@@ -341,42 +362,39 @@ class Soak:
     def _settle_everything(self) -> None:
         """Ack whatever there is, and flush: then nothing is outstanding, and every offset is at its end."""
         floor = self.floor
-        if self._broken is not None:
+        if self.broken is not None:
             return
         given = list(floor.found)
         for start in range(0, len(given), 64):
             items = [(next(floor.ops), one.queue, one.offset, one.receipt) for one in given[start : start + 64]]
             live = floor.judge.ack_asked(items, floor.clock())
-            replies = floor.store.ack_many([receipt for *_, receipt in items], timeout=HANGS)
+            ack = partial(floor.store.ack_many, [receipt for *_, receipt in items], timeout=HANGS)
+            replies = answered("ack_many", ack, 2 * HANGS)
             floor.judge.ack_answered(items, [Reply(one.value) for one in replies], floor.clock(), live)
-        reply = floor.store.flush(timeout=HANGS)
+        reply = answered("flush", lambda: floor.store.flush(timeout=HANGS), 2 * HANGS)
         refused = None if reply.value == "OK" else reply.value
         floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused))
-        self._wait_for_rest()
-        stats = floor.store.stats()
+        self.settle_down()
+        stats = floor.store.stats(count=False)
         for queue, seen in stats.queues.items():
             floor.judge.saw_at_rest(str(queue), Sighting(seen.committed, seen.persisted))
-        left = {
-            "operations": float(stats.operations),
-            "effects": float(stats.effects),
-            "pending_records": float(stats.pending_records),
-            "unflushed_records": float(stats.unflushed_records),
-            "unflushed_bytes": float(stats.unflushed_bytes),
-        }
-        floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
 
-    def _wait_for_rest(self) -> None:
+    def settle_down(self) -> None:
+        """With no call under way, and a disk that works, nothing is outstanding soon."""
         until = time.monotonic() + HANGS
-        while time.monotonic() < until:
-            stats = self.floor.store.stats()
-            behind = any(seen.persisted < seen.end for seen in stats.queues.values())
-            if not (behind or stats.effects or stats.unflushed_records or stats.offsets_dirty):
-                return
+        while (left := self._outstanding()) and time.monotonic() < until:
             time.sleep(0.02)
+        self.floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+
+    def _outstanding(self) -> dict[str, float]:
+        stats = self.floor.store.stats(count=False)
+        names = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "dirty_bytes")
+        left = {name: float(getattr(stats, name)) for name in (*names, "offsets_dirty")}
+        return {name: count for name, count in left.items() if count}
 
     def _check_given_back(self, before: tuple[int, int]) -> None:
         """After all those lives there are no more threads, and no more open files, than in the first."""
-        if self._broken is not None:
+        if self.broken is not None:
             return
         threads, files = self._at_work()
         left = {"threads": max(0, threads - before[0] - SPARE), "descriptors": max(0, files - before[1] - SPARE)}

@@ -1,4 +1,4 @@
-"""The clients of a soak: threads that pop, ack, renew, release and flush, all of them on one store.
+"""The clients of a soak: threads that pop, ack, renew, release, reset and flush, all of them on one store.
 
 Why what they tell the judge is sound, though each sees only its own calls:
 
@@ -6,6 +6,8 @@ Why what they tell the judge is sound, though each sees only its own calls:
 - Two deliveries of one message must be told in their order. In a *short* queue, where deadlines pass, one pop at a time
   is under way, and told before the next. In a *long* queue any number is: there deadlines lie an hour ahead, and a
   message comes again only when the one who has it has given it back, after telling so.
+- In a *serial* queue one call of any kind at a time is under way. So it can be reset: what is told before a reset was
+  answered before it, and what is asked for after it is new.
 - The store reads the same clock as its clients do, and names its deadlines in it. What must not happen before a
   deadline is judged at the time of the answer; what must not happen after it, at the time of the question. A renewal's
   deadline is only known to lie between two times, so renewals ask for an hour, too, which never passes while threads
@@ -19,7 +21,8 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
 
 SHORT_QUEUES = tuple(f"soak/short/{number}" for number in range(4))
 LONG_QUEUES = tuple(f"soak/long/{number}" for number in range(4))
-QUEUES = SHORT_QUEUES + LONG_QUEUES
+SERIAL_QUEUES = tuple(f"soak/serial/{number}" for number in range(2))
+QUEUES = SHORT_QUEUES + LONG_QUEUES + SERIAL_QUEUES
 
 SHORT, HOUR = (0.02, 0.3), 3600.0
 """Seconds that a popped message stays invisible."""
@@ -60,6 +64,7 @@ KINDS = {
     "renew": 4,
     "release": 4,
     "flush": 2,
+    "reset": 1,
 }
 """What is asked, and how often."""
 
@@ -106,6 +111,28 @@ class Floor:
     resting: threading.Condition = Factory(threading.Condition)
     at_rest: int = 0
 
+    @contextmanager
+    def turns_at(self, names: Iterable[str]) -> Iterator[None]:
+        """While no other client has its turn at any of these queues."""
+        with ExitStack() as stack:
+            for name in sorted(set(names)):
+                stack.enter_context(self.turns[name])
+            yield
+
+    @contextmanager
+    def untouched(self) -> Iterator[set[str]]:
+        """The queues that can be looked at: the serial ones only while no call is under way there."""
+        free = [name for name in SERIAL_QUEUES if self.turns[name].acquire(blocking=False)]
+        try:
+            yield {*SHORT_QUEUES, *LONG_QUEUES, *free}
+        finally:
+            for name in free:
+                self.turns[name].release()
+
+
+def _serial(names: Iterable[str]) -> set[str]:
+    return set(names).intersection(SERIAL_QUEUES)
+
 
 def deliveries_in(answer: Answer) -> list[Seen]:
     """Return what a pop handed out."""
@@ -124,6 +151,8 @@ class Client(threading.Thread):
         self.since: float | None = None
         """When the call under way was made, by `time.monotonic`."""
         self.doing = ""
+        self.longest = 0.0
+        """Seconds that the longest call took which has ended, its turn not counted."""
         self._held: list[Held] = []
         self._used: deque[Held] = deque(maxlen=16)
 
@@ -163,34 +192,47 @@ class Client(threading.Thread):
         try:
             getattr(self, "_" + kind.replace(",", "").replace(" ", "_"))()
         finally:
+            self.longest = max(self.longest, time.monotonic() - self.since)
             self.since = None
         self.ran[kind] += 1
+
+    @contextmanager
+    def _turn(self, names: Iterable[str]) -> Iterator[None]:
+        """Wait until it is this client's turn at these queues; the time counts from then on."""
+        self.since = None
+        with self.floor.turns_at(names):
+            self.since = time.monotonic()
+            yield
 
     # --- deliveries -------------------------------------------------------------------------------------------------
 
     def _pop(self) -> None:
         name = self.random.choice(QUEUES)
         if name in SHORT_QUEUES:
-            with self.floor.turns[name]:
+            with self._turn([name]):
                 self._popped_from(name, self.random.uniform(*SHORT))
+        elif name in SERIAL_QUEUES:
+            with self._turn([name]):
+                self._popped_from(name, HOUR)
         else:
             self._popped_from(name, HOUR)
 
     def _popped_from(self, name: str, invisible: float) -> None:
         floor = self.floor
         count = self.random.randint(1, 6)
+        asked = floor.clock()
         answer = floor.store.try_pop(name, count, invisible)
         at = floor.clock()
         reply = Reply(answer.reply.value)
         self.replies[reply.value] += 1
         if reply is Reply.UNKNOWN:
-            floor.judge.pop_unknown(name, at + invisible)
+            floor.judge.pop_unknown(name, asked + invisible)
         if reply is not Reply.OK:
             time.sleep(0.002)  # the store is full, or its disk fails: a client that goes on asking helps nobody
             return
         seen = deliveries_in(answer)
         floor.judge.popped(name, seen, at)
-        keep = 1.0 if name in LONG_QUEUES else 0.75
+        keep = 0.75 if name in SHORT_QUEUES else 1.0
         self._held += [Held(name, one.offset, one.receipt) for one in seen if self.random.random() < keep]
         if not seen:
             self._publish(name)
@@ -222,6 +264,9 @@ class Client(threading.Thread):
 
     def _ack_told_when_durable(self) -> None:
         [held] = self._take(1)
+        if held.queue in SERIAL_QUEUES:  # when this is called the queue may have been reset
+            self._settle([held], one=True)
+            return
         judge = self.floor.judge
         key = (held.queue, held.offset)
 
@@ -240,6 +285,10 @@ class Client(threading.Thread):
             raise Broken(Clause.RECEIPT_IS_EXACT, f"what is no receipt was answered {reply.value}")
 
     def _settle(self, helds: Sequence[Held], *, one: bool, on_durable: Callable[[], None] | None = None) -> None:
+        with self._turn(_serial(held.queue for held in helds)):
+            self._settle_now(helds, one=one, on_durable=on_durable)
+
+    def _settle_now(self, helds: Sequence[Held], *, one: bool, on_durable: Callable[[], None] | None) -> None:
         floor = self.floor
         items = [(next(floor.ops), held.queue, held.offset, held.receipt) for held in helds]
         live = floor.judge.ack_asked(items, floor.clock())
@@ -258,17 +307,19 @@ class Client(threading.Thread):
             self._held += [held for held, reply in zip(helds, told, strict=True) if reply in (Reply.FAILED, Reply.BUSY)]
             time.sleep(0.002)
 
-    # --- renewals, releases, barriers -------------------------------------------------------------------------------
+    # --- renewals, releases, resets, barriers -----------------------------------------------------------------------
 
     def _renew(self) -> None:
         held = self.random.choice(self._held)
-        op, at = next(self.floor.ops), self.floor.clock()
-        self._change(held, op, RenewAsked(op, held.receipt, at, at + HOUR))
+        with self._turn(_serial([held.queue])):
+            op, at = next(self.floor.ops), self.floor.clock()
+            self._change(held, op, RenewAsked(op, held.receipt, at, at + HOUR))
 
     def _release(self) -> None:
         held = self.random.choice(self._held)
-        op, at = next(self.floor.ops), self.floor.clock()
-        self._change(held, op, ReleaseAsked(op, held.receipt, at))
+        with self._turn(_serial([held.queue])):
+            op, at = next(self.floor.ops), self.floor.clock()
+            self._change(held, op, ReleaseAsked(op, held.receipt, at))
 
     def _change(self, held: Held, op: int, event: RenewAsked | ReleaseAsked) -> None:
         floor, key = self.floor, (held.queue, held.offset)
@@ -288,6 +339,23 @@ class Client(threading.Thread):
         self.replies[told.value] += 1
         if isinstance(event, ReleaseAsked) and told in (Reply.OK, Reply.UNKNOWN, Reply.EXPIRED):
             self._held.remove(held)
+
+    def _reset(self) -> None:
+        floor, name = self.floor, self.random.choice(SERIAL_QUEUES)
+        with self._turn([name]):
+            between = floor.judge.may_reset(name)
+            if between is None:
+                return
+            op, offset = next(floor.ops), self.random.randint(*between)
+            floor.judge.reset_asked(name, op, offset)
+            try:
+                reply = Reply(floor.store.reset(name, offset).value)
+            except StoreClosed:
+                floor.judge.reset_answered(name, op, offset, Reply.BUSY)
+                raise
+            floor.judge.reset_answered(name, op, offset, reply)
+            self.replies[reply.value] += 1
+            self.ran[f"reset, answered {reply.value}"] += 1
 
     def _flush(self) -> None:
         floor = self.floor

@@ -3,6 +3,10 @@
 A message is done with when the store's offset on the disk has passed it. Then only this is kept of it: that it may
 never come again. So what the judge itself needs does not grow with time.
 
+Under the commit policy `checkpoint` the offset passes what is only handed out; then a message is done with when the
+offset on the disk and the floor, below which all is settled and flushed, have both passed it. Where an offset is reset,
+what it goes back over is taken up again as settled, until the reset says otherwise.
+
 Any thread may call: a message is told of what it is asked before the store is, and of answers after they have come.
 What makes that sound, though nobody sees the moment at which a call takes effect, is said in `ackcheck.soak.clients`.
 
@@ -24,6 +28,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from attrs import Factory, define, field
 
@@ -34,6 +39,7 @@ from ackmodel.events import (
     AckAnswered,
     AckAsked,
     ChangeAnswered,
+    DeadLettered,
     Event,
     MadeDurable,
     Popped,
@@ -43,6 +49,8 @@ from ackmodel.events import (
     ReleaseAsked,
     RenewAsked,
     Reply,
+    ResetAnswered,
+    ResetAsked,
     Restarted,
 )
 from ackmodel.monitors import Sighting
@@ -51,6 +59,16 @@ Item = tuple[int, str, int, str]
 """One receipt in an ack: the number of the operation, the queue, the message's offset, the receipt."""
 
 Stop = ProcessCrashed | PowerLost | Restarted
+
+BACK = 20
+"""Messages that a reset goes back over, of those that are done with, at most."""
+
+
+class Dead(Protocol):
+    """The dead letters of a queue."""
+
+    def has(self, offset: int) -> bool | None:
+        """Whether a message is among them; None where that cannot be known."""
 
 
 @define(eq=False)
@@ -65,16 +83,26 @@ class Queue:
     end: int = 0
     sighting: Sighting | None = None
     restarted: bool = False
+    resets: set[int] = Factory(set)
+    """Those under way, or of unknown outcome: meanwhile nobody knows from where the offset must not go back."""
     checked: Counter[Clause] = Factory(Counter)
     lock: threading.Lock = Factory(threading.Lock)
 
 
 @define(eq=False)
 class Judge:
-    """Judges a store that claims `level`. Methods raise `Broken` at the first impossible observation."""
+    """Judges a store that claims `level`. Methods raise `Broken` at the first impossible observation.
+
+    `max_attempts` is the number of deliveries after which it dead-letters a message; None: never. With `checkpoint`
+    that is its commit policy, else it is `ack`. On the queues in `serial` one call at a time is made, so that they can
+    be reset.
+    """
 
     level: Level
     names: Collection[str]
+    max_attempts: int | None = None
+    checkpoint: bool = False
+    serial: Collection[str] = ()
     queues: dict[str, Queue] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -104,7 +132,7 @@ class Judge:
                 self._observe(queue, seen.offset, Popped(seen.receipt, at=at, deadline=seen.deadline))
 
     def pop_unknown(self, name: str, deadline: float) -> None:
-        """A pop ended without saying what it took; it is hidden until `deadline` at the latest."""
+        """A pop ended without saying what it took; it is hidden until `deadline` at the earliest."""
         with self._of(name) as queue:
             for offset in range(queue.passed, queue.end):
                 self._observe(queue, offset, PopUnanswered(deadline))
@@ -128,8 +156,10 @@ class Judge:
                 why = f"{name}[{offset}] was settled, and a later ack of it answered OK" if again else None
                 _check(queue, Clause.RECEIPT_IS_EXACT, why)
                 self._observe_if_live(queue, offset, AckAnswered(op, reply, at))
-                if reply in (Reply.OK, Reply.SETTLED) and offset in queue.contracts:
+                if reply in (Reply.OK, Reply.SETTLED) and offset in queue.contracts and name not in self.serial:
                     queue.acknowledged.add(offset)
+                if reply is Reply.BUSY:
+                    _forget_refused(queue, offset, op)
 
     def may_change(self, key: Key) -> bool:
         """Whether one more renewal or release of a message can be judged, as `Oracle.may_change` has it."""
@@ -147,6 +177,51 @@ class Judge:
         """It was answered."""
         with self._of(key[0]) as queue:
             self._observe_if_live(queue, key[1], ChangeAnswered(op, reply, at))
+            if reply is Reply.BUSY:
+                _forget_refused(queue, key[1], op)
+
+    def may_reset(self, name: str) -> tuple[int, int] | None:
+        """Where a queue can be reset to, at least and at most; None while the outcome of a reset before is open."""
+        with self._of(name) as queue:
+            return None if queue.resets else (max(0, queue.passed - BACK), queue.end)
+
+    def undecided(self, name: str) -> int | None:
+        """Up to where a queue is done with, where the outcome of a reset is open; None elsewhere. Another reset, which
+        is answered OK, decides it."""
+        with self._of(name) as queue:
+            return queue.passed if queue.resets else None
+
+    def reset_asked(self, name: str, op: int, offset: int) -> None:
+        """A reset is about to be asked for, and nothing else until it is answered."""
+        with self._of(name) as queue:
+            queue.resets.add(op)
+            for again in range(offset, queue.passed):
+                queue.contracts[again] = self._done_with()
+            queue.passed = min(queue.passed, offset)
+            for each in range(queue.passed, queue.end):
+                self._observe(queue, each, ResetAsked(op, anew=each >= offset))
+
+    def reset_answered(self, name: str, op: int, offset: int, reply: Reply) -> None:
+        """It was answered; OK says that it sticks."""
+        with self._of(name) as queue:
+            for each in sorted(queue.contracts):
+                self._observe(queue, each, ResetAnswered(op, reply))
+                if reply is Reply.BUSY:
+                    _forget_refused(queue, each, op)
+            if reply is Reply.OK:
+                queue.sighting = Sighting(offset, offset)
+                queue.passed = offset
+                _forget(queue)
+                queue.resets.clear()
+            elif reply is not Reply.UNKNOWN:
+                queue.resets.discard(op)
+
+    def _done_with(self) -> Contract:
+        """What is known of a message that is done with: it is settled, or a dead letter."""
+        told = Contract(self.level, max_attempts=self.max_attempts)
+        for event in (ResetAsked(0, anew=False), ResetAnswered(0, Reply.OK)):
+            told.observe(event)
+        return told
 
     def acknowledged(self) -> list[Key]:
         """Return what a barrier that is asked for now covers."""
@@ -157,43 +232,71 @@ class Judge:
         return found
 
     def durable(self, keys: Iterable[Key], by: str) -> None:
-        """The acks of these are promised to survive power loss."""
+        """The acks of these are promised to survive power loss. (Not judged where the message may be a dead letter: an
+        ack that meets one on its way shares its outcome, and is told when that is flushed.)"""
         for name, offset in keys:
             with self._of(name) as queue:
-                self._observe_if_live(queue, offset, MadeDurable(by))
+                if not self._perhaps_dead(queue, offset):
+                    self._observe_if_live(queue, offset, MadeDurable(by))
                 queue.acknowledged.discard(offset)  # said once, it is not to be said again
+
+    def _perhaps_dead(self, queue: Queue, offset: int) -> bool:
+        told, most = queue.contracts.get(offset), self.max_attempts
+        return most is not None and told is not None and any(world.most >= most for world in told.worlds)
 
     def stopped(self, event: Stop) -> None:
         """The store stopped, and nothing is under way."""
         for queue in self.queues.values():
             with queue.lock:
                 queue.restarted = True
+                if queue.resets and isinstance(event, Restarted):  # they count now, or never will
+                    queue.resets.clear()
+                    queue.sighting = None
                 if isinstance(event, PowerLost) or (isinstance(event, ProcessCrashed) and self.level is Level.MEMORY):
                     queue.acknowledged.clear()
                 for offset in list(queue.contracts):
                     self._observe(queue, offset, event)
 
-    def drained(self, name: str, came: Collection[int], at: float) -> None:
-        """Every deadline had passed, nothing was under way, and the queue was popped until it was empty."""
+    def misses(self, name: str, came: Collection[int], at: float, dead: Dead) -> bool:
+        """Whether `drained` would find that something should have come, or be a dead letter, and is not."""
+        with self._of(name) as queue:
+            absent = ((offset, Absent(at, dead.has(offset))) for offset in range(queue.passed, queue.end))
+            new = Contract(self.level, max_attempts=self.max_attempts)
+            return any(
+                not queue.contracts.get(offset, new).worlds_after(event)
+                for offset, event in absent
+                if offset not in came
+            )
+
+    def drained(self, name: str, came: Collection[int], at: float, dead: Dead) -> None:
+        """Every deadline had passed, nothing was under way, and the queue was popped until it was empty; `dead` are its
+        dead letters."""
         with self._of(name) as queue:
             for offset in range(queue.passed, queue.end):
+                listed = dead.has(offset)
                 if offset not in came:
-                    self._observe(queue, offset, Absent(at))
+                    self._observe(queue, offset, Absent(at, listed))
+                elif listed:
+                    self._observe(queue, offset, DeadLettered(at))
 
-    def saw(self, name: str, now: Sighting) -> None:
-        """The store showed its offset. What it has passed on the disk is done with."""
+    def saw(self, name: str, now: Sighting, floor: int | None = None) -> None:
+        """The store showed its offset, and its floor: below it all is settled and flushed. What has passed is done
+        with."""
         with self._of(name) as queue:
+            if queue.resets:
+                return
             before = queue.sighting
             why = monitors.commit_is_monotone(before, now, restarted=queue.restarted)
             _check(queue, Clause.COMMIT_IS_MONOTONE, why)
+            settled = floor if self.checkpoint and floor is not None else now.committed
             unsettled = [offset for offset, told in queue.contracts.items() if told.certainly_unsettled]
-            unsettled += [offset for offset in range(queue.passed, now.committed) if offset not in queue.contracts]
+            unsettled += [offset for offset in range(queue.passed, settled) if offset not in queue.contracts]
             clause = Clause.DERIVED_NEVER_AHEAD if queue.restarted else Clause.COMMIT_IS_SAFE
-            _check(queue, clause, monitors.derived_never_ahead(now, unsettled))
+            _check(queue, clause, monitors.derived_never_ahead(Sighting(settled, settled), unsettled))
             queue.sighting = Sighting(now.committed, max(now.persisted, before.persisted if before else 0))
             queue.restarted = False
-            if now.persisted > queue.passed:
-                queue.passed = now.persisted
+            if min(now.persisted, settled) > queue.passed:
+                queue.passed = min(now.persisted, settled)
                 _forget(queue)
 
     def saw_at_rest(self, name: str, now: Sighting) -> None:
@@ -220,7 +323,7 @@ class Judge:
     def _observe(self, queue: Queue, offset: int, event: Event) -> None:
         contract = queue.contracts.get(offset)
         if contract is None:
-            contract = queue.contracts[offset] = Contract(self.level)
+            contract = queue.contracts[offset] = Contract(self.level, max_attempts=self.max_attempts)
             queue.end = max(queue.end, offset + 1)
         queue.checked.update(contract.stakes(event))
         try:
@@ -234,6 +337,13 @@ def _forget(queue: Queue) -> None:
     queue.contracts = {offset: told for offset, told in queue.contracts.items() if offset >= queue.passed}
     queue.receipts = {receipt: offset for receipt, offset in queue.receipts.items() if offset >= queue.passed}
     queue.acknowledged = {offset for offset in queue.acknowledged if offset >= queue.passed}
+
+
+def _forget_refused(queue: Queue, offset: int, op: int) -> None:
+    """An operation was refused, and left everything as it was: its history would only grow with every other try."""
+    contract = queue.contracts.get(offset)
+    if contract is not None:
+        contract.history = [event for event in contract.history if getattr(event, "op", None) != op]
 
 
 def _check(queue: Queue, clause: Clause, why: str | None) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from ackcheck.oracle import Broken, Seen
 from ackcheck.soak.judge import Judge
+from ackcheck.soak.survey import Letters
 from ackmodel import Clause, Level
 from ackmodel.events import PowerLost, ProcessCrashed, ReleaseAsked, RenewAsked, Reply, Restarted
 from ackmodel.monitors import Sighting
 
 Q = "q"
+NONE = Letters(frozenset(), complete=True)
 
 
 @pytest.fixture
@@ -99,21 +101,21 @@ def test_what_must_come_back_and_does_not(judge: Judge) -> None:
     judge.stopped(Restarted())
     popped(judge, 1, "r1", at=99.0, deadline=199.0)
     with broken(Clause.NO_LIMBO):
-        judge.drained(Q, {1}, at=99.0)
+        judge.drained(Q, {1}, 99.0, NONE)
 
 
 def test_a_message_that_was_never_handed_out_must_come_too(judge: Judge) -> None:
     judge.published(Q, 1)
     with broken(Clause.NO_LIMBO):
-        judge.drained(Q, set(), at=99.0)
+        judge.drained(Q, set(), 99.0, NONE)
 
 
 def test_a_pop_whose_answer_is_unknown_may_have_hidden_anything(judge: Judge) -> None:
     judge.published(Q, 2)
     judge.pop_unknown(Q, 50.0)
-    judge.drained(Q, set(), at=49.0)
+    judge.drained(Q, set(), 49.0, NONE)
     with broken(Clause.NO_LIMBO):
-        judge.drained(Q, {0}, at=51.0)
+        judge.drained(Q, {0}, 51.0, NONE)
 
 
 def test_what_a_barrier_covers_survives_power_loss(judge: Judge) -> None:
@@ -172,3 +174,144 @@ def test_at_rest_the_offset_is_at_the_end(judge: Judge) -> None:
     judge.saw_at_rest(Q, Sighting(3, 3))
     with broken(Clause.COMMIT_PROGRESSES):
         judge.saw_at_rest(Q, Sighting(3, 2))
+
+
+def test_under_policy_checkpoint_what_is_only_handed_out_is_not_done_with(judge: Judge) -> None:
+    judge.checkpoint = True
+    popped(judge, 0, "r0")
+    popped(judge, 1, "r1")
+    judge.saw(Q, Sighting(2, 2), floor=0)
+    popped(judge, 0, "again", at=99.0, deadline=120.0)
+    acked(judge, 1, 0, "again", at=99.5)
+    judge.saw(Q, Sighting(2, 2), floor=1)
+    with broken(Clause.NO_RETURN):
+        popped(judge, 0, "once more", at=200.0)
+    with broken(Clause.COMMIT_IS_SAFE):
+        judge.saw(Q, Sighting(2, 2), floor=2)
+
+
+def test_what_was_refused_leaves_no_history(judge: Judge) -> None:
+    popped(judge, 0, "r0")
+    before = list(judge.queues[Q].contracts[0].history)
+    for op in range(1, 100, 2):
+        acked(judge, op, 0, "r0", Reply.BUSY)
+        judge.change_asked((Q, 0), RenewAsked(op + 1, "r0", 1.0, 60.0))
+        judge.change_answered((Q, 0), op + 1, Reply.BUSY, 1.0)
+    assert judge.queues[Q].contracts[0].history == before
+    acked(judge, 101, 0, "r0")
+    assert judge.acknowledged() == [(Q, 0)]
+
+
+class TestDeadLetters:
+    @pytest.fixture
+    def judge(self) -> Judge:
+        return Judge(Level.PAGE_CACHE, [Q], max_attempts=2)
+
+    def test_what_had_its_attempts_is_one(self, judge: Judge) -> None:
+        judge.published(Q, 1)
+        popped(judge, 0, "r0")
+        popped(judge, 0, "r1", at=40.0, deadline=70.0)
+        assert judge.misses(Q, set(), 99.0, NONE)
+        assert not judge.misses(Q, set(), 99.0, Letters(frozenset(), complete=False))
+        with broken(Clause.NO_LIMBO):
+            judge.drained(Q, set(), 99.0, NONE)
+
+    def test_and_does_not_come_again(self, judge: Judge) -> None:
+        judge.published(Q, 1)
+        popped(judge, 0, "r0")
+        popped(judge, 0, "r1", at=40.0, deadline=70.0)
+        judge.drained(Q, set(), 99.0, Letters(frozenset({0}), complete=True))
+        judge.saw(Q, Sighting(1, 0))
+        with broken(Clause.NO_LIMBO):
+            popped(judge, 0, "r2", at=99.0)
+
+    def test_an_ack_that_met_one_may_be_told_that_it_is_durable(self, judge: Judge) -> None:
+        popped(judge, 0, "r0")
+        popped(judge, 0, "r1", at=40.0, deadline=70.0)
+        judge.durable([(Q, 0)], "callback")
+        popped(judge, 1, "s0")
+        with broken(Clause.REPLY_NEVER_FALSE):
+            judge.durable([(Q, 1)], "callback")
+
+    def test_what_came_is_none(self, judge: Judge) -> None:
+        judge.published(Q, 1)
+        popped(judge, 0, "r0")
+        with broken(Clause.NO_LIMBO):
+            judge.drained(Q, {0}, 99.0, Letters(frozenset({0}), complete=True))
+
+
+class TestResets:
+    @pytest.fixture
+    def judge(self) -> Judge:
+        judge = Judge(Level.PAGE_CACHE, [Q], serial=[Q])
+        judge.published(Q, 50)
+        for offset in range(40):
+            popped(judge, offset, f"r{offset}")
+            acked(judge, offset, offset, f"r{offset}")
+        judge.saw(Q, Sighting(40, 40))
+        popped(judge, 40, "r40")
+        return judge
+
+    def reset(self, judge: Judge, offset: int, reply: Reply = Reply.OK, op: int = 100) -> None:
+        judge.reset_asked(Q, op, offset)
+        judge.reset_answered(Q, op, offset, reply)
+
+    def test_back_over_what_was_done_with(self, judge: Judge) -> None:
+        assert judge.may_reset(Q) == (20, 50)
+        self.reset(judge, 30)
+        judge.saw(Q, Sighting(30, 30))
+        popped(judge, 30, "new", at=2.0)
+        with broken(Clause.NO_RETURN):
+            popped(judge, 29, "again", at=2.0)
+
+    def test_what_it_brings_back_must_come(self, judge: Judge) -> None:
+        self.reset(judge, 30)
+        with broken(Clause.COMMIT_IS_MONOTONE):
+            judge.drained(Q, set(range(31, 50)), 99.0, NONE)
+
+    def test_forward_it_settles_and_no_old_receipt_counts(self, judge: Judge) -> None:
+        self.reset(judge, 41)
+        with broken(Clause.NO_RETURN):
+            popped(judge, 40, "again", at=99.0)
+        popped(judge, 41, "r41")
+        self.reset(judge, 41, op=101)
+        with broken(Clause.RECEIPT_IS_EXACT):
+            acked(judge, 200, 41, "r41")
+
+    def test_it_sticks(self, judge: Judge) -> None:
+        self.reset(judge, 45)
+        judge.stopped(PowerLost())
+        with broken(Clause.COMMIT_IS_MONOTONE):
+            judge.saw(Q, Sighting(44, 44))
+
+    def test_one_that_was_refused_changed_nothing(self, judge: Judge) -> None:
+        self.reset(judge, 30, Reply.BUSY)
+        with broken(Clause.COMMIT_IS_MONOTONE):
+            popped(judge, 35, "again", at=99.0)
+
+    @pytest.mark.parametrize("took", [True, False])
+    def test_of_one_whose_outcome_is_unknown_either_may_be_seen(self, judge: Judge, took: bool) -> None:
+        self.reset(judge, 30, Reply.UNKNOWN)
+        assert (judge.may_reset(Q), judge.undecided(Q)) == (None, 30)
+        judge.saw(Q, Sighting(30, 30))  # not judged
+        came = set(range(30 if took else 40, 50))
+        for offset in came:
+            popped(judge, offset, f"new{offset}", at=99.0, deadline=120.0)
+        judge.drained(Q, came, 99.0, NONE)
+
+    def test_another_one_decides_it(self, judge: Judge) -> None:
+        self.reset(judge, 30, Reply.UNKNOWN)
+        self.reset(judge, 30, Reply.BUSY, op=101)
+        assert judge.undecided(Q) == 30
+        self.reset(judge, 30, op=102)
+        assert judge.undecided(Q) is None
+        with broken(Clause.COMMIT_IS_MONOTONE):
+            judge.saw(Q, Sighting(29, 29))
+
+    def test_so_does_a_clean_restart(self, judge: Judge) -> None:
+        self.reset(judge, 30, Reply.UNKNOWN)
+        judge.stopped(ProcessCrashed())
+        assert judge.undecided(Q) == 30
+        judge.stopped(Restarted())
+        assert judge.undecided(Q) is None
+        judge.saw(Q, Sighting(30, 30))
