@@ -402,11 +402,9 @@ class Core(CoreFields):
         self.effects[:] = [(io, effect) for io, effect in self.effects if io == 0]
 
     def stats(self, *, count: bool = True) -> Stats:
-        """What there is to see, at the latest time this core was told; without `count`, the messages of a queue are
-        not counted by state."""
-        log, flusher, offsets = self.log, self.flusher, self.offsets
+        """What there is to see, at the latest time this core was told. `count`: see `ackstore.Store.stats`."""
+        log, flusher, offsets, persisted = self.log, self.flusher, self.offsets, self.offsets.persisted
         oldest = flusher.oldest() if log.last > log.flushed else None
-        persisted = offsets.persisted
         return Stats(
             mode=flusher.shown,
             healthy=True,
@@ -441,7 +439,5 @@ class Core(CoreFields):
             removed_segments=self.compaction.removed,
             replies={reply: self.operations.replies[reply.name] for reply in Reply},
             recovery=self.recovery,
-            queues={
-                queue.id: queue.stats(persisted.get(token, 0), count=count) for token, queue in self.queues.items()
-            },
+            queues={each.id: each.stats(persisted.get(token, 0), count=count) for token, each in self.queues.items()},
         )

@@ -44,6 +44,7 @@ class PlainDisk(RealDisk):
         self.path = path
         self.sky = Sky(random)
         self._random = random
+        self._closed = False
         self._known = threading.Lock()
         """Guards what is known of the files."""
         self._inodes: dict[int, Truth] = {}
@@ -80,11 +81,18 @@ class PlainDisk(RealDisk):
     def cut(self) -> None:
         """From now on nothing reaches the directory any more, and every effect fails; what hangs returns."""
         self.sky.off.set()
+        if self._closed:
+            return  # its descriptors may be somebody else's by now
         nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         with self._lock:
             for fd in (self._directory, *(file.fd for file in self.files.values())):
                 os.dup2(nowhere, fd, inheritable=False)
         os.close(nowhere)
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._closed = True
+        super().close()
 
     def lose_power(self) -> None:
         """Take away what a power loss may take. The disk must have been cut, and closed."""

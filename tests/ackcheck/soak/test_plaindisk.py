@@ -106,6 +106,16 @@ def test_nothing_passes_the_cut(tmp_path: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("log-1", b"safe")]
 
 
+def test_one_that_is_closed_touches_nobody_elses_descriptors(tmp_path: Path) -> None:
+    disk = disk_with(tmp_path)
+    disk.close()
+    with (tmp_path / "other").open("wb") as first, (tmp_path / "another").open("wb") as second:
+        disk.cut()
+        first.write(b"x")
+        second.write(b"x")
+    assert (tmp_path / "other").read_bytes() == (tmp_path / "another").read_bytes() == b"x"
+
+
 def test_a_file_that_is_made_as_the_cut_comes_is_cut_off_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = disk_with(tmp_path)
     real = os.open
