@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ackstore
 from ackstore import Config, CountOutOfRange, DurationOutOfRange, QueueUnknown, Reply
+from ackstore.requests import Pop
 
 QUICK = Config(flush_interval=0.01, offset_interval=0.02)
 
@@ -51,3 +53,21 @@ def test_dead_letters_without_traffic(tmp_path: Path) -> None:
         assert (letter.offset, letter.attempts) == (0, 1)
         assert letter.when >= delivery.deadline
         assert store.dead("nobody knows") == []
+
+
+@pytest.mark.parametrize("logs", [1, 3])
+def test_a_close_that_is_given_up_is_the_end(drive: Any, logs: int) -> None:
+    """Nothing is asked of the disk after it, and what had no outcome ends with it, once."""
+    store = drive(logs=logs, mode="sync").settle()
+    store.publish(9)
+    waiting = store.submit(Pop("q", 1))
+    closing = store.close()
+    assert store.reply(closing) is None
+    store.core.give_up(closing)
+    store.core.give_up(closing)
+    store.take()
+    assert (store.reply(closing), store.reply(waiting)) == (Reply.UNKNOWN, Reply.UNKNOWN)
+    assert store.core.closed
+    store.pending.clear()
+    store.wait(100.0)
+    assert store.pending == {}
