@@ -37,6 +37,18 @@ class Finding:
     case: int | None = None
     again: str = ""
 
+    def __str__(self) -> str:
+        """Return it whole, as plain text.
+
+        >>> print(Finding(Clause.NO_LIMBO, "q[3]: it did not come", "power", 4, (Line(0, "client", "pop"),), case=1))
+        no-limbo: q[3]: it did not come (grade power, seed 4, case 1)
+           0 client      pop
+        """
+        case = "" if self.case is None else f", case {self.case}"
+        lines = [f"{line.step:4} {line.lane:10}  {line.text}" for line in self.lines]
+        head = f"{self.clause.value}: {self.why} (grade {self.grade}, seed {self.seed}{case})"
+        return "\n".join([head, *lines, *([self.test] if self.test else [])])
+
 
 @define
 class GradeReport:

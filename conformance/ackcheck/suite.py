@@ -167,13 +167,24 @@ Watcher = Callable[[Level, Grade, int, int], None]
 """Told of a level and grade how much is done, and of how much."""
 
 
-def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None) -> Verdict:
-    """Run every campaign of the plan; raise a `RigError` where the target or the machine does not work."""
-    levels = []
+def run_suite(
+    subject: Subject,
+    plan: Plan,
+    watch: Watcher = lambda *_: None,
+    told: Callable[[Verdict, GradeReport], None] = lambda *_: None,
+) -> Verdict:
+    """Run every campaign of the plan; raise a `RigError` where the target or the machine does not work.
+
+    `told` hears at once of every campaign that has ended, with the verdict so far: what comes after may be interrupted.
+    """
+    verdict = Verdict(subject.name, ())
     for number, level in enumerate(plan.levels):
-        grades = tuple(_campaigns(subject, plan, level, (plan.seed + 10 * number) % SEEDS, watch))
-        levels.append(LevelReport(level, grades))
-    return Verdict(subject.name, tuple(levels))
+        before = verdict.levels
+        verdict = Verdict(subject.name, (*before, LevelReport(level, ())))
+        for report in _campaigns(subject, plan, level, (plan.seed + 10 * number) % SEEDS, watch):
+            verdict = Verdict(subject.name, (*before, LevelReport(level, (*verdict.levels[-1].grades, report))))
+            told(verdict, report)
+    return verdict
 
 
 def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> Iterator[GradeReport]:

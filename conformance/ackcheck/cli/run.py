@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,10 +32,10 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
-from ackcheck.findings import Grade
+from ackcheck.findings import Grade, GradeReport
 from ackcheck.grades.campaign import REPLY_TIMEOUT
 from ackcheck.rig import RigError
-from ackcheck.show import print_verdict
+from ackcheck.show import finding_view, print_verdict
 from ackcheck.suite import GRADES, LEVELS, PROFILES, NoSuchTarget, Plan, Subject, Watcher, never_ran, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Level
@@ -76,10 +76,10 @@ def _check_case(plan: Plan) -> None:
 
 
 @contextmanager
-def _progress_shown() -> Iterator[Watcher]:
-    """Show a bar a level and grade on the standard error."""
+def _progress_shown(console: Console) -> Iterator[Watcher]:
+    """Show a bar a level and grade."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         tasks: dict[tuple[Level, Grade], Any] = {}
 
         def watch(level: Level, grade: Grade, done: int, most: int) -> None:
@@ -91,10 +91,19 @@ def _progress_shown() -> Iterator[Watcher]:
         yield watch
 
 
-def _judged(subject: Subject, plan: Plan) -> Verdict:
+def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> Verdict:
+    """Run the suite. What broke is shown on the standard error at once, and `write` gets the verdict so far whenever
+    something broke, so that it is there whatever comes after: an interruption, or a target that does not work."""
+    shown = Console(stderr=True)
+
+    def told(verdict: Verdict, report: GradeReport) -> None:
+        if report.finding is not None:
+            shown.print(finding_view(report.finding))
+            write(verdict)
+
     try:
-        with _progress_shown() as watch:
-            return run_suite(subject, plan, watch)
+        with _progress_shown(shown) as watch:
+            return run_suite(subject, plan, watch, told)
     except NoSuchTarget as error:
         raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
@@ -142,11 +151,15 @@ def run(  # noqa: PLR0913 - an argument an option
     plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed), case, reply_timeout)
     _check_case(plan)
     console = console_beside(json_to)
-    verdict = _judged(subject, plan)
+
+    def write(verdict: Verdict) -> None:
+        if json_to:
+            write_json(json_to, {"seed": plan.seed, "profile": profile, **verdict.as_json()})
+
+    verdict = _judged(subject, plan, write if json_to != "-" else lambda _: None)
     print_verdict(console, verdict)
     console.print(f"seed {plan.seed}, profile {profile}")
-    if json_to:
-        write_json(json_to, {"seed": plan.seed, "profile": profile, **verdict.as_json()})
+    write(verdict)
     if missing := never_ran(verdict):
         raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
     if not any(report.judged for report in verdict.levels):

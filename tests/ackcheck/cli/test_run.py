@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ackcheck.cli.run import run
+from ackcheck.rig import RigError
 from ackmodel import Clause
 
 TOYS = Path(__file__).parents[1] / "grades" / "toys.py"
@@ -140,3 +141,20 @@ def test_a_case_is_repeated_and_a_finding_says_how() -> None:
     told = " ".join(result.stdout.split())
     assert "To run its case (number 1) again: ackcheck run --level disk --faults process" in told
     assert "comes is the machine's" in told
+
+
+@pytest.mark.parametrize("later", [KeyboardInterrupt(), RigError("no loop device")])
+def test_what_was_found_before_the_end_is_not_lost(
+    tmp_path: Path, later: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise later
+
+    monkeypatch.setattr("ackcheck.suite.run_power_grade", fails)
+    out = tmp_path / "verdict.json"
+    result = ran(f"{TOYS}:WritesNothing", "--faults", "process,power", "--level", "disk", "--json", str(out))
+    assert "Verdict" not in result.stdout
+    assert "survives-process-crash is broken" in result.stderr
+    assert "SIGKILL" in result.stderr
+    [kept] = json.loads(out.read_text(encoding="utf-8"))["runs"]
+    assert kept["finding"]["history"]

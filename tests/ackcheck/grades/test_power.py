@@ -32,7 +32,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
         failed_syncs=0,
         progress=lambda report: told.append(report.ran["power loss"]),
     )
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert (report.grade, report.cases, report.not_judged) == ("power", 1, "")
     assert report.ran["power loss"] == 2
     assert report.ran["clean restart"] == 1
@@ -50,7 +50,7 @@ def test_the_reference_store_keeps_its_level_when_a_sync_fails(
 ) -> None:
     monkeypatch.setattr(power, "SEGMENTS", (segment_bytes,))
     report = run_power_grade(reference.name_of(level), level, seed=4, rounds=0)
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert (report.cases, report.ran["full disk"], report.ran["clean restart"]) == (2, 2, 2)
     assert report.ran["failed fsync"] > 0  # of the disk that had room again; the other one's store cannot tell
     assert report.ran["journal that died"] == 1
@@ -64,7 +64,7 @@ def test_the_reference_store_keeps_its_level_when_a_sync_fails(
 def test_a_right_store_that_is_not_ours_passes_a_failed_sync(monkeypatch: pytest.MonkeyPatch, journal: str) -> None:
     monkeypatch.setattr(power, "JOURNALS", (journal,))
     report = run_power_grade(f"{TOYS}:Toy", Level.DISK, rounds=0, failed_syncs=1)
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert report.ran["full disk"] == 1
     assert report.ran["calls that raised"] > 0  # it says that it could not
 
@@ -121,7 +121,7 @@ def test_the_command_catches_fsyncgate() -> None:
 @pytest.mark.machine
 def test_a_right_store_with_all_there_can_be_keeps_its_level() -> None:
     report = run_power_grade(f"{TOYS}:Extended", Level.DISK, seed=2, rounds=2, failed_syncs=1)
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert report.lacks == set()
     assert {"renew", "release", "dead"} <= set(report.ran)
 
@@ -150,7 +150,7 @@ def test_a_target_that_ends_itself_at_a_failed_sync_is_in_its_right(monkeypatch:
     ended = 0
     for seed in range(1, 9):  # on a busy machine its first sync may come before the disk is full
         report = run_power_grade(f"{TOYS}:Panics", Level.DISK, seed=seed, rounds=0, failed_syncs=1)
-        assert report.finding is None
+        assert report.finding is None, str(report.finding)
         ended = report.ran["the target ended at a failed sync"]
         if ended:
             break

@@ -32,7 +32,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
     report = run_process_grade(
         reference.name_of(level), level, seed=3, rounds=5, progress=lambda report: told.append(report.ran["SIGKILL"])
     )
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert (report.grade, report.seed, report.cases, report.not_judged) == ("process", 3, 1, "")
     assert report.ran["SIGKILL"] == 5
     assert report.ran["clean restart"] == 1
@@ -80,7 +80,7 @@ def test_a_right_store_that_is_not_ours_passes_too() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])  # each with another number of attempts
 def test_so_does_one_with_all_there_can_be(seed: int) -> None:
     report = judge("Extended", seed=seed)
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert report.lacks == (set() if (seed + 1) % 3 else {"dead"})
 
 
@@ -231,7 +231,7 @@ def test_a_command_line_gets_the_directory(tmp_path: Path) -> None:
 def test_a_kill_may_come_while_the_store_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "TWICE", 1.0)
     report = run_process_grade(reference.name_of(Level.PAGE_CACHE), Level.PAGE_CACHE, seed=2, rounds=4)
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert report.ran["SIGKILL while opening"] == 2
     assert report.ran["SIGKILL"] == 4
 

@@ -85,7 +85,7 @@ def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
 
 def test_a_campaign_with_several_logs_says_so_and_its_findings_can_be_run_again(tmp_path: Path) -> None:
     report = run_sim_grade(SimSetup(logs=2), seed=1, cases=4)
-    assert report.finding is None
+    assert report.finding is None, str(report.finding)
     assert report.ran["run with several logs"] == report.cases
     bug = bug_named("several-logs-share-one-mark-file")
     caught = run_sim_grade(SimSetup(core=bug.core, bug=bug.name, logs=2), seed=1, cases=20).finding
