@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import Factory, define, evolve, frozen
 
+from ackcheck.broken import Broken, Key
 from ackmodel import Clause, Contract, ContractBroken, Level, monitors
 from ackmodel.events import (
     Absent,
@@ -48,24 +49,11 @@ from ackmodel.events import (
 )
 from ackmodel.monitors import IoCounts, Sighting
 
-Key = tuple[str, int]
-"""A message: its queue, and its place in it."""
-
 ITEMS = 100_000
 """More than the items of any batch."""
 
 MOST_OPEN = 2
 """Renewals and releases of one message whose outcome is open, at most."""
-
-
-class Broken(AssertionError):
-    """A clause is broken; `clause` names it, and `key` the message at which it broke, where it was one."""
-
-    def __init__(self, clause: Clause, why: str, key: Key | None = None):
-        super().__init__(f"{clause.value}: {why}")
-        self.clause = clause
-        self.why = why
-        self.key = key
 
 
 @frozen

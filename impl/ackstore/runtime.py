@@ -112,8 +112,9 @@ class Store(Driver):
     ) -> Reply:
         """Settle the delivery that `receipt` names.
 
-        `on_durable` is called once, later, on another thread, if and when the ack is FLUSHED. Beyond
-        `Config.max_callbacks` that have not run to their end an ack with one more is BUSY.
+        `on_durable` is called once, later, on another thread, if and when what settles the message is FLUSHED: this
+        ack, or with a reply of SETTLED what was there before it. Beyond `Config.max_callbacks` that have not run to
+        their end an ack with one more is BUSY.
         After `timeout` seconds (by default `Config.op_timeout`) the reply is UNKNOWN.
         With `queue`, a receipt of another queue is INVALID.
         """

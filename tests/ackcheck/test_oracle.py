@@ -2,7 +2,8 @@
 
 import pytest
 
-from ackcheck.oracle import Broken, Oracle, Seen
+from ackcheck.broken import Broken
+from ackcheck.oracle import Oracle, Seen
 from ackmodel import Clause, Level
 from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.monitors import IoCounts, Sighting

@@ -440,19 +440,3 @@ def test_plain_stretches_are_gone_over_at_once() -> None:
     queue.entries = {offset: Entry(offset, 1, 1, 0.0) for offset in range(3)}
     assert fast.replay_acks(data, HEADER_BYTES, 2, {queue.prefix: queue}) == (len(data), 2)
     assert (queue.floor, queue.entries) == (3, {})
-
-
-@pytest.mark.parametrize("free_after", [0, 3, plain.TURNS, plain.TURNS + 1])
-def test_a_thread_stays_aside_before_it_sleeps_on_a_lock(free_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[object, ...]] = []
-    naps: list[float] = []
-    monkeypatch.setattr("time.sleep", naps.append)
-
-    def acquire(*how: object) -> bool:
-        asked.append(how)
-        return len(asked) > free_after
-
-    assert fast.take_turns(acquire) is (free_after <= plain.TURNS)
-    turns = min(free_after + 1, plain.TURNS)
-    assert asked == [(False,)] * turns + [(True, plain.SLEEP)] * (free_after >= plain.TURNS)
-    assert naps == [plain.NAP] * min(free_after, plain.TURNS)

@@ -147,7 +147,7 @@ def entrants() -> list[Entrant]:
     held = Config(merge=True, merge_stay=3600.0)
     return [
         Entrant(WriteLoop(WRITES), "none", 1),
-        *(Entrant(StoreContender(MERGE, held), "memory", threads) for threads in THREADS),
+        *(Entrant(StoreContender(MERGE, held, most=3_000_000), "memory", threads) for threads in THREADS),
         *(Entrant(StoreContender(ASYNC, fast), "page-cache", threads) for threads in THREADS),
         Entrant(StoreContender(MANY, fast, batch=BATCH, most=8_000_000), "page-cache", 1),
         Entrant(StoreContender(STALLED, unflushed(fast), stalled=True), "page-cache", 3),

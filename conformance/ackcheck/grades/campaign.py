@@ -16,9 +16,10 @@ from typing import TypeAlias
 
 from attrs import define, field
 
+from ackcheck.broken import Broken
 from ackcheck.findings import Finding, Grade, GradeReport
 from ackcheck.grades.session import Session
-from ackcheck.oracle import Broken, Oracle
+from ackcheck.oracle import Oracle
 from ackcheck.rig import Child
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS

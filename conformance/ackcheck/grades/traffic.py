@@ -38,11 +38,12 @@ from random import Random
 
 from attrs import Factory, define, field, frozen
 
+from ackcheck.broken import Key
 from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
 from ackcheck.grades.heard import Heard
 from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
-from ackcheck.oracle import Key, Oracle, Seen
+from ackcheck.oracle import Oracle, Seen
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import CommitPolicy
 from ackmodel.events import Reply

@@ -24,7 +24,8 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
-from ackcheck.oracle import Key, Seen
+from ackcheck.broken import Key
+from ackcheck.oracle import Seen
 
 QUEUES = ("orders/billing/0", "orders/billing/1", "orders/billing/2")
 

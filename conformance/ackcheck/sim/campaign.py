@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
+from ackcheck.broken import Broken
 from ackcheck.findings import Finding, GradeReport
-from ackcheck.oracle import Broken
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.reference import SMALL, Reference
 from ackcheck.sim.shrink import Step, shortest, simplest

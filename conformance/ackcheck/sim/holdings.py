@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from attrs import Factory, define
 
-from ackcheck.oracle import Key
+from ackcheck.broken import Key
 
 
 @define

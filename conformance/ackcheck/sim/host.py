@@ -12,8 +12,9 @@ from typing import cast
 
 from attrs import Factory, define, field, frozen
 
+from ackcheck.broken import Broken, Key
 from ackcheck.history import History
-from ackcheck.oracle import Broken, Key, Oracle, Seen
+from ackcheck.oracle import Oracle, Seen
 from ackcheck.sim.disk import Disk, SyncBegun
 from ackcheck.sim.holdings import Holdings
 from ackcheck.sim.target import BecameDurable, Ended, Extended, Io, Outcome, SteppedTarget

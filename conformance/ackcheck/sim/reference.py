@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from ackcheck.oracle import Key, Seen
+from ackcheck.broken import Key
+from ackcheck.oracle import Seen
 from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
 from ackmodel.events import Reply
 from ackmodel.monitors import Sighting

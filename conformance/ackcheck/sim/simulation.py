@@ -24,7 +24,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
 from attrs import Factory, define
 
-from ackcheck.oracle import Broken
+from ackcheck.broken import Broken
 from ackcheck.sim.host import LONG, MOST_MESSAGES, OK, QUEUES
 from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from attrs import define
 
-from ackcheck.oracle import Broken
+from ackcheck.broken import Broken
 from ackcheck.sim.host import LONG, OK, QUEUES, Asked, Host
 from ackmodel import Clause
 from ackmodel.events import Reply

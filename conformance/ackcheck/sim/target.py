@@ -15,7 +15,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from attrs import Factory, field, frozen
 
-from ackcheck.oracle import Key, Seen
+from ackcheck.broken import Key
+from ackcheck.oracle import Seen
 from ackmodel.events import Reply
 from ackmodel.monitors import Sighting
 

@@ -29,9 +29,9 @@ from typing import Any
 
 from attrs import define, field
 
+from ackcheck.broken import Broken
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
-from ackcheck.oracle import Broken
 from ackcheck.soak.clients import QUEUES, SERIAL_QUEUES, Client, Clock, Floor
 from ackcheck.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
 from ackcheck.soak.disk import StormyDisk

@@ -28,13 +28,14 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define, field, frozen
 
-from ackcheck.oracle import Broken, Key, Seen
+from ackcheck.broken import Broken, Key
+from ackcheck.oracle import Seen
 from ackcheck.soak.judge import Judge
 from ackmodel import Clause
 from ackmodel.events import ReleaseAsked, RenewAsked, Reply
 from ackstore import Delivery
 from ackstore.effects import Answer
-from ackstore.errors import StoreBroken, StoreClosed
+from ackstore.errors import StoreBroken, StoreClosed, StoreStalled
 
 if TYPE_CHECKING:
     from ackstore import Store
@@ -242,7 +243,10 @@ class Client(threading.Thread):
         with floor.resting:
             end = floor.ended[name] = floor.ended.get(name, 0) + MORE
         floor.judge.published(name, end)
-        floor.store.publish(name, end)
+        try:
+            floor.store.publish(name, end)
+        except StoreStalled:
+            self.replies["BUSY"] += 1  # the next life begins with all that was published
         self.ran["publish"] += 1
 
     # --- acks -------------------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ from typing import Protocol
 
 from attrs import Factory, define, field
 
-from ackcheck.oracle import MOST_OPEN, Broken, Key, Seen
+from ackcheck.broken import Broken, Key
+from ackcheck.oracle import MOST_OPEN, Seen
 from ackmodel import Clause, Contract, ContractBroken, Level, monitors
 from ackmodel.events import (
     Absent,

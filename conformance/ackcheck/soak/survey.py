@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from attrs import define, frozen
 
-from ackcheck.oracle import Broken
+from ackcheck.broken import Broken
 from ackcheck.soak.clients import HOUR, QUEUES, Floor, Held, deliveries_in
 from ackmodel import Clause, monitors
 from ackmodel.events import Reply

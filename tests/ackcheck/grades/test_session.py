@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from ackcheck.broken import Broken
 from ackcheck.grades import session
 from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, SHORT, Call
-from ackcheck.oracle import Broken, Oracle
+from ackcheck.oracle import Oracle
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.events import PowerLost

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from ackcheck.broken import Broken
 from ackcheck.grades.traffic import CLOCKS, Traffic
 from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
-from ackcheck.oracle import Broken, Oracle
+from ackcheck.oracle import Oracle
 from ackcheck.rig import Child, Exchange, Killed, TargetError
 from ackmodel import Clause, Level
 from ackmodel.events import ProcessCrashed, Reply

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 from attrs import define, field
 
-from ackcheck.oracle import Broken
+from ackcheck.broken import Broken
 from ackcheck.sim.campaign import SimSetup
 from ackcheck.sim.host import MESSAGES, MOST_MESSAGES, QUEUES
 from ackcheck.sim.reference import Reference

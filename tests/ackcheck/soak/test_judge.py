@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from ackcheck.oracle import Broken, Seen
+from ackcheck.broken import Broken
+from ackcheck.oracle import Seen
 from ackcheck.soak.judge import Judge
 from ackcheck.soak.survey import Letters
 from ackmodel import Clause, Level

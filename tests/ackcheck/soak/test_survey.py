@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ackcheck.oracle import Broken
+from ackcheck.broken import Broken
 from ackcheck.soak.clients import SERIAL_QUEUES, Clock, Floor
 from ackcheck.soak.judge import Judge
 from ackcheck.soak.survey import Survey, answered
