@@ -50,7 +50,7 @@ class Acks:
         operation.durable = request.durable
         found = self.judge(request.receipt, now, only)
         if isinstance(found, Reply):
-            self.settled_before(operation, 0, found)
+            self.settled_before(operation, 0, found, request.receipt)
             return
         queue, entry = found
         if entry.ack is not None:
@@ -84,7 +84,7 @@ class Acks:
         for item, receipt in enumerate(receipts):
             found = self.judge(receipt, now)
             if isinstance(found, Reply):
-                self.settled_before(operation, item, found)
+                self.settled_before(operation, item, found, receipt)
             elif found[1].ack is not None:
                 self.join(operation, item, found[1].ack)
             elif self.merge is not None and self.merge.settle(*found, operation):
@@ -125,11 +125,18 @@ class Acks:
         found = queue.judge(offset, attempt, epoch, now, self.log.epoch)
         return found if isinstance(found, Reply) else (queue, found)
 
-    def settled_before(self, operation: Operation, item: int, reply: Reply) -> None:
-        """Nothing to store. What was settled before is FLUSHED, so it is durable too."""
+    def settled_before(self, operation: Operation, item: int, reply: Reply, receipt: str) -> None:
+        """Nothing to store. What was settled before is FLUSHED, so it is durable too; but for what only a STATE settles
+        that recovery has read, and that is on its way to be FLUSHED again."""
         self.operations.reply(operation, item, reply)
-        if reply is Reply.SETTLED:
+        if reply is not Reply.SETTLED or not operation.durable:
+            return
+        token, offset, _attempt, _epoch = parse_receipt(receipt) or ("", 0, 0, 0)
+        record = self.queues[token].settled_by(offset)
+        if record is None:
             self.operations.durable(operation)
+        else:
+            record.durables = [*(record.durables or ()), operation]
 
     def join(self, operation: Operation, item: int, record: Record) -> None:
         """The message's ack is on its way: share its outcome, which settles nothing new."""

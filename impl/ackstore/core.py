@@ -129,6 +129,7 @@ class Core(CoreFields):
             flushed=recovered.proved,
             rewrites=rewrites,
             names=recovered.names,
+            steps=recovered.steps,
         )
         self.log.closed = [old_segment(*found) for found in recovered.segments]
         self.directory = Directory(self, config.flush_threads)
@@ -150,7 +151,7 @@ class Core(CoreFields):
             RENEW: self.renewals,
             DEAD: self.deaths,
             RESET: self.resets,
-            STATE: States(),
+            STATE: States(self.operations),
         }
         """Who writes which kind of record, and hears what becomes of it."""
         self.compaction = self.compaction_class(self, config, self.queues, self.log, self.flusher, self.offsets.hasten)

@@ -31,7 +31,7 @@ from ackstore.filenames import FileNames
 from ackstore.leftovers import Leftovers
 from ackstore.operations import Operation
 from ackstore.queues import Claim, Entry, Queue
-from ackstore.records import HEADER_BYTES, RECORD_BYTES, Header, encode_record
+from ackstore.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
 from ackstore.replies import Reply
 
 #: No memory holds more bytes, or records.
@@ -130,12 +130,13 @@ class Log(LogFields):
         flushed: int,
         rewrites: list[Record],
         names: FileNames,
+        steps: tuple[Step, ...] = (),
     ) -> None:
         self.host = host
         self.config, self.names = config, names
-        self.epoch, self.parent = number, parent
-        """Which open of the store this is, the number of the first segment it creates; and the one whose history it
-        continues."""
+        self.epoch, self.parent, self.steps = number, parent, steps
+        """Which open of the store this is, the number of the first segment it creates; the one whose history it
+        continues; and what was history of those before."""
         self.next_number = number
         self.flushed = flushed
         """LSN of the last FLUSHED record."""
@@ -181,6 +182,11 @@ class Log(LogFields):
         self.write_failures = self.rewritten = 0
 
     # What others ask
+
+    @property
+    def header_bytes(self) -> int:
+        """How long the headers of this open are."""
+        return size_of_header(self.steps)
 
     @property
     def pending(self) -> int:
@@ -289,6 +295,7 @@ class Log(LogFields):
             base=self.base,
             first=self.rewrites[0].lsn if self.rewrites else self.last + 1,
             synced=self.flushed,
+            steps=self.steps,
         )
 
     def ended(self, record: Record, result: Result, now: float) -> None:
@@ -314,8 +321,8 @@ class Log(LogFields):
         """A write has ended that wrote a header, or records again, or that failed: see what of it is in the file."""
         again = len(self.rewrites)
         whole = self.whole_records(segment, batch, result)
-        if not segment.size and (isinstance(result, Done) or result.written >= HEADER_BYTES):
-            segment.size = HEADER_BYTES
+        if not segment.size and (isinstance(result, Done) or result.written >= self.header_bytes):
+            segment.size = self.header_bytes
         stored, lost = batch[:whole], batch[whole:]
         self.rewrites = lost[: again - whole] if whole < again else []
         self.rewritten += min(whole, again)
@@ -324,12 +331,11 @@ class Log(LogFields):
         if isinstance(result, Failed):
             self._write_failed(lost[max(again - whole, 0) :], now)
 
-    @staticmethod
-    def whole_records(segment: Segment, batch: list[Record], result: Result) -> int:
+    def whole_records(self, segment: Segment, batch: list[Record], result: Result) -> int:
         """How many records of an ended write reached the file whole."""
         if isinstance(result, Done):
             return len(batch)
-        left = result.written - (0 if segment.size else HEADER_BYTES)
+        left = result.written - (0 if segment.size else self.header_bytes)
         for count, record in enumerate(batch):
             left -= len(record.data)
             if left < 0:

@@ -65,6 +65,7 @@ class Queue(QueueFields):
         "max_dead",
         "next_new",
         "reset_at",
+        "unproved",
     )
 
     def __init__(
@@ -87,6 +88,8 @@ class Queue(QueueFields):
         self.committed = 0
         self.ceiling: tuple[int, int] | None = None
         """The offset may not pass the first before a STATE is FLUSHED that says the second is settled."""
+        self.unproved: list[Record] = []
+        """The STATE records that say so, by the floor that each states."""
         self.entries: dict[int, Entry] = {}
         self.expiring: list[tuple[float, int]] = []
         """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
@@ -323,8 +326,15 @@ class Queue(QueueFields):
             offset += 1
         return offset
 
+    def settled_by(self, offset: int) -> Record | None:
+        """The record on its way that settles a message below the floor; None where it is FLUSHED."""
+        if self.ceiling is None or offset < self.ceiling[0]:
+            return None
+        return next((record for record in self.unproved if offset < record.value), None)
+
     def lift(self, floor: int) -> None:
         """A STATE is FLUSHED: everything below `floor` is settled."""
+        self.unproved = [record for record in self.unproved if record.value > floor]
         if floor > self.floor:
             self.move_floor()  # over what the merge buffer has settled one by one
             self._sweep()

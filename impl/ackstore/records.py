@@ -3,7 +3,7 @@
 A segment is a header and then records, back to back (all integers little-endian):
 
     header  magic "ACKSTORE" | version u32 | number u64 | epoch u64 | parent u64 | keeps u64
-            | base u64 | first u64 | synced u64 | crc32
+            | base u64 | first u64 | synced u64 | with steps, four times (epoch u64, limit u64) | crc32
     record  mark ac 52 45 43 | crc32 | kind u8, 3 zero bytes | length u32 | lsn u64 | synced u64
             | payload of `length` bytes
 
@@ -18,7 +18,11 @@ reasons with:
 - `keeps`: where the history ended when that open began; `base`: up to where it was proved then. Both
   are equal in all segments of an epoch. What segments of earlier epochs hold beyond `keeps` is not
   part of the history: power loss had cut it off, and its LSNs were given again. Where no segment of
-  the parent is left, it cannot be known what the parent had cut off, and nothing beyond `base` is.
+  the parent is left, nobody says any more what the parent had cut off, but for the `steps`.
+- `steps`: what was history of the epochs before the parent when that open began: of those from this epoch on, the
+  records up to this limit; of those before the first step, the ones up to `base`. Limits only ever rise, and there is a
+  step only where more than `base` is history: so there are none once an epoch has proved what it found. A header
+  without any is of version 1, and shorter.
 - `first`: the LSN of this segment's first record. Earlier segments may hold it too: a record is
   written again, unchanged, when a sync of it failed or when it was not proved synced.
 
@@ -35,14 +39,15 @@ import struct
 from collections.abc import Callable
 from zlib import crc32
 
-from attrs import astuple, define, frozen
+from attrs import define, frozen
 
 from ackstore.errors import FutureFormat
 from ackstore.fast import whole_records
 from ackstore.payloads import stated_start
 
 MAGIC = b"ACKSTORE"
-VERSION = 1
+VERSION = 2
+"""The latest format version."""
 #: Starts every record. Not ASCII, so no queue name can imitate it.
 MARK = b"\xacREC"
 
@@ -60,14 +65,18 @@ STATE = 6
 """Kind of record: how a queue stands, so that earlier records are not needed."""
 
 _VERSION = struct.Struct("<8sI")
-_HEADER = struct.Struct("<8sI7Q")
+_HEADERS = {1: struct.Struct("<8sI7Q"), 2: struct.Struct("<8sI15Q")}
+"""By version."""
 _CRC = struct.Struct("<I")
 _LEAD = struct.Struct("<4sI")
 _BODY = struct.Struct("<B3xIQQ")
 _RECORD = struct.Struct("<4sIB3xIQQ")
 _LENGTH = struct.Struct("<I")
 
-HEADER_BYTES = _HEADER.size + _CRC.size
+HEADER_BYTES = _HEADERS[1].size + _CRC.size
+"""Of a header without steps."""
+MOST_STEPS = 4
+"""Steps that a header has room for."""
 LEAD_BYTES = _LEAD.size
 RECORD_BYTES = _RECORD.size
 #: Where a record says of what kind it is, and then how long its payload is.
@@ -81,6 +90,10 @@ _one_ack: dict[int, Callable[..., bytes]] = {}
 DELIVERY_BYTES = struct.calcsize("<QIQ")
 
 
+Step = tuple[int, int]
+"""An epoch, and a limit."""
+
+
 @frozen
 class Header:
     """What a segment says of itself; the fields are explained above."""
@@ -92,29 +105,63 @@ class Header:
     base: int
     first: int
     synced: int
+    steps: tuple[Step, ...] = ()
+    """At most `MOST_STEPS`, by epoch."""
 
     def encode(self) -> bytes:
-        """The header's `HEADER_BYTES` bytes."""
-        data = _HEADER.pack(MAGIC, VERSION, *astuple(self))
+        """The header's bytes, `size` of them."""
+        fields = [self.number, self.epoch, self.parent, self.keeps, self.base, self.first, self.synced]
+        if self.steps:
+            fields += [each for step in self.steps for each in step] + [0, 0] * (MOST_STEPS - len(self.steps))
+        data = _HEADERS[self.version].pack(MAGIC, self.version, *fields)
         return data + _CRC.pack(crc32(data))
+
+    @property
+    def version(self) -> int:
+        """The format version that it takes."""
+        return 2 if self.steps else 1
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return size_of_header(self.steps)
+
+    def limit_of(self, epoch: int, *, parent_is_there: bool) -> int:
+        """Up to which LSN the records of an earlier epoch were history when this segment's epoch began."""
+        if parent_is_there:
+            return self.keeps
+        if epoch >= self.parent:
+            return self.base  # this open has not seen it
+        return max([limit for first, limit in self.steps if first <= epoch], default=self.base)
+
+
+def size_of_header(steps: tuple[Step, ...]) -> int:
+    """The length in bytes of a header with these steps."""
+    return _HEADERS[2 if steps else 1].size + _CRC.size
 
 
 def decode_header(file: str, data: bytes) -> Header | None:
     """Read the header of `file`; None when it is torn; `FutureFormat` when its version is newer."""
-    if len(data) >= _VERSION.size:
-        magic, version = _VERSION.unpack_from(data)
-        if magic == MAGIC and version > VERSION:
-            raise FutureFormat(
-                f"{file} has format version {version}, and this release reads up to {VERSION}: "
-                "open the store with the release that wrote it, or a later one"
-            )
-    if len(data) < HEADER_BYTES:
+    if len(data) < _VERSION.size:
         return None
-    magic, version, *fields = _HEADER.unpack_from(data)
-    (crc,) = _CRC.unpack_from(data, _HEADER.size)
-    if magic != MAGIC or version != VERSION or crc32(data[: _HEADER.size]) != crc:
+    magic, version = _VERSION.unpack_from(data)
+    if magic == MAGIC and version > VERSION:
+        raise FutureFormat(
+            f"{file} has format version {version}, and this release reads up to {VERSION}: "
+            "open the store with the release that wrote it, or a later one"
+        )
+    layout = _HEADERS.get(version)
+    if magic != MAGIC or layout is None or len(data) < layout.size + _CRC.size:
         return None
-    return Header(*fields)
+    _magic, _version, *fields = layout.unpack_from(data)
+    (crc,) = _CRC.unpack_from(data, layout.size)
+    if crc32(data[: layout.size]) != crc:
+        return None
+    number, epoch, parent, keeps, base, first, synced, *rest = fields
+    steps = tuple(step for step in zip(rest[::2], rest[1::2], strict=True) if step != (0, 0))
+    if version > 1 and not steps:
+        return None
+    return Header(number, epoch, parent, keeps, base, first, synced, steps)
 
 
 def encode_record(kind: int, payload: bytes, lsn: int, synced: int) -> bytes:
@@ -185,7 +232,7 @@ def scan(file: str, data: bytes) -> Scan:
     fills the hole.
     """
     header = decode_header(file, data)
-    at = HEADER_BYTES if header else 0
+    at = header.size if header else 0
     damaged_at = None if header else 0
     synced = header.synced if header else 0
     runs: list[Run] = []

@@ -15,8 +15,8 @@ offset file states that everything up to there had been synced (see `ackstore.re
 Where several segments hold the same LSN the newest whole copy counts. A segment's `keeps` says how
 much of the earlier epochs it continues; what they hold beyond that belongs to a history that power
 loss had ended, and is dropped before the segment's own records are added. Every segment says so for
-itself, because the one that said it first may be lost; and what the parent epoch said counts only
-as long as a segment of it is left.
+itself, because the one that said it first may be lost; and it says what the parent epoch and those before it had
+said, because all of their segments may be lost, while the records that they kept are on the disk (`Header.steps`).
 
 >>> class Nothing:
 ...     def names(self): return []
@@ -37,7 +37,7 @@ from ackstore.config import Config
 from ackstore.errors import LogDamaged, OffsetsAheadOfLog
 from ackstore.filenames import PLAIN, FileNames, check_logs
 from ackstore.offsetfile import OffsetFile, decode_offsets
-from ackstore.records import Run, Scan, decode_record, scan, skip_records
+from ackstore.records import MOST_STEPS, Run, Scan, Step, decode_record, scan, skip_records
 
 MOST_LSN = 2**64 - 1
 """The highest LSN that a record can name."""
@@ -85,6 +85,8 @@ class Recovered:
     """The number of the segment to create."""
     parent: int = 0
     """The latest epoch of which there is a segment."""
+    steps: tuple[Step, ...] = ()
+    """What is history of the epochs before that one."""
     proved: int = 0
     """Everything up to this LSN had been synced."""
     last: int = 0
@@ -143,7 +145,8 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
     if files.offsets in names:
         offsets = decode_offsets(files.offsets, reader.read(files.offsets))
     proved = max([offsets.flushed, *(found.synced for found in scans)])
-    pieces = _begun(_history(scans), scans, proved)
+    history, limits = _history(scans)
+    pieces = _begun(history, scans, proved)
     last = pieces[-1].last if pieces else 0
     if offsets.flushed > last:
         raise _ahead(files, offsets, last, scans)
@@ -152,7 +155,8 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
     cut_records, cut_bytes = _cut(scans, last, reader)
     return Recovered(
         next_number=max(numbers, default=0) + 1,
-        parent=max((found.header.epoch for found in scans if found.header), default=0),
+        parent=max(limits, default=0),
+        steps=_steps(limits, proved, last),
         proved=proved,
         last=last,
         offsets=offsets,
@@ -168,27 +172,43 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
     )
 
 
-def _history(scans: list[Scan]) -> list[Piece]:
-    """Lay the segments over each other, oldest first. The result may still have holes."""
+def _history(scans: list[Scan]) -> tuple[list[Piece], dict[int, int]]:
+    """Lay the segments over each other, oldest first. The result may still have holes.
+
+    Beside it, the limits: up to which LSN the records of each epoch are history.
+    """
     history: list[Piece] = []
-    epochs = {0}
+    limits: dict[int, int] = {}
     for found in scans:
         header = found.header
         if header is None:
             continue
-        limit = header.keeps if header.parent in epochs else header.base
-        history = [piece for old in history for piece in _kept(old, header.epoch, limit)]
-        epochs.add(header.epoch)
+        there = not header.parent or header.parent in limits
+        for epoch in limits.keys() - {header.epoch}:
+            limits[epoch] = min(limits[epoch], header.limit_of(epoch, parent_is_there=there))
+        limits.setdefault(header.epoch, MOST_LSN)
+        history = [piece for old in history for piece in _kept(old, limits)]
         for run in found.runs:
             history = _laid_over(history, Piece(run.first, run.last, run, found))
-    return history
+    return history, limits
 
 
-def _kept(old: Piece, epoch: int, limit: int) -> list[Piece]:
-    """What of `old` is still history for a later segment of `epoch`."""
-    if old.file.header is not None and old.file.header.epoch == epoch:
-        return [old]
+def _kept(old: Piece, limits: dict[int, int]) -> list[Piece]:
+    """What of `old` is still history."""
+    assert old.file.header is not None
+    limit = limits[old.file.header.epoch]
     return [old.part(0, limit)] if old.first <= limit else []
+
+
+def _steps(limits: dict[int, int], proved: int, last: int) -> tuple[Step, ...]:
+    """What the next epoch says of those before its parent (see `ackstore.records`). Where there are more steps than a
+    header has room for, the oldest rise less than they could."""
+    steps: list[Step] = []
+    for epoch in sorted(limits)[:-1]:
+        limit = min(limits[epoch], last)
+        if limit > max(proved, steps[-1][1] if steps else 0):
+            steps.append((epoch, limit))
+    return (*steps[:1], *steps[1:][-(MOST_STEPS - 1) :])
 
 
 def _laid_over(history: list[Piece], new: Piece) -> list[Piece]:

@@ -22,6 +22,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ackstore.log import Record
+from ackstore.operations import Operations
 from ackstore.payloads import STATE_HEAD
 from ackstore.queues import Entry, Queue
 from ackstore.records import STATE
@@ -87,6 +88,9 @@ class StateRecord(Record):
 class States:
     """What becomes of STATE records."""
 
+    def __init__(self, operations: Operations) -> None:
+        self.operations = operations
+
     def cached(self, record: Record, _prompt: bool) -> None:
         """Tell the owner."""
         if isinstance(record, StateRecord) and record.owner is not None:
@@ -106,6 +110,8 @@ class States:
         if record.owner is not None:
             record.owner.state_flushed(record)
         record.queue.lift(int(record.value))
+        for operation in record.durables or ():
+            self.operations.durable(operation)
 
 
 def replay_state(queue: Queue, payload: bytes, *, proved: bool) -> StateRecord | None:
@@ -124,6 +130,7 @@ def replay_state(queue: Queue, payload: bytes, *, proved: bool) -> StateRecord |
         queue.settle(settled)
         return None
     record = StateRecord(queue, state.floor, None)
+    queue.unproved.append(record)
     record.entries, record.delivered = settled, delivered
     for entry in settled:
         entry.ack = record

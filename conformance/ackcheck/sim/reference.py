@@ -22,7 +22,7 @@ from ackstore import core, effects, engine, requests
 from ackstore.config import Config
 from ackstore.identity import QueueId, parse_token, receipt_text
 from ackstore.payloads import decode_ack, decode_checkpoint, decode_prefix
-from ackstore.records import ACK, CHECKPOINT, DEAD, HEADER_BYTES, RENEW, STATE, decode_record
+from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, STATE, decode_header, decode_record
 from ackstore.replies import Delivery
 from ackstore.replies import Reply as StoreReply
 from ackstore.states import decode_state
@@ -144,7 +144,8 @@ def _written(io: int, file: str, at: int, data: bytes) -> Io:
     """Return a write, and what its records say of whom."""
     acks: list[str] = []
     messages: list[Key] = []
-    start = 0 if at else HEADER_BYTES
+    header = None if at else decode_header(file, data)
+    start = header.size if header else 0
     while file.endswith(".seg") and start < len(data):
         kind, payload, whole = decode_record(data, start)
         start += len(whole)

@@ -44,6 +44,24 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
             ("restart", {}),
         ],
     ),
+    "what an epoch kept is history though power loss has eaten all that the epoch wrote, and a later one began since": (
+        SimSetup(),
+        [
+            ("finish_all", {}),
+            ("pop", {"count": 1, "queue": 0}),
+            ("finish_writes", {}),
+            ("ack_many", {"which": 0, "count": 1}),
+            ("flush", {}),
+            ("finish_but", {"which": 0}),
+            ("lose_power", {"fate": 0}),
+            ("finish_writes", {}),
+            ("crash", {"fate": 9}),
+            ("finish_writes", {}),
+            ("finish_but", {"which": 0}),
+            ("lose_power", {"fate": 9}),
+            ("survey", {}),
+        ],
+    ),
 }
 
 
