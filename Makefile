@@ -1,5 +1,5 @@
-# `make check` runs the conformance suite on the reference store; `make test` tests this project itself.
-# Both need only Python >= 3.11: they build .venv on first use, from PyPI and requirements.txt.
+# `make check` runs the conformance suite on the reference store, `make deep` for longer; `make test` tests this project
+# itself. They need only Python >= 3.11: they build .venv on first use, from PyPI and requirements.txt.
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -14,13 +14,17 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check test mutants lint format lock clean
+.PHONY: help check deep test mutants lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
 check: $(STAMP) ## run the conformance suite on the reference store (ARGS="--level disk" etc.)
 	$(BIN)/ackcheck run $(ARGS)
+
+deep: $(STAMP) ## the same with the deep profile, and fuzzing under Atheris (ARGS="--faults fuzz"); hours for all
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
+	$(BIN)/ackcheck run --profile deep $(ARGS)
 
 test: lint ## lint, types, and every test, with line and branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)

@@ -28,12 +28,16 @@ from attrs import Factory, define
 from ackcheck.fuzz.mutate import Files
 from ackstore import Config, Core, LogError, recover
 from ackstore.effects import DONE, Answer, Create, Durable, Rename, Result, Sync, SyncDir, Unlink, Write
+from ackstore.engine import Engine
 from ackstore.recovery import Recovered
+from ackstore.several import SeveralLogs
 
-OURS = re.compile(r"log-\d{8,}\.seg|offsets\.tmp", re.ASCII)
+OURS = re.compile(r"log(-\dof2)?-\d{8,}\.seg|offsets(-\dof2)?\.tmp", re.ASCII)
 """Files that a store may create."""
 
-SEGMENT = re.compile(r"log-\d{8,}\.seg", re.ASCII)
+SEGMENT = re.compile(r"log(-\dof2)?-\d{8,}\.seg", re.ASCII)
+
+OFFSETS = re.compile(r"offsets(-\dof2)?", re.ASCII)
 
 ROUNDS = 60
 """Ticks of a tenth of a second that a store is given to come to rest."""
@@ -70,17 +74,32 @@ class ReadOnly:
         return self.files[name]
 
 
-def check(files: Files, recovery: Callable[[Config, ReadOnly], Recovered] = recover) -> str:
+def logs_of(files: Files) -> int:
+    """Return of how many logs the directory is: two, if the name of any file says so."""
+    return 2 if any("of2" in name for name in files) else 1
+
+
+def files_of(files: Mapping[str, bytes], log: int, logs: int) -> Files:
+    """Return the files of one of so many logs."""
+    part = f"-{log}of{logs}" if logs > 1 else ""
+    segment = re.compile(rf"log{part}-\d{{8,}}\.seg", re.ASCII)
+    return {name: data for name, data in files.items() if segment.fullmatch(name) or name == f"offsets{part}"}
+
+
+def check(files: Files, recovery: Callable[[Config, ReadOnly, int], Recovered] = recover) -> str:
     """Recover a directory, open a store on it, and return how that went: "recovered", or the name of the error.
 
     Raises `Misread` when it went in a way that it may not go.
     """
     before = dict(files)
-    config = Config(segment_bytes=300, compact_above=3600, offset_interval=0.05)
+    logs = logs_of(files)
+    config = Config(segment_bytes=300, compact_above=3600, offset_interval=0.05, logs=logs)
+    recovered: list[Recovered] = []
     try:
-        recovered = recovery(config, ReadOnly(files))
-        _check_history(recovered, files)
-        store = Core(config, recovered, NOW)
+        for log in range(1, logs + 1):
+            recovered.append(recovery(config, ReadOnly(files), log))
+            _check_history(recovered[-1], files_of(files, log, logs))
+        store = _opened(config, recovered)
     except LogError as error:
         outcome = type(error).__name__
     except Misread:
@@ -93,6 +112,13 @@ def check(files: Files, recovery: Callable[[Config, ReadOnly], Recovered] = reco
     if files != before:
         raise Misread("recovery changed the directory")
     return outcome
+
+
+def _opened(config: Config, recovered: list[Recovered]) -> Engine:
+    """Return a store on what was recovered of each log."""
+    if config.logs == 1:
+        return Core(config, recovered[0], NOW)
+    return SeveralLogs(config, [Core(config.share(log), of, NOW) for log, of in enumerate(recovered, 1)], NOW)
 
 
 def _check_history(recovered: Recovered, files: Files) -> None:
@@ -121,7 +147,7 @@ def _written_by_the_last(files: Files) -> set[int]:
     return set(stated_by(only).records)
 
 
-def _check_opened(store: Core, files: Files, recovered: Recovered) -> None:
+def _check_opened(store: Engine, files: Files, recovered: list[Recovered]) -> None:
     """Let the store run on a disk that works, and look at what it writes; then recover it once more."""
     now = NOW
     old = {name for name in files if SEGMENT.fullmatch(name)}
@@ -131,12 +157,16 @@ def _check_opened(store: Core, files: Files, recovered: Recovered) -> None:
         now += 0.1
     if store.stats().unflushed_records:
         raise Misread(f"{store.stats().unflushed_records} records are unflushed on a disk that works")
-    again = recover(Config(), ReadOnly(files))
-    if again.last < recovered.last:
-        raise Misread(f"opened again, the history ends with {again.last}, and not with {recovered.last}")
+    for log, before in enumerate(recovered, 1):
+        try:
+            again = recover(Config(logs=len(recovered)), ReadOnly(files), log)
+        except LogError as error:
+            raise Misread(f"opened again, it is refused: {type(error).__name__}: {error}") from error
+        if again.last < before.last:
+            raise Misread(f"opened again, the history ends with {again.last}, and not with {before.last}")
 
 
-def _perform(store: Core, files: Files, old: set[str], now: float) -> None:
+def _perform(store: Engine, files: Files, old: set[str], now: float) -> None:
     """Do what the store asks for; `old` are the segments that it found."""
     pending = list(store.take_effects())
     while pending:
@@ -152,7 +182,7 @@ def _perform(store: Core, files: Files, old: set[str], now: float) -> None:
                         raise Misread(f"writes to {file!r}, which it did not create")
                     files[file] = files[file][:at].ljust(at, b"\0") + data
                 case Rename(source, target):
-                    if (source, target) != ("offsets.tmp", "offsets"):
+                    if not OURS.fullmatch(source) or source != f"{target}.tmp":
                         raise Misread(f"renames {source!r} to {target!r}")
                     files[target] = files.pop(source)
                 case Unlink(file):
@@ -185,11 +215,15 @@ def stated_by(files: Mapping[str, bytes]) -> Stated:
     for name, data in files.items():
         if SEGMENT.fullmatch(name):
             _read_segment(name, data, stated)
-    offsets = files.get("offsets", b"")
-    begins = len(offsets) >= 28 and offsets[:12] == b"ACKOFFST\x01\0\0\0"
-    if begins and struct.unpack("<I", offsets[-4:])[0] == crc32(offsets[:-4]):
-        stated.synced = max(stated.synced, struct.unpack_from("<Q", offsets, 12)[0])
+        elif OFFSETS.fullmatch(name):
+            _read_offsets(data, stated)
     return stated
+
+
+def _read_offsets(data: bytes, stated: Stated) -> None:
+    begins = len(data) >= 28 and data[:12] == b"ACKOFFST\x01\0\0\0"
+    if begins and struct.unpack("<I", data[-4:])[0] == crc32(data[:-4]):
+        stated.synced = max(stated.synced, struct.unpack_from("<Q", data, 12)[0])
 
 
 def _read_segment(name: str, data: bytes, stated: Stated) -> None:

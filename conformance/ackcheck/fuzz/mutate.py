@@ -17,20 +17,39 @@ from collections.abc import Callable, Mapping
 from random import Random
 from zlib import crc32
 
-from attrs import define
+from attrs import define, evolve
 
+from ackcheck.sim.host import QUEUES, SHORT
 from ackcheck.sim.reference import SMALL, Reference
 from ackcheck.sim.simulation import Simulation
 from ackmodel import Level
+from ackstore.config import Config
 from ackstore.records import HEADER_BYTES, LEAD_BYTES, MARK, RECORD_BYTES
 
 Files = dict[str, bytes]
 
-SEEDS = 6
-"""Real directories to begin with."""
+PLAIN = 6
+"""Real directories to begin with, of stores with one log and nothing else."""
+
+KEEPING = evolve(SMALL, compact_above=None)
+MERGING = evolve(KEEPING, merge=True, merge_stay=0.3, merge_messages=5)
+
+SPECIAL: tuple[tuple[Level, Config], ...] = (
+    (Level.PAGE_CACHE, evolve(KEEPING, max_attempts=2)),
+    (Level.MEMORY, MERGING),
+    (Level.PAGE_CACHE, evolve(SMALL, compact_above=1)),
+    (Level.PAGE_CACHE, evolve(KEEPING, logs=2)),
+    (Level.MEMORY, evolve(MERGING, logs=2, max_attempts=2, compact_above=2)),
+)
+"""And of others: with dead letters, a merge buffer, compaction, two logs, and most of that at once."""
+
+SEEDS = PLAIN + len(SPECIAL)
 
 LIVES = 40
 """Steps that each of them has behind it."""
+
+CHURN = 48
+"""Renewals after which a log has something to compact."""
 
 MOST_CHANGES = 6
 
@@ -46,13 +65,14 @@ RECORD_FIELDS = ((8, 1), (12, 4), (16, 8), (24, 8))
 @functools.cache
 def seeds() -> tuple[Files, ...]:
     """Return directories that the reference store has left, after some faults each."""
-    return tuple(_left_by(seed) for seed in range(SEEDS))
+    plain = [_left_by(seed, Level.PAGE_CACHE, SMALL) for seed in range(PLAIN)]
+    return (*plain, *(_left_by(PLAIN + number, *special) for number, special in enumerate(SPECIAL)))
 
 
-def _left_by(seed: int) -> Files:
+def _left_by(seed: int, level: Level, config: Config) -> Files:
     """Return what a short life leaves, that ends with a process crash."""
     random = Random(seed)
-    run = Simulation(lambda: Reference(SMALL), Level.PAGE_CACHE)
+    run = Simulation(lambda: Reference(config), level)
     steps: dict[Callable[[], None], int] = {
         lambda: run.pop(count=2, queue=random.randint(0, 1)): 6,
         lambda: run.ack(which=random.randrange(8)): 8,
@@ -67,11 +87,33 @@ def _left_by(seed: int) -> Files:
         lambda: run.crash(fate=0): 1,
         lambda: run.reset(queue=0, offset=random.randrange(4)) if seed % 3 == 2 else None: 1,
     }
+    if seed >= PLAIN:
+        _grow_old(run, config)
     for _ in range(LIVES * (1 + 3 * (seed % 2))):
         [take] = random.choices(list(steps), list(steps.values()))
         take()
     run.finish_writes()
     return {name: run.disk.read(name) for name in run.disk.names()}
+
+
+def _grow_old(run: Simulation, config: Config) -> None:
+    """Let deadlines pass and renew, until there are dead letters and something to compact, where the store has them."""
+    for queue in range(len(QUEUES)):
+        run.publish(queue=queue, count=2)
+        for _ in range(3):
+            run.pop(count=2, queue=queue, invisible=SHORT)
+            run.finish_all()
+            run.wait(seconds=SHORT)
+            run.finish_all()
+        run.publish(queue=queue, count=1)
+        run.pop(count=1, queue=queue)
+        run.finish_all()
+        for _ in range(CHURN if config.compact_above else 2):
+            run.renew(which=-1)
+            run.finish_all()
+    for _ in range(12):
+        run.wait(seconds=0.15)
+        run.finish_all()
 
 
 @define
@@ -169,9 +211,10 @@ def _copy_file(files: Files, name: str, choices: Choices) -> None:
 
 def _new_file(files: Files, name: str, choices: Choices) -> None:
     number = choices.number(1) % 12
-    files[(f"log-{number:08d}.seg", "offsets", "offsets.tmp", "log-99999999.seg", "other")[choices.number(1) % 5]] = (
-        files[name]
-    )
+    other = sorted(files)[choices.number(1) % len(files)]
+    part = "-1of2" if "1of2" in other else "-2of2" if "2of2" in other else ""
+    names = (f"log{part}-{number:08d}.seg", f"offsets{part}", f"offsets{part}.tmp", f"log{part}-99999999.seg", "other")
+    files[names[choices.number(1) % 5]] = files[name]
 
 
 def _change_field(files: Files, name: str, choices: Choices) -> None:
@@ -206,13 +249,16 @@ def _change_header(files: Files, name: str, choices: Choices) -> None:
 
 
 def _change_offsets(files: Files, _name: str, choices: Choices) -> None:
-    data = files.get("offsets", b"")
+    name = sorted(files)[choices.number(1) % len(files)]
+    if not name.startswith("offsets"):
+        name = next((one for one in sorted(files) if one.startswith("offsets")), "offsets")
+    data = files.get(name, b"")
     if len(data) > 28:
         at, size = ((12, 8), (20, 4), (len(data) - 12, 8))[choices.number(1) % 3]
         content = (
             data[:at] + _near(int.from_bytes(data[at : at + size], "little"), size, choices) + data[at + size : -4]
         )
-        files["offsets"] = content + U32.pack(crc32(content))
+        files[name] = content + U32.pack(crc32(content))
 
 
 def _drop_record(files: Files, name: str, choices: Choices) -> None:

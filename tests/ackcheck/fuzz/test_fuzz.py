@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -12,17 +13,31 @@ from zlib import crc32
 import pytest
 
 from ackcheck.fuzz import runner
-from ackcheck.fuzz.check import Misread, ReadOnly, check, header_of, stated_by
+from ackcheck.fuzz.check import Misread, ReadOnly, check, files_of, header_of, logs_of, stated_by
 from ackcheck.fuzz.mutate import CHANGES, Choices, Files, directory_from, records_in, seeds, signed
 from ackcheck.fuzz.runner import AtherisMissing, run_atheris, run_random
-from ackstore import Config, Core, LogDamaged, OffsetsDamaged, recover, recovery, replay
-from ackstore.records import ACK, Header, encode_record, scan
+from ackstore import Config, Core, LogDamaged, OffsetsAheadOfLog, OffsetsDamaged, offsets, recover, recovery, replay
+from ackstore.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE, Header, encode_record, scan
 
 
 def test_random_directories_are_recovered_or_refused_by_name() -> None:
     seen = run_random(Random(1), runs=1500)
     assert seen.total() == 1500
     assert set(seen) >= {"recovered", "LogDamaged", "OffsetsAheadOfLog", "OffsetsDamaged", "FutureFormat"}
+
+
+def test_the_directories_to_begin_with_hold_every_kind_of_record_and_two_logs() -> None:
+    kinds: set[int] = set()
+    begins: set[int] = set()
+    for files in seeds():
+        logs = logs_of(files)
+        for log in range(1, logs + 1):
+            records = list(recover(Config(logs=logs), ReadOnly(files), log).records())
+            kinds.update(kind for _, kind, _, _ in records)
+            begins.update(lsn for lsn, _, _, _ in records[:1])
+    assert kinds == {CHECKPOINT, ACK, RENEW, DEAD, RESET, STATE}
+    assert max(begins) > 1  # what was before has been compacted
+    assert [logs_of(files) for files in seeds()].count(2) == 2
 
 
 def test_every_kind_of_change_changes_something() -> None:
@@ -69,21 +84,35 @@ def test_a_recovery_that_believes_a_wrong_checksum_is_found(monkeypatch: pytest.
 
 
 def test_a_recovery_that_forgets_what_was_synced_is_found() -> None:
-    def forgetful(config: Config, reader: ReadOnly) -> Any:
-        files = {name: data for name, data in reader.files.items() if name != "offsets"}
-        return recover(config, ReadOnly(files))
+    def forgetful(config: Config, reader: ReadOnly, log: int) -> Any:
+        with suppress(OffsetsAheadOfLog):  # what is refused for another reason stays refused
+            recover(config, reader, log)
+        files = {name: data for name, data in reader.files.items() if not name.startswith("offsets")}
+        return recover(config, ReadOnly(files), log)
 
     assert "had been synced" in found_with(lambda files: check(files, forgetful))
 
 
 def test_a_recovery_that_writes_is_found() -> None:
-    def writing(config: Config, reader: ReadOnly) -> Any:
-        recovered = recover(config, reader)
+    def writing(config: Config, reader: ReadOnly, log: int) -> Any:
+        recovered = recover(config, reader, log)
         files: Any = reader.files
         files["log-00000001.seg"] = b""
         return recovered
 
     assert "recovery" in found_with(lambda files: check(files, writing))
+
+
+def test_a_recovery_that_reads_the_first_of_two_logs_twice_is_found() -> None:
+    both = seeds()[-1]
+    assert check(both) == "recovered"
+    with pytest.raises(Misread, match="that no file holds"):
+        check(both, lambda config, reader, _log: recover(config, reader, 1))
+
+
+def test_a_store_that_leaves_what_recovery_refuses_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offsets, "encode_offsets", lambda *_: b"nonsense")
+    assert "opened again, it is refused: OffsetsDamaged" in found_with(check)
 
 
 def test_what_is_found_can_be_repeated() -> None:
@@ -94,10 +123,12 @@ def test_what_is_found_can_be_repeated() -> None:
 
 def test_the_reader_of_its_own_agrees_with_the_store_on_what_is_right() -> None:
     for files in seeds():
-        recovered = recover(Config(), ReadOnly(files))
-        stated = stated_by(files)
-        assert stated.synced == recovered.proved
-        assert all(whole in stated.records[lsn] for lsn, _, _, whole in recovered.records())
+        logs = logs_of(files)
+        for log in range(1, logs + 1):
+            recovered = recover(Config(logs=logs), ReadOnly(files), log)
+            stated = stated_by(files_of(files, log, logs))
+            assert stated.synced == recovered.proved
+            assert all(whole in stated.records[lsn] for lsn, _, _, whole in recovered.records())
         for name in files:
             header = header_of(name, files[name])
             theirs = scan(name, files[name]).header if name.startswith("log-") else None
