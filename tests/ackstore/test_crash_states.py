@@ -12,9 +12,13 @@ import crash_states
 from ackcheck.zoo import bug_named
 from ackstore import Config, Core, LogError, Reply, compaction
 from ackstore.effects import DONE, Failed, Sync, Write
+from ackstore.entries import RELEASED, Entry
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt
+from ackstore.log import Record
 from ackstore.offsets import Offsets
+from ackstore.queues import Queue
+from ackstore.records import DEAD, RENEW
 from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
 
 OTHER = "q/default/1"
@@ -92,19 +96,38 @@ def a_torn_write(store: Any) -> None:
 
 
 def deadlines(store: Any) -> None:
+    """A renewal and a release, and once more each: what the barrier covers, and what it does not."""
     first, second = pop(store, 2)
     store.submit(Renew(first, 900.0))
     store.submit(Release(second))
-    store.settle()
-    (again,) = pop(store, 1)
+    flush(store)
+    store.wait(0.3)
+    (again,) = pop(store, 1, 5.0)
+    store.submit(Renew(first, 2.0))
+    store.wait(0.5)
     ack(store, again)
+    store.wait(2.0)
+    pop(store, 1)
+    store.wait(0.3)
+
+
+def a_renewal_that_is_not_stored(store: Any) -> None:
+    (first,) = pop(store)
+    store.submit(Renew(first, 900.0))
+    while not isinstance(store.pending[0][1], Write):
+        store.finish()
+    store.finish(Failed(28, written=20))
     store.wait(0.5)
 
 
-def a_dead_letter(store: Any) -> None:
-    store.promises.asked.add(0)
-    pop(store, 1, 0.3)
-    store.wait(1.0)
+def dead_letters(store: Any) -> None:
+    """One because its time is over, and one that was given back."""
+    _, second = pop(store, 2, 0.3)
+    store.wait(0.2)
+    store.submit(Release(second))
+    store.wait(0.5)
+    many(store)
+    assert set(store.promises.dead) == {0, 1}
 
 
 def a_reset(store: Any) -> None:
@@ -188,7 +211,12 @@ WORKLOADS: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
     "a-failing-sync-of-segments": (a_failing_sync, {"segment_bytes": 100}),
     "a-torn-write": (a_torn_write, {}),
     "deadlines": (deadlines, {}),
-    "a-dead-letter": (a_dead_letter, {"max_attempts": 1}),
+    "deadlines-at-disk": (deadlines, {"mode": "sync"}),
+    "deadlines-merging": (deadlines, {"merge": True, "merge_stay": 0.3}),
+    "deadlines-compacted": (deadlines, {"segment_bytes": 120, "compact_above": 1}),
+    "a-renewal-that-is-not-stored": (a_renewal_that_is_not_stored, {}),
+    "dead-letters": (dead_letters, {"max_attempts": 1}),
+    "dead-letters-compacted": (dead_letters, {"max_attempts": 1, "segment_bytes": 250, "compact_above": 1}),
     "a-reset": (a_reset, {}),
     "compaction": (many, {"segment_bytes": 250, "compact_above": 1}),
     "merging": (acks_and_flushes, {"merge": True, "merge_stay": 0.3}),
@@ -211,7 +239,7 @@ def test_every_state_keeps_the_promises(name: str) -> None:
     store = opened(**settings)
     workload(store)
     assert store.states >= 25, store.states
-    if name == "compaction":
+    if settings.get("compact_above"):
         assert store.core.stats().removed_segments > 0
 
 
@@ -225,11 +253,15 @@ def test_sampled_states_of_larger_workloads_keep_the_promises(seed: int) -> None
         commit=pick.choice(["ack", "checkpoint"]),
         segment_bytes=pick.choice([100, 300, 5000]),
         compact_above=pick.choice([None, 1]),
+        max_attempts=pick.choice([None, 2]),
     )
     held: list[str] = []
     for _ in range(60):
         if pick.random() < 0.4:
-            held += pop(store, pick.randint(1, 4))
+            held += pop(store, pick.randint(1, 4), pick.choice([0.5, 3.0, 500.0]))
+        if held and pick.random() < 0.3:
+            moved = pick.choice(held)
+            store.submit(pick.choice([Renew(moved, 2.0), Renew(moved, 900.0), Release(moved)]))
         if held and pick.random() < 0.7:
             chosen = pick.sample(held, min(len(held), pick.randint(1, 3)))
             held = [receipt for receipt in held if receipt not in chosen]
@@ -289,6 +321,110 @@ def test_a_broken_store_is_found_out(name: str, part: type) -> None:
         except (AssertionError, LogError):
             return
     pytest.fail(f"{part.__name__} was not found out")
+
+
+class KeepsTheFirstDeadline(Queue):
+    """Recovery does not take a renewal over."""
+
+    def replay_checkpoint(self, messages: Any, **delivery: Any) -> list[Entry]:
+        return super().replay_checkpoint([each for each in messages if each[0] not in self.entries], **delivery)
+
+
+class BeginsDeadlinesAnew(Queue):
+    """After a restart every delivery has a second more."""
+
+    def replayed(self) -> None:
+        for entry in self.entries.values():
+            entry.deadline += 1.0
+        super().replayed()
+
+
+class ForgetsWhatWasGivenBack(Queue):
+    """A deadline that is always past is taken for none."""
+
+    def replayed(self) -> None:
+        super().replayed()
+        self.expiring = [item for item in self.expiring if item[0] != RELEASED]
+
+
+class CountsAttemptsAnew(Queue):
+    """After a restart every delivery is the first."""
+
+    def replayed(self) -> None:
+        for entry in self.entries.values():
+            entry.attempt = 1
+        super().replayed()
+
+
+class ForgetsDeadLetters(Queue):
+    """They are settled, and listed nowhere."""
+
+    def replay_letter(self, offset: int, attempts: int, when: float) -> None:
+        pass
+
+
+class AnswersRenewalsWhenCached(Core):
+    """At level DISK too."""
+
+    def cached(self, records: list[Record]) -> None:
+        for record in records:
+            if record.kind == RENEW:
+                self.acks.answer(record)
+        super().cached(records)
+
+
+class SaysThatRenewalsFailed(Core):
+    """And stores them."""
+
+    def cached(self, records: list[Record]) -> None:
+        for record in records:
+            if record.kind == RENEW:
+                self.acks.refuse(record)
+        super().cached(records)
+
+
+class CompactsAttemptsAway(compaction.Compaction):
+    """What is said anew of a delivery says that it is the first."""
+
+    @staticmethod
+    def item(queue: Queue, offset: int) -> Any:
+        item = compaction.Compaction.item(queue, offset)
+        return (*item[:2], 1, *item[3:]) if item else item
+
+
+class ListsDeadLettersWhenCached(Core):
+    """And not when they are FLUSHED."""
+
+    def cached(self, records: list[Record]) -> None:
+        for record in records:
+            if record.kind == DEAD:
+                record.queue.bury(record.entries, record.value)
+        super().cached(records)
+
+
+@pytest.mark.parametrize(
+    ("broken", "workload", "why"),
+    [
+        (KeepsTheFirstDeadline, "deadlines", "0 comes back at 1500.0, and not at any of"),
+        (BeginsDeadlinesAnew, "deadlines", "comes back at 1501.0, and not at any of"),
+        (BeginsDeadlinesAnew, "dead-letters", "comes back at 1001.3, and not at any of"),
+        (ForgetsWhatWasGivenBack, "deadlines", "1 is not settled, and is never handed out again"),
+        (CountsAttemptsAnew, "deadlines", "was in attempt 2, and comes back in attempt 2"),
+        (ForgetsDeadLetters, "dead-letters", "was listed as a dead letter, and is not"),
+        (ForgetsDeadLetters, "dead-letters-compacted", "was listed as a dead letter, and is not"),
+        (BeginsDeadlinesAnew, "deadlines-merging", "comes back at 1901.0, and not at any of"),
+        (CompactsAttemptsAway, "deadlines-compacted", "was in attempt 2, and comes back in attempt 2"),
+        (SaysThatRenewalsFailed, "deadlines", "0 comes back at 1900.0, and not at any of"),
+        (AnswersRenewalsWhenCached, "deadlines-at-disk", "0 comes back at 1500.0, and not at any of"),
+        (ListsDeadLettersWhenCached, "dead-letters", "was listed as a dead letter, and is not"),
+    ],
+)
+def test_deadlines_attempts_and_dead_letters_are_looked_at(broken: type, workload: str, why: str) -> None:
+    part = "queue_class" if issubclass(broken, Queue) else "compaction_class"
+    core = broken if issubclass(broken, Core) else type("Variant", (Core,), {part: broken})
+    run, settings = WORKLOADS[workload]
+    with pytest.raises(AssertionError, match=why):
+        run(opened(core, **settings))
 
 
 @pytest.mark.parametrize("name", ["newest-mark-of-several-logs-counts", "several-logs-share-one-mark-file"])

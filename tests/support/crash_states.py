@@ -36,13 +36,16 @@ from ackstore.effects import (
     Write,
 )
 from ackstore.engine import Engine, open_engine
-from ackstore.queues import Queue
+from ackstore.identity import parse_receipt
 from ackstore.records import HEADER_BYTES, RECORD_BYTES
-from ackstore.requests import Request
+from ackstore.replies import Delivery
+from ackstore.requests import Flush, Pop, Release, Renew, Request
+from promises import AT_ONCE, Held, Move, Promises, Seen, look_at
 
 Contents = dict[str, bytes]
 Key = tuple[str, int]
 """A message: the token of its queue, and its offset."""
+
 END = 1000
 TOKEN = "q/default/0"
 
@@ -104,24 +107,6 @@ class Snapshot:
         return self.contents[name]
 
 
-@define
-class Promises:
-    """What the store owes its clients, of one queue."""
-
-    cached: set[int] = Factory(set)
-    """Answered OK: settled after a process crash."""
-    durable: set[int] = Factory(set)
-    """Told to be durable, or covered by a barrier: settled after a power loss too."""
-    asked: set[int] = Factory(set)
-    """An ack was asked for, or the last attempt is over: may be settled. All others may not."""
-    offset: int = 0
-    """The highest offset that was on disk since the last reset."""
-    resets: int = 0
-    """Resets answered OK."""
-    reset_asked: bool = False
-    """A reset is on its way: what it changes cannot be judged."""
-
-
 @define(eq=False)
 class Moments:
     """A store, its disk, and a look at every state it could be left in. `order` picks which I/O is completed next."""
@@ -139,10 +124,14 @@ class Moments:
     answers: dict[int, Answer] = Factory(dict)
     acks: dict[int, list[Key]] = Factory(dict)
     barriers: dict[int, set[Key]] = Factory(dict)
+    moves: dict[int, tuple[str, Move]] = Factory(dict)
+    """What is to move deadlines, and was not answered yet, by operation, with the queue's token."""
+    standing: dict[int, list[tuple[Promises, dict[int, Held]]]] = Factory(dict)
+    """Which deliveries clients had when a barrier was asked for."""
     op: int = 0
     looks: int = 0
     states: int = 0
-    _known: dict[frozenset[tuple[str, bytes]], Engine] = Factory(dict)
+    _known: dict[frozenset[tuple[str, bytes]], dict[str, Seen]] = Factory(dict)
 
     def _open(self) -> Engine:
         return open_engine(self.config, self.disk, self.now, self.core_class)
@@ -161,9 +150,24 @@ class Moments:
 
     def submit(self, request: Request) -> int:
         self.op += 1
+        self._asked(request)
         self.core.submit(self.op, request, self.now)
         self.take()
         return self.op
+
+    def _asked(self, request: Request) -> None:
+        """Note what may move deadlines from now on, and what a barrier covers."""
+        match request:
+            case Pop(queue, _, invisible):
+                self.moves[self.op] = queue.token, self.promised[queue.token].ask(self.now + invisible)
+            case Renew(receipt) | Release(receipt):
+                read = parse_receipt(receipt)
+                assert read is not None
+                token, offset, attempt, _ = read
+                until = self.now + request.invisible if isinstance(request, Renew) else AT_ONCE
+                self.moves[self.op] = token, self.promised[token].ask(until, {offset: attempt})
+            case Flush():
+                self.standing[self.op] = [(promises, dict(promises.told)) for promises in self.promised.values()]
 
     def take(self) -> None:
         for io, effect in self.core.take_effects():
@@ -181,9 +185,11 @@ class Moments:
         for queue, seen in self.core.stats().queues.items():
             promises = self.promised[queue.token]
             promises.offset = max(promises.offset, seen.persisted)
-            promises.asked |= set(self.core.queues[queue.token].dead)
+            promises.dead.update(self.core.queues[queue.token].dead)
 
     def _answered(self, answer: Answer) -> None:
+        if answer.op in self.moves:
+            self._moved(answer)
         replies = answer.value if answer.value and isinstance(answer.value[0], Reply) else (answer.reply,)
         for (token, offset), reply in zip(self.acks.get(answer.op, ()), replies, strict=False):
             if reply in (Reply.OK, Reply.SETTLED) and not self.config.merge:
@@ -194,6 +200,24 @@ class Moments:
                 durable |= set(self.acks.get(answer.op, ())) & self.cached
             for token, offset in durable:
                 self.promised[token].durable.add(offset)
+            for promises, told in self.standing.pop(answer.op, ()):
+                promises.keep(told)
+
+    def _moved(self, answer: Answer) -> None:
+        """A pop, renewal or release has ended."""
+        token, move = self.moves.pop(answer.op)
+        promises = self.promised[token]
+        if answer.reply is Reply.UNKNOWN:
+            return
+        if answer.reply is not Reply.OK:
+            promises.tell(move, {})
+        elif move.attempts is not None:
+            promises.tell(move, move.attempts)
+        else:
+            handed = [delivery for delivery in answer.value or () if isinstance(delivery, Delivery)]
+            promises.tell(move, {delivery.offset: delivery.attempt for delivery in handed})
+        if self.config.mode == "sync":
+            promises.keep(promises.told)
 
     def finish(self, result: Result = DONE) -> Effect:
         """Complete one I/O: on the disk, where a crash may come before the store hears of it, then for the store."""
@@ -247,39 +271,51 @@ class Moments:
     def judge(self, contents: Contents, *, power_lost: bool) -> None:
         """Recover one state with the real recovery, and hold it against the promises."""
         key = frozenset(contents.items())
-        core = self._known.get(key)
-        if core is None:
+        seen = self._known.get(key)
+        if seen is None:
             self.states += 1
-            core = self._known[key] = open_engine(self.config, Snapshot(contents), self.now, self.core_class)
-        queues = core.queues
+            recovered = open_engine(self.config, Snapshot(contents), self.now, self.core_class)
+            seen = self._known[key] = {token: look_at(queue) for token, queue in recovered.queues.items()}
         for token, promised in self.promised.items():
             settled = promised.durable if power_lost else promised.cached | promised.durable
-            self.judge_queue(queues.get(token), promised, settled)
+            held = promised.kept if power_lost or self.config.merge else promised.told
+            self.judge_queue(seen.get(token), promised, settled, held)
 
-    def judge_queue(self, queue: Queue | None, promised: Promises, settled: set[int]) -> None:
+    def judge_queue(self, seen: Seen | None, promised: Promises, settled: set[int], held: dict[int, Held]) -> None:
         """Hold one queue, as it was recovered, against what its clients were promised."""
-        if queue is None:
-            gone = settled or promised.offset or promised.resets
+        if seen is None:
+            gone = settled or held or promised.dead or promised.offset or promised.resets
             assert not gone, "all of the queue is gone"
             return
-        assert queue.generation >= promised.resets, "a reset did not stick"
+        assert seen.generation >= promised.resets, "a reset did not stick"
         if promised.reset_asked:
             return
         for offset in settled:
-            assert never_returns(queue, offset), f"{offset} was acked, and comes back"
-        high = max(queue.floor, queue.committed, *queue.entries, 0)
-        for offset in range(high + 1):
-            if offset not in promised.asked:
-                assert not never_returns(queue, offset), f"{offset} was never acked, and is settled"
-        assert queue.committed >= promised.offset, "the offset went back"
+            assert seen.never_returns(offset), f"{offset} was acked, and comes back"
+        for offset in range(1 + max(seen.next_new, seen.floor, seen.committed, *seen.taken, *held)):
+            if not seen.never_returns(offset):
+                self.judge_return(offset, seen, promised, held.get(offset))
+            else:
+                assert self._may_be_settled(promised, offset), f"{offset} was never acked, and is settled"
+        for offset, letter in promised.dead.items():
+            assert seen.dead.get(offset) == letter, f"{offset} was listed as a dead letter, and is not"
+        assert seen.committed >= promised.offset, "the offset went back"
         if self.config.commit == "ack":
-            assert all(offset in promised.asked for offset in range(queue.committed)), "the offset is ahead"
+            ahead = not all(self._may_be_settled(promised, offset) for offset in range(seen.committed))
+            assert not ahead, "the offset is ahead"
 
+    def _may_be_settled(self, promised: Promises, offset: int) -> bool:
+        return promised.may_be_settled(offset, self.config.max_attempts, self.now)
 
-def never_returns(queue: Queue, offset: int) -> bool:
-    """Whether the message is settled, or its ack read and not proved yet."""
-    entry = queue.entries.get(offset)
-    return offset < queue.floor or (entry is not None and (entry.settled or entry.ack is not None))
+    @staticmethod
+    def judge_return(offset: int, seen: Seen, promised: Promises, held: Held | None) -> None:
+        """Hold when a message comes back, and in which attempt, against what was said of its delivery."""
+        back = seen.back(offset)
+        assert back is not None, f"{offset} is not settled, and is never handed out again"
+        before = 0 if held is None else held.attempt
+        assert back.attempt > before, f"{offset} was in attempt {before}, and comes back in attempt {back.attempt}"
+        due = promised.deadlines(offset, held)
+        assert back.due in due, f"{offset} comes back at {back.due}, and not at any of {sorted(due)}"
 
 
 __all__ = ["END", "File", "Moments", "Promises", "power_losses"]
