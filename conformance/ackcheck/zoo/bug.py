@@ -38,12 +38,14 @@ FALSE_FLUSH = (
     Clause.DEADLINE_IS_EXACT,
     Clause.COMMIT_IS_MONOTONE,
     Clause.NO_LIMBO,
+    Clause.RETIRE_IS_SAFE,
 )
 """The clauses one of which falls when records are held for flushed that are not: which, the faults around it decide.
 
 Any kind of record may be the one that is lost: `receipt-is-exact` is one of them because the epoch in the receipts
 rests on the first flush of a store, `deadline-is-exact` because of renewals and releases, `commit-is-monotone` because
-of resets, `no-limbo` because of dead letters.
+of resets, `no-limbo` because of dead letters. And `retire-is-safe`, because of compaction: a message of which nothing
+is left is not copied, and the file that its record was written to is removed before anybody asks for it.
 """
 
 

@@ -141,7 +141,10 @@ BUGS = (
     Bug(
         "nack-half-applied",
         ReleaseKeepsTheReceipt,
-        (Clause.RECEIPT_IS_EXACT,),
+        (
+            Clause.RECEIPT_IS_EXACT,
+            Clause.REPLY_NEVER_FALSE,  # the ack was answered UNKNOWN at its timeout, and told to be durable later
+        ),
         "RocketMQ, read in its code",
     ),
     Bug(

@@ -16,6 +16,10 @@ FAILED_SYNC: Script = [("finish_writes", {}), ("fail_sync", {})]
 EVERYTHING: Script = [("settle_everything", {})]
 POWER_LOSS: Script = [("lose_power", {"fate": 0}), ("survey", {})]
 CRASH: Script = [("crash", {"fate": 0})]
+COMPACTION: Script = [
+    *[("renew", {"which": 0}), ("finish_all", {})] * 20,
+    *[("wait", {"seconds": 5.0}), ("finish_all", {})] * 3,
+]
 FULL_DISK: Script = [("ack", {"which": 0}), ("fail_write", {})]
 
 SHORTEST: list[tuple[str, Clause, Script]] = [
@@ -94,6 +98,36 @@ SHORTEST: list[tuple[str, Clause, Script]] = [
             ("flush", {}),
             ("finish", {"which": 0}),
             *POWER_LOSS,
+        ],
+    ),
+    (
+        "newest-mark-of-several-logs-counts",
+        Clause.RETIRE_IS_SAFE,
+        [
+            ("pop", {"count": 1, "queue": 1}),
+            ("finish_all", {}),
+            ("pop", {"count": 1, "queue": 1}),
+            ("finish_writes", {}),
+            ("flush", {}),
+            ("lose_power", {"fate": 0}),
+            ("finish_all", {}),
+            *COMPACTION,
+            *CRASH,
+            ("finish_all", {}),
+            ("pop", {"count": 1, "queue": 1}),
+            ("finish_writes", {}),
+        ],
+    ),
+    (
+        "nack-half-applied",
+        Clause.REPLY_NEVER_FALSE,
+        [
+            *POP,
+            ("release", {"which": 0}),
+            ("finish_writes", {}),
+            ("ack", {"which": 0}),
+            ("wait", {"seconds": 120.0}),
+            ("finish_all", {}),
         ],
     ),
     ("several-logs-share-one-mark-file", Clause.SURVIVES_POWER_LOSS, [*EVERYTHING, *POWER_LOSS]),
