@@ -245,3 +245,27 @@ def test_a_flush_of_many_steps_through_the_threaded_store(tmp_path: Path) -> Non
         assert store.ack_many(receipts[1 : merge.STEP]) == [Reply.OK] * (merge.STEP - 1)
         assert store.flush(timeout=10.0) is Reply.OK
         assert store.stats().merging == 0
+
+
+def test_what_recovery_settles_is_durable_once_it_is_flushed_again(drive: Any) -> None:
+    """A hand-over that was read, and not proved: its messages do not come back, but a power loss may still eat it."""
+    store = merging(drive)
+    first, second, third = ready(store)
+    for receipt in (first, second):
+        store.ack(receipt)
+    store.wait(SWEEP)
+    store.finish(Write)
+    (found,) = [state for _, state, _ in states(store)]
+    assert found.floor == 2
+    store = store.process_crash()
+    store.publish(100)
+    ops = [store.ack(first), store.ack(second)]
+    batch = store.ack_many(first, third)
+    assert [store.reply(op) for op in ops] == [Reply.SETTLED] * 2
+    assert store.answers[batch].value[0] is Reply.SETTLED
+    assert store.durable == []
+    store.settle()
+    assert store.durable == ops
+    later = store.ack(first)
+    assert (store.reply(later), store.durable) == (Reply.SETTLED, [*ops, later])
+    assert store.core.queues["q/default/0"].unproved == []

@@ -200,13 +200,20 @@ def _perform(store: Engine, files: Files, old: set[str], now: float) -> None:
 # --- a reader of its own --------------------------------------------------------------------------------------------
 
 
+SIZES = {1: 72, 2: 136}
+"""How long a header is, by version."""
+
+
 def header_of(name: str, data: bytes) -> tuple[int, ...] | None:
-    """Return number, epoch, parent, keeps, base, first and synced of a segment; None where its header is not whole."""
-    if not SEGMENT.fullmatch(name) or len(data) < 72 or data[:12] != b"ACKSTORE\x01\0\0\0":
+    """Return number, epoch, parent, keeps, base, first and synced of a segment, and whatever steps it has; None where
+    its header is not whole, or is of a version for steps and has none."""
+    if not SEGMENT.fullmatch(name) or len(data) < 12 or data[:8] != b"ACKSTORE":
         return None
-    if struct.unpack_from("<I", data, 68)[0] != crc32(data[:68]):
+    size = SIZES.get(struct.unpack_from("<I", data, 8)[0], len(data) + 1)
+    if len(data) < size or struct.unpack_from("<I", data, size - 4)[0] != crc32(data[: size - 4]):
         return None
-    return struct.unpack_from("<7Q", data, 12)
+    fields = struct.unpack_from(f"<{size // 8 - 2}Q", data, 12)
+    return fields if size == SIZES[1] or any(fields[7:]) else None
 
 
 def stated_by(files: Mapping[str, bytes]) -> Stated:
@@ -231,7 +238,7 @@ def _read_segment(name: str, data: bytes, stated: Stated) -> None:
     if header is not None:
         stated.synced = max(stated.synced, header[6])
     least = header[5] if header else 0
-    at = 72 if header else 0
+    at = 8 * (len(header) + 2) if header else 0
     while (at := data.find(b"\xacREC", at)) >= 0 and at + 32 <= len(data):
         crc, _kind, length, lsn, synced = struct.unpack_from("<IB3xIQQ", data, at + 4)
         end = at + 32 + length

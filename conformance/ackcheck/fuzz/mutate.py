@@ -55,8 +55,8 @@ MOST_CHANGES = 6
 
 U32, U64 = struct.Struct("<I"), struct.Struct("<Q")
 
-HEADER_FIELDS = range(12, HEADER_BYTES - 4, 8)
-"""Where the fields of a header begin, behind magic and version: eight bytes each."""
+STEPS_BYTES = 64
+"""How much longer a header with steps is."""
 
 RECORD_FIELDS = ((8, 1), (12, 4), (16, 8), (24, 8))
 """Kind, length, LSN and synced: where each begins in a record, and its bytes."""
@@ -152,10 +152,15 @@ def directory_from(data: bytes) -> Files:
     return files
 
 
+def header_size(data: bytes) -> int:
+    """Return how long the header of a segment is, as its version says."""
+    return HEADER_BYTES + STEPS_BYTES * (data[8:12] == U32.pack(2))
+
+
 def records_in(data: bytes) -> list[tuple[int, int]]:
     """Return where each record of a file begins and ends, as their lengths say."""
     found = []
-    at = HEADER_BYTES
+    at = header_size(data)
     while data[at : at + len(MARK)] == MARK and at + RECORD_BYTES <= len(data):
         end = at + RECORD_BYTES + U32.unpack_from(data, at + 12)[0]
         if end > len(data):
@@ -241,11 +246,13 @@ def _change_payload(files: Files, name: str, choices: Choices) -> None:
 
 def _change_header(files: Files, name: str, choices: Choices) -> None:
     data = files[name]
-    if len(data) >= HEADER_BYTES:
-        at = HEADER_FIELDS[choices.number(1) % len(HEADER_FIELDS)]
+    size = header_size(data)
+    if len(data) >= size:
+        fields = range(12, size - 4, 8)
+        at = fields[choices.number(1) % len(fields)]
         new = _near(U64.unpack_from(data, at)[0], 8, choices)
-        head = data[:at] + new + data[at + 8 : HEADER_BYTES - 4]
-        files[name] = head + U32.pack(crc32(head)) + data[HEADER_BYTES:]
+        head = data[:at] + new + data[at + 8 : size - 4]
+        files[name] = head + U32.pack(crc32(head)) + data[size:]
 
 
 def _change_offsets(files: Files, _name: str, choices: Choices) -> None:
