@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ackstore import Reply, Stage
-from ackstore.effects import Create, Failed, Sync, Write
+from ackstore.effects import Create, Failed, Rename, Sync, SyncDir, Write
 from ackstore.identity import QueueId
 from ackstore.records import HEADER_BYTES
 from ackstore.requests import Pop
@@ -150,6 +150,27 @@ class TestFailedWrite:
         assert [store.core.stage(each) for each in (first, second)] == [Stage.COMMITTED] * 2
         crashed = store.power_loss().settle()
         assert [crashed.core.stage(each) for each in (first, second)] == [Stage.FLUSHED] * 2
+
+    def test_while_writing_again_to_a_file_that_is_condemned_too(self, popped: Any) -> None:
+        """There is no file left to write to then; but for the next one the pause has to be over, like for any."""
+        store, (first, second, _) = popped(offset_interval=0.1, retry_first=5.0)
+        store.ack(first)
+        store.flush()
+        store.finish(Write)
+        store.finish(Sync)
+        store.wait(0.1)
+        for effect in (Create, Write, Sync, Rename):
+            store.finish(effect, file=None if effect is Rename else "offsets.tmp")
+        store.ack(second)
+        store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create)
+        store.finish(SyncDir, EIO)  # asked for by the offset file; the new segment's entry is suspect too
+        store.finish(Write, ENOSPC)
+        assert store.waiting(Create) == []
+        store.rest()
+        assert store.core.stage(second) is Stage.COMMITTED
 
     def test_of_the_creation_that_a_failed_sync_asks_for(self, popped: Any) -> None:
         store, (first, second, _) = popped()

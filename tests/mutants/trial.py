@@ -1,0 +1,229 @@
+"""Trying mutants, many times quicker than by starting the tests anew for each: as a plugin of pytest, which collects
+the tests once.
+
+First every test is run as it is, to see which functions of the store it calls, and how long it takes. Then, for each
+mutant, the process is forked, the code of one function is replaced in the child, and the tests that call this function
+are run until one fails.
+
+- **Which test goes first** is a matter of hours: the one that takes the least for what it may be expected to find. So
+  tests that have killed mutants of this function go first, and apart from that the quickest.
+- **A test that hangs** kills. A limit on processor time sees it, so that a busy machine does not; and a far higher one
+  on time by the clock, for what waits for ever.
+- **A test with threads** may fail because the machine is slow. Such tests go last, and have to fail twice.
+- Hypothesis draws the same examples each time, and does not shorten what fails.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import mmap
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from types import FrameType
+from zlib import crc32
+
+import attrs
+import pytest
+from tests.mutants.making import ROOT, Mutant, put_in, target_of
+
+MOST_SECONDS, MORE_SECONDS = 5.0, 5.0
+"""Processor time after which a test that took nearly nothing hangs, and so many times what it took besides (which was
+measured while every call was noted, and so is many times what it takes)."""
+
+MOST_WAITING, MORE_WAITING = 60.0, 20.0
+"""The same by the clock."""
+
+MOST_MEMORY = 4 << 30
+
+PRIOR = 0.02
+"""The kills that a test may be expected to make of a function of which it has killed no mutant yet."""
+
+KILLED, SKIPPED = 3, 4
+
+
+@attrs.frozen
+class Seen:
+    """What there is to know of a test."""
+
+    seconds: float
+    threads: bool
+    calls: list[tuple[str, str]]
+    """File and qualified name of every function of the store that it calls."""
+
+
+class Trial:
+    """The plugin. `note` hears of each mutant what became of it."""
+
+    def __init__(
+        self,
+        mutants: Sequence[Mutant],
+        seen: Path,
+        killers: Mapping[str, Counter[str]],
+        *,
+        jobs: int = 1,
+        most: float = float("inf"),
+    ) -> None:
+        self.mutants = mutants
+        self.jobs = jobs
+        self.most = most
+        """How many seconds of tests to spend on a mutant."""
+        self.seen = seen
+        """Where to keep what the first run of the tests has shown, for the next time."""
+        self.killers = defaultdict(Counter, killers)
+        """By function: how many of its mutants each test has killed."""
+        self.failed = ""
+        self.at = mmap.mmap(-1, 4 * max(jobs, 1))
+        """For each job, shared with the children: which of its tests is running."""
+
+    def note(self, mutant: Mutant, outcome: str, test: str, untried: int, seconds: float) -> None:
+        """A mutant has been tried; `untried` tests were left out."""
+        raise NotImplementedError
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed = report.nodeid
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.nodeid: item for item in session.items}
+        seen = self._look(items)
+        callers: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for name, one in seen.items():
+            for place in one.calls:
+                callers[place].append(name)
+        gc.collect()
+        gc.freeze()  # so that the children's collector does not copy every page
+        running: dict[int, tuple[Mutant, int, list[str], int, float, str]] = {}
+        waiting = list(reversed(self.mutants))
+        free = list(range(self.jobs))
+        while waiting or running:
+            while waiting and free:
+                mutant = waiting.pop()
+                code = target_of(mutant.module, mutant.place).__code__
+                names = self._in_order(mutant, callers[code.co_filename, code.co_qualname], seen)
+                spent = accumulate(seen[name].seconds for name in names)
+                untried = sum(seconds > self.most for seconds in spent)
+                names = names[: len(names) - untried]
+                if not names:
+                    self.note(mutant, "no test calls it", "", untried, 0.0)
+                    continue
+                job, scratch = free.pop(), tempfile.mkdtemp(prefix="mutant-")
+                pid = os.fork()
+                if not pid:
+                    os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
+                    self._try(mutant, job, [items[name] for name in names], seen)
+                running[pid] = mutant, job, names, untried, time.monotonic(), scratch
+            if running:
+                pid, status = os.wait()
+                mutant, job, names, untried, began, scratch = running.pop(pid)
+                free.append(job)
+                shutil.rmtree(scratch, ignore_errors=True)
+                outcome, test = _outcome(status), names[self._running(job)]
+                if outcome in ("killed", "timeout"):
+                    self.killers[mutant.function][test] += 1
+                self.note(mutant, outcome, test, untried if outcome == "survived" else 0, time.monotonic() - began)
+        return True
+
+    def _in_order(self, mutant: Mutant, names: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
+        killers = self.killers[mutant.function]
+        return sorted(names, key=lambda name: (seen[name].threads, seen[name].seconds / (killers[name] + PRIOR)))
+
+    # How the tests are without any mutant
+
+    def _look(self, items: Mapping[str, pytest.Item]) -> dict[str, Seen]:
+        """Run every test as it is, in a child; what has been seen of the very same tests and store is used again."""
+        state = crc32("\n".join(items).encode())
+        for file in sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("impl/**/*.py")]):
+            state = crc32(file.read_bytes(), state)
+        known = json.loads(self.seen.read_text(encoding="utf-8")) if self.seen.exists() else {}
+        if known.get("state") != state:
+            pid = os.fork()
+            if not pid:
+                known = {"state": state, "tests": {name: attrs.astuple(one) for name, one in self._looked(items)}}
+                self.seen.write_text(json.dumps(known), encoding="utf-8")
+                os._exit(0)
+            if os.waitpid(pid, 0)[1]:
+                raise pytest.UsageError("a test fails without any mutant")
+            known = json.loads(self.seen.read_text(encoding="utf-8"))
+        return {
+            name: Seen(seconds, threads, [(*place,) for place in calls])
+            for name, (seconds, threads, calls) in known["tests"].items()
+        }
+
+    def _looked(self, items: Mapping[str, pytest.Item]) -> list[tuple[str, Seen]]:
+        looked = []
+        called: set[tuple[str, str]] = set()
+        threads: set[int] = set()
+        inside = str(ROOT / "impl")
+
+        def see(frame: FrameType, event: str, _argument: object) -> None:
+            if event == "call" and frame.f_code.co_filename.startswith(inside):
+                called.add((frame.f_code.co_filename, frame.f_code.co_qualname))
+                threads.add(threading.get_ident())
+
+        for name, item in items.items():
+            called.clear()
+            threads.clear()
+            threading.setprofile(see)
+            sys.setprofile(see)
+            began = time.monotonic()
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            sys.setprofile(None)
+            threading.setprofile(None)
+            looked.append((name, Seen(time.monotonic() - began, len(threads) > 1, sorted(called))))
+            if self.failed:
+                sys.stderr.write(f"{self.failed} fails without any mutant\n")
+                os._exit(1)
+        return looked
+
+    # In a child
+
+    def _running(self, job: int) -> int:
+        return int.from_bytes(self.at[4 * job : 4 * job + 4], "little")
+
+    def _try(self, mutant: Mutant, job: int, items: Sequence[pytest.Item], seen: Mapping[str, Seen]) -> None:
+        """Put the mutant in, and run the tests until one fails."""
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        if not put_in(mutant):
+            os._exit(SKIPPED)
+        for number, item in enumerate(items):
+            self.at[4 * job : 4 * job + 4] = number.to_bytes(4, "little")
+            one = seen[item.nodeid]
+            for _ in range(2 if one.threads else 1):
+                self.failed = ""
+                _limit(one.seconds)
+                try:
+                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                except BaseException:
+                    os._exit(KILLED)  # a test's own way to end everything
+                if not self.failed:
+                    break
+            if self.failed:
+                os._exit(KILLED)
+        os._exit(0)
+
+
+def _limit(seconds: float) -> None:
+    for alarm in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(alarm, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS + MORE_SECONDS * seconds)
+    signal.setitimer(signal.ITIMER_REAL, MOST_WAITING + MORE_WAITING * seconds)
+
+
+def _outcome(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return "timeout" if os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM) else "killed"
+    return {0: "survived", SKIPPED: "skipped"}.get(os.WEXITSTATUS(status), "killed")
