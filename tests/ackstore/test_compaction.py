@@ -12,6 +12,7 @@ from ackstore import Core, DeadLetter, LogDamaged, LogError, Reply, recover
 from ackstore.effects import DONE, Create, Failed, Unlink, Write
 from ackstore.identity import QueueId
 from ackstore.requests import Pop, Publish, Release, Renew, Reset
+from ackstore.states import DELIVERED
 
 Q = QueueId("q")
 SMALL: dict[str, Any] = {"segment_bytes": 600, "compact_above": 1500, "max_batch": 6}
@@ -351,6 +352,75 @@ def test_a_message_in_transition_is_copied_when_it_is_not(drive: Any) -> None:
     again = store.power_loss()
     assert state(again.core) == state(store.core)
     assert held[0] in again.core.queues["q/default/0"].entries
+
+
+@pytest.mark.parametrize("flag", ["moving", "renewing"])
+def test_what_is_in_transition_is_left_for_later(drive: Any, flag: str) -> None:
+    store = busy(drive)
+    queue = store.core.queues["q/default/0"]
+    entry = next(iter(queue.entries.values()))
+    item = store.core.compaction.item
+    assert item(queue, entry.offset) == (DELIVERED, entry.offset, entry.attempt, entry.epoch, entry.deadline)
+    setattr(entry, flag, True)
+    assert item(queue, entry.offset) is None
+    assert item(queue, 999) == ()
+
+
+def test_what_is_renewed_meanwhile_is_copied_later(drive: Any) -> None:
+    """Once the old segments are gone, the copy is all that there is of its queue."""
+    store = drive(**SMALL).settle()
+    store.publish(10)
+    [held] = store.pop(1, 1000.0)
+    store = until_phase(store, "copy")
+    queue = store.core.queues["q/default/0"]
+    store.core.compaction.to_copy = [queue, store.core.queues["churn/default/0"]]  # from the beginning
+    store.core.compaction.offsets = None
+    store.settle()
+    queue.entries[held.offset].renewing = True
+    store.wait(0.1)
+    assert list(store.core.compaction.offsets) == [held.offset]
+    queue.entries[held.offset].renewing = False
+    store.rest(60.0)
+    assert store.stats.compactions == 1
+    assert store.power_loss().core.queues["q/default/0"].entries[held.offset].deadline == held.deadline
+
+
+@pytest.mark.parametrize("mode", ["async", "refuse"])
+@pytest.mark.parametrize("unflushed", [0, 49, 50, 99])
+def test_what_clients_want_comes_first(drive: Any, mode: str, unflushed: int) -> None:
+    """Nothing is copied once half of what may be unflushed is, or while the store refuses."""
+    store = until_phase(busy(drive, max_unflushed_records=100), "copy").settle()
+    core = store.core
+    core.flusher.mode = mode
+    core.log.unflushed = unflushed
+    before = core.log.submitted
+    store.now = core.compaction.next_at
+    core.compaction.tick(store.now)
+    assert (core.log.submitted > before) == (mode == "async" and unflushed < 50)
+    assert core.compaction.due() == store.now + store.config.flush_interval  # it asks again
+
+
+def test_everything_is_counted(drive: Any) -> None:
+    store = busy(drive)
+    for _ in range(3):
+        churn(store, 30)
+    store.rest()
+    stats = store.stats
+    there = segments(store)
+    assert stats.compactions >= 3
+    assert stats.removed_segments == int(there[-1][4:12]) - len(there)
+    assert [segment.file for segment in store.core.log.closed] == there[:-1]
+
+
+def test_segments_stay_in_order_when_one_cannot_be_removed(drive: Any) -> None:
+    store = until_phase(busy(drive), "remove")
+    while not store.waiting(Unlink):
+        store.wait(0.1)
+    first = store.finish(Unlink, Failed(5)).file
+    store.settle()
+    closed = [segment.file for segment in store.core.log.closed]
+    assert closed[0] == first
+    assert closed == sorted(closed)
 
 
 def test_close_does_not_wait_for_it(drive: Any) -> None:

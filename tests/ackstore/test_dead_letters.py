@@ -10,6 +10,7 @@ from ackstore import DeadLetter, Reply
 from ackstore.effects import Failed, Sync, Write
 from ackstore.identity import QueueId
 from ackstore.requests import Pop, Release, Renew
+from merging import merging, ready
 
 Q = QueueId("q")
 
@@ -88,6 +89,34 @@ def test_cached_survives_a_process_crash(popped: Any) -> None:
     assert store.reply(store.ack(receipt)) is Reply.SETTLED
     assert letters(store.settle()) == [(0, 2)]
     assert store.committed() == 1
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_recovery_keeps_when_it_died(popped: Any, flushed: bool) -> None:
+    store, _ = exhausted(popped)
+    died = store.now
+    store.wait(0.0)
+    store.finish(Write)
+    if flushed:
+        store.rest()
+        store = store.power_loss()
+    else:
+        store = store.process_crash()
+    store.now += 500.0
+    store.settle()
+    assert store.core.dead_letters(Q) == (DeadLetter(0, 2, died),)
+
+
+def test_the_receipt_of_one_whose_checkpoint_was_never_stored(drive: Any) -> None:
+    """The merge buffer had it, and the process crashed; but the DEAD record tells of the delivery."""
+    store = merging(drive, max_attempts=1)
+    (receipt,) = ready(store, 1, invisible=0.2)
+    store.wait(1.0)
+    store.finish(Write)
+    again = store.process_crash()
+    op = again.ack(receipt)
+    again.settle()
+    assert again.reply(op) is Reply.SETTLED
 
 
 def test_power_loss_before_the_flush_buries_it_again(popped: Any) -> None:

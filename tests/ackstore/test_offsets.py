@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from ackstore import OffsetsAheadOfLog, OffsetsDamaged, Stage
+from ackstore import OffsetsAheadOfLog, OffsetsDamaged, Reply, Stage
 from ackstore.effects import Create, Failed, Rename, Sync, SyncDir, Write
 from ackstore.errors import FutureFormat
 from ackstore.identity import QueueId
 from ackstore.offsetfile import decode_offsets, encode_offsets
+from ackstore.requests import Reset
 
 EIO = Failed(5)
 STEPS = [Create, Write, Sync, Rename, SyncDir]
@@ -139,6 +140,58 @@ def test_an_overdue_sync_begins_again(popped: Any, hanging: Any) -> None:
     assert store.core.stage(receipt) is Stage.COMMITTED
 
 
+def test_pauses_grow_until_the_file_is_written_and_all_is_counted(popped: Any) -> None:
+    store, _ = acked(popped, retry_first=1.0, retry_limit=60.0)
+    before = store.stats.offset_writes
+    for pause in (1.0, 2.0, 4.0):
+        store.finish(Create, EIO)
+        assert store.core.next_tick() == store.now + pause
+        store.wait(pause)
+    assert (store.stats.offset_failures, store.stats.offset_writes) == (3, before)
+    store.settle()
+    assert (store.stats.offset_failures, store.stats.offset_writes) == (3, before + 1)
+    [again] = store.pop(1)
+    store.ack(again.receipt)
+    store.flush()
+    store.settle()
+    store.wait(store.config.offset_interval)
+    store.finish(Create, EIO)
+    assert store.core.next_tick() == store.now + 1.0
+    store.rest()
+    assert (store.stats.offset_failures, store.stats.offset_writes) == (4, before + 2)
+
+
+def test_a_sync_that_was_given_up_does_not_stand_for_the_next(popped: Any) -> None:
+    store, (receipt, *_) = acked(popped, sync_timeout=1.0)
+    for step in STEPS[:2]:
+        store.finish(step)
+    late = store.hold(Sync)
+    store.wait(1.0)
+    store.wait(store.config.retry_first)
+    for step in STEPS[:2]:
+        store.finish(step)
+    store.release(late)
+    assert [type(effect) for effect in store.pending.values()] == [Sync]
+    store.rest()
+    assert store.core.stage(receipt) is Stage.COMMITTED
+
+
+def test_somebody_waits_for_it_once(popped: Any) -> None:
+    """A reset does; what moves later waits for the interval again."""
+    store, receipts = popped(3, offset_interval=5.0)
+    op = store.submit(Reset("q", 0))
+    store.rest(1.0)
+    assert store.reply(op) is Reply.OK
+    before = store.stats.offset_writes
+    [first] = store.pop(1)
+    store.ack(first.receipt)
+    store.rest(4.9)
+    assert (store.committed(), store.stats.offset_writes) == (1, before)
+    store.rest(1.0)
+    assert store.stats.offset_writes == before + 1
+    assert receipts
+
+
 def test_a_rename_under_a_failing_directory_sync_is_done_again(popped: Any) -> None:
     store, receipts = popped(6, segment_bytes=290)
     store.ack_many(*receipts[:3])
@@ -243,12 +296,39 @@ class TestBadFiles:
         with pytest.raises(OffsetsAheadOfLog, match=r"up to 99.*ends with record 2.*log-00000001"):
             store.reopen(files)
 
-    @pytest.mark.parametrize("queue", ["q/default/0", "other/default/0"])
-    def test_ahead_of_what_the_log_justifies(self, popped: Any, queue: str) -> None:
+    @pytest.mark.parametrize(("queue", "safe"), [("q/default/0", 3), ("other/default/0", 0)])
+    def test_ahead_of_what_the_log_justifies(self, popped: Any, queue: str, safe: int) -> None:
         store, _ = acked(popped)
         files = store.rest().files
         files.put("offsets", encode_offsets({queue: 5}, flushed=2))
-        with pytest.raises(OffsetsAheadOfLog, match="offset 5"):
+        with pytest.raises(OffsetsAheadOfLog) as caught:
+            store.reopen(files)
+        assert str(caught.value) == (
+            f"offsets has queue {queue} at offset 5, but the log's records let it come to {safe} only. Nothing was "
+            "changed. Restore the directory from a copy, or move offsets away, and the store rebuilds it from the log"
+        )
+
+    def test_ahead_in_the_queue_after_one_that_was_reset(self, popped: Any) -> None:
+        """The first was at 3 when the file was written, which does not count any more."""
+        store, _ = acked(popped)
+        store.publish(1, "r")
+        store.rest()
+        old = decode_offsets("offsets", store.files.cached["offsets"])
+        assert old.committed == {"q/default/0": 3}
+        store.submit(Reset("q", 1))
+        store.rest().pop(1)  # whose record says that the reset was FLUSHED
+        files = store.files
+        files.put("offsets", encode_offsets({"q/default/0": 3}, flushed=old.flushed))
+        assert store.reopen(files).committed() == 1
+        files.put("offsets", encode_offsets({"q/default/0": 3, "r/default/0": 1}, flushed=old.flushed))
+        with pytest.raises(OffsetsAheadOfLog, match="queue r/default/0 at offset 1"):
+            store.reopen(files)
+
+    def test_ahead_though_nothing_was_flushed_when_it_was_written(self, popped: Any) -> None:
+        store, _ = popped(1)
+        files = store.rest().files
+        files.put("offsets", encode_offsets({"q/default/0": 1}, flushed=0))
+        with pytest.raises(OffsetsAheadOfLog, match="come to 0 only"):
             store.reopen(files)
 
     def test_the_log_cut_behind_its_back(self, popped: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ackstore import Config, Core, CountOutOfRange, Reply, Stage, StoreClosed
-from ackstore.effects import DONE, Create, Durable, Failed, Sync, SyncDir, Write
+from ackstore.effects import DONE, Answer, Create, Durable, Failed, Sync, SyncDir, Write
 from ackstore.errors import ConfigInvalid, DurationOutOfRange
 from ackstore.identity import QueueId
 from ackstore.requests import Ack, AckMany, Flush, Pop
@@ -37,7 +37,7 @@ class TestFlush:
     def test_with_nothing_to_wait_for_it_is_answered_at_once(self, three: Any) -> None:
         store = three()
         one_each(store)
-        assert store.reply(store.flush()) is Reply.OK
+        assert store.answers[store.flush()] == Answer(store.op, Reply.OK, None)
 
     def test_one_log_that_is_not_flushed_in_time_makes_it_unknown(self, three: Any) -> None:
         store = three(op_timeout=1.0)
@@ -357,6 +357,43 @@ def test_a_variant_may_hold_its_cores_in_another_way(drive: Any) -> None:
     assert type(drive(logs=2, core=Variant).core) is Other
     assert type(drive(logs=2).core) is SeveralLogs
     assert type(drive(logs=1, core=Variant).core) is Variant
+
+
+def test_one_queue_s_operations_have_the_time_that_they_were_given(three: Any) -> None:
+    store = three()
+    a, b, _ = one_each(store)
+    ops = [store.submit(request, timeout=1.0) for request in (Pop(A, 1), Ack(a), AckMany([b, b]))]
+    store.wait(0.99)
+    assert [store.reply(op) for op in ops] == [None] * 3
+    store.wait(0.02)
+    assert [store.reply(op) for op in ops] == [Reply.UNKNOWN] * 3
+
+
+@pytest.mark.parametrize("receipt", [7, None, "", "@", "no receipt"])
+def test_what_is_no_receipt_is_in_no_log(three: Any, receipt: Any) -> None:
+    store = three()
+    a, *_ = one_each(store)
+    assert store.reply(store.ack(receipt)) is Reply.INVALID
+    op = store.ack_many(receipt, a)
+    store.settle()
+    assert store.answers[op].value == (Reply.INVALID, Reply.OK)
+
+
+def test_each_log_has_a_pool_of_threads_and_the_directory_has_one(three: Any) -> None:
+    assert three().core.pools == 4
+
+
+def test_offsets_read_from_the_files_of_several_logs_are_written_once_more(three: Any) -> None:
+    """The renames may never have been synced."""
+    store = three()
+    for receipt in one_each(store):
+        store.ack(receipt)
+    store.rest()
+    again = store.process_crash()
+    before = again.stats.offset_writes
+    assert again.stats.offsets_dirty
+    again.rest()
+    assert (again.stats.offsets_dirty, again.stats.offset_writes) == (False, before + 3)
 
 
 def test_effects_for_the_client_come_without_an_id(three: Any) -> None:

@@ -48,6 +48,26 @@ class TestDirectory:
         again = store.power_loss().settle()
         assert [again.reply(again.ack(receipt)) for receipt in (a, b)] == [Reply.SETTLED] * 2
 
+    def test_a_log_that_has_not_asked_for_a_sync_yet_is_told_too(self, three: Any) -> None:
+        store = three(segment_bytes=1)
+        a, b, _ = one_each(store)
+        store.rest()
+        store.ack(a)
+        for kind in (Create, Write):
+            store.finish(kind)
+        store.wait(0.05)
+        store.ack(b)
+        for kind in (Create, Write):
+            store.finish(kind)
+        store.wait(0.05)
+        assert [effect.file for effect in store.waiting(Sync)] == [file_of(store, A)]
+        suspect = file_of(store, B)
+        store.finish(SyncDir, Failed(EIO))
+        assert [store.core.core_of(receipt).flusher.failures for receipt in (a, b)] == [1, 1]
+        store.rest()
+        assert file_of(store, B) != suspect
+        assert store.power_loss().core.core_of(b).queues["q/g/0"].floor == 1
+
     def test_one_that_hangs_is_given_up_for_all_and_comes_too_late(self, three: Any) -> None:
         store = three(segment_bytes=1, sync_timeout=1.0, op_timeout=60.0)
         a, b, _ = one_each(store)
