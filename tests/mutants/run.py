@@ -39,7 +39,6 @@ IGNORED = (
     "test_several_threads.py",
     "test_runtime.py",
     "test_hanging_writes.py",
-    "test_hanging_disk.py",
     "test_failing_operations.py",
     "test_callbacks.py",
 )
