@@ -9,9 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ackstore import Config, Core, FutureFormat, LogDamaged, LogError, Reply, Stage, StoreError, recover
+from ackstore import (
+    Config,
+    Core,
+    FutureFormat,
+    LogDamaged,
+    LogError,
+    OffsetsAheadOfLog,
+    Reply,
+    Stage,
+    StoreError,
+    recover,
+)
 from ackstore.effects import Create, Failed, Sync, Write
 from ackstore.identity import QueueId, Receipt
+from ackstore.offsetfile import encode_offsets
 from ackstore.payloads import (
     decode_ack,
     decode_checkpoint,
@@ -186,6 +198,71 @@ class TestHistory:
         assert (got.last, got.cut_records, got.cut_bytes) == (0, 2, len(data))
 
 
+SIZE = len(encode_record(ACK, b"1:1", 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("segments", "last", "records", "size"),
+    [
+        pytest.param([without(segment(1, [1, 2, 3, 4, 5, 6]), 3)], 2, 3, 4, id="behind a hole"),
+        pytest.param([without(segment(1, [1, 2, 3]), 2), segment(2, [4, 5])], 1, 3, 4, id="in a later segment too"),
+        pytest.param([without(segment(1, [1, 2]), 2), segment(2, [3])], 1, 1, 2, id="one record"),
+        pytest.param(
+            [without(segment(1, [1, 2, 3, 4, 5]), 4), without(segment(2, [3, 4, 5]), 4, number=2)],
+            3,
+            2,
+            4,
+            id="both copies",
+        ),
+        pytest.param([without(segment(1, [1, 2, 3]), 3), segment(2, [3])], 3, 0, 0, id="the old copy of the last"),
+        pytest.param(
+            [
+                segment(1, [1]),
+                without(segment(2, [2, 3], epoch=2, parent=1, keeps=1), 2, number=2),
+                segment(3, [4], epoch=2, parent=1, keeps=1),
+            ],
+            1,
+            2,
+            3,
+            id="in two segments of an epoch",
+        ),
+        pytest.param(
+            [segment(1, [1, 2, 3, 4, 5]), segment(2, [], epoch=3, parent=2, keeps=5, base=2)],
+            2,
+            3,
+            3,
+            id="what an epoch that is lost had written anew",
+        ),
+        pytest.param(
+            [without(segment(1, [1, 2]), 2), segment(2, [], epoch=3, parent=2, keeps=2, base=1)],
+            1,
+            0,
+            1,
+            id="a hole where the next epoch begins",
+        ),
+    ],
+)
+def test_what_is_cut_is_counted(segments: list[bytes], last: int, records: int, size: int) -> None:
+    got = recover(Config(), Reader({f"log-{number:08d}.seg": data for number, data in enumerate(segments, 1)}))
+    assert (got.last, got.cut_records, got.cut_bytes) == (last, records, size * SIZE)
+
+
+def test_every_segment_is_listed_with_the_last_record_of_the_history_in_it() -> None:
+    first, second, third = without(segment(1, [1, 2, 3]), 3), segment(2, [], epoch=2, parent=1, keeps=2), b"torn"
+    files = {f"log-{number:08d}.seg": data for number, data in enumerate((first, second, third), 1)}
+    got = recover(Config(), Reader(files))
+    assert got.segments == tuple(
+        (number, last, len(files[name]), name)
+        for (number, last), name in zip([(1, 2), (2, 0), (3, 0)], files, strict=True)
+    )
+    assert (got.next_number, got.parent, got.count) == (4, 2, 2)
+
+
+def test_without_any_segment_there_is_nothing() -> None:
+    got = recover(Config(), Reader({}))
+    assert (got.next_number, got.parent, got.proved, got.last, got.segments, got.count) == (1, 0, 0, 0, (), 0)
+
+
 class TestReplay:
     """B41: whatever order and number of records the log holds, recovery takes it."""
 
@@ -235,6 +312,30 @@ class TestReplay:
 
 
 class TestDamage:
+    def test_it_is_said_up_to_where_the_log_had_been_synced(self) -> None:
+        data = without(segment(1, [1, 2, 3]), 2) + encode_record(ACK, b"1:4", 4, synced=3)
+        with pytest.raises(LogDamaged) as caught:
+            found(data)
+        at = HEADER_BYTES + SIZE
+        assert str(caught.value) == (
+            f"record 2 is missing or changed at log-00000001.seg, byte {at}, but records up to 3 had been synced. "
+            "Nothing was changed. Restore the directory from a copy, or move it away to begin with an empty store"
+        )
+
+    def test_offsets_ahead_of_where_the_log_ends(self) -> None:
+        first = segment(1, [1, 2])
+        files = {"log-00000001.seg": first, "log-00000002.seg": segment(2, [4]), "offsets": encode_offsets({}, 3)}
+        with pytest.raises(OffsetsAheadOfLog) as caught:
+            recover(Config(), Reader(files))
+        assert str(caught.value).startswith(
+            "offsets derives from records up to 3, but the log ends with record 2, at log-00000001.seg, "
+            f"byte {len(first)} (its end). Nothing was changed."
+        )
+
+    def test_offsets_without_any_log(self) -> None:
+        with pytest.raises(OffsetsAheadOfLog, match=r"ends with record 0, at no segment\. Nothing"):
+            recover(Config(), Reader({"offsets": encode_offsets({}, 3)}))
+
     def test_below_what_a_later_record_proves(self) -> None:
         data = segment(1, [1, 2, 3]) + encode_record(ACK, b"1:4", 4, synced=3)
         at = data.index(b"1:2") - 32
