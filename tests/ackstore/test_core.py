@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from ackstore import CountOutOfRange, QueueUnknown, Reply, StoreClosed
+from ackstore import CountOutOfRange, Delivery, DurationOutOfRange, QueueUnknown, Reply, StoreClosed
 from ackstore.effects import DONE, Failed, Sync, Write
 from ackstore.identity import QueueId, receipt_text
 from ackstore.payloads import queue_prefix
+from ackstore.pops import MAX_INVISIBLE
 from ackstore.publishing import MAX_END
 from ackstore.records import DELIVERY_BYTES, RECORD_BYTES
-from ackstore.requests import Flush, Pop, Publish
+from ackstore.requests import Flush, Pop, Publish, Renew, Reset
 
 ACK_BYTES = RECORD_BYTES + len(queue_prefix("q/default/0")) + DELIVERY_BYTES
 
@@ -56,6 +57,57 @@ def test_the_most_that_a_queue_holds(drive: Any) -> None:
         op = store.submit(Publish("q", end))
         assert store.reply(op) is Reply.OK
         assert store.stats.queues[QueueId("q")].end == end
+
+
+@pytest.mark.parametrize("count", [0, -1, 5, 1.0, True, "1"])
+def test_so_many_cannot_be_popped_at_once(drive: Any, count: Any) -> None:
+    store = drive(max_batch=4)
+    store.publish(9)
+    with pytest.raises(CountOutOfRange) as caught:
+        store.submit(Pop("q", count))
+    assert str(caught.value) == f"cannot pop {count!r} messages: ask for 1 to 4"
+    assert store.stats.operations == 0
+
+
+def test_the_most_at_once(popped: Any) -> None:
+    store, receipts = popped(3, max_batch=3)
+    ack = store.ack_many(*receipts)
+    store.settle()
+    assert store.answers[ack].value == (Reply.OK,) * 3
+    with pytest.raises(CountOutOfRange) as caught:
+        store.ack_many(*receipts, "one more")
+    assert str(caught.value) == "cannot ack 4 receipts at once: give up to 3"
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, MAX_INVISIBLE + 1, float("nan"), float("inf"), "1", True])
+def test_for_so_long_no_message_is_invisible(popped: Any, seconds: Any) -> None:
+    store, (receipt, *_) = popped(1)
+    for request in (Pop("q", 1, seconds), Renew(receipt, seconds)):
+        with pytest.raises(DurationOutOfRange) as caught:
+            store.submit(request)
+        assert str(caught.value) == (
+            f"a message cannot be invisible for {seconds!r} seconds: give a number above 0, and at most 315360000"
+        )
+
+
+def test_what_is_handed_out_says_all_there_is_to_know(drive: Any) -> None:
+    store = drive().settle()
+    store.publish(5, "orders/billing/3")
+    [found] = store.pop(1, MAX_INVISIBLE, "orders/billing/3")
+    queue = QueueId("orders", "billing", 3)
+    receipt = receipt_text(queue.token, 0, 1, store.core.log.epoch)
+    assert found == Delivery(queue, 0, 1, receipt, store.now + MAX_INVISIBLE)
+
+
+@pytest.mark.parametrize("offset", [-1, 101, 1.5, None])
+def test_where_a_queue_cannot_begin_again(popped: Any, offset: Any) -> None:
+    store, _ = popped(1)
+    with pytest.raises(CountOutOfRange) as caught:
+        store.submit(Reset("q", offset))
+    assert str(caught.value) == f"queue q/default/0 cannot begin again at {offset!r}: give an integer from 0 to 100"
+    with pytest.raises(QueueUnknown) as unknown:
+        store.submit(Reset("r", 0))
+    assert str(unknown.value) == "queue r/default/0 holds no messages: publish some first, then reset it"
 
 
 def test_a_queue_that_nobody_published_to(drive: Any) -> None:

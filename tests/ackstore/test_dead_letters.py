@@ -157,6 +157,7 @@ def test_a_refusing_store_is_asked_again(popped: Any) -> None:
     store.core.deaths.retry_at = 0.0
     store.wait(0.0)
     assert store.stats.queues[Q].acking == 0
+    assert store.core.deaths.due() == store.now + store.config.flush_interval
     assert letters(store.rest()) == [(0, 2), (1, 2), (2, 2)]
 
 
@@ -225,3 +226,16 @@ def test_deliveries_of_two_opens_die_together(popped: Any) -> None:
 
 def test_a_queue_nobody_knows(drive: Any) -> None:
     assert drive().core.dead_letters(Q) == ()
+
+
+def test_only_the_queue_whose_time_has_come(drive: Any) -> None:
+    store = drive(max_attempts=1).settle()
+    store.publish(3)
+    store.publish(3, "r")
+    store.pop(1, 30.0)
+    store.pop(1, 60.0, "r")
+    assert store.core.deaths.due() == store.now + 30.0
+    store.rest(31.0)
+    assert (letters(store), store.core.dead_letters(QueueId("r"))) == ([(0, 1)], ())
+    store.rest(30.0)
+    assert [letter.offset for letter in store.core.dead_letters(QueueId("r"))] == [0]

@@ -199,3 +199,50 @@ def test_where_no_message_is(popped: Any, offset: Any) -> None:
 def test_a_queue_nobody_knows(drive: Any) -> None:
     with pytest.raises(QueueUnknown, match="publish"):
         drive().submit(Reset("q", 0))
+
+
+def test_two_queues_are_reset_at_once(drive: Any) -> None:
+    """Each hears of its own, when an offset file is on the disk that derives from it."""
+    store = drive().settle()
+    store.publish(10)
+    store.publish(10, "r")
+    store.settle()
+    first, second = store.submit(Reset("q", 3)), store.submit(Reset("r", 4))
+    store.settle()
+    store.rest(5.0)
+    assert (store.reply(first), store.reply(second)) == (Reply.OK, Reply.OK)
+    assert (store.committed(), store.committed("r")) == (3, 4)
+
+
+def test_one_that_comes_while_the_offset_file_is_written_waits_for_the_next(drive: Any) -> None:
+    store = drive().settle()
+    store.publish(10)
+    store.publish(10, "r")
+    first = store.submit(Reset("q", 3))
+    while not store.waiting(Rename):
+        store.finish(object)
+        store.wait(0.0)
+    second = store.submit(Reset("r", 4))
+    store.finish(Write)
+    store.finish(Sync)
+    store.finish(Rename)
+    store.finish(SyncDir)
+    assert (store.reply(first), store.reply(second)) == (Reply.OK, None)
+    store.rest(5.0)
+    assert store.reply(second) is Reply.OK
+
+
+def test_offsets_that_were_on_disk_before_it_are_not_those_after_it(popped: Any) -> None:
+    store, receipts = popped(3)
+    store.ack_many(*receipts)
+    store.rest()
+    assert store.core.stage(receipts[0]) is Stage.COMMITTED
+    store.submit(Reset("q", 0))
+    store.rest()
+    [again] = store.pop(1)
+    store.ack(again.receipt)
+    store.flush()
+    store.settle()
+    assert store.core.stage(again.receipt) is Stage.FLUSHED
+    store.rest()
+    assert store.core.stage(again.receipt) is Stage.COMMITTED

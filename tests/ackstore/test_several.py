@@ -11,6 +11,7 @@ import pytest
 from ackstore import Config, Core, CountOutOfRange, Reply, Stage, StoreClosed
 from ackstore.effects import DONE, Answer, Create, Durable, Failed, Sync, SyncDir, Write
 from ackstore.errors import ConfigInvalid, DurationOutOfRange
+from ackstore.histogram import BATCH_RECORDS, SYNC_SECONDS
 from ackstore.identity import QueueId
 from ackstore.requests import Ack, AckMany, Flush, Pop
 from ackstore.spreading import log_of
@@ -326,6 +327,23 @@ class TestStats:
         assert (stats.healthy, stats.offsets_dirty, stats.mode) == (True, False, "async")
         store.rest()
         assert store.stats.oldest_unflushed == 0.0
+
+    def test_they_are_as_bad_as_the_worst_log(self, three: Any) -> None:
+        store = three()
+        for receipt in one_each(store)[:2]:
+            store.ack(receipt)
+        store.settle()
+        first, second, third = store.core.cores
+        for modes, shown in ((("sync", "async", "async"), "sync"), (("sync", "refuse", "async"), "refuse")):
+            first.flusher.mode, second.flusher.mode, third.flusher.mode = modes
+            assert store.stats.mode == shown
+        second.flusher.failures, third.flusher.failures = 2, 5
+        second.log.epoch = 7
+        store.wait(0.05)
+        stats = store.stats
+        assert (stats.failures, stats.epoch) == (5, 7)
+        assert stats.oldest_unflushed == max(log.oldest_unflushed for log in stats.logs) == pytest.approx(0.05)
+        assert (stats.flush_seconds.bounds, stats.flush_records.bounds) == (SYNC_SECONDS, BATCH_RECORDS)
 
     def test_effects_of_the_directory_count(self, drive: Any) -> None:
         store = drive(logs=2)

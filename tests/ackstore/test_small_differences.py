@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from types import SimpleNamespace
 from typing import Any
-from zlib import crc32
 
-import pytest
-
-from ackstore import Config, OffsetsDamaged, QueueId, QueueNameInvalid, recover
+from ackstore import Config, recover
 from ackstore.effects import Create, Failed, Write
-from ackstore.identity import MAX_NAME_BYTES
-from ackstore.offsetfile import decode_offsets
 from ackstore.records import ACK, encode_record, scan
 from ackstore.requests import Renew
 
@@ -79,36 +73,10 @@ def test_a_ceiling_follows_the_floor_that_a_state_lifts(drive: Any) -> None:
     assert queue.ceiling is None
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"ACKOFFST\x01\0\0\0" + bytes(8), "checksum wrong"),
-        (struct.pack("<8sIQI", b"ACKOFFSX", 1, 0, 0), "does not begin as an offset file"),
-        (struct.pack("<8sIQI", b"ACKOFFST", 1, 0, 1), "1 queues do not fit"),
-        (struct.pack("<8sIQIH", b"ACKOFFST", 1, 0, 0, 9), "more than 0 queues"),
-    ],
-)
-def test_what_is_wrong_with_an_offset_file_is_said(content: bytes, why: str) -> None:
-    """The first is too short for a header, and its checksum is right."""
-    with pytest.raises(OffsetsDamaged, match=rf"offsets is not what was written .*{why}.*restore it"):
-        decode_offsets("offsets", content + struct.pack("<I", crc32(content)))
-
-
 def test_a_record_at_the_first_byte_of_a_file_without_header_is_found() -> None:
     """It cannot be placed, but what it states of earlier records counts."""
     found = scan("log-00000001.seg", encode_record(ACK, b"", 7, 6))
     assert ([(run.first, run.at) for run in found.runs], found.synced, found.damaged_at) == ([(7, 0)], 6, 0)
-
-
-def test_a_number_that_is_none_is_named() -> None:
-    with pytest.raises(QueueNameInvalid, match=r"-1 cannot number a queue: give an integer from 0 to \d+"):
-        QueueId("t", "g", -1)
-
-
-def test_a_name_may_be_as_long_as_the_limit_says() -> None:
-    assert QueueId("n" * MAX_NAME_BYTES, "g", 0).topic == "n" * MAX_NAME_BYTES
-    with pytest.raises(QueueNameInvalid):
-        QueueId("n" * (MAX_NAME_BYTES + 1), "g", 0)
 
 
 def test_records_in_several_files_without_header_are_all_counted() -> None:
