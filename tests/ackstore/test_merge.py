@@ -13,7 +13,7 @@ from ackstore.effects import DONE, Failed, Sync, Write
 from ackstore.identity import QueueId
 from ackstore.queues import SPARE_TIMERS
 from ackstore.requests import Ack, Pop, Release, Renew, Reset
-from ackstore.states import DELIVERED
+from ackstore.states import DELIVERED, SETTLED
 from merging import STAY, SWEEP, merging, ready, states
 
 Q = QueueId("q")
@@ -199,7 +199,64 @@ def test_a_duplicate_in_a_degraded_store_waits_until_it_is_handed_over(drive: An
     assert first
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_duplicates_in_a_batch_wait_for_it_item_by_item(drive: Any, late: int) -> None:
+    store = merging(drive)
+    first, second, third = ready(store, 3)
+    store.ack_many(second, third)  # above a gap
+    store.core.flusher.mode = "sync"
+    batch = ("nonsense", second) if late else (third, second)
+    again = store.ack_many(*batch)
+    assert store.reply(again) is None
+    store.rest(STAY + 2.0)
+    assert store.answers[again].value == (Reply.INVALID if late else Reply.SETTLED, Reply.SETTLED)
+    assert first
+
+
+def test_a_store_that_refuses_is_asked_again_later(drive: Any) -> None:
+    store = merging(drive)
+    ready(store, 1)
+    store.core.flusher.mode = "refuse"
+    store.wait(STAY + SWEEP)
+    assert store.stats.merging == 1
+    assert store.core.merge.due() == store.now + SWEEP
+
+
 class TestWhatComesBetween:
+    def test_what_was_settled_otherwise_keeps_nothing_else_here(self, drive: Any) -> None:
+        """Of three that were popped together, the one between is in the log, and settled there."""
+        store = merging(drive)
+        _, second, third = ready(store, 3)
+        store.submit(Renew(second, 500.0))
+        store.settle()
+        store.ack(second)
+        store.rest(1.0)
+        assert [entry.settled for entry in store.core.queues["q/default/0"].entries.values()] == [False, True, False]
+        store.ack(third)
+        store.rest(STAY)
+        assert [items for _, _, items in states(store)] == [[(DELIVERED, 0), (SETTLED, 2)]]
+        assert returning(store.power_loss().settle())[:2] == [(0, 2), (3, 1)]
+
+    def test_several_hand_overs_of_one_queue_come_back_one_by_one(self, drive: Any) -> None:
+        store = merging(drive, max_batch=1)
+        for _ in range(3):
+            ready(store, 1)
+        flush = store.flush()
+        store.settle()
+        assert [items for _, _, items in states(store)] == [[(DELIVERED, 0)], [(DELIVERED, 1)], [(DELIVERED, 2)]]
+        assert store.reply(flush) is Reply.OK
+        assert (store.stats.merging, store.core.merge.empty) == (0, True)
+        close = store.close()
+        assert store.settle().reply(close) is Reply.OK
+
+    def test_how_far_a_queue_is_settled_takes_one_record(self, drive: Any) -> None:
+        store = merging(drive, max_batch=1)
+        for _ in range(3):
+            [receipt] = ready(store, 1)
+            store.ack(receipt)
+        store.rest(1.0)
+        assert [(state.floor, items) for _, state, items in states(store)] == [(3, [])]
+
     def test_a_renewal_is_stored(self, drive: Any) -> None:
         store = merging(drive)
         (receipt,) = ready(store, 1)
