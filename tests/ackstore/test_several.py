@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from ackstore import Config, Core, CountOutOfRange, Reply, Stage, StoreClosed
 from ackstore.effects import DONE, Answer, Create, Durable, Failed, Sync, SyncDir, Write
@@ -15,6 +16,7 @@ from ackstore.histogram import BATCH_RECORDS, SYNC_SECONDS
 from ackstore.identity import QueueId
 from ackstore.requests import Ack, AckMany, Flush, Pop
 from ackstore.spreading import log_of
+from ackstore.summing import summed
 from three_logs import ALL, A, B, C, file_of, one_each, pop
 
 EIO, ENOSPC = 5, 28
@@ -344,6 +346,11 @@ class TestStats:
         assert (stats.failures, stats.epoch) == (5, 7)
         assert stats.oldest_unflushed == max(log.oldest_unflushed for log in stats.logs) == pytest.approx(0.05)
         assert (stats.flush_seconds.bounds, stats.flush_records.bounds) == (SYNC_SECONDS, BATCH_RECORDS)
+
+    def test_memory_is_that_of_the_process_and_not_a_sum(self, three: Any) -> None:
+        parts = [evolve(log, resident_bytes=size) for log, size in zip(three().stats.logs, (5, 7, 3), strict=True)]
+        both = summed(parts, operations=0, effects=0, surplus={})
+        assert (both.resident_bytes, both.logs) == (7, tuple(parts))
 
     def test_effects_of_the_directory_count(self, drive: Any) -> None:
         store = drive(logs=2)
