@@ -5,7 +5,9 @@
     make mutants ARGS="acks pops"                    # these modules
     make mutants ARGS="--again build/mutants.jsonl"  # what survived then, after tests have been written for it
 
-The mutants are tried in random order, so that those of a run that did not come to its end are a fair sample.
+The mutants are tried in random order, so that those of a run that did not come to its end are a fair sample. With
+`--most 2` only the first two seconds of the tests of each are tried: most mutants fall to those, and `--again` without
+it tries the others for as long as it takes. Of each survivor the results say how many of its tests were left `untried`.
 `tests/mutants/making.py` makes them and `tests/mutants/trial.py` tries them; specs/mutants.md says what was found.
 """
 
@@ -157,7 +159,7 @@ def main(
     print("\n" + "\n".join(table(trial.done)))
     for one in trial.done:
         if one["outcome"] not in DEAD:
-            print(f"\n{one['name']}: {one['outcome']}\n{one['change']}")
+            print(f"\n{one['name']}: {one['outcome']} ({one['untried']} tests untried)\n{one['change']}")
     sys.exit(int(code))
 
 

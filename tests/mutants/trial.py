@@ -77,7 +77,7 @@ class Trial:
         self.mutants = mutants
         self.jobs = jobs
         self.most = most
-        """How many seconds of tests to spend on a mutant."""
+        """How many seconds of tests to spend on a mutant, by what each took when it was looked at."""
         self.seen = seen
         """Where to keep what the first run of the tests has shown, for the next time."""
         self.killers = defaultdict(Counter, killers)
@@ -112,7 +112,7 @@ class Trial:
                 code = target_of(mutant.module, mutant.place).__code__
                 names = self._in_order(mutant, callers[code.co_filename, code.co_qualname], seen)
                 spent = accumulate(seen[name].seconds for name in names)
-                untried = sum(seconds > self.most for seconds in spent)
+                untried = sum(seconds > self.most for seconds in [*spent][1:])  # one is tried, however long it takes
                 names = names[: len(names) - untried]
                 if not names:
                     self.note(mutant, "no test calls it", "", untried, 0.0)
