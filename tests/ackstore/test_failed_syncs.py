@@ -41,6 +41,29 @@ class TestFailedSync:
         assert store.reply(op) is Reply.OK
         assert store.power_loss().settle().core.stage(receipt) in (Stage.FLUSHED, Stage.COMMITTED)
 
+    def test_the_segments_that_stay_are_those_that_were_ever_synced(self, popped: Any) -> None:
+        store, receipts = popped(9, segment_bytes=300)
+        for receipt in receipts[:6]:
+            store.ack(receipt)
+            store.rest(1.0)
+        store.ack(receipts[6])
+        store.finish(Write)
+        store.wait(0.1)
+        for _ in range(3):
+            store.finish(Sync, EIO)
+            store.settle()
+            store.wait(5.0)
+        store.rest()
+        log = store.core.log
+        there = sorted(name for name in store.files.cached if name.startswith("log-"))
+        assert [segment.file for segment in [*log.closed, log.current]] == there
+        stats = store.stats
+        assert (stats.segments, stats.segment_bytes) == (
+            len(there),
+            sum(len(store.files.cached[name]) for name in there),
+        )
+        assert stats.dirty_bytes == 0
+
     def test_what_was_written_during_the_sync_is_suspect_too(self, popped: Any) -> None:
         store, (first, second, third) = popped()
         store.ack(first)

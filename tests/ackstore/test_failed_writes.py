@@ -9,10 +9,12 @@ import pytest
 from ackstore import Reply, Stage
 from ackstore.effects import Create, Failed, Rename, Sync, SyncDir, Write
 from ackstore.identity import QueueId
-from ackstore.records import HEADER_BYTES
+from ackstore.payloads import queue_prefix
+from ackstore.records import DELIVERY_BYTES, HEADER_BYTES, RECORD_BYTES
 from ackstore.requests import Pop
 
 EIO, ENOSPC = Failed(5), Failed(28)
+ACK_BYTES = RECORD_BYTES + len(queue_prefix("q/default/0")) + DELIVERY_BYTES
 
 
 class TestFailedWrite:
@@ -87,6 +89,35 @@ class TestFailedWrite:
         stages = [store.core.stage(receipt) for receipt in (first, second, third)]
         assert stages == [Stage.SUSPECT, Stage.SUSPECT, None]
 
+    @pytest.mark.parametrize(("more", "whole"), [(-1, 0), (0, 1), (1, 1), (ACK_BYTES - 1, 1), (ACK_BYTES, 2)])
+    def test_a_record_is_whole_with_its_last_byte(self, popped: Any, more: int, whole: int) -> None:
+        store, (first, second, third) = popped()
+        store.ack(first)
+        ops = [store.ack(second), store.ack(third)]
+        store.finish(Write)
+        (write,) = store.waiting(Write)
+        assert len(write.data) == 2 * ACK_BYTES
+        store.finish(Write, Failed(28, ACK_BYTES + more))
+        assert [store.reply(op) for op in ops] == [Reply.OK] * whole + [Reply.FAILED] * (2 - whole)
+
+    def test_of_records_written_again_together_with_new_ones(self, popped: Any) -> None:
+        """The first of three is whole; the new one behind them is not stored, and never will be."""
+        store, receipts = popped(4)
+        for receipt in receipts[:3]:
+            store.ack(receipt)
+            store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        new = store.ack(receipts[3])
+        written = store.stats.written
+        store.finish(Create)
+        store.finish(Write, Failed(28, HEADER_BYTES + ACK_BYTES))
+        assert store.reply(new) is Reply.FAILED
+        store.rest()
+        stats = store.stats
+        assert (stats.written, stats.rewritten, stats.unflushed_records, stats.unflushed_bytes) == (written, 3, 0, 0)
+        assert [store.core.stage(each) for each in receipts] == [*[Stage.COMMITTED] * 3, None]
+
     def test_of_the_first_header(self, drive: Any) -> None:
         store = drive()
         store.publish(5)
@@ -119,6 +150,14 @@ class TestFailedWrite:
         store.rest()
         assert len(store.pop(1)) == 1
         assert store.stats.epoch == 1
+
+    @pytest.mark.parametrize("more", [0, 1])
+    def test_a_segment_that_has_reached_its_size_is_followed_by_another(self, popped: Any, more: int) -> None:
+        size = popped()[0].stats.segment_bytes
+        store, (first, *_) = popped(segment_bytes=size + more)
+        assert store.stats.segments == 1
+        store.ack(first)
+        assert [type(effect) for effect in store.pending.values()] == [Write if more else Create]
 
     def test_of_a_rotation(self, popped: Any) -> None:
         store, (first, second, _) = popped(segment_bytes=100)

@@ -95,4 +95,5 @@ def test_every_cycle_is_counted_and_timed(popped: Any) -> None:
     assert after.flush_failed_seconds.sum == pytest.approx(0.5 + 0.5 + 1.0 + 1.0)
     assert after.flush_records.sum - before.flush_records.sum == 2
     assert after.flushed == before.flushed + 2
+    assert (before.rewritten, after.rewritten) == (0, 4 * 2)
     assert not store.waiting(Create)
