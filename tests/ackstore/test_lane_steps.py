@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from ackstore.effects import DONE, Failed, Result, Write
+from ackstore.payloads import queue_prefix
+from ackstore.records import DELIVERY_BYTES, RECORD_BYTES
 from ackstore.requests import Pop
 
 EIO, ENOSPC = 5, 28
@@ -152,3 +154,28 @@ def test_both_ways_come_to_the_same(drive: Any, settings: dict[str, Any], seed: 
     long.store.rest()
     assert short.seen() == long.seen()
     assert short.taken > 3
+
+
+@pytest.mark.parametrize("room", [-1, 0, 1, 2])
+@pytest.mark.parametrize("limit", ["records", "bytes"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_it_is_taken_up_to_where_answers_would_wait(popped: Any, room: int, limit: str, count: int) -> None:
+    """What the log has with this record is less than half of what it may have."""
+    store, receipts = popped(3, max_unflushed_records=1000, max_unflushed_bytes=100_000)
+    log = store.core.log
+    if limit == "records":
+        log.unflushed = 500 - 1 - room
+    else:
+        log.unflushed_bytes = 50_000 - (RECORD_BYTES + len(queue_prefix("q/default/0")) + count * DELIVERY_BYTES) - room
+    before = log.unflushed_bytes
+    written: list[bytes] = []
+
+    def write(_file: str, _at: int, data: bytes) -> Result:
+        written.append(data)
+        return DONE
+
+    lane = store.core.lane
+    reply = lane.ack(receipts[0], store.now, write) if count == 1 else lane.ack_many(tuple(receipts), store.now, write)
+    assert (reply is not None) == (room > 0)
+    assert log.unflushed_bytes == before + sum(map(len, written))
+    assert log.dirty_since == (store.now if room > 0 else None)
