@@ -91,14 +91,15 @@ class TestFailedWrite:
 
     @pytest.mark.parametrize(("more", "whole"), [(-1, 0), (0, 1), (1, 1), (ACK_BYTES - 1, 1), (ACK_BYTES, 2)])
     def test_a_record_is_whole_with_its_last_byte(self, popped: Any, more: int, whole: int) -> None:
-        store, (first, second, third) = popped()
+        store, (first, *others) = popped(6)
         store.ack(first)
-        ops = [store.ack(second), store.ack(third)]
+        ops = [store.ack(each) for each in others]
         store.finish(Write)
         (write,) = store.waiting(Write)
-        assert len(write.data) == 2 * ACK_BYTES
+        assert len(write.data) == 5 * ACK_BYTES
         store.finish(Write, Failed(28, ACK_BYTES + more))
-        assert [store.reply(op) for op in ops] == [Reply.OK] * whole + [Reply.FAILED] * (2 - whole)
+        assert [store.reply(op) for op in ops] == [Reply.OK] * whole + [Reply.FAILED] * (5 - whole)
+        assert (store.waiting(Write), store.stats.unflushed_records, store.stats.rewritten) == ([], 1 + whole, 0)
 
     def test_of_records_written_again_together_with_new_ones(self, popped: Any) -> None:
         """The first of three is whole; the new one behind them is not stored, and never will be."""

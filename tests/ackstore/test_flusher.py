@@ -64,6 +64,22 @@ def test_what_comes_next_is_counted_in(popped: Any, records: int, size: int, pro
     assert held_up(popped, 3, 300).would_answer(records, size) is prompt
 
 
+def test_what_returns_late_shortens_no_pause_while_others_could_sync(popped: Any) -> None:
+    store, (receipt, *_) = popped(1, flush_threads=2, sync_timeout=1.0, retry_first=5.0, offset_interval=100.0)
+    store.ack(receipt)
+    store.finish(Write)
+    store.wait(0.1)
+    io = store.hold(Sync)
+    store.wait(1.0)
+    store.settle()
+    due = store.core.next_tick()
+    assert due == store.now + 5.0
+    store.release(io)
+    assert (store.core.next_tick(), store.waiting(Sync)) == (due, [])
+    store.rest()
+    assert store.stats.unflushed_records == 0
+
+
 def test_every_cycle_is_counted_and_timed(popped: Any) -> None:
     store, receipts = popped(9, sync_timeout=1.0, retry_first=0.25, retry_limit=0.25)
     before = store.stats

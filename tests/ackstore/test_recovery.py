@@ -32,7 +32,8 @@ from ackstore.payloads import (
     encode_one_ack,
     queue_prefix,
 )
-from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, Header, encode_record, scan
+from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, STATE, Header, encode_record, scan
+from ackstore.states import State, encode_state
 
 
 class Reader:
@@ -245,6 +246,39 @@ SIZE = len(encode_record(ACK, b"1:1", 1, 0))
 def test_what_is_cut_is_counted(segments: list[bytes], last: int, records: int, size: int) -> None:
     got = recover(Config(), Reader({f"log-{number:08d}.seg": data for number, data in enumerate(segments, 1)}))
     assert (got.last, got.cut_records, got.cut_bytes) == (last, records, size * SIZE)
+
+
+def with_state(data: bytes, lsn: int, start: int, *more: int, synced: int = 0) -> bytes:
+    """The segment, with a STATE behind it that says where the log begins, and then more records."""
+    payload = encode_state(queue_prefix("q/default/0"), State(floor=0, generation=0, forgotten=0, start=start), [])
+    data += encode_record(STATE, payload, lsn, synced)
+    return data + b"".join(encode_record(ACK, f"1:{each}".encode(), each, synced) for each in more)
+
+
+@pytest.mark.parametrize(
+    ("segments", "lsns"),
+    [
+        pytest.param([with_state(segment(1, [1, 2]), 3, 2)], [1, 2, 3], id="not proved, and the log has a beginning"),
+        pytest.param([with_state(segment(1, [1, 2]), 3, 2, 4, synced=3)], [2, 3, 4], id="proved"),
+        pytest.param([with_state(segment(1, [2]), 3, 2)], [2, 3], id="not proved, and the first record is gone"),
+        pytest.param(
+            [with_state(with_state(segment(1, [3, 4]), 5, 3, 6, synced=5), 7, 6, synced=5)],
+            [3, 4, 5, 6, 7],
+            id="the latest that is proved",
+        ),
+        pytest.param(
+            [
+                with_state(segment(1, [1, 2]), 3, 2),
+                segment(2, [3], epoch=2, parent=1, keeps=2) + encode_record(ACK, b"2:4", 4, 3),
+            ],
+            [1, 2, 3, 4],
+            id="a later epoch has cut it off",
+        ),
+    ],
+)
+def test_the_log_begins_where_a_state_says_that_counts(segments: list[bytes], lsns: list[int]) -> None:
+    got = recover(Config(), Reader({f"log-{number:08d}.seg": data for number, data in enumerate(segments, 1)}))
+    assert [lsn for lsn, *_ in got.records()] == lsns
 
 
 def test_every_segment_is_listed_with_the_last_record_of_the_history_in_it() -> None:
