@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ackstore import Reply, Stage
-from ackstore.effects import Create, Failed, Rename, Sync, SyncDir, Write
+from ackstore.effects import Create, Failed, Rename, Sync, SyncDir, Unlink, Write
 from ackstore.identity import QueueId
 from ackstore.payloads import queue_prefix
 from ackstore.records import DELIVERY_BYTES, HEADER_BYTES, RECORD_BYTES
@@ -224,6 +224,35 @@ class TestFailedWrite:
         store.rest()
         assert store.core.stage(first) is Stage.COMMITTED
         assert store.stats.failures == 0
+
+    def test_of_a_creation_when_the_directory_failed_too(self, popped: Any) -> None:
+        """There is no file to give up any more."""
+        store, (first, *_) = popped()
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.core.directory_failed(store.now)
+        store.finish(Create, ENOSPC)
+        store.rest()
+        assert store.core.stage(first) is Stage.COMMITTED
+
+    def test_while_writing_again_keeps_the_file_that_has_it(self, drive: Any) -> None:
+        """Though that was never synced: a process crash would find it nowhere else."""
+        store = drive()
+        store.publish(5)
+        store.submit(Pop("q", 1))
+        while not store.waiting(Sync):
+            store.finish(Write if store.waiting(Write) else Create)
+            store.wait(0.0)
+        store.finish(Sync, EIO)
+        store.finish(Create, file="log-00000002.seg")
+        store.finish(Write, Failed(28, HEADER_BYTES + 1))
+        assert store.waiting(Unlink) == []
+        assert [*store.process_crash().core.queues] == ["q/default/0"]
+        store.rest()
+        assert "log-00000001.seg" not in store.files.cached
+        assert [*store.power_loss().core.queues] == ["q/default/0"]
 
     def test_when_a_failed_sync_has_condemned_its_file(self, popped: Any) -> None:
         store, (first, second, _) = popped()

@@ -213,6 +213,16 @@ def test_duplicates_in_a_batch_wait_for_it_item_by_item(drive: Any, late: int) -
     assert first
 
 
+def test_it_is_looked_through_an_interval_after_the_first_comes(drive: Any) -> None:
+    store = merging(drive)
+    assert store.core.merge.due() is None
+    ready(store, 1)
+    due = store.now + SWEEP
+    store.now += 0.1
+    ready(store, 1)
+    assert store.core.merge.due() == due
+
+
 def test_a_store_that_refuses_is_asked_again_later(drive: Any) -> None:
     store = merging(drive)
     ready(store, 1)

@@ -68,6 +68,16 @@ class TestDirectory:
         assert file_of(store, B) != suspect
         assert store.power_loss().core.core_of(b).queues["q/g/0"].floor == 1
 
+    def test_a_log_that_has_not_written_anything_yet_is_told_too(self, drive: Any) -> None:
+        store = drive(logs=2)
+        store.finish(Create)
+        store.finish(Write)
+        store.wait(0.0)
+        store.finish(SyncDir, Failed(EIO))
+        assert [core.flusher.failures for core in store.core.cores] == [1, 1]
+        store.rest()
+        assert [core.flusher.opened for core in store.core.cores] == [True, True]
+
     def test_one_that_hangs_is_given_up_for_all_and_comes_too_late(self, three: Any) -> None:
         store = three(segment_bytes=1, sync_timeout=1.0, op_timeout=60.0)
         a, b, _ = one_each(store)
