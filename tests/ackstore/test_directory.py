@@ -104,6 +104,19 @@ def test_a_late_failure_where_none_runs() -> None:
     assert (host.told, directory.hanging) == ([("host", 10.0)], 0)
 
 
+def test_a_late_failure_while_others_hang() -> None:
+    host, directory = syncing("a", threads=4)
+    directory.give_up(8.0)
+    directory.sync(host.waiter("b"))
+    directory.give_up(9.0)
+    directory.sync(host.waiter("c"))
+    host.asked[0](EIO, 10.0)
+    assert directory.hanging == 2  # that of b and that of c
+    host.asked[1](DONE, 11.0)
+    host.asked[2](DONE, 11.0)
+    assert directory.hanging == 0
+
+
 def test_it_is_full_while_all_its_threads_hang() -> None:
     host, directory = syncing(threads=3)
     seen = []

@@ -160,6 +160,34 @@ def test_both_ways_come_to_the_same(drive: Any, settings: dict[str, Any], seed: 
     assert sum(short.taken.values()) > 3
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("log", "current", None),
+        ("log", "busy", True),
+        ("log", "fresh", ["a record"]),
+        ("log", "rewrites", ["a record"]),
+        ("log", "stuck", True),
+        ("log", "condemned", True),
+        ("flusher", "hurry", True),
+        ("flusher", "wanted", 1 << 60),
+    ],
+)
+def test_one_thing_in_the_way_is_enough(popped: Any, part: str, name: str, value: Any) -> None:
+    store, _ = popped(1)
+    lane = store.core.lane
+    assert lane.segment() is store.core.log.current
+    setattr(getattr(store.core, part), name, value)
+    assert lane.segment() is None
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_full_segment_is_left_to_the_log(popped: Any, more: int) -> None:
+    size = popped(1)[0].stats.segment_bytes
+    store, _ = popped(1, segment_bytes=size + more)
+    assert (store.core.lane.segment() is not None) == (more > 0)
+
+
 @pytest.mark.parametrize("room", [-1, 0, 1, 2])
 @pytest.mark.parametrize("limit", ["records", "bytes"])
 @pytest.mark.parametrize("count", [1, 3])

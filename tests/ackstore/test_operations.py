@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ackstore.effects import Answer, Durable
+from ackstore.errors import DurationOutOfRange
 from ackstore.operations import Operations, check_timeout
 from ackstore.replies import Reply
 
@@ -75,6 +76,13 @@ def test_the_first_deadline_is_the_earliest() -> None:
     operations, _, _ = begun()
     operations.begin(8, 5.0)
     assert operations.next_deadline() == 5.0
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), True, "1", None])
+def test_what_is_no_time_to_wait(timeout: Any) -> None:
+    with pytest.raises(DurationOutOfRange) as caught:
+        check_timeout(timeout)
+    assert str(caught.value) == f"cannot wait {timeout!r} seconds: give a number above 0"
 
 
 def test_any_time_above_none_can_be_waited() -> None:

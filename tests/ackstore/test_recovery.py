@@ -241,6 +241,13 @@ SIZE = len(encode_record(ACK, b"1:1", 1, 0))
             1,
             id="a hole where the next epoch begins",
         ),
+        pytest.param(
+            [without(segment(1, [1, 2, 3, 4, 5]), 4), segment(2, [4], epoch=2, parent=1, keeps=3)],
+            4,
+            0,
+            0,
+            id="behind where the next epoch has gone on",
+        ),
     ],
 )
 def test_what_is_cut_is_counted(segments: list[bytes], last: int, records: int, size: int) -> None:

@@ -352,6 +352,12 @@ class TestStats:
         both = summed(parts, operations=0, effects=0, surplus={})
         assert (both.resident_bytes, both.logs) == (7, tuple(parts))
 
+    def test_what_takes_counting_can_be_left_out(self, three: Any) -> None:
+        store = three()
+        one_each(store)
+        assert [queue.delivered for queue in store.core.stats().queues.values()] == [1] * 3
+        assert [queue.delivered for queue in store.core.stats(count=False).queues.values()] == [None] * 3
+
     def test_effects_of_the_directory_count(self, drive: Any) -> None:
         store = drive(logs=2)
         while not store.waiting(SyncDir):
