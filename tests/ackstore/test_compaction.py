@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from ackstore import Core, DeadLetter, LogDamaged, LogError, Reply, recover
+from ackstore.compaction import MESSAGE_BYTES, QUEUE_BYTES
 from ackstore.effects import DONE, Create, Failed, Unlink, Write
 from ackstore.identity import QueueId
+from ackstore.log import old_segment
 from ackstore.requests import Pop, Publish, Release, Renew, Reset
 from ackstore.states import DELIVERED
 
@@ -398,6 +401,61 @@ def test_what_clients_want_comes_first(drive: Any, mode: str, unflushed: int) ->
     core.compaction.tick(store.now)
     assert (core.log.submitted > before) == (mode == "async" and unflushed < 50)
     assert core.compaction.due() == store.now + store.config.flush_interval  # it asks again
+
+
+def idle(drive: Any, size: int, last: int, **settings: Any) -> Any:
+    """A store with a dead letter and two deliveries, and one closed segment of this size, up to a record `last` beyond
+    what is FLUSHED."""
+    store = drive(compact_above=1, max_attempts=1, **settings).settle()
+    store.publish(9)
+    store.pop(1, 0.2)
+    store.rest(2.0)
+    store.pop(2, 5000.0)
+    store.rest(2.0)
+    queue = store.core.queues["q/default/0"]
+    assert (len(queue.dead), len(queue.entries)) == (1, 2)
+    log = store.core.log
+    log.closed = [old_segment(1, log.flushed + last, size, "log-00000001.seg")]
+    return store
+
+
+WORTH = 2 * (QUEUE_BYTES + 3 * MESSAGE_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("size", "last", "begins"), [(WORTH, 0, True), (WORTH - 1, 0, False), (WORTH, 1, False), (9 * WORTH, -1, True)]
+)
+def test_a_round_begins_when_it_is_worth_it(drive: Any, size: int, last: int, begins: bool) -> None:
+    """When what goes is twice what it takes to say how everything stands, and all of it is FLUSHED."""
+    store = idle(drive, size, last)
+    compaction = store.core.compaction
+    compaction.begin(store.now)
+    assert compaction.phase == ("copy" if begins else "idle")
+    assert begins or compaction.next_at == store.now + store.config.offset_interval
+
+
+@pytest.mark.parametrize(("above", "due"), [(500, True), (501, False)])
+def test_it_is_asked_for_when_the_segments_have_reached_so_much(drive: Any, above: int, due: bool) -> None:
+    compaction = idle(drive, 500, 0).core.compaction
+    compaction.config = evolve(compaction.config, compact_above=above)
+    assert (compaction.due() is not None) == due
+
+
+def test_afterwards_nothing_is_in_a_hurry(drive: Any) -> None:
+    store = until_phase(busy(drive, offset_interval=5.0), "remove").settle()
+    while store.core.compaction.phase == "remove":
+        store.wait(0.1)
+        store.settle()
+    assert store.core.compaction.next_at == store.now + store.config.flush_interval
+    store.rest(20.0)
+    before = store.stats.offset_writes
+    store.publish(5, "new")
+    [held] = store.pop(1, 1000.0, "new")
+    store.ack(held.receipt)
+    store.rest(1.0)
+    assert (store.stats.offset_writes, store.stats.offsets_dirty) == (before, True)
+    store.rest(5.0)
+    assert (store.stats.offset_writes, store.stats.offsets_dirty) == (before + 1, False)
 
 
 def test_everything_is_counted(drive: Any) -> None:

@@ -110,6 +110,12 @@ def test_where_a_queue_cannot_begin_again(popped: Any, offset: Any) -> None:
     assert str(unknown.value) == "queue r/default/0 holds no messages: publish some first, then reset it"
 
 
+@pytest.mark.parametrize("queue", ["orders/billing/3", QueueId("orders", "billing", 3)])
+def test_a_queue_may_be_named_by_its_text(queue: Any) -> None:
+    for request in (Publish(queue, 1), Pop(queue), Reset(queue, 0)):
+        assert request.queue == QueueId("orders", "billing", 3)
+
+
 def test_a_queue_that_nobody_published_to(drive: Any) -> None:
     store = drive()
     with pytest.raises(QueueUnknown) as caught:

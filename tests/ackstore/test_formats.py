@@ -110,6 +110,12 @@ class TestScan:
         assert [(run.first, run.last, run.at) for run in found.runs] == runs
         assert found.synced == 11
 
+    def test_a_record_from_before_the_first_does_not_belong_there(self) -> None:
+        old = encode_record(ACK, encode_ack(PREFIX, [(1, 1, 1)]), HEADER.first - 1, 0)
+        found = scan("file", HEADER.encode() + old + self.RECORDS[0])
+        assert found.damaged_at == HEADER_BYTES
+        assert [(run.first, run.at) for run in found.runs] == [(8, HEADER_BYTES + len(old))]
+
     def test_a_header_states_what_was_synced_too(self) -> None:
         found = scan("file", HEADER.encode())
         assert (found.synced, found.runs, found.damaged_at, found.starts) == (6, (), None, ())

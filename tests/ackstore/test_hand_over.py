@@ -13,7 +13,7 @@ from ackstore import Config, Reply, Stage, merge
 from ackstore.effects import Failed, Write
 from ackstore.requests import Renew
 from ackstore.states import DELIVERED, SETTLED
-from merging import SWEEP, in_memory, merging, ready, states
+from merging import STAY, SWEEP, in_memory, merging, ready, states
 
 
 class TestSteps:
@@ -170,6 +170,16 @@ def test_what_is_on_its_way_is_not_written_twice(drive: Any) -> None:
 
 
 class TestFailingHandOvers:
+    def test_a_delivery_is_handed_over_again(self, drive: Any) -> None:
+        store = merging(drive)
+        ready(store, 1)
+        store.wait(STAY + SWEEP)
+        store.finish(Write, Failed(28))
+        assert (store.stats.merging, [*states(store)]) == (1, [])
+        store.rest(2 * SWEEP)
+        assert [items for _, _, items in states(store)] == [[(DELIVERED, 0)]]
+        assert store.stats.merging == 0
+
     def test_nothing_is_lost_and_the_barrier_waits(self, drive: Any) -> None:
         store = merging(drive)
         first, second, third = ready(store)
