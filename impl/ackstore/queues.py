@@ -87,9 +87,8 @@ class Queue(QueueFields):
         self.floor = 0
         self.committed = 0
         self.ceiling: tuple[int, int] | None = None
-        """The offset may not pass the first before a STATE is FLUSHED that says the second is settled."""
+        """The offset may not pass the first before a STATE is FLUSHED that says the second is settled: of `unproved`."""
         self.unproved: list[Record] = []
-        """The STATE records that say so, by the floor that each states."""
         self.entries: dict[int, Entry] = {}
         self.expiring: list[tuple[float, int]] = []
         """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
