@@ -87,7 +87,7 @@ class Queue(QueueFields):
         self.floor = 0
         self.committed = 0
         self.ceiling: tuple[int, int] | None = None
-        """The offset may not pass the first before a STATE is FLUSHED that says the second is settled: of `unproved`."""
+        """The offset may not pass the first before a STATE is FLUSHED that says so of the second: of `unproved`."""
         self.unproved: list[Record] = []
         self.entries: dict[int, Entry] = {}
         self.expiring: list[tuple[float, int]] = []

@@ -3,75 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from ackstore import Core, DeadLetter, LogDamaged, LogError, Reply, recover
-from ackstore.compaction import MESSAGE_BYTES, QUEUE_BYTES
 from ackstore.effects import DONE, Create, Failed, Unlink, Write
 from ackstore.identity import QueueId
-from ackstore.log import old_segment
-from ackstore.requests import Pop, Publish, Release, Renew, Reset
+from ackstore.requests import Pop, Reset
 from ackstore.states import DELIVERED
-
-Q = QueueId("q")
-SMALL: dict[str, Any] = {"segment_bytes": 600, "compact_above": 1500, "max_batch": 6}
-
-
-def segments(store: Any) -> list[str]:
-    return sorted(name for name in store.files.cached if name.startswith("log-"))
-
-
-def state(core: Core) -> dict[str, Any]:
-    """All that a client could notice of every queue."""
-    return {
-        token: (
-            queue.floor,
-            queue.generation,
-            {
-                offset: (entry.attempt, entry.epoch, entry.deadline) if not entry.settled else "settled"
-                for offset, entry in sorted(queue.entries.items())
-            },
-            sorted(queue.dead.values(), key=lambda letter: letter.offset),
-            queue.forgotten,
-        )
-        for token, queue in sorted(core.queues.items())
-    }
-
-
-def busy(drive: Callable[..., Any], **settings: Any) -> Any:
-    """A store with something of every kind in its first segments, and then much that is settled."""
-    store = drive(**{**SMALL, "max_attempts": 3, **settings}).settle()
-    store.publish(1000)
-    store.publish(1000, "other")
-    store.publish(1000, "again")
-    held = store.pop(6, 1000.0)
-    store.submit(Renew(held[0].receipt, 2000.0))
-    store.ack(held[2].receipt)  # above a gap
-    store.submit(Release(held[3].receipt))
-    store.pop(1, 0.5, "other")
-    store.pop(2, 500.0, "again")
-    store.settle()
-    for _ in range(3):
-        store.rest(0.6)
-        store.publish(1000, "other")
-        store.pop(1, 0.5, "other")
-    store.rest(1.0)  # a dead letter
-    store.submit(Reset("again", 7))
-    store.rest(1.0)
-    store.pop(2, 500.0, "again")
-    return store
-
-
-def churn(store: Any, rounds: int = 12, queue: str = "churn") -> None:
-    """Much that is settled at once."""
-    for _ in range(rounds):
-        store.publish(100_000, queue)
-        store.ack_many(*[delivery.receipt for delivery in store.pop(4, 1000.0, queue)])
-        store.rest(0.3)
+from compacting import SMALL, busy, churn, segments, state, until_phase
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
@@ -250,23 +191,6 @@ def test_the_crashes_find_a_broken_compaction(drive: Any, core: type[Core]) -> N
     pytest.fail(f"{core.__name__} was not found out")
 
 
-def until_phase(store: Any, phase: str) -> Any:
-    """Let things happen until compaction is in a phase."""
-    store.publish(100_000, "churn")
-    asked = None
-    for _ in range(5000):
-        if store.core.compaction.phase == phase:
-            return store
-        if store.pending:
-            store.finish(object)
-        elif asked in store.answers:
-            store.ack_many(*[each.receipt for each in store.answers.pop(asked).value])
-        else:
-            asked = store.submit(Pop("churn", 4, 1000.0))
-            store.wait(0.05)
-    raise AssertionError(f"never came to {phase}")
-
-
 def test_a_copy_that_fails_ends_the_round_and_another_begins(drive: Any) -> None:
     store = until_phase(busy(drive), "copy")
     before = segments(store)
@@ -386,127 +310,3 @@ def test_what_is_renewed_meanwhile_is_copied_later(drive: Any) -> None:
     store.rest(60.0)
     assert store.stats.compactions == 1
     assert store.power_loss().core.queues["q/default/0"].entries[held.offset].deadline == held.deadline
-
-
-@pytest.mark.parametrize("mode", ["async", "refuse"])
-@pytest.mark.parametrize("unflushed", [0, 49, 50, 99])
-def test_what_clients_want_comes_first(drive: Any, mode: str, unflushed: int) -> None:
-    """Nothing is copied once half of what may be unflushed is, or while the store refuses."""
-    store = until_phase(busy(drive, max_unflushed_records=100), "copy").settle()
-    core = store.core
-    core.flusher.mode = mode
-    core.log.unflushed = unflushed
-    before = core.log.submitted
-    store.now = core.compaction.next_at
-    core.compaction.tick(store.now)
-    assert (core.log.submitted > before) == (mode == "async" and unflushed < 50)
-    assert core.compaction.due() == store.now + store.config.flush_interval  # it asks again
-
-
-def idle(drive: Any, size: int, last: int, **settings: Any) -> Any:
-    """A store with a dead letter and two deliveries, and one closed segment of this size, up to a record `last` beyond
-    what is FLUSHED."""
-    store = drive(compact_above=1, max_attempts=1, **settings).settle()
-    store.publish(9)
-    store.pop(1, 0.2)
-    store.rest(2.0)
-    store.pop(2, 5000.0)
-    store.rest(2.0)
-    queue = store.core.queues["q/default/0"]
-    assert (len(queue.dead), len(queue.entries)) == (1, 2)
-    log = store.core.log
-    log.closed = [old_segment(1, log.flushed + last, size, "log-00000001.seg")]
-    return store
-
-
-WORTH = 2 * (QUEUE_BYTES + 3 * MESSAGE_BYTES)
-
-
-@pytest.mark.parametrize(
-    ("size", "last", "begins"), [(WORTH, 0, True), (WORTH - 1, 0, False), (WORTH, 1, False), (9 * WORTH, -1, True)]
-)
-def test_a_round_begins_when_it_is_worth_it(drive: Any, size: int, last: int, begins: bool) -> None:
-    """When what goes is twice what it takes to say how everything stands, and all of it is FLUSHED."""
-    store = idle(drive, size, last)
-    compaction = store.core.compaction
-    compaction.begin(store.now)
-    assert compaction.phase == ("copy" if begins else "idle")
-    assert begins or compaction.next_at == store.now + store.config.offset_interval
-
-
-@pytest.mark.parametrize(("above", "due"), [(500, True), (501, False)])
-def test_it_is_asked_for_when_the_segments_have_reached_so_much(drive: Any, above: int, due: bool) -> None:
-    compaction = idle(drive, 500, 0).core.compaction
-    compaction.config = evolve(compaction.config, compact_above=above)
-    assert (compaction.due() is not None) == due
-
-
-def test_afterwards_nothing_is_in_a_hurry(drive: Any) -> None:
-    store = until_phase(busy(drive, offset_interval=5.0), "remove").settle()
-    while store.core.compaction.phase == "remove":
-        store.wait(0.1)
-        store.settle()
-    assert store.core.compaction.next_at == store.now + store.config.flush_interval
-    store.rest(20.0)
-    before = store.stats.offset_writes
-    store.publish(5, "new")
-    [held] = store.pop(1, 1000.0, "new")
-    store.ack(held.receipt)
-    store.rest(1.0)
-    assert (store.stats.offset_writes, store.stats.offsets_dirty) == (before, True)
-    store.rest(5.0)
-    assert (store.stats.offset_writes, store.stats.offsets_dirty) == (before + 1, False)
-
-
-def test_everything_is_counted(drive: Any) -> None:
-    store = busy(drive)
-    for _ in range(3):
-        churn(store, 30)
-    store.rest()
-    stats = store.stats
-    there = segments(store)
-    assert stats.compactions >= 3
-    assert stats.removed_segments == int(there[-1][4:12]) - len(there)
-    assert [segment.file for segment in store.core.log.closed] == there[:-1]
-
-
-def test_segments_stay_in_order_when_one_cannot_be_removed(drive: Any) -> None:
-    store = until_phase(busy(drive), "remove")
-    while not store.waiting(Unlink):
-        store.wait(0.1)
-    first = store.finish(Unlink, Failed(5)).file
-    store.settle()
-    closed = [segment.file for segment in store.core.log.closed]
-    assert closed[0] == first
-    assert closed == sorted(closed)
-
-
-def test_close_does_not_wait_for_it(drive: Any) -> None:
-    store = until_phase(busy(drive), "copy")
-    close = store.close()
-    store.rest(2.0)
-    assert store.reply(close) is Reply.OK
-    assert state(store.power_loss().core).keys() == state(store.core).keys()
-
-
-def test_publish_is_not_needed_for_it(drive: Any) -> None:
-    store = busy(drive)
-    churn(store, 30)
-    store = store.rest().power_loss().settle()
-    store.submit(Publish("q", 1000))
-    assert store.rest(5.0).stats.queues[Q].next_new >= 6
-
-
-def test_a_start_that_is_not_proved_counts_only_where_there_is_no_other(drive: Any) -> None:
-    """The copies behind it are not proved either, and would not justify an offset that the records below do."""
-    store = until_phase(busy(drive), "state")
-    while store.core.compaction.pending:
-        if store.waiting(Write) or store.waiting(Create):
-            store.finish(Write if store.waiting(Write) else Create)
-        else:
-            store.wait(0.1)
-    files = store.files.after_process_crash()
-    recovered = recover(store.config, files)
-    assert (recovered.pieces[0].first, recovered.last) == (1, store.core.compaction.stated_at)
-    del files.files["log-00000001.seg"], files.files["offsets"]
-    assert recover(store.config, files).pieces[0].first == store.core.compaction.start
