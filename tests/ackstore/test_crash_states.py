@@ -153,6 +153,15 @@ def many(store: Any) -> None:
     store.wait(1.0)
 
 
+def crash(store: Any) -> None:
+    """The process dies, and another one opens the directory."""
+    store.pending.clear()
+    store.acks.clear()
+    store.answers.clear()
+    store.core = store._open()
+    store.take()
+
+
 def open_again(store: Any) -> None:
     """A process crash, and what is written again after it."""
     receipts = pop(store, 2)
@@ -160,14 +169,25 @@ def open_again(store: Any) -> None:
     while not isinstance(store.pending[0][1], Write):
         store.finish()
     store.finish()
-    store.pending.clear()
-    store.acks.clear()
-    store.answers.clear()
-    store.core = store._open()
-    store.take()
+    crash(store)
     store.settle()
     store.submit(Publish("q", crash_states.END))
     ack(store, receipts[1])
+    store.wait(0.5)
+
+
+def open_twice(store: Any) -> None:
+    """What was synced, and is not proved by anything, is written again by two more processes; none of it is synced."""
+    first, second = pop(store, 2)
+    ack(store, first)
+    flush(store)
+    store.settle()
+    for _ in range(2):
+        crash(store)
+        while store.pending and not isinstance(store.pending[0][1], Sync):
+            store.finish()
+    store.submit(Publish("q", crash_states.END))
+    ack(store, second)
     store.wait(0.5)
 
 
@@ -221,6 +241,7 @@ WORKLOADS: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
     "compaction": (many, {"segment_bytes": 250, "compact_above": 1}),
     "merging": (acks_and_flushes, {"merge": True, "merge_stay": 0.3}),
     "open-again": (open_again, {}),
+    "open-twice": (open_twice, {"segment_bytes": 100}),
     "two-logs": (two_logs, {"logs": 2}),
     "two-logs-and-a-failing-sync": (a_log_that_fails, {"logs": 2, "segment_bytes": 120}),
 }
