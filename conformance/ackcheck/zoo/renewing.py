@@ -156,7 +156,11 @@ BUGS = (
     Bug(
         "revive-progress-committed-before-async-revive-done",
         OffsetPassesTheExhausted,
-        (Clause.NO_LIMBO, Clause.COMMIT_IS_SAFE),
+        (
+            Clause.NO_LIMBO,
+            Clause.COMMIT_IS_SAFE,
+            Clause.RETIRE_IS_SAFE,  # its records were compacted away: it is held to be settled, and no record says so
+        ),
         "RocketMQ #10985",
     ),
     Bug(
@@ -164,6 +168,7 @@ BUGS = (
         ResetForgottenByRecovery,
         (
             Clause.COMMIT_IS_MONOTONE,
+            Clause.COMMIT_IS_SAFE,  # the offset keeps what the reset said, and the messages do not
             Clause.DERIVED_NEVER_AHEAD,
             Clause.RECEIPT_IS_EXACT,
             Clause.NO_LIMBO,
