@@ -159,6 +159,7 @@ BUGS = (
         (
             Clause.NO_LIMBO,
             Clause.COMMIT_IS_SAFE,
+            Clause.DEADLINE_IS_EXACT,  # as no-limbo, of a message whose last delivery was renewed
             Clause.RETIRE_IS_SAFE,  # its records were compacted away: it is held to be settled, and no record says so
         ),
         "RocketMQ #10985",
