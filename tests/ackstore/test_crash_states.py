@@ -153,15 +153,6 @@ def many(store: Any) -> None:
     store.wait(1.0)
 
 
-def crash(store: Any) -> None:
-    """The process dies, and another one opens the directory."""
-    store.pending.clear()
-    store.acks.clear()
-    store.answers.clear()
-    store.core = store._open()
-    store.take()
-
-
 def open_again(store: Any) -> None:
     """A process crash, and what is written again after it."""
     receipts = pop(store, 2)
@@ -169,7 +160,7 @@ def open_again(store: Any) -> None:
     while not isinstance(store.pending[0][1], Write):
         store.finish()
     store.finish()
-    crash(store)
+    store.crash()
     store.settle()
     store.submit(Publish("q", crash_states.END))
     ack(store, receipts[1])
@@ -183,7 +174,7 @@ def open_twice(store: Any) -> None:
     flush(store)
     store.settle()
     for _ in range(2):
-        crash(store)
+        store.crash()
         while store.pending and not isinstance(store.pending[0][1], Sync):
             store.finish()
     store.submit(Publish("q", crash_states.END))
@@ -295,6 +286,9 @@ def test_sampled_states_of_larger_workloads_keep_the_promises(seed: int) -> None
                 store.finish(Failed(5) if failing else DONE)
         if pick.random() < 0.3:
             store.wait(pick.choice([0.1, 0.3]))
+        if pick.random() < 0.06:
+            store.crash(pick.choice([None, lambda parts: pick.choice([0, parts, pick.randrange(parts + 1)])]))
+            store.submit(Publish("q", crash_states.END))
     store.wait(10.0)
     assert store.states > 200, store.states
 

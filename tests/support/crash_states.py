@@ -19,7 +19,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
-from ackcheck.sim.disk import Disk, File, SyncBegun
+from ackcheck.sim.disk import Disk, File, Survival, SyncBegun
 from ackstore import Config, Core, Reply
 from ackstore.effects import (
     DONE,
@@ -257,6 +257,18 @@ class Moments:
             if self.now >= until and not self.pending:
                 break
         self.look()
+
+    def crash(self, survival: Survival | None = None) -> None:
+        """The process dies, and another opens the directory; with `survival` the power was lost too."""
+        if survival is not None:
+            self.disk.lose_power(survival)
+            for promises in self.promised.values():
+                promises.lose_power()
+        for outstanding in (self.acks, self.answers, self.barriers, self.moves, self.standing):
+            outstanding.clear()
+        self.pending.clear()
+        self.core = self._open()
+        self.take()
 
     # What is left
 

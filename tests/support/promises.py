@@ -96,6 +96,11 @@ class Promises:
             if offset not in self.kept or self.kept[offset].move < held.move:
                 self.kept[offset] = held
 
+    def lose_power(self) -> None:
+        """Let go of what need not survive that."""
+        self.cached &= self.durable
+        self.told = dict(self.kept)
+
     def deadlines(self, offset: int, held: Held | None) -> set[float]:
         """What a message's deadline may be that is `held`: that one, or one that was asked for later."""
         later = self.moves if held is None else self.moves[held.move + 1 :]
