@@ -330,6 +330,22 @@ class TestClose:
         assert store.stats.operations == 0
         assert store.core.take_effects() == []
 
+    def test_waits_for_what_cannot_be_written_again_yet(self, popped: Any) -> None:
+        """Nothing is outstanding then, and nothing to be synced; but the ack was answered OK."""
+        store, (first, *_) = popped(retry_first=1.0, op_timeout=60.0)
+        store.ack(first)
+        store.finish(Write)
+        store.wait(0.1)
+        store.finish(Sync, EIO)
+        store.finish(Create, ENOSPC)
+        assert store.pending == {}
+        close = store.close()
+        store.wait(0.1)
+        assert store.reply(close) is None
+        store.rest(20.0)
+        assert store.reply(close) is Reply.OK
+        assert store.power_loss().core.stage(first) is Stage.FLUSHED
+
     def test_writes_the_offsets(self, popped: Any) -> None:
         store, (first, *_) = popped(offset_interval=1000.0)
         store.ack(first)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ackstore.effects import DONE, Failed, Result, Write
+from ackstore.identity import receipt_text
 from ackstore.payloads import queue_prefix
 from ackstore.records import DELIVERY_BYTES, RECORD_BYTES
 from ackstore.requests import Pop
@@ -179,6 +180,15 @@ def test_one_thing_in_the_way_is_enough(popped: Any, part: str, name: str, value
     assert lane.segment() is store.core.log.current
     setattr(getattr(store.core, part), name, value)
     assert lane.segment() is None
+
+
+@pytest.mark.parametrize("logs", [1, 3])
+def test_what_names_no_message_is_left_to_the_core(drive: Any, logs: int) -> None:
+    lane = drive(logs=logs).settle().core.lane
+    for receipt in ("nonsense", receipt_text("q/g/0", 0, 1, 1)):
+        assert lane.ack(receipt, 1000.0, None) is None
+        assert lane.ack_many((receipt,), 1000.0, None) is None
+    assert lane.ack_many((), 1000.0, None) is None
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])

@@ -12,6 +12,7 @@ import ast
 import difflib
 import importlib
 import inspect
+import os
 import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -92,6 +93,13 @@ class Mutant:
     def name(self) -> str:
         """How reports call it."""
         return f"{self.function}#{self.number}"
+
+
+def plainly() -> None:
+    """See that what is imported from now on is this checkout, and the plain store: the compiled part of it has no
+    Python code to mutate."""
+    os.environ["ACKSTORE_PURE"] = "1"
+    sys.path[:0] = [str(ROOT / part) for part in ("model", "impl", "conformance", "tests/support")]
 
 
 def place_of(name: str) -> tuple[Place, int]:

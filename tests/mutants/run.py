@@ -25,7 +25,7 @@ from typing import Any
 
 import click
 import pytest
-from tests.mutants.making import MODULES, ROOT, Mutant, mutants_of
+from tests.mutants.making import MODULES, ROOT, Mutant, mutants_of, plainly
 from tests.mutants.trial import Trial
 
 TESTS = (
@@ -57,7 +57,7 @@ class Noted(Trial):
 
     def __init__(self, mutants: Sequence[Mutant], jobs: int, most: float, results: Path) -> None:
         self.done = read(results)
-        known = {_key(row) for row in self.done}
+        known = {key(row) for row in self.done}
         left = [mutant for mutant in mutants if (mutant.name, mutant.change, mutant.original) not in known]
         killers: dict[str, Counter[str]] = defaultdict(Counter)
         for row in self.done:
@@ -89,7 +89,8 @@ def read(results: Path) -> list[Row]:
     return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
 
 
-def _key(row: Row) -> tuple[str, str, int]:
+def key(row: Row) -> tuple[str, str, int]:
+    """What tells one mutant from another, and from that of a function that has changed."""
     return row["name"], row["change"], row["original"]
 
 
@@ -114,7 +115,7 @@ def choose(modules: Sequence[str], sample: int | None, seed: int, again: Path | 
         found = mutants_of(module)
         chosen += Random(f"{seed}/{module}").sample(found, min(sample or len(found), len(found)))
     if again:
-        left = {_key(row) for row in read(again) if row["outcome"] not in DEAD}
+        left = {key(row) for row in read(again) if row["outcome"] not in DEAD}
         chosen = [mutant for mutant in chosen if (mutant.name, mutant.change, mutant.original) in left]
     Random(seed).shuffle(chosen)
     return chosen
@@ -140,8 +141,7 @@ def main(
     results: Path | None,
 ) -> None:
     """Try the mutants of the store's core, and print what came of them. What the results have already is not tried."""
-    os.environ["ACKSTORE_PURE"] = "1"  # the compiled short way has no Python code to mutate
-    sys.path[:0] = [str(ROOT / part) for part in ("model", "impl", "conformance", "tests/support")]
+    plainly()
     from hypothesis import Phase, settings
 
     settings.register_profile("mutants", derandomize=True, deadline=None, phases=(Phase.explicit, Phase.generate))
