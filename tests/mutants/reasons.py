@@ -17,6 +17,7 @@ Mark = tuple[str, str]
 REASONS: Mapping[str, Sequence[Mark]] = {
     "Set anew before anybody reads it": [
         ("core.Core.__init__", "self.now = None"),
+        ("engine.open_engine", "cores, None)"),
         ("compaction.Compaction.__init__", "self.victims: list[Segment] = None"),
         ("compaction.Compaction.__init__", "self.start = "),
         ("compaction.Compaction.__init__", "self.stated_at = "),
@@ -33,6 +34,8 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("log.Log.__init__", "self.closed: list[Segment] = None"),
         ("log.Log.__init__", "self.unsynced_entry = True"),
         ("log.Record.__init__", "self.payload = "),
+        ("log.Record.__init__", "self.claims: Sequence[Claim] = None"),
+        ("replay.Replay.take", "record: Record | None = ''"),
         ("log.Segment.__init__", "self.last = "),
         ("merge.HandOver.__init__", "self.given: list[Entry] = None"),
         ("merge.HandOver.__init__", "self.taken: list[Entry] = None"),
@@ -104,6 +107,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("core.Core._lift_barriers", "self.barriers or True"),
         ("core.Core.complete", "flusher.wanted >= self.log.flushed"),
         ("core.Core.submit", "self.flusher.wanted >= self.log.flushed"),
+        ("lane.Lane.__init__", "self.ok = None"),
         ("lane.Lane.__init__", "self.most_items = None"),
         ("lane.Lane.__init__", "self.most_segment = None"),
         ("log.Log._write", "if self.rewrites or True"),
@@ -174,6 +178,9 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "There is no value between the two, or none that can come up": [
         ("core.Core._stage_of", "1 < record.lsn"),
+        ("core.Core.stage", "queue.reset_at < offsets.persisted_lsn"),
+        ("log.Log.dirty_segments", "if self.current or True"),
+        ("queues.Queue.stats", "acking is None and settled is None"),
         ("compaction.Compaction.__init__", "self.next_at = 1.0"),
         ("compaction.Compaction.copy", "start=1"),
         ("merge.MergeBuffer._write", "queue.forgotten, 1)"),
@@ -222,6 +229,26 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("queues.Queue.__init__", "max_dead: int=10001"),
         ("log.Record.__init__", "lsn: int=1"),
         ("log.Record.__init__", "data: bytes=b'XXXX'"),
+    ],
+    "All records of this kind are `StateRecord`s, and those without an owner are CACHED already": [
+        ("states.States.cached", "or record.owner"),
+        ("states.States.failed", "or record.owner"),
+    ],
+    "Recovery does not look at it": [
+        ("compaction.Compaction.item", "letter.attempts, 1"),
+        ("replay.Replay.take", "kind == CHECKPOINT or True"),
+    ],
+    "A step is one message longer or shorter": [("merge.MergeBuffer._go_on", "left >")],
+    "Never read: it could go": [("merge.MergeBuffer.__init__", "self.queues = None")],
+    "No difference found, which is less than knowing that there is none": [
+        ("flusher.Flusher._pause", "self.hurry = "),
+        ("log.Log.pump", "self.unsynced_entry = False"),
+        ("log.Segment.__init__", "self.dirty = True"),
+        ("merge.MergeBuffer._forget", "self.shares.pop(share.queue.token)"),
+        ("merge.MergeBuffer.settle", "entry.held = True"),
+        ("core.Core._drain", "(log.busy and self.flusher.left)"),
+        ("core.Core._drain", "(log.dirty_since is not None and log.busy)"),
+        ("core.Core._lift_barriers", "break"),
     ],
     "Only a protocol's declaration: nothing calls it": [("engine.Engine.*", "")],
     "Due at once one way or the other: something hurries, or nothing is waited for": [
