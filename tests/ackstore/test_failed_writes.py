@@ -237,8 +237,10 @@ class TestFailedWrite:
         store.rest()
         assert store.core.stage(first) is Stage.COMMITTED
 
-    def test_while_writing_again_keeps_the_file_that_has_it(self, drive: Any) -> None:
-        """Though that was never synced: a process crash would find it nowhere else."""
+    @pytest.mark.parametrize("directory_fails", [False, True])
+    def test_while_writing_again_keeps_the_file_that_has_it(self, drive: Any, directory_fails: bool) -> None:
+        """Though that was never synced: a process crash would find it nowhere else. In the end nothing is left of the
+        files that were given up."""
         store = drive()
         store.publish(5)
         store.submit(Pop("q", 1))
@@ -248,10 +250,12 @@ class TestFailedWrite:
         store.finish(Sync, EIO)
         store.finish(Create, file="log-00000002.seg")
         store.finish(Write, Failed(28, HEADER_BYTES + 1))
+        if directory_fails:
+            store.core.directory_failed(store.now)
         assert store.waiting(Unlink) == []
         assert [*store.process_crash().core.queues] == ["q/default/0"]
         store.rest()
-        assert "log-00000001.seg" not in store.files.cached
+        assert [name for name in store.files.cached if name.startswith("log-")] == [store.core.log.current.file]
         assert [*store.power_loss().core.queues] == ["q/default/0"]
 
     def test_when_a_failed_sync_has_condemned_its_file(self, popped: Any) -> None:

@@ -178,6 +178,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "There is no value between the two, or none that can come up": [
         ("core.Core._stage_of", "1 < record.lsn"),
+        ("acks.Acks.settled_before", "parse_receipt(receipt) or"),
         ("core.Core.stage", "queue.reset_at < offsets.persisted_lsn"),
         ("log.Log.dirty_segments", "if self.current or True"),
         ("queues.Queue.stats", "acking is None and settled is None"),
