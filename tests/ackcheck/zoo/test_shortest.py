@@ -131,6 +131,20 @@ SHORTEST: list[tuple[str, Clause, Script]] = [
         ],
     ),
     (
+        "nack-half-applied",
+        Clause.COMMIT_IS_SAFE,
+        [
+            *POP,
+            ("release", {"which": 0}),
+            ("finish_writes", {}),
+            ("ack", {"which": 0}),
+            ("crash", {"fate": 1}),
+            ("finish_all", {}),
+            ("wait", {"seconds": 0.15}),
+            ("finish_all", {}),
+        ],
+    ),
+    (
         "stale-async-offset-read-by-next-pop",
         Clause.COMMIT_IS_SAFE,
         [
