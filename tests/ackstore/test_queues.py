@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ackstore.identity import QueueId
+from ackstore.log import Record
 from ackstore.queues import SPARE_TIMERS, Entry, Queue
+from ackstore.records import STATE
 from ackstore.replies import DeadLetter, Reply
 from ackstore.stats import QueueStats
 
@@ -195,6 +197,21 @@ class TestReplay:
         queue = new()
         queue.replay_state(0, 0, 0, proved=False)
         assert queue.ceiling is None
+
+    def test_it_is_known_which_record_settles_what_is_below_the_floor(self) -> None:
+        queue = new()
+        queue.committed = 2
+        first, second = Record(STATE, queue), Record(STATE, queue)
+        first.value, second.value = 5, 9
+        queue.replay_state(5, 0, 0, proved=False)
+        queue.replay_state(9, 0, 0, proved=False)
+        queue.unproved = [first, second]
+        found = [queue.settled_by(offset) for offset in range(10)]
+        assert found == [None, None, *[first] * 3, *[second] * 4, None]
+        queue.lift(5)
+        assert [queue.settled_by(offset) for offset in (4, 5)] == [None, second]
+        queue.lift(9)
+        assert queue.settled_by(8) is None
 
     def test_the_offset_does_not_wait_for_one_that_is(self) -> None:
         queue = new()

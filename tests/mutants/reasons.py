@@ -163,7 +163,10 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("lane.Lane.ack_many", "self.merged(None"),
         ("lane.Lane.merged", "merge.settle(None"),
     ],
-    "Looked at for a durable callback, which a batch has not got": [("acks.Acks.submit_many", "self.merge.settle(")],
+    "Looked at for a durable callback, which a batch has not got": [
+        ("acks.Acks.submit_many", "self.merge.settle("),
+        ("acks.Acks.submit_many", "item, found, None)"),
+    ],
     "The time is not used in this step": [
         ("offsets.Offsets.begin", "self.start(None)"),
         ("offsets.Offsets.start", "self._do('create', None)"),
