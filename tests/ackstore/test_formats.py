@@ -7,6 +7,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from attrs import evolve
 
 from ackstore import Config, FutureFormat, LogDamaged, LogsDiffer, OffsetsDamaged, recover
 from ackstore.filenames import check_logs, log_of
@@ -14,7 +15,7 @@ from ackstore.identity import QueueId
 from ackstore.offsetfile import decode_offsets, encode_offsets
 from ackstore.payloads import encode_ack, encode_checkpoint, queue_prefix, stated_start
 from ackstore.queues import Queue
-from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, MARK, Header, decode_header, encode_record, scan
+from ackstore.records import ACK, CHECKPOINT, HEADER_BYTES, MARK, MOST_STEPS, Header, decode_header, encode_record, scan
 from ackstore.replay import MOST_FREE, replay
 from ackstore.states import State, encode_state
 
@@ -43,6 +44,14 @@ class TestHeaders:
         data = HEADER.encode()
         assert len(data) == HEADER_BYTES
         assert decode_header("file", data) == decode_header("file", data + b"more") == HEADER
+
+    @pytest.mark.parametrize("count", range(MOST_STEPS + 1))
+    def test_one_with_steps(self, count: int) -> None:
+        header = evolve(HEADER, steps=tuple((epoch, 10 + epoch) for epoch in range(1, count + 1)))
+        data = header.encode()
+        assert len(data) == header.size
+        assert decode_header("file", data + b"more") == header
+        assert decode_header("file", data[:-1]) is None
 
     @pytest.mark.parametrize("size", [0, 4, 8, 11, 12, HEADER_BYTES - 1])
     def test_one_that_is_not_all_there(self, size: int) -> None:

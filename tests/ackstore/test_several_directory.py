@@ -92,6 +92,9 @@ class TestDirectory:
             store.finish(Sync)
         store.wait(1.1)
         assert store.reply(flush) is None
+        while not store.waiting(SyncDir):
+            store.finish(object) if store.pending else store.wait(0.1)
+        assert io not in store.pending  # each has a number of its own
         store.rest()
         assert store.reply(flush) is Reply.OK
         failures = store.stats.sync_failures

@@ -90,6 +90,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("several.SeveralLogs.__init__", "self._io = 1"),
         ("several.SeveralLogs.request", "self._io += 2"),
         ("several.SeveralLogs.request", "self._io -= 1"),
+        ("log.Log.__init__", "self.submitted = self.resolved = 1"),
         ("flusher.Flusher.__init__", "self.cycle = 1"),
         ("flusher.Flusher.begin", "self.cycle -= 1"),
         ("flusher.Flusher.begin", "self.cycle += 2"),
