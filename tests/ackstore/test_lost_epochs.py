@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ackstore.config import Config
 from ackstore.effects import Create, SyncDir, Write
-from ackstore.records import ACK, HEADER_BYTES, MOST_STEPS, Header, decode_header, encode_record, scan
-from ackstore.recovery import recover
+from ackstore.records import ACK, HEADER_BYTES, MOST_STEPS, Header, Step, decode_header, encode_record, scan
+from ackstore.recovery import _steps, recover
 from ackstore.replies import Stage
 
 U64 = st.integers(0, 2**64 - 1)
@@ -140,3 +140,18 @@ def test_what_was_durable_is_there_after_opens_that_were_lost(drive: Any, lost: 
     assert again.core.stage(delivery.receipt) is Stage.SUSPECT
     again.settle()
     assert again.core.stage(delivery.receipt) is Stage.FLUSHED
+
+
+@pytest.mark.parametrize(
+    ("limits", "steps"),
+    [
+        ({1: 5, 2: 5, 3: 9}, [(1, 5)]),
+        ({1: 2, 2: 5, 3: 9}, [(2, 5)]),
+        ({1: 4, 2: 3, 3: 6, 4: 9}, [(1, 4), (3, 6)]),
+        ({1: 8, 2: 9}, [(1, 7)]),
+        ({1: 3}, []),
+    ],
+)
+def test_there_is_a_step_only_where_more_is_history(limits: dict[int, int], steps: list[Step]) -> None:
+    """Of records up to 7, of which 2 are proved; the last epoch is the parent, which says it itself."""
+    assert _steps(limits, 2, 7) == tuple(steps)
