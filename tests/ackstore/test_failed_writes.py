@@ -100,6 +100,8 @@ class TestFailedWrite:
         store.finish(Write, Failed(28, ACK_BYTES + more))
         assert [store.reply(op) for op in ops] == [Reply.OK] * whole + [Reply.FAILED] * (5 - whole)
         assert (store.waiting(Write), store.stats.unflushed_records, store.stats.rewritten) == ([], 1 + whole, 0)
+        store.rest()
+        assert (store.stats.unflushed_records, store.stats.rewritten) == (0, 0)
 
     def test_of_records_written_again_together_with_new_ones(self, popped: Any) -> None:
         """The first of three is whole; the new one behind them is not stored, and never will be."""
