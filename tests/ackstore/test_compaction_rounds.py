@@ -68,6 +68,19 @@ def test_it_is_asked_for_when_the_segments_have_reached_so_much(drive: Any, abov
     assert (compaction.due() is not None) == due
 
 
+def test_copies_are_counted_until_each_is_written(drive: Any) -> None:
+    store = until_phase(busy(drive), "copy").settle()
+    compaction = store.core.compaction
+    assert len(compaction.to_copy) >= 2
+    for copies in (1, 2):
+        store.wait(0.1)
+        assert compaction.pending == copies
+    store.settle()
+    assert compaction.pending == 0
+    store.rest(60.0)
+    assert store.stats.compactions == 1
+
+
 def test_afterwards_nothing_is_in_a_hurry(drive: Any) -> None:
     store = until_phase(busy(drive, offset_interval=5.0), "remove").settle()
     while store.core.compaction.phase == "remove":

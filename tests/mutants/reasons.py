@@ -227,6 +227,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("deaths.Deaths.tick", "queue.ending[0][1]"),
         ("merge.MergeBuffer.drain", "self.draining = "),
         ("log.Log._sort_out", "whole <= again"),
+        ("recovery._kept", "old.first <= limit or True"),
         ("recovery._laid_over", "old.last >= new.last"),
         ("queues.Queue.let_go_of_acks", "entry.ack = ''"),
     ],
