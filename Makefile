@@ -31,7 +31,7 @@ test: lint ## lint, types, and every test, with line and branch coverage
 
 mutants: $(STAMP) ## change the core in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'
-	$(BIN)/python tests/mutants/run.py $(ARGS)
+	$(BIN)/python -m tests.mutants.run $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check $(SOURCES)

@@ -1,6 +1,6 @@
 """The survivors of runs, with the reason why each survives where it is known: specs/mutants-survivors.md.
 
-    python tests/mutants/report.py build/mutants.jsonl build/mutants.again.jsonl > specs/mutants-survivors.md
+    python -m tests.mutants.report build/mutants.jsonl build/mutants.again.jsonl > specs/mutants-survivors.md
 
 A later file corrects an earlier one, and what was found of functions that have changed since does not count. A mutant
 without a reason in `tests/mutants/reasons.py` is listed as not looked at: no reason is made up.
