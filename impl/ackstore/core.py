@@ -139,7 +139,7 @@ class Core(CoreFields):
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
-        self.merge = self.merge_class(*parts)
+        self.merge = self.merge_class(config, self.log, self.flusher, self.operations)
         if config.merge:
             self.pops.merge = self.acks.merge = self.merge
         self.renewals = Renewals(self.acks)

@@ -88,11 +88,8 @@ class HandOver(StateRecord):
 class MergeBuffer(MergeFields):
     """The buffer of one store. Without `Config.merge` it holds nothing."""
 
-    def __init__(
-        self, config: Config, queues: dict[str, Queue], log: Log, flusher: Flusher, operations: Operations
-    ) -> None:
+    def __init__(self, config: Config, log: Log, flusher: Flusher, operations: Operations) -> None:
         self.config = config
-        self.queues = queues
         self.log = log
         self.flusher = flusher
         self.operations = operations
