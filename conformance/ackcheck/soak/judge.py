@@ -19,7 +19,7 @@ What makes that sound, though nobody sees the moment at which a call takes effec
 >>> judge.popped("q", [Seen("r2", 0, deadline=90.0)], at=60.0)
 Traceback (most recent call last):
 ...
-ackcheck.oracle.Broken: no-return: q[0] was handed out again, and the offset on the disk had passed it
+ackcheck.broken.Broken: no-return: q[0] was handed out again, and the offset on the disk had passed it
 """
 
 from __future__ import annotations
