@@ -88,9 +88,7 @@ class RealDisk(DiskFields):
             elif isinstance(effect, Create):
                 self._create(effect.file)
             elif isinstance(effect, Rename):
-                here = self._directory
-                os.rename(effect.source, effect.target, src_dir_fd=here, dst_dir_fd=here)
-                self._leave(effect.source)
+                self._rename(effect)
             elif isinstance(effect, Unlink):
                 os.unlink(effect.file, dir_fd=self._directory)
                 self._leave(effect.file)
@@ -116,6 +114,11 @@ class RealDisk(DiskFields):
                     self.files[other].leaving = True
                     self._close_if_idle(other)
             self.files[file] = OpenFile(fd)
+
+    def _rename(self, effect: Rename) -> None:
+        here = self._directory
+        os.rename(effect.source, effect.target, src_dir_fd=here, dst_dir_fd=here)
+        self._leave(effect.source)
 
     def write(self, name: str, at: int, data: bytes) -> Result:
         """Write all of `data` at byte `at` of a file. While no sync runs, nothing makes a short write wait for the

@@ -68,6 +68,7 @@ class StormyDisk:
         return self._do(effect)
 
     def _do(self, effect: Effect) -> Result:
+        before = self._left_for_another(effect.target) if isinstance(effect, Rename) else None
         result = self._real.perform(effect)
         written = result.written if isinstance(result, Failed) else None
         with self._lock:
@@ -78,10 +79,15 @@ class StormyDisk:
             elif isinstance(effect, Create):
                 self._files[effect.file] = Truth()
             elif isinstance(effect, Rename):
-                self._files[effect.target] = self._files.pop(effect.source)
+                truth = self._files[effect.target] = self._files.pop(effect.source)
+                truth.renamed(before)
             elif isinstance(effect, Unlink):
                 self._files.pop(effect.file, None)
         return result
+
+    def _left_for_another(self, name: str) -> bytes | None:
+        old = self._files.get(name)
+        return old.left_for_another(self.path / name) if old else None
 
     def _without_room(self, effect: Effect) -> Result:
         self.sky.note("no room")
@@ -95,14 +101,13 @@ class StormyDisk:
 
     def _sync(self, effect: Sync | SyncDir) -> Result:
         with self._lock:
-            covers = {name: truth.end for name, truth in self._files.items()}
+            covers = [(name, truth, truth.end, truth.renames) for name, truth in self._files.items()]
         result: Result = Failed(errno.EIO) if self.sky.sync_fails() else self._real.perform(effect)
         with self._lock:
-            for name, end in covers.items():
-                truth = self._files.get(name)
-                if truth is not None and isinstance(effect, SyncDir):
-                    truth.named = truth.named or not isinstance(result, Failed)
-                elif truth is not None and isinstance(effect, Sync) and effect.file == name:
+            for name, truth, end, renames in covers:
+                if isinstance(effect, SyncDir) and not isinstance(result, Failed):
+                    truth.name_synced(renames)
+                elif isinstance(effect, Sync) and effect.file == name:
                     if isinstance(result, Failed):
                         truth.sync_failed()
                     else:

@@ -30,6 +30,7 @@ from random import Random
 
 from ackcheck.soak.truth import Truth
 from ackcheck.soak.weather import OF_SYNCS, Sky
+from ackstore.effects import Rename
 from ackstore.files import RealDisk
 
 
@@ -59,10 +60,19 @@ class PlainDisk(RealDisk):
         if self.sky.off.is_set():
             self.cut()  # it may have come too late for this one
 
+    def _rename(self, effect: Rename) -> None:
+        target = self.path / effect.target
+        with self._known:
+            old = self._inodes.get(target.stat().st_ino) if target.exists() else None
+            before = old.left_for_another(target) if old else None
+            super()._rename(effect)
+            self._inodes[target.stat().st_ino].renamed(before)
+
     def fsync(self, fd: int) -> None:
         """Wait for what was written to a file, or to the directory, for as long as the weather has it."""
         began = os.fstat(fd)
-        names = {entry.inode() for entry in os.scandir(self.path)} if fd == self._directory else set()
+        with self._known:
+            names = [(truth, truth.renames) for truth in self._inodes.values() if fd == self._directory]
         fails = self.sky.sync_fails()
         super().fsync(fd)
         with self._known:
@@ -73,8 +83,8 @@ class PlainDisk(RealDisk):
                     truth.sync_failed()
                 else:
                     truth.sync_succeeded(began.st_size)
-            for inode in () if fails else names & self._inodes.keys():
-                self._inodes[inode].named = True
+            for named, renames in () if fails else names:
+                named.name_synced(renames)
         if fails:
             raise OSError(errno.EIO, "the weather")
 

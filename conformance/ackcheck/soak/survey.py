@@ -54,7 +54,7 @@ def answered(what: str, call: Callable[[], Got], patience: float) -> Got:
 
 @frozen
 class Letters:
-    """The dead letters of a queue, as far as they are listed; `complete`: none was forgotten.
+    """The dead letters of a queue, as far as they are listed; `complete`: none was forgotten, and none is to come.
 
     >>> Letters(frozenset({3}), complete=True).has(4), Letters(frozenset({3}), complete=False).has(4)
     (False, None)
@@ -107,11 +107,12 @@ class Survey:
         while True:
             at = self._pop_all(name, came, until)
             letters = self._letters(name)
-            if not judge.misses(name, came, at, letters) or time.monotonic() >= until:
+            known = letters.complete and not judge.misses(name, came, at, letters)
+            if known or time.monotonic() >= until:
                 judge.drained(name, came, at, letters)
                 self.dead += len(letters.offsets)
                 return came
-            time.sleep(AGAIN)  # what had its attempts is a dead letter only when that is flushed
+            time.sleep(AGAIN)
 
     def _pop_all(self, name: str, came: dict[int, Held], until: float) -> float:
         """Pop a queue until it is empty; return when the last pop was asked for."""
@@ -134,6 +135,10 @@ class Survey:
             came.update((one.offset, Held(name, one.offset, one.receipt)) for one in seen)
 
     def _letters(self, name: str) -> Letters:
+        """Read them. What had its attempts is listed only once that is flushed: an ack that a power loss took, and a
+        dead letter that is on its way, look the same until then."""
         store, queue = self.floor.store, QueueId.parse(name)
+        flushed = not store.stats(count=False).unflushed_records
         listed = frozenset(letter.offset for letter in store.dead(queue))
-        return Letters(listed, complete=store.stats(count=False).queues[queue].dead == len(listed))
+        none_forgotten = store.stats(count=False).queues[queue].dead == len(listed)
+        return Letters(listed, complete=flushed and none_forgotten)

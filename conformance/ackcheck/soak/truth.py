@@ -27,6 +27,10 @@ class Truth:
     lost: list[tuple[int, int]] = Factory(list)
     named: bool = False
     """Its directory entry is on the disk."""
+    before: bytes | None = None
+    """What is under its name while its own entry is not on the disk: what the file held that had the name before."""
+    renames: int = 0
+    """How often it was given another name."""
 
     def written(self, at: int, size: int) -> None:
         """Bytes were written, the last ones there are."""
@@ -44,10 +48,26 @@ class Truth:
             self.lost.append((self.synced, self.end))
         self.synced = self.end
 
+    def renamed(self, before: bytes | None) -> None:
+        """The file took the name of another, of which a power loss would have left `before`."""
+        self.named, self.before = False, before
+        self.renames += 1
+
+    def name_synced(self, renames: int) -> None:
+        """A sync of the directory, which began when it had been renamed so often, has returned success."""
+        if renames == self.renames:
+            self.named, self.before = True, None
+
+    def left_for_another(self, path: Path) -> bytes | None:
+        """Return what a power loss leaves at `path` if it undoes that another file takes the name there."""
+        return path.read_bytes() if self.named else self.before
+
     def lose_power(self, path: Path, random: Random) -> None:
         """Take from the file at `path` what a power loss may take."""
         if not self.named and random.random() < 0.5:
             path.unlink()
+            if self.before is not None:
+                path.write_bytes(self.before)
             return
         with path.open("r+b") as file:
             for start, end in self.lost:

@@ -113,3 +113,24 @@ def test_bytes_written_over_are_not_safe_any_more() -> None:
     assert (truth.synced, truth.lost) == (5, [(2, 3), (3, 5)])
     truth.sync_failed()
     assert truth.lost == [(2, 3), (3, 5)]
+
+
+def test_a_name_that_is_taken_holds_the_old_file_or_the_new_until_the_directory_is_synced(tmp_path: Path) -> None:
+    seen = set()
+    for seed in range(20):
+        (tmp_path / str(seed)).mkdir()
+        taking = (Create("new"), Write("new", 0, b"new"), Sync("new"), Rename("new", "log-1"))
+        seen.add(lost(disk_with(tmp_path / str(seed), *taking, *taking, seed=seed)))
+        synced = disk_with(tmp_path / str(seed), *taking, SyncDir(), seed=seed)
+        assert lost(synced) == b"new"
+    assert seen == {b"safe", b"new"}
+
+
+def test_a_sync_of_the_directory_says_nothing_of_what_is_renamed_meanwhile() -> None:
+    truth = Truth(end=4, synced=4, named=True)
+    began = truth.renames
+    truth.renamed(b"old")
+    truth.name_synced(began)
+    assert not truth.named
+    truth.name_synced(truth.renames)
+    assert truth.named

@@ -171,3 +171,14 @@ def test_acks_take_the_compiled_way_there_and_none_is_answered_ok_after_the_cut(
         disk.cut()
         assert store.ack(second) is Reply.FAILED
         store.close(timeout=0.2)
+
+
+def test_a_name_that_is_taken_holds_the_old_file_or_the_new_until_the_directory_is_synced(tmp_path: Path) -> None:
+    seen = set()
+    for seed in range(20):
+        (tmp_path / str(seed)).mkdir()
+        taking = (Create("new"), Write("new", 0, b"new"), Sync("new"), Rename("new", "log-1"))
+        seen.add(lost(disk_with(tmp_path / str(seed), *taking, *taking, seed=seed)))
+        synced = disk_with(tmp_path / str(seed), *taking, SyncDir(), seed=seed)
+        assert lost(synced) == b"new"
+    assert seen == {b"safe", b"new"}

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from ackcheck.broken import Broken
+from ackcheck.oracle import Seen
 from ackcheck.soak.clients import SERIAL_QUEUES, Clock, Floor
 from ackcheck.soak.judge import Judge
 from ackcheck.soak.survey import Survey, answered
 from ackmodel import Clause, Level
-from ackmodel.events import Reply
+from ackmodel.events import PowerLost, ProcessCrashed, Reply
+from ackstore import QueueId
+from ackstore import Reply as StoreReply
+from ackstore.effects import Answer
 from ackstore.errors import StoreClosed
 
 Q = SERIAL_QUEUES[0]
@@ -62,3 +66,37 @@ def test_a_store_that_never_takes_one_does_not_answer_again() -> None:
     with pytest.raises(Broken) as caught:
         survey._decide(Q)
     assert caught.value.clause is Clause.FLUSH_DEGRADES
+
+
+class Burying:
+    """A store whose only dead letter is flushed, and listed, when it is popped for the third time."""
+
+    pops = 0
+
+    def try_pop(self, *_: object) -> Answer:
+        self.pops += 1
+        return Answer(self.pops, StoreReply.OK, ())
+
+    def dead(self, _queue: QueueId) -> list[Any]:
+        return [SimpleNamespace(offset=0)] if self.pops >= 3 else []
+
+    def stats(self, *, count: bool) -> Any:
+        found = SimpleNamespace(dead=int(self.pops >= 3))
+        return SimpleNamespace(unflushed_records=int(self.pops < 3), queues={QueueId.parse(Q): found})
+
+
+def test_what_is_not_listed_while_something_is_unflushed_may_still_be_a_dead_letter() -> None:
+    """A message whose ack a power loss took, and whose dead letter is on its way, is not taken for a settled one."""
+    judge = Judge(Level.PAGE_CACHE, [Q], max_attempts=1)
+    judge.published(Q, 1)
+    judge.popped(Q, [Seen("r1", 0, deadline=30.0)], at=0.0)
+    live = judge.ack_asked([(1, Q, 0, "r1")], at=1.0)
+    judge.ack_answered([(1, Q, 0, "r1")], [Reply.OK], at=1.0, live=live)
+    judge.stopped(PowerLost())
+    floor = Floor(judge, Clock(), lambda broken: pytest.fail(str(broken)))
+    floor.store = Burying()  # type: ignore[assignment]
+    survey = Survey(floor, patience=60.0)
+    survey._queue(Q)
+    assert survey.dead == 1
+    judge.stopped(ProcessCrashed())
+    survey._queue(Q)
