@@ -30,6 +30,9 @@ from ackstore.core import Core
 
 STEPS_A_RUN = 30
 
+AT_ONCE = 1_000
+"""Runs that Hypothesis makes in one go. It remembers every choice of all of them, some 50 KB a run."""
+
 CLAIMING: Mapping[Level, Config] = {
     Level.MEMORY: evolve(SMALL, merge=True, merge_stay=1.0, merge_messages=5),
     Level.PAGE_CACHE: SMALL,
@@ -108,9 +111,10 @@ def run_sim_grade(
         """As `Machine`, with one rule more."""
 
     machine = WithSeveralLogs if setup.logs > 1 else Machine
-    with_seed(seed)(machine)
     try:
-        run_state_machine_as_test(machine, settings=_settings(cases))
+        for begun in range(0, cases, AT_ONCE):
+            with_seed(f"{seed}/{begun}" if begun else seed)(machine)
+            run_state_machine_as_test(machine, settings=_settings(min(AT_ONCE, cases - begun)))
     except Broken:
         report.finding = _finding(*failed[0], seed)
     report.seconds = time.monotonic() - started

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from attrs import define, evolve
 
+from ackcheck.sim import campaign
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.reference import Reference
 from ackcheck.suite import LEVELS
@@ -31,6 +33,18 @@ def test_the_campaign_tells_of_every_run() -> None:
     report = run_sim_grade(SimSetup(), seed=1, cases=3, progress=lambda report: told.append(report.cases))
     assert told == list(range(1, report.cases + 1))
     assert report.seconds > 0
+
+
+def test_a_long_campaign_is_made_in_goes_of_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what Hypothesis remembers of them does not grow with their number."""
+    whole = run_sim_grade(SimSetup(), seed=11, cases=12)
+    monkeypatch.setattr(campaign, "AT_ONCE", 4)
+    first, goes = (run_sim_grade(SimSetup(), seed=11, cases=cases) for cases in (4, 12))
+    assert goes.cases >= 12
+    assert goes.ran != whole.ran
+    assert goes.ran > first.ran
+    assert goes.ran != Counter({what: 3 * count for what, count in first.ran.items()})
+    assert run_sim_grade(BROKEN, seed=1, cases=60).finding is not None
 
 
 def test_a_finding_is_repeatable_short_and_can_be_run_again(tmp_path: Path) -> None:
