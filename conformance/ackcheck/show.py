@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 from rich import box
@@ -13,7 +14,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from ackcheck.findings import Finding, GradeReport
+from ackcheck.findings import Finding
 from ackcheck.history import LANES, Line
 from ackcheck.verdict import NEEDS, LevelReport, Verdict
 
@@ -103,24 +104,44 @@ def clause_table(verdict: Verdict) -> Table:
 def runs_table(verdict: Verdict) -> Table:
     """Return what was tried: a row a level and grade."""
     table = Table("level", "grade", header_style="bold")
-    for name in ("cases", "seconds", "seed"):
+    for name in ("cases", "operations", "seconds", "seed"):
         table.add_column(name, justify="right")
-    table.add_column("what really ran", overflow="fold")
     for level in verdict.levels:
         for report in level.grades:
-            ran = report.not_judged and f"[yellow]not judged: {escape(report.not_judged)}[/]"
-            seconds = f"{report.seconds:.1f}"
-            table.add_row(
-                level.level.value, report.grade, f"{report.cases:,}", seconds, str(report.seed), ran or _ran(report)
-            )
+            counts = (f"{report.cases:,}", f"{report.operations:,}", f"{report.seconds:.1f}", str(report.seed))
+            table.add_row(level.level.value, report.grade, *(counts if not report.not_judged else ["-"] * 4))
+        table.add_section()
     return table
 
 
-def _ran(report: GradeReport) -> str:
-    told = [f"{report.operations:,} operations"] if report.operations else []
-    told += [f"{escape(name)} {figure:,}" for name, figure in sorted(report.figures.items())]
-    told += [f"{escape(name)} {count:,}" for name, count in sorted(report.ran.items())]
-    return ", ".join(told)
+def ran_table(verdict: Verdict) -> Table:
+    """Return how often each operation and fault really ran, a row a grade, and what was measured, a row a level."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
+    table.add_column("grade")
+    table.add_column("what really ran, at all levels together", overflow="fold")
+    ran: dict[str, Counter[str]] = {}
+    measured: dict[str, str] = {}
+    for level in verdict.levels:
+        for report in level.grades:
+            ran.setdefault(report.grade, Counter()).update(report.ran)
+            if report.figures:
+                measured[f"{report.grade}, {level.level.value}"] = _listed(report.figures)
+    for grade, counts in ran.items():
+        if counts:
+            table.add_row(grade, _listed(counts))
+    for where, figures in measured.items():
+        table.add_row(where, figures)
+    return table
+
+
+def _listed(counts: Mapping[str, float]) -> str:
+    told = (f"{escape(name)} {count:,}" if count else f"[yellow]{escape(name)} 0[/]" for name, count in counts.items())
+    return " · ".join(sorted(told, key=lambda each: each.removeprefix("[yellow]")))
+
+
+def _not_judged(verdict: Verdict) -> dict[str, str]:
+    """Return the grades of which nothing could be judged, and why."""
+    return {report.grade: report.not_judged for level in verdict.levels for report in level.grades if report.not_judged}
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
@@ -135,6 +156,9 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
             f"[yellow]not judged[/]: {what} ({part}): needs {NEEDED_FOR.get(method, f'`{method}`')}", highlight=False
         )
     console.print(runs_table(verdict))
+    for grade, why in _not_judged(verdict).items():
+        console.print(f"[yellow]not judged[/]: grade {grade}: {escape(why)}", highlight=False)
+    console.print(ran_table(verdict))
     for level in verdict.levels:
         console.print(f"level {level.level.value}: {_outcome(level)}")
     if verdict.level is None:

@@ -1,5 +1,6 @@
 """What all commands share: places to write to, an interrupt in the middle, and what fits into 80 columns."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,15 @@ from rich.console import Console
 
 from ackcheck.cli import INTERRUPTED, main
 from ackcheck.cli.bugs import catches_table
-from ackcheck.findings import Finding
+from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
-from ackcheck.show import finding_view
+from ackcheck.show import finding_view, print_verdict
+from ackcheck.verdict import LevelReport, Verdict
 from ackcheck.zoo import BUGS
 from ackcheck.zoo.hunt import Catch
 from ackexplore.needed import Finding as RuleFinding
 from ackexplore.show import findings_view
-from ackmodel import Clause, Config
+from ackmodel import Clause, Config, Level
 from ackmodel.rules import RULES
 from ackstore.errors import StoreBroken
 
@@ -121,3 +123,25 @@ def test_so_are_those_of_rules_and_what_falls_is_told() -> None:
     for rule in RULES.values():
         assert any(line.startswith(rule.name) for line in lines), rule.name
     assert sum("NOT BROKEN" in line for line in lines) == sum(len(rule.falls) for rule in RULES.values())
+
+
+def test_what_really_ran_is_told_once_a_grade_and_what_was_not_judged_with_its_reason() -> None:
+    levels = tuple(
+        LevelReport(
+            level,
+            (
+                GradeReport("sim", 7, cases=1, operations=1500, ran=Counter({"crash": 1000, "fill_up": 0})),
+                GradeReport("power", 7, not_judged="needs root"),
+                GradeReport("soak", 7, figures={"MiB resident": 57.5}),
+            ),
+        )
+        for level in Level
+    )
+    with (console := Console(width=80)).capture() as capture:
+        print_verdict(console, Verdict("a store", levels))
+    said = capture.get()
+    assert said.count("crash 3,000 · fill_up 0") == 1
+    assert said.count("1,500") == 3
+    assert said.count("not judged: grade power: needs root") == 1
+    assert said.count("MiB resident 57.5") == 3
+    assert max(map(len, said.splitlines())) <= 80
