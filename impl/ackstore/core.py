@@ -59,7 +59,7 @@ from ackstore.recovery import Recovered
 from ackstore.renewals import Renewals
 from ackstore.replay import replay
 from ackstore.replies import DeadLetter, Reply, Stage
-from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Request, Reset
+from ackstore.requests import Ack, AckMany, Close, Degrade, Flush, Pop, Publish, Release, Renew, Request, Reset
 from ackstore.resets import Resets
 from ackstore.states import States
 from ackstore.stats import Recovery, Stats
@@ -170,6 +170,7 @@ class Core(CoreFields):
             Release: self.renewals.release,
             Reset: self.resets.submit,
             Flush: self._flush,
+            Degrade: self._degrade,
             Close: self._close,
         }
         if any(queue.committed or queue.reset_at for queue in self.queues.values()):
@@ -370,6 +371,10 @@ class Core(CoreFields):
                 self.flusher.want(barrier.lsn)
         self.barriers = [barrier for barrier in self.barriers if not barrier.operation.ended]
 
+    def _degrade(self, op: int, request: Degrade, _now: float, deadline: float) -> None:
+        self.flusher.degrade(forced=request.forced)
+        self.operations.end(self.operations.begin(op, deadline), Reply.OK)
+
     def _close(self, op: int, _request: Close, _now: float, deadline: float) -> None:
         self.closing = self.operations.begin(op, deadline)
         self.flusher.draining = self.flusher.hurry = True
@@ -408,6 +413,7 @@ class Core(CoreFields):
         oldest = flusher.oldest() if log.last > log.flushed else None
         return Stats(
             mode=flusher.shown,
+            forced=flusher.forced,
             healthy=True,
             epoch=log.epoch,
             written=log.last,

@@ -11,7 +11,8 @@ files, and the next cycle, on new files, waits for a pause that doubles (clause 
 While as many syncs hang as there are threads for them, no cycle begins: nobody could perform it, and
 each would leave another copy of all that is unflushed. It counts as one more failure.
 After `degrade_after` failures in a row answers wait for the disk; after `max_sync_failures` nothing
-new is accepted; a success ends both (clause `flush-degrades`).
+new is accepted; a success ends both (clause `flush-degrades`). Whoever wants answers to wait for the
+disk while it is well forces that (`degrade`).
 
 >>> from random import Random
 >>> [round(pause(n, Config(retry_jitter=0.0), Random(0)), 2) for n in (1, 2, 3, 20)]
@@ -70,8 +71,10 @@ class Flusher(FlusherFields):
         self.overdue_at: float | None = None
         """When the running cycle is given up."""
         self.failures = 0
+        self.forced = False
+        """Answers wait for the disk though it does not fail: somebody has said so."""
         self.mode: Mode = config.mode
-        """As configured, or degraded by failures; `shown` is how the store really answers."""
+        """As configured, or degraded by failures or by force; `shown` is how the store really answers."""
         self.retry_at: float | None = None
         self.began = 0.0
         """When the running cycle did."""
@@ -83,9 +86,7 @@ class Flusher(FlusherFields):
         """How long those took that failed, until they did or were given up."""
         self.retries = 0
         """Cycles that began after a failure."""
-        self.syncs = 0
-        self.sync_failures = 0
-        self.sync_timeouts = 0
+        self.syncs = self.sync_failures = self.sync_timeouts = 0
 
     # How the store answers
 
@@ -113,6 +114,11 @@ class Flusher(FlusherFields):
         if self.refuses():
             return "refuse"
         return "async" if self.answers_when_cached() else "sync"
+
+    def degrade(self, *, forced: bool) -> None:
+        """From now on answers wait for the disk, or do so no longer than it fails."""
+        self.forced = forced
+        self._count(self.failures)
 
     def want(self, lsn: int) -> None:
         """Somebody waits for this record to be FLUSHED: do not wait for the interval."""
@@ -258,7 +264,7 @@ class Flusher(FlusherFields):
         if failures >= config.max_sync_failures:
             self.mode = "refuse"
         else:
-            self.mode = "sync" if failures >= config.degrade_after else config.mode
+            self.mode = "sync" if failures >= config.degrade_after or self.forced else config.mode
 
     def _end(self) -> None:
         self.left = 0

@@ -6,7 +6,7 @@ reads the log need not take texts apart:
 | event | level | fields |
 |---|---|---|
 | `mode` | warning; info when it is back | `mode`, `before`, and why: `failures` (in a row), `unflushed_records`, \
-`unflushed_bytes`, `stuck` (no file to write to) |
+`unflushed_bytes`, `stuck` (no file to write to), `forced` (`Store.degrade`) |
 | `sync-failed` | warning | `failures` (in a row), `sync_failures`, `sync_timeouts` (in all) |
 | `write-failed` | warning | `write_failures` |
 | `offset-failed` | warning | `offset_failures` |
@@ -164,6 +164,7 @@ class Watch:
             unflushed_records=log.unflushed,
             unflushed_bytes=log.unflushed_bytes,
             stuck=bool(log.stuck),
+            forced=flusher.forced,
         )
 
     def recovered(self) -> Notice:

@@ -91,8 +91,15 @@ class Flush:
 
 
 @frozen
+class Degrade:
+    """Answer when FLUSHED whatever the settings say, or, without `forced`, as they say again."""
+
+    forced: bool
+
+
+@frozen
 class Close:
     """Refuse what comes later, flush, persist the offsets, end."""
 
 
-Request = Publish | Pop | Ack | AckMany | Renew | Release | Reset | Flush | Close
+Request = Publish | Pop | Ack | AckMany | Renew | Release | Reset | Flush | Degrade | Close

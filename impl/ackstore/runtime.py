@@ -36,7 +36,7 @@ from ackstore.identity import QueueId
 from ackstore.memory import resident_bytes
 from ackstore.operations import check_timeout
 from ackstore.replies import DeadLetter, Delivery, Reply
-from ackstore.requests import Ack, AckMany, Flush, Pop, Publish, Release, Renew, Reset
+from ackstore.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
 from ackstore.stats import Stats
 from ackstore.threads import within
 
@@ -180,6 +180,16 @@ class Store(Driver):
         """Wait until everything submitted before is FLUSHED: OK, or UNKNOWN after `timeout`; BUSY when not even the
         wait could begin in that time. Only OK promises anything."""
         return self._call(Flush(), timeout).reply
+
+    def degrade(self) -> Reply:
+        """Have every answer wait until it is FLUSHED, as in mode sync, until `restore`: for a disk, or a machine, that
+        is about to be worked at. OK, or BUSY as for every call. It is not kept: a store that is opened again answers as
+        configured."""
+        return self._call(Degrade(forced=True), None).reply
+
+    def restore(self) -> Reply:
+        """End what `degrade` began: answer as configured, as long as the disk does not fail. OK or BUSY."""
+        return self._call(Degrade(forced=False), None).reply
 
     def stats(self, *, count: bool = True) -> Stats:
         """What there is to see, at one instant; also of a closed or broken store.

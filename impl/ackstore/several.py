@@ -34,7 +34,7 @@ from ackstore.log import Handler
 from ackstore.publishing import check_room
 from ackstore.queues import Queue
 from ackstore.replies import DeadLetter, Reply, Stage
-from ackstore.requests import Ack, AckMany, Close, Flush, Publish, Release, Renew, Request
+from ackstore.requests import Ack, AckMany, Close, Degrade, Flush, Publish, Release, Renew, Request
 from ackstore.spreading import log_of
 from ackstore.stats import Stats
 from ackstore.summing import summed
@@ -85,7 +85,7 @@ class SeveralLogs(CoreFields):
     def submit(self, op: int, request: Request, now: float, timeout: float | None = None) -> None:
         """As `Core.submit`."""
         self.now = now
-        if isinstance(request, Flush | Close):
+        if isinstance(request, Flush | Degrade | Close):
             for core in self.cores:
                 core.submit(op, request, now, timeout)
             gathered = self.gathering[op] = Gathered(op, len(self.cores))
@@ -172,7 +172,7 @@ class SeveralLogs(CoreFields):
     def _core_for(self, request: Request) -> Core:
         if isinstance(request, Ack | Renew | Release):
             return self.core_of(request.receipt)
-        assert not isinstance(request, AckMany | Flush | Close)
+        assert not isinstance(request, AckMany | Flush | Degrade | Close)
         return self.cores[log_of(request.queue.token, len(self.cores))]
 
     def _submit_many(self, op: int, request: AckMany, now: float, timeout: float | None) -> None:

@@ -71,8 +71,10 @@ class Stats:
 
     mode: Mode
     """How it answers now: once a record is CACHED (async), once it is FLUSHED (sync), or BUSY (refuse). Beside
-    `Config.mode` it depends on how many syncs failed in a row, on how near the limits are, and on whether there is a
-    file to write to."""
+    `Config.mode` it depends on how many syncs failed in a row, on how near the limits are, on whether there is a file
+    to write to, and on `forced`."""
+    forced: bool = False
+    """Whether `Store.degrade` has every answer wait for the disk."""
     healthy: bool
     """Whether every thread the store needs is alive."""
     stalled: float = 0.0

@@ -28,6 +28,7 @@ OTHERS = frozenset(
     {
         "mode",
         "healthy",
+        "forced",
         "epoch",
         "resident_bytes",
         "oldest_unflushed",
@@ -58,6 +59,7 @@ def summed(parts: Sequence[Stats], *, operations: int, effects: int, surplus: Ma
         **sums,
         mode=max((part.mode for part in parts), key=MODES.index),
         healthy=all(part.healthy for part in parts),
+        forced=any(part.forced for part in parts),
         epoch=max(part.epoch for part in parts),
         resident_bytes=max(part.resident_bytes for part in parts),
         oldest_unflushed=max(part.oldest_unflushed for part in parts),
