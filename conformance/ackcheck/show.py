@@ -118,7 +118,8 @@ def ran_table(verdict: Verdict) -> Table:
     """Return how often each operation and fault really ran, a row a grade, and what was measured, a row a level."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
     table.add_column("grade")
-    table.add_column("what really ran, at all levels together", overflow="fold")
+    together = ", at all levels together" if len(verdict.levels) > 1 else ""
+    table.add_column("what really ran" + together, overflow="fold")
     ran: dict[str, Counter[str]] = {}
     measured: dict[str, str] = {}
     for level in verdict.levels:
