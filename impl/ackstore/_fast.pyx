@@ -113,7 +113,7 @@ cdef class SegmentFields:
     cdef public object number, file
     cdef public uint64_t last
     cdef public long long size
-    cdef public bint dirty, synced
+    cdef public bint dirty, synced, torn
 
 
 cdef class LogFields:
@@ -365,7 +365,7 @@ cdef SegmentFields segment_of(LaneFields lane, Py_ssize_t size):
     if log.current is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
         return None
     segment = log.current
-    if not 0 < segment.size < lane.most_segment or flusher.hurry or flusher.mode != "async":
+    if not 0 < segment.size < lane.most_segment or segment.torn or flusher.hurry or flusher.mode != "async":
         return None
     if (log.unflushed + 1) * 2 >= log.most_records or (log.unflushed_bytes + size) * 2 >= log.most_bytes:
         return None

@@ -25,8 +25,9 @@ from typing import Literal
 from ackstore.config import Config
 from ackstore.effects import Failed, Result, Unlink
 from ackstore.flusher import Flusher
-from ackstore.log import Host, Log, Record, Segment
+from ackstore.log import Host, Log, Record
 from ackstore.queues import Queue
+from ackstore.segment import Segment
 from ackstore.states import DELIVERED, DIED, SETTLED, Item, State, StateRecord, encode_state
 
 #: Segments removed in one tick, at most.

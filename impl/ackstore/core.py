@@ -47,7 +47,7 @@ from ackstore.fast import CoreFields, settle
 from ackstore.flusher import Flusher
 from ackstore.identity import QueueId, parse_receipt
 from ackstore.lane import Lane
-from ackstore.log import Handler, Log, Record, old_segment
+from ackstore.log import Handler, Log, Record
 from ackstore.merge import MergeBuffer
 from ackstore.offsets import Offsets
 from ackstore.operations import Barrier, Operation, Operations, check_timeout
@@ -131,7 +131,7 @@ class Core(CoreFields):
             names=recovered.names,
             steps=recovered.steps,
         )
-        self.log.closed = [old_segment(*found) for found in recovered.segments]
+        self.log.adopt(recovered.segments)
         self.directory = Directory(self, config.flush_threads)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)

@@ -29,7 +29,8 @@ from ackstore.directory import Directory
 from ackstore.effects import Failed, Result, Sync
 from ackstore.fast import FlusherFields
 from ackstore.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
-from ackstore.log import Host, Log, Segment
+from ackstore.log import Host, Log
+from ackstore.segment import Segment
 from ackstore.stats import Mode
 
 
@@ -155,8 +156,11 @@ class Flusher(FlusherFields):
             self.sync_timed_out(now)
             return
         self.retry_at = None
-        if self.log.stuck:
-            self.log.unstick()
+        log = self.log
+        if log.stuck:
+            log.unstick()
+            if log.dirty_since is not None and not log.to_rewrite and not self.blocked:
+                self.begin(now)  # what is CACHED need not wait for there to be room again
         elif self.blocked:
             self._pause(now)
         else:

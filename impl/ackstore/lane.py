@@ -23,12 +23,13 @@ from ackstore.effects import DONE, Result
 from ackstore.fast import LaneFields
 from ackstore.flusher import Flusher
 from ackstore.identity import parse_receipt, parse_receipts
-from ackstore.log import Log, Record, Segment
+from ackstore.log import Log, Record
 from ackstore.merge import MergeBuffer
 from ackstore.payloads import encode_flat_ack
 from ackstore.queues import Entry, Queue
 from ackstore.records import ACK, DELIVERY_BYTES, RECORD_BYTES, encode_ack_record, encode_record
 from ackstore.replies import Reply
+from ackstore.segment import Segment
 
 OK = Reply.OK
 
@@ -59,7 +60,7 @@ class Lane(LaneFields):
         segment = log.current
         if segment is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
             return None
-        if not 0 < segment.size < log.config.segment_bytes or flusher.hurry or flusher.wanted > log.flushed:
+        if not segment.size or log.full(segment) or flusher.hurry or flusher.wanted > log.flushed:
             return None  # a new file is due, or somebody waits for the disk
         return segment
 

@@ -6,7 +6,9 @@ and the log has no gaps. One write is outstanding at a time; what is submitted m
 the next one.
 
 **A failed write** stores the whole records within the bytes that were written, and no others: those
-fail for certain. The next write begins at the end of the last whole record, over the torn bytes.
+fail for certain. If it left a part of a record the file is *torn*, and what comes next goes into
+another: written over that part, and lost with the power, it could leave there just the bytes that
+the record lacks, and bring back what was answered FAILED.
 
 **A failed sync** makes the tail suspect: the kernel may have marked its pages clean without writing
 them, and a second sync of the same file would succeed and prove nothing. `condemn` gives up every
@@ -26,13 +28,14 @@ from typing import Protocol
 
 from ackstore.config import Config
 from ackstore.effects import DONE, Create, Done, Effect, Failed, Result, Unlink, Write
-from ackstore.fast import LogFields, RecordFields, SegmentFields, bytes_of
+from ackstore.fast import LogFields, RecordFields, bytes_of
 from ackstore.filenames import FileNames
 from ackstore.leftovers import Leftovers
 from ackstore.operations import Operation
 from ackstore.queues import Claim, Entry, Queue
 from ackstore.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
 from ackstore.replies import Reply
+from ackstore.segment import Segment, old_segment
 
 #: No memory holds more bytes, or records.
 MOST = 1 << 60
@@ -90,31 +93,6 @@ class Record(RecordFields):
         """0 until its write begins."""
         self.data = data
         """Its bytes, kept until it is FLUSHED."""
-
-
-class Segment(SegmentFields):
-    """One file of the log that this open of the store has created."""
-
-    __slots__ = ()
-
-    def __init__(self, number: int, file: str) -> None:
-        self.number = number
-        self.file = file
-        self.size = 0
-        """Where the next write begins; 0 while the header is not written."""
-        self.dirty = False
-        """Written since the last flush cycle that covered it began."""
-        self.synced = False
-        """Some flush cycle that covered it has succeeded."""
-        self.last = 0
-        """No record in it has a higher LSN; known once it is closed."""
-
-
-def old_segment(number: int, last: int, size: int, file: str) -> Segment:
-    """A segment that an earlier open of the store has created."""
-    segment = Segment(number, file)
-    segment.last, segment.size, segment.synced = last, size, True
-    return segment
 
 
 class Log(LogFields):
@@ -212,12 +190,20 @@ class Log(LogFields):
         """The size of all segments before the current one."""
         return sum(segment.size for segment in self.closed)
 
+    def full(self, segment: Segment) -> bool:
+        """Whether nothing more is written to a segment."""
+        return segment.torn or segment.size >= self.config.segment_bytes
+
     def dirty_segments(self) -> list[Segment]:
         """The segments that a flush cycle has to sync."""
         segments = [*self.earlier, *([self.current] if self.current else [])]
         return [segment for segment in segments if segment.dirty]
 
     # Writing
+
+    def adopt(self, segments: Sequence[tuple[int, int, int, str]]) -> None:
+        """Take over the files of earlier opens: number, last LSN, size and name of each, the oldest first."""
+        self.closed = [old_segment(*found) for found in segments]
 
     def append(self, record: Record) -> None:
         """Take a record; `host` hears whether it became CACHED or failed."""
@@ -228,7 +214,7 @@ class Log(LogFields):
         segment = self.current
         if self.busy or self.stuck:
             return
-        if segment is not None and segment.size < self.config.segment_bytes:
+        if segment is not None and not self.full(segment):
             self._write(segment)
         else:
             self.pump()
@@ -238,7 +224,7 @@ class Log(LogFields):
         segment = self.current
         if self.busy or self.stuck:
             return
-        if segment is None or (self.fresh and segment.size >= self.config.segment_bytes):
+        if segment is None or (self.fresh and self.full(segment)):
             self.busy = True
             self.unsynced_entry = True
             self.host.request(Create(self.names.segment(self.next_number)), self._created)
@@ -321,9 +307,12 @@ class Log(LogFields):
         """A write has ended that wrote a header, or records again, or that failed: see what of it is in the file."""
         again = len(self.rewrites)
         whole = self.whole_records(segment, batch, result)
-        if not segment.size and (isinstance(result, Done) or result.written >= self.header_bytes):
-            segment.size = self.header_bytes
         stored, lost = batch[:whole], batch[whole:]
+        header = 0 if segment.size else self.header_bytes
+        if isinstance(result, Done) or result.written >= header:
+            segment.size += header
+        if isinstance(result, Failed) and whole >= again:  # what is written again is the same to the byte
+            segment.torn = result.written > header + bytes_of(stored)
         self.rewrites = lost[: again - whole] if whole < again else []
         self.rewritten += min(whole, again)
         self._store(segment, stored, now, again)

@@ -53,7 +53,7 @@ class RecordFields:
 class SegmentFields:
     """The attributes of `ackstore.log.Segment`."""
 
-    __slots__ = ("dirty", "file", "last", "number", "size", "synced")
+    __slots__ = ("dirty", "file", "last", "number", "size", "synced", "torn")
 
 
 class LogFields:

@@ -10,8 +10,8 @@ from attrs import evolve
 from ackstore import Reply, recover
 from ackstore.compaction import MESSAGE_BYTES, QUEUE_BYTES
 from ackstore.effects import Create, Failed, Unlink, Write
-from ackstore.log import old_segment
 from ackstore.requests import Publish
+from ackstore.segment import old_segment
 from compacting import Q, busy, churn, segments, state, until_phase
 
 

@@ -14,6 +14,7 @@ from ackstore.records import DELIVERY_BYTES, HEADER_BYTES, RECORD_BYTES
 from ackstore.requests import Pop
 
 EIO, ENOSPC = Failed(5), Failed(28)
+SEGMENT = "log-00000001.seg"
 ACK_BYTES = RECORD_BYTES + len(queue_prefix("q/default/0")) + DELIVERY_BYTES
 
 
@@ -64,8 +65,24 @@ class TestFailedWrite:
         assert store.reply(store.ack(receipt)) is Reply.EXPIRED
         assert [each.attempt for each in store.pop(1)] == [2]
 
+    @pytest.mark.parametrize("short", range(ACK_BYTES))
+    def test_what_was_torn_never_becomes_whole(self, popped: Any, short: int) -> None:
+        """A sync has put it on the disk, and a power loss takes what came after it: all but the growth of the file."""
+        store, (first, second, third) = popped()
+        begun = len(store.files.cached[SEGMENT])
+        op = store.ack(first)
+        store.finish(Write, Failed(28, short))
+        assert store.reply(op) is Reply.FAILED
+        torn = store.files.cached[SEGMENT]
+        store.ack_many(second, third)
+        store.settle()
+        grown = len(store.files.cached[SEGMENT])
+        assert grown == begun + short if short else grown > begun
+        store = store.reopen(type(store.files)({SEGMENT: torn.ljust(grown, b"\0")}))
+        assert [store.core.stage(receipt) for receipt in (first, second, third)] == [None] * 3
+
     @pytest.mark.parametrize("short", [0, 1, 30, 64])
-    def test_torn_bytes_are_overwritten(self, popped: Any, short: Any) -> None:
+    def test_what_was_torn_is_no_damage(self, popped: Any, short: int) -> None:
         store, (first, second, third) = popped()
         store.ack(first)
         store.finish(Write, Failed(28, short))
@@ -172,6 +189,30 @@ class TestFailedWrite:
         store.finish(Write)
         assert store.reply(op) is Reply.OK
         assert store.rest().power_loss().settle().core.stage(second) is Stage.FLUSHED
+
+    def test_of_a_rotation_leaves_what_came_before_to_be_synced(self, popped: Any) -> None:
+        """The new file is there, and has no header: nothing can be written, though the disk may sync."""
+        store, (first, second, _) = popped(segment_bytes=1000, flush_interval=0.01)
+        op = store.ack(first)
+        store.finish(Write)
+        torn = store.ack(second)
+        store.finish(Write, Failed(28, 1))
+        assert (store.reply(op), store.reply(torn)) == (Reply.OK, Reply.FAILED)
+        again = store.ack(second)
+        store.finish(Create)
+        for _ in range(3):
+            store.finish(Write, ENOSPC)
+            assert store.reply(store.ack(second)) is Reply.BUSY
+            store.wait(store.core.next_tick() - store.now)
+            while store.waiting(Sync) or store.waiting(SyncDir):
+                store.finish(Sync if store.waiting(Sync) else SyncDir)
+        assert store.reply(again) is Reply.FAILED
+        assert store.core.stage(first) in (Stage.FLUSHED, Stage.COMMITTED)
+        assert store.power_loss().core.stage(first) is not None
+        store.rest(2.0)
+        op = store.ack(second)
+        store.finish(Write)
+        assert store.reply(op) is Reply.OK
 
     def test_while_writing_again(self, popped: Any) -> None:
         store, (first, second, third) = popped()

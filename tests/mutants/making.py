@@ -34,6 +34,7 @@ MODULES = (
     "flusher",
     "leftovers",
     "log",
+    "segment",
     "filenames",
     "offsets",
     "offsetfile",

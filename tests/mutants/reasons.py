@@ -36,7 +36,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("log.Record.__init__", "self.payload = "),
         ("log.Record.__init__", "self.claims: Sequence[Claim] = None"),
         ("replay.Replay.take", "record: Record | None = ''"),
-        ("log.Segment.__init__", "self.last = "),
+        ("segment.Segment.__init__", "self.last = "),
         ("merge.HandOver.__init__", "self.given: list[Entry] = None"),
         ("merge.HandOver.__init__", "self.taken: list[Entry] = None"),
         ("offsets.Offsets.__init__", "self.taken"),
@@ -218,7 +218,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("log.Log._write_failed", "record.lsn = "),
         ("log.Log._write_failed", "record.data = "),
     ],
-    "Only asked of segments that this open has created": [("log.old_segment", "segment")],
+    "Only asked of segments that this open has created": [("segment.old_segment", "segment")],
     "Doing it once more, or for nothing, changes nothing": [
         ("core.Core.stats", "log.last >= log.flushed"),
         ("core.Core.stats", "log.last > log.flushed or True"),
@@ -249,7 +249,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     "No difference found, which is less than knowing that there is none": [
         ("flusher.Flusher._pause", "self.hurry = "),
         ("log.Log.pump", "self.unsynced_entry = False"),
-        ("log.Segment.__init__", "self.dirty = True"),
+        ("segment.Segment.__init__", "self.dirty = True"),
         ("merge.MergeBuffer._forget", "self.shares.pop(share.queue.token)"),
         ("merge.MergeBuffer.settle", "entry.held = True"),
         ("core.Core._drain", "(log.busy and self.flusher.left)"),

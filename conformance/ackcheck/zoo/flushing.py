@@ -6,8 +6,9 @@ from ackcheck.zoo.bug import FALSE_FLUSH, Bug
 from ackmodel import Clause, Level
 from ackstore.core import Core
 from ackstore.flusher import Flusher
-from ackstore.log import Log, Segment
+from ackstore.log import Log
 from ackstore.replies import Reply
+from ackstore.segment import Segment
 
 
 class _FailureIsSuccess(Flusher):

@@ -8,6 +8,30 @@ from ackcheck.sim.simulation import replay
 from ackmodel import CommitPolicy, Level
 
 CASES: dict[str, tuple[SimSetup, list[Step]]] = {
+    "what a full disk has cut short is not completed by a power loss that takes what was written over it": (
+        SimSetup(level=Level.MEMORY),
+        [
+            ("pop", {"count": 1, "queue": 0}),
+            ("reset", {"queue": 1, "offset": 0}),
+            ("finish_all", {}),
+            ("wait", {"seconds": 0.15}),
+            ("finish_all", {}),
+            ("lose_power", {"fate": 0}),
+            ("fail_write", {"written": 0}),
+            ("wait", {"seconds": 5.0}),
+            ("pop", {"count": 4, "queue": 0}),
+            ("finish_writes", {}),
+            ("crash", {"fate": 1}),
+            ("finish_writes", {}),
+            ("ack", {"which": 0}),
+            ("fail_write", {"written": 1000}),
+            ("publish", {"queue": 0, "count": 1}),
+            ("crowd", {"count": 4}),
+            ("finish_all", {}),
+            ("lose_power", {"fate": 6}),
+            ("survey", {}),
+        ],
+    ),
     "a recovered offset that only the log told is written to the offset file": (
         SimSetup(level=Level.DISK, commit=CommitPolicy.CHECKPOINT),
         [
