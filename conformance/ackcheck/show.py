@@ -76,7 +76,12 @@ def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     head = Panel(escape(finding.why), title=title, title_align="left", border_style="red")
     parts: list[RenderableType] = [head, Timeline(finding.lines)]
     if test and finding.test:
-        parts += ["Save this as test_replay.py, and run it to see it again:", "", Syntax(finding.test, "python"), ""]
+        parts += [
+            "Save this as test_replay.py, and run it to see it again:",
+            "",
+            Syntax(finding.test, "python", word_wrap=True),
+            "",
+        ]
     if finding.again:
         parts += [
             f"To run its case (number {finding.case}) again:",

@@ -154,14 +154,18 @@ def _finding(setup: SimSetup, failed: Simulation, seed: int) -> Finding:
 def as_test(setup: SimSetup, script: list[Step]) -> str:
     """Return a program that replays the script, with the standard test runners or by itself."""
     steps = "".join(f"    ({name!r}, {arguments!r}),\n" for name, arguments in script)
-    traits = f"max_attempts={setup.max_attempts}, lane={setup.lane}, logs={setup.logs}, " if setup.make is None else ""
-    core = f"core=bug_named({setup.bug!r}).core, " if setup.bug else ""
+    given: dict[str, object] = {"level": setup.level, "commit": setup.commit}
+    if setup.make is None:
+        given |= {"max_attempts": setup.max_attempts, "lane": setup.lane, "logs": setup.logs}
+    if setup.bug:
+        given["core"] = f"bug_named({setup.bug!r}).core"
+    settings = "".join(f"    {name}={value},\n" for name, value in given.items())
     zoo = "from ackcheck.zoo import bug_named\n" if setup.bug else ""
     return (
         "from ackmodel import CommitPolicy, Level\n"
         "from ackcheck.sim.campaign import SimSetup\n"
         f"{zoo}from ackcheck.sim.simulation import replay\n\n"
-        f"SETUP = SimSetup({core}{traits}level={setup.level}, commit={setup.commit})\n"
+        f"SETUP = SimSetup(\n{settings})\n"
         f"SCRIPT = [\n{steps}]\n\n\n"
         "def test_replay():\n    replay(SETUP.begin(), SCRIPT)\n\n\n"
         'if __name__ == "__main__":\n    test_replay()\n'
