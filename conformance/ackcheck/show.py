@@ -76,12 +76,8 @@ def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     head = Panel(escape(finding.why), title=title, title_align="left", border_style="red")
     parts: list[RenderableType] = [head, Timeline(finding.lines)]
     if test and finding.test:
-        parts += [
-            "Save this as test_replay.py, and run it to see it again:",
-            "",
-            Syntax(finding.test, "python", word_wrap=True),
-            "",
-        ]
+        program = Syntax(finding.test, "python", word_wrap=True)  # else rich cuts off what is too long
+        parts += ["Save this as test_replay.py, and run it to see it again:", "", program, ""]
     if finding.again:
         parts += [
             f"To run its case (number {finding.case}) again:",
