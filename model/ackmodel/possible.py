@@ -199,7 +199,7 @@ def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, .
     ended = world.without(event.op)
     if event.reply is Reply.OK:
         left = ended.changes - ended.resets  # what was asked for before it has no say any more
-        return (evolve(ended, changes=left, older=frozenset(), shaky=False),) if took else ()
+        return (evolve(ended, changes=left, older=frozenset(), shaky=frozenset()),) if took else ()
     return () if took else (ended,)
 
 
@@ -255,7 +255,7 @@ def _(event: events.Restarted, world: World, claim: Claim) -> tuple[World, ...]:
     """All that was under way has ended."""
     if not (world.changes or world.shaky):
         return (world,)
-    return (evolve(world, changes=world.changes - world.resets, shaky=False),)
+    return (evolve(world, changes=world.changes - world.resets, shaky=frozenset()),)
 
 
 @possible_after.register
@@ -264,7 +264,8 @@ def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
     survives-power-loss)."""
     ended = evolve(_stopped(world), older=frozenset(), loose=False, sure=world.least)
     if world.shaky:
-        return _all_open(evolve(ended, older=world.older, shaky=False))
+        left = _all_open(evolve(ended, older=world.older))
+        return tuple(evolve(each, shaky=frozenset()) for each in left)
     known = {ended, *(_brought_back(ended, lease) for lease in world.older)}
     if world.loose:
         known.add(evolve(_forgotten(ended), least=world.sure, sure=world.sure))
@@ -293,7 +294,9 @@ def _forgotten(world: World) -> World:
 
 
 def _all_open(world: World) -> tuple[World, ...]:
-    """A fault may have undone a reset, in part or as a whole: settled or not, in hand or not, nothing is certain."""
-    unsettled = evolve(world, settled=Settled.NO, by=None, least=0, sure=0)
+    """A fault may have undone a reset, in part or as a whole: settled or not, in hand or not, nothing is certain. What
+    it has undone recovery may read again, and put to effect later."""
+    undone = evolve(world, changes=world.changes | world.shaky)
+    unsettled = evolve(undone, settled=Settled.NO, by=None, least=0, sure=0)
     known = {world, _forgotten(unsettled), *(_brought_back(unsettled, lease) for lease in world.older)}
-    return (*known, evolve(world, settled=Settled.DURABLE, by=None))
+    return (*known, evolve(undone, settled=Settled.DURABLE, by=None))

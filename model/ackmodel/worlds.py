@@ -91,9 +91,9 @@ class World:
     `by`.
 
     `unconfirmed` are the changes that took effect and were not answered OK, `older` what a fault may bring back, and
-    `loose` says that a power loss may take the newest delivery. `shaky`: a reset took effect that a fault may undo.
-    `least` and `most` bound the deliveries that the store has counted, `sure` those that survive a power loss; `dead`
-    says that they were too many.
+    `loose` says that a power loss may take the newest delivery. `shaky` are the resets that took effect and that a
+    fault may undo, and then they may take effect again. `least` and `most` bound the deliveries that the store has
+    counted, `sure` those that survive a power loss; `dead` says that they were too many.
     """
 
     current: str | None = None
@@ -105,7 +105,7 @@ class World:
     unconfirmed: frozenset[int] = frozenset()
     older: frozenset[Lease] = frozenset()
     loose: bool = False
-    shaky: bool = False
+    shaky: frozenset[Change] = frozenset()
     least: int = 0
     most: int = 0
     sure: int = 0
@@ -179,4 +179,5 @@ def took_effect(world: World, change: Change) -> World:
         case Reset(anew=anew):
             settled = Settled.NO if anew else Settled.DURABLE
             left = world.resets - {change}
-            return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=older, shaky=True)
+            shaky = world.shaky | {change}
+            return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=older, shaky=shaky)

@@ -175,7 +175,7 @@ AFTER: list[tuple[Event, World, Level, Any]] = [
     (ProcessCrashed(), RESETTING, Level.DISK, SAME),
     (PowerLost(), RESETTING, Level.DISK, SAME),
     (Restarted(), RESETTING, Level.DISK, (HELD,)),
-    (Restarted(), ANEW, Level.DISK, (evolve(ANEW, shaky=False),)),
+    (Restarted(), ANEW, Level.DISK, (evolve(ANEW, shaky=frozenset()),)),
     (Popped("r2", 40.0, 60.0), RESETTING, Level.DISK, (evolve(RESETTING, current="r2", deadline=60.0),)),
     (Restarted(), kept(MEMORY), Level.DISK, SAME),
     (WriteFailed(), ASKED, Level.DISK, SAME),
@@ -218,7 +218,21 @@ def test_a_fault_may_undo_a_reset_that_was_not_answered(fault: Event) -> None:
     after = set(possible_after(fault, ANEW, Claim(Level.DISK)))
     assert {world.settled for world in after} == {NO, DURABLE}
     assert {world.current for world in after} == {None, "r1"}
-    assert {world.shaky for world in after} == {isinstance(fault, ProcessCrashed)}
+    assert {bool(world.shaky) for world in after} == {isinstance(fault, ProcessCrashed)}
+
+
+@pytest.mark.parametrize("fault", [ProcessCrashed(), PowerLost()], ids=str)
+def test_a_reset_that_a_fault_has_undone_may_take_effect_again(fault: Event) -> None:
+    """Recovery reads it again. What it has not undone is not done twice."""
+    after = set(possible_after(fault, ANEW, Claim(Level.DISK)))
+    undone = {world for world in after if world.settled is not NO or world.current is not None}
+    assert undone
+    assert {world.resets for world in undone} == {ANEW.shaky}
+    assert evolve(ANEW, unconfirmed=frozenset(), older=frozenset(), shaky=frozenset()) in {
+        evolve(world, older=frozenset(), shaky=frozenset()) for world in after
+    }
+    settled = next(world for world in undone if world.settled is DURABLE)
+    assert {world.settled for world in drift(settled)} == {DURABLE, NO}
 
 
 # --- attempts ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,27 @@ from ackcheck.sim.simulation import replay
 from ackmodel import CommitPolicy, Level
 
 CASES: dict[str, tuple[SimSetup, list[Step]]] = {
+    "a reset that nobody was answered, and that a power loss has undone, may take effect when it is recovered": (
+        SimSetup(commit=CommitPolicy.CHECKPOINT, max_attempts=4),
+        [
+            ("pop", {"count": 3, "queue": 1}),
+            ("finish_all", {}),
+            ("renew", {"which": -1, "invisible": 5.0}),
+            ("pop", {"count": 4, "queue": 0}),
+            ("finish_writes", {}),
+            ("ack_many", {"which": -1, "count": 2}),
+            ("finish_all", {}),
+            ("reset", {"queue": 0, "offset": 1}),
+            ("crash", {"fate": 1}),
+            ("finish_all", {}),
+            ("pop", {"count": 3, "queue": 0}),
+            ("finish_writes", {}),
+            ("lose_power", {"fate": 0}),
+            ("ack_many", {"which": 6, "count": 1}),
+            ("crash", {"fate": 0}),
+            ("survey", {}),
+        ],
+    ),
     "what a full disk has cut short is not completed by a power loss that takes what was written over it": (
         SimSetup(level=Level.MEMORY),
         [
