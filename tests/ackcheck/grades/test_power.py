@@ -131,7 +131,9 @@ def test_a_right_store_with_all_there_can_be_keeps_its_level() -> None:
 def test_a_reset_that_is_only_in_memory_is_caught() -> None:
     report = run_power_grade(f"{TOYS}:ResetsInMemory", Level.DISK, seed=1, rounds=8, failed_syncs=0)
     assert report.finding is not None
-    assert report.finding.clause is Clause.COMMIT_IS_MONOTONE
+    # Which falls first depends on what the store shows first: that the reset is undone, what the offset has passed, or
+    # a dead letter that was to begin anew.
+    assert report.finding.clause in {Clause.COMMIT_IS_MONOTONE, Clause.DERIVED_NEVER_AHEAD, Clause.NO_LIMBO}
 
 
 @on_machine
