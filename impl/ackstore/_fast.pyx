@@ -108,7 +108,7 @@ cdef class RecordFields:
 
 
 cdef class SegmentFields:
-    """See `ackstore.log.Segment`."""
+    """See `ackstore.segment.Segment`."""
 
     cdef public object number, file
     cdef public uint64_t last

@@ -159,6 +159,10 @@ class Log(LogFields):
         """Of those submitted, how many are no longer PENDING."""
         self.write_failures = self.rewritten = 0
 
+    def adopt(self, segments: Sequence[tuple[int, int, int, str]]) -> None:
+        """Take over the files of earlier opens: number, last LSN, size and name of each, the oldest first."""
+        self.closed = [old_segment(*found) for found in segments]
+
     # What others ask
 
     @property
@@ -200,10 +204,6 @@ class Log(LogFields):
         return [segment for segment in segments if segment.dirty]
 
     # Writing
-
-    def adopt(self, segments: Sequence[tuple[int, int, int, str]]) -> None:
-        """Take over the files of earlier opens: number, last LSN, size and name of each, the oldest first."""
-        self.closed = [old_segment(*found) for found in segments]
 
     def append(self, record: Record) -> None:
         """Take a record; `host` hears whether it became CACHED or failed."""

@@ -51,7 +51,7 @@ class RecordFields:
 
 
 class SegmentFields:
-    """The attributes of `ackstore.log.Segment`."""
+    """The attributes of `ackstore.segment.Segment`."""
 
     __slots__ = ("dirty", "file", "last", "number", "size", "synced", "torn")
 

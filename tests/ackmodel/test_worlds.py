@@ -235,6 +235,14 @@ def test_a_reset_that_a_fault_has_undone_may_take_effect_again(fault: Event) -> 
     assert {world.settled for world in drift(settled)} == {DURABLE, NO}
 
 
+def test_of_two_resets_that_nobody_was_answered_a_fault_may_undo_both() -> None:
+    other = Reset(9, anew=False)
+    both = [world for world in drift(evolve(ANEW, changes=frozenset({other}))) if other not in world.changes]
+    assert {world.shaky for world in both} == {ANEW.shaky | {other}}
+    after = {world for world in possible_after(PowerLost(), both[0], Claim(Level.DISK)) if world.current}
+    assert {world.resets for world in after} == {ANEW.shaky | {other}}
+
+
 # --- attempts ---------------------------------------------------------------------------------------------------------
 
 TWICE = Claim(Level.PAGE_CACHE, max_attempts=2)

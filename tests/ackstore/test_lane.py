@@ -382,3 +382,20 @@ def test_in_sync_mode_it_waits_for_the_disk(tmp_path: Path) -> None:
         [only] = store.pop("q", 1)
         assert store.ack(only.receipt) is Reply.OK
         assert store.stats().unflushed_records == 0
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_nothing_is_written_behind_a_part_of_a_record(tmp_path: Path, many: bool) -> None:
+    """Whichever way an ack takes, compiled or not."""
+    with ackstore.Store(tmp_path, ackstore.Config(flush_interval=1000.0, offset_interval=1000.0)) as store:
+        store.publish("q", 2)
+        receipts = [delivery.receipt for delivery in store.pop("q", 2)]
+        store.flush()
+        core = store._core
+        assert isinstance(core, Core)
+        torn = core.log.current
+        assert torn is not None
+        size, torn.torn = torn.size, True
+        assert (store.ack_many(receipts) if many else [store.ack(receipts[0])]) == [Reply.OK] * (1 + many)
+        assert torn.size == size
+        assert core.log.current is not torn

@@ -43,11 +43,12 @@ def changed(change: str) -> tuple[str, str]:
     same = 0
     while same < min(len(old), len(new)) and old[same] == new[same]:
         same += 1
-    begin = max(same - SHOWN, 0)
-    return tuple(  # type: ignore[return-value]
-        ("…" if begin else "") + text[begin : same + SHOWN] + ("…" if len(text) > same + SHOWN else "")
-        for text in (old, new)
-    )
+    return _around(old, same), _around(new, same)
+
+
+def _around(text: str, at: int) -> str:
+    begin = max(at - SHOWN, 0)
+    return ("…" if begin else "") + text[begin : at + SHOWN] + ("…" if len(text) > at + SHOWN else "")
 
 
 SHOWN = 60

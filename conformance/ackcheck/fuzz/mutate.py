@@ -24,7 +24,7 @@ from ackcheck.sim.reference import SMALL, Reference
 from ackcheck.sim.simulation import Simulation
 from ackmodel import Level
 from ackstore.config import Config
-from ackstore.records import HEADER_BYTES, LEAD_BYTES, MARK, RECORD_BYTES
+from ackstore.records import LEAD_BYTES, MARK, RECORD_BYTES, size_of_header
 
 Files = dict[str, bytes]
 
@@ -54,9 +54,6 @@ CHURN = 48
 MOST_CHANGES = 6
 
 U32, U64 = struct.Struct("<I"), struct.Struct("<Q")
-
-STEPS_BYTES = 64
-"""How much longer a header with steps is."""
 
 RECORD_FIELDS = ((8, 1), (12, 4), (16, 8), (24, 8))
 """Kind, length, LSN and synced: where each begins in a record, and its bytes."""
@@ -154,7 +151,7 @@ def directory_from(data: bytes) -> Files:
 
 def header_size(data: bytes) -> int:
     """Return how long the header of a segment is, as its version says."""
-    return HEADER_BYTES + STEPS_BYTES * (data[8:12] == U32.pack(2))
+    return size_of_header(((1, 1),) if data[8:12] == U32.pack(2) else ())
 
 
 def records_in(data: bytes) -> list[tuple[int, int]]:

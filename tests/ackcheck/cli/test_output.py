@@ -13,7 +13,7 @@ from ackcheck.cli import INTERRUPTED, main
 from ackcheck.cli.bugs import catches_table
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
-from ackcheck.show import finding_view, print_verdict
+from ackcheck.show import finding_view, print_verdict, ran_table
 from ackcheck.verdict import LevelReport, Verdict
 from ackcheck.zoo import BUGS
 from ackcheck.zoo.hunt import Catch
@@ -140,6 +140,7 @@ def test_what_really_ran_is_told_once_a_grade_and_what_was_not_judged_with_its_r
     with (console := Console(width=80)).capture() as capture:
         print_verdict(console, Verdict("a store", levels))
     said = capture.get()
+    assert any("[yellow]fill_up 0[/]" in str(cell) for cell in ran_table(Verdict("a store", levels)).columns[1].cells)
     assert said.count("crash 3,000 · fill_up 0") == 1
     assert said.count("1,500") == 3
     assert said.count("not judged: grade power: needs root") == 1
