@@ -233,9 +233,14 @@ class Oracle:
                     del self._deliveries[key]
 
     def durable(self, keys: Iterable[Key], by: str) -> None:
-        """The acks of these messages are promised to survive power loss."""
+        """The acks of these messages, all of them answered, are promised to survive power loss."""
         for key in sorted(keys):
             self._observe(key, MadeDurable(by))
+
+    def called_back(self, keys: Iterable[Key], at: float) -> None:
+        """The durable callback of an ack of these messages ran: what settles them survives power loss."""
+        for key in sorted(keys):
+            self._observe(key, MadeDurable("callback", at))
 
     def drained(
         self,

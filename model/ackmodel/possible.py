@@ -219,8 +219,10 @@ def _not_ended_by(world: World, ops: frozenset[int]) -> frozenset[Lease]:
 
 @possible_after.register
 def _(event: events.MadeDurable, world: World, claim: Claim) -> tuple[World, ...]:
-    if world.settled is Settled.NO and world.dead:
-        return (evolve(world, loose=False, sure=world.least),)
+    """Durable is what settled it: an ack, or a dead letter that the ack met on its way (clause reply-never-false)."""
+    if world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at)):
+        dead = _dead(world, claim)
+        return (evolve(dead, loose=False, sure=dead.least),)
     return (world,) if world.settled is Settled.DURABLE else ()
 
 

@@ -123,6 +123,23 @@ def test_a_crash_forgets_no_attempt_and_a_power_loss_may() -> None:
         after_attempts(2, 2, Secured("r1"), POWER, again)
 
 
+UNHEARD = (AckAsked(5, "r1", at=91.0), AckAnswered(5, Reply.UNKNOWN, at=95.0))
+CALLED_BACK = MadeDurable("callback", at=99.0)
+
+
+@pytest.mark.parametrize("ended", [(), UNHEARD[:1], UNHEARD], ids=["not asked", "no answer", "UNKNOWN"])
+def test_a_dead_letter_that_an_ack_met_may_be_what_is_durable(ended: tuple[Event, ...]) -> None:
+    contract = after_attempts(2, 2, *ended, CALLED_BACK, POWER, DeadLettered(at=199.0))
+    with pytest.raises(ContractBroken, match="no-limbo"):
+        contract.observe(Popped("r9", at=200.0, deadline=230.0))
+
+
+def test_a_callback_tells_of_no_dead_letter_before_the_last_attempt_has_ended() -> None:
+    for attempts, at in ((2, 89.9), (1, 99.0)):
+        with pytest.raises(ContractBroken, match=r"reply-never-false: said to be durable \(callback\)"):
+            after_attempts(attempts, 2, MadeDurable("callback", at=at))
+
+
 def test_a_released_last_attempt_is_dead_at_once() -> None:
     released = (ReleaseAsked(3, "r1", at=61.0), ChangeAnswered(3, Reply.OK, at=61.0))
     after_attempts(2, 2, *released, DeadLettered(at=62.0))

@@ -249,7 +249,7 @@ class Host:
                 case BecameDurable(op):
                     self.history.add("client", f"operation {op} is durable")
                     keys = {self._where[receipt] for receipt in self._acks[op] if receipt in self._where}
-                    self.oracle.durable(keys, "callback")
+                    self.oracle.called_back(keys, at=self.now)
 
     def _begin(self, io: Io) -> None:
         begun = None

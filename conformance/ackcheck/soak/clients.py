@@ -32,7 +32,7 @@ from ackcheck.broken import Broken, Key
 from ackcheck.oracle import Seen
 from ackcheck.soak.judge import Judge
 from ackmodel import Clause
-from ackmodel.events import ReleaseAsked, RenewAsked, Reply
+from ackmodel.events import MadeDurable, ReleaseAsked, RenewAsked, Reply
 from ackstore import Delivery
 from ackstore.effects import Answer
 from ackstore.errors import StoreBroken, StoreClosed, StoreStalled
@@ -277,7 +277,7 @@ class Client(threading.Thread):
         def durable() -> None:
             self.ran["durable callback"] += 1
             try:
-                judge.durable([key], "callback")
+                judge.durable([key], MadeDurable("callback", self.floor.clock()))
             except Broken as broken:
                 self.floor.failed(broken)
 
@@ -367,4 +367,4 @@ class Client(threading.Thread):
         reply = floor.store.flush()
         self.replies[reply.value] += 1
         if reply.value == "OK":
-            floor.judge.durable(covered, "barrier")
+            floor.judge.durable(covered, MadeDurable("barrier"))

@@ -232,18 +232,12 @@ class Judge:
                 found.extend((queue.name, offset) for offset in queue.acknowledged)
         return found
 
-    def durable(self, keys: Iterable[Key], by: str) -> None:
-        """The acks of these are promised to survive power loss. (Not judged where the message may be a dead letter: an
-        ack that meets one on its way shares its outcome, and is told when that is flushed.)"""
+    def durable(self, keys: Iterable[Key], told: MadeDurable) -> None:
+        """The acks of these are promised to survive power loss."""
         for name, offset in keys:
             with self._of(name) as queue:
-                if not self._perhaps_dead(queue, offset):
-                    self._observe_if_live(queue, offset, MadeDurable(by))
+                self._observe_if_live(queue, offset, told)
                 queue.acknowledged.discard(offset)  # said once, it is not to be said again
-
-    def _perhaps_dead(self, queue: Queue, offset: int) -> bool:
-        told, most = queue.contracts.get(offset), self.max_attempts
-        return most is not None and told is not None and any(world.most >= most for world in told.worlds)
 
     def stopped(self, event: Stop) -> None:
         """The store stopped, and nothing is under way."""

@@ -109,6 +109,30 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
     ),
 }
 
+LATE_ACKS: list[Step] = [
+    ("pop", {"count": 1, "queue": 0, "invisible": 5.0}),
+    ("pop", {"count": 4, "queue": 0}),
+    ("finish_all", {}),
+    ("wait", {"seconds": 5.0}),
+    ("pop", {"count": 1, "queue": 0}),
+    ("finish_all", {}),
+    ("release", {"which": -1}),
+    ("finish_all", {}),
+    ("wait", {"seconds": 5.0}),
+    ("ack", {"which": -1}),
+    ("wait", {"seconds": 120.0}),
+    ("survey", {}),
+]
+"""The last attempt is given back, and an ack of it meets the dead letter on its way; a hanging sync lets it time out.
+Its callback is told later than UNKNOWN: the dead letter was what settled the message."""
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: Level) -> None:
+    run = replay(SimSetup(level=level, max_attempts=2, lane=True).begin(), LATE_ACKS)
+    told = [line.text for line in run.history.lines if line.lane == "client"]
+    assert told.index("operation 5 is answered UNKNOWN") < told.index("operation 5 is durable")
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_reference_store_keeps_every_clause(name: str) -> None:

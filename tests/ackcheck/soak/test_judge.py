@@ -11,7 +11,7 @@ from ackcheck.oracle import Seen
 from ackcheck.soak.judge import Judge
 from ackcheck.soak.survey import Letters
 from ackmodel import Clause, Level
-from ackmodel.events import PowerLost, ProcessCrashed, ReleaseAsked, RenewAsked, Reply, Restarted
+from ackmodel.events import MadeDurable, PowerLost, ProcessCrashed, ReleaseAsked, RenewAsked, Reply, Restarted
 from ackmodel.monitors import Sighting
 
 Q = "q"
@@ -123,7 +123,7 @@ def test_what_a_barrier_covers_survives_power_loss(judge: Judge) -> None:
     popped(judge, 0, "r0")
     acked(judge, 1, 0, "r0")
     assert judge.acknowledged() == [(Q, 0)]
-    judge.durable(judge.acknowledged(), "barrier")
+    judge.durable(judge.acknowledged(), MadeDurable("barrier"))
     judge.stopped(PowerLost())
     assert judge.acknowledged() == []
     with broken(Clause.SURVIVES_POWER_LOSS):
@@ -229,10 +229,12 @@ class TestDeadLetters:
     def test_an_ack_that_met_one_may_be_told_that_it_is_durable(self, judge: Judge) -> None:
         popped(judge, 0, "r0")
         popped(judge, 0, "r1", at=40.0, deadline=70.0)
-        judge.durable([(Q, 0)], "callback")
+        with broken(Clause.REPLY_NEVER_FALSE):
+            judge.durable([(Q, 0)], MadeDurable("callback", at=69.9))
+        judge.durable([(Q, 0)], MadeDurable("callback", at=70.0))
         popped(judge, 1, "s0")
         with broken(Clause.REPLY_NEVER_FALSE):
-            judge.durable([(Q, 1)], "callback")
+            judge.durable([(Q, 1)], MadeDurable("callback", at=99.0))
 
     def test_what_came_is_none(self, judge: Judge) -> None:
         judge.published(Q, 1)
