@@ -1,4 +1,4 @@
-"""Builds `ackstore._fast`, the compiled form of the store's short way, where a C compiler is there.
+"""Builds `ackstore.fastpath._fast`, the compiled form of the store's short way, where a C compiler is there.
 
 Nothing depends on it but speed: without a compiler, or with ACKSTORE_PURE set, the package is built without it.
 """
@@ -42,13 +42,15 @@ def compiled(root: Path) -> Path:
 
     os.chdir(root)
     with tempfile.TemporaryDirectory() as place:
-        extension = Extension("ackstore._fast", [str(PACKAGE / "_fast.pyx")], extra_compile_args=["-O2"])
+        extension = Extension(
+            "ackstore.fastpath._fast", [str(PACKAGE / "fastpath" / "_fast.pyx")], extra_compile_args=["-O2"]
+        )
         modules = cythonize([extension], build_dir=place, quiet=True)
         command = build_ext(Distribution({"name": "ackstore", "ext_modules": modules}))
         command.build_lib, command.build_temp = str(root / "impl"), place
         command.ensure_finalized()
         command.run()
-        return root / "impl" / command.get_ext_filename("ackstore._fast")
+        return root / "impl" / command.get_ext_filename("ackstore.fastpath._fast")
 
 
 if __name__ == "__main__":

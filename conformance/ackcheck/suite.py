@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from attrs import evolve, frozen
 
 from ackcheck.findings import Finding, Grade, GradeReport
-from ackcheck.fuzz.runner import AtherisMissing, run_atheris
 from ackcheck.grades import power, process, run_power_grade, run_process_grade
 from ackcheck.grades.campaign import REPLY_TIMEOUT
-from ackcheck.reference import name_of
 from ackcheck.rig import RigError, TargetError
 from ackcheck.rig.serve import load_factory
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
 from ackcheck.sim.simulation import STEPS
 from ackcheck.sim.target import SteppedTarget
-from ackcheck.soak import run_soak
 from ackcheck.verdict import NEEDS, LevelReport, Verdict
+from acklab.fuzz.runner import AtherisMissing, run_atheris
+from acklab.reference.files import name_of
+from acklab.soak import run_soak
 from ackmodel import Clause, CommitPolicy, Level
 
 GRADES: tuple[Grade, ...] = ("sim", "process", "power", "soak", "fuzz")

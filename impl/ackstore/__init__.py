@@ -16,12 +16,16 @@ a receipt and a deadline, and keeps the acks, asynchronously or synchronously, o
 ...     store.ack(delivery.receipt)
 <Reply.SETTLED: 'SETTLED'>
 
-`Store` says what each call promises, `Config` what can be set, `ackstore.core` how it works inside.
+`Store` says what each call promises, `Config` what can be set, `ackstore.core.core` how it works inside.
 """
 
 from ackstore.config import Config
-from ackstore.core import Core
-from ackstore.effects import Answer
+from ackstore.core.core import Core
+from ackstore.core.effects import Answer
+from ackstore.core.histogram import HistogramStats
+from ackstore.core.identity import QueueId, Receipt
+from ackstore.core.replies import DeadLetter, Delivery, Reply, Stage
+from ackstore.core.stats import QueueStats, Recovery, Stats
 from ackstore.errors import (
     ConfigInvalid,
     CountOutOfRange,
@@ -47,13 +51,9 @@ from ackstore.errors import (
     TooManyQueues,
     UsageError,
 )
-from ackstore.histogram import HistogramStats
-from ackstore.identity import QueueId, Receipt
-from ackstore.recovery import Recovered, recover
-from ackstore.replies import DeadLetter, Delivery, Reply, Stage
-from ackstore.runtime import Store
-from ackstore.runtime import Store as open
-from ackstore.stats import QueueStats, Recovery, Stats
+from ackstore.format.recovery import Recovered, recover
+from ackstore.store import Store
+from ackstore.store import Store as open
 
 __all__ = [
     "Answer",

@@ -58,7 +58,7 @@ class StoreBroken(StoreError):
 
 
 class MetricsMissing(StoreError, ImportError):
-    """`ackstore.metrics` needs prometheus-client, which is not installed."""
+    """`ackstore.runtime.metrics` needs prometheus-client, which is not installed."""
 
 
 class DirectoryError(StoreError):

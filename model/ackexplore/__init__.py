@@ -24,10 +24,10 @@ The engines: `graph` keeps every transition in a networkx graph; `table` needs t
 takes millions of states a second. `explore_rules` shows that every rule of the protocol is needed.
 """
 
-from .coverage import ACTIONS, never_possible
-from .engines import MissingExtra, UnknownClause, UnknownEngine, clauses_named, explore
-from .needed import Finding, explore_rule, explore_rules
-from .result import (
+from ackexplore.coverage import ACTIONS, never_possible
+from ackexplore.engines import MissingExtra, UnknownClause, UnknownEngine, clauses_named, explore
+from ackexplore.needed import Finding, explore_rule, explore_rules
+from ackexplore.result import (
     BadCheckpoint,
     NotSymmetric,
     Progress,
@@ -39,8 +39,8 @@ from .result import (
     Watcher,
     WontFit,
 )
-from .trace import Change, Trace, TraceStep, changes_between, trace_json
-from .values import state_json
+from ackexplore.trace import Change, Trace, TraceStep, changes_between, trace_json
+from ackexplore.values import state_json
 
 __all__ = [
     "ACTIONS",

@@ -16,9 +16,9 @@ from itertools import chain
 
 import attrs
 
-from ackmodel import Config, Message, Record, Shared, SyncError, environment, protocol
-
-from .values import wording
+from ackexplore.values import wording
+from ackmodel import Config, Message, Record, Shared, SyncError
+from ackmodel.spec import environment, protocol
 
 SPLIT = {"rewrite": ("rewrite_checkpoint", "rewrite_earlier", "rewrite_ack", "rewrite_renewal")}
 """The functions of the model that yield steps of several names; all others yield steps of their own name."""

@@ -13,11 +13,10 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from ackexplore.graph.engine import DEFAULT_MAX_STATES, explore_graph
+from ackexplore.interning import mask_of
+from ackexplore.result import NotSymmetric, Result, TooManyStates, Watcher
 from ackmodel import Clause, Config
-
-from .graph import DEFAULT_MAX_STATES, explore_graph
-from .interning import mask_of
-from .result import NotSymmetric, Result, TooManyStates, Watcher
 
 Engine: TypeAlias = Literal["auto", "graph", "table"]
 """`graph`: every state and edge in a networkx graph; `table`: packed states, no graph, millions of states a second.
@@ -116,15 +115,15 @@ def explore(  # noqa: PLR0913 - keyword-only settings of one search
     given = {"symmetric": symmetric, "max_states": max_states, "memory": memory, "threads": threads, "watcher": watcher}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not wanted and not resume:
-        from .estimate import refuse_what_cannot_fit
-        from .table import memory_here
+        from ackexplore.table.engine import memory_here
+        from ackexplore.table.estimate import refuse_what_cannot_fit
 
         refuse_what_cannot_fit(config, memory_here() if memory is None else memory)
     if checkpoint is None:
-        from .table import explore_table
+        from ackexplore.table.engine import explore_table
 
         return explore_table(config, stop_at=wanted, **settings)
-    from .checkpoint import explore_with_checkpoint
-    from .table import Search
+    from ackexplore.table.checkpoint import explore_with_checkpoint
+    from ackexplore.table.engine import Search
 
     return explore_with_checkpoint(Search(config=config, wanted=mask_of(wanted), **settings), checkpoint, resume=resume)

@@ -20,12 +20,11 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from ackexplore.engines import explore
+from ackexplore.graph.progress import ProgressFinding, check_progress
+from ackexplore.trace import Trace, trace_json
+from ackexplore.values import as_json
 from ackmodel import RULES, Clause, Config, Rule
-
-from .engines import explore
-from .progress import ProgressFinding, check_progress
-from .trace import Trace, trace_json
-from .values import as_json
 
 
 @frozen(kw_only=True, eq=False)

@@ -17,11 +17,10 @@ from typing import Any, TypeAlias
 import networkx as nx
 from attrs import field, frozen
 
+from ackexplore.interning import Code, Interned
+from ackexplore.trace import Trace, trace_json
+from ackexplore.values import as_json
 from ackmodel import Clause, Config, State
-
-from .interning import Code, Interned
-from .trace import Trace, trace_json
-from .values import as_json
 
 
 @frozen(kw_only=True)
@@ -88,7 +87,7 @@ class Result:
     invariants). `counterexamples` holds a shortest trace to each. `hits` counts transitions per action, zero hits
     included. `reached` counts, for each value of each enumerated field, the messages (or shared parts) that have
     it, over all states. `at_stake` counts, for each clause, the distinct pairs of a shared part (but for its budget)
-    and a message in which it forbids something (`ackmodel.stakes`): a clause with a zero was not judged. With
+    and a message in which it forbids something (`ackmodel.spec.vacuity`): a clause with a zero was not judged. With
     `symmetric`, one state stands for all that differ in the order of alike messages; all counts are of those explored,
     and `unreduced` says how many states they stand for. `model_calls` is how often the model was asked for steps. Only
     the graph engine fills `space`, and so has a `graph` (a `networkx.MultiDiGraph` whose edges carry `action` and

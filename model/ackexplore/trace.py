@@ -22,10 +22,9 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from ackexplore.interning import Code, Interned, clauses_in, successors
+from ackexplore.values import as_json, state_json, wording
 from ackmodel import Clause, Record, State
-
-from .interning import Code, Interned, clauses_in, successors
-from .values import as_json, state_json, wording
 
 
 @frozen(kw_only=True)

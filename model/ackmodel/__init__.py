@@ -12,17 +12,17 @@ copy this folder into your own tests, under any name.
 ['pop']
 """
 
-from .clauses import Clause
-from .config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
-from .contract import Contract, ContractBroken
-from .invariants import Seen, broken_by_step, broken_in_state
-from .rule import Rule, UnknownRule
-from .rules import RULES, rule_named
-from .stages import STORED_LEVELS, Level, Promise, Record, Stage, Truth
-from .stakes import at_stake
-from .state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
-from .steps import Broadcast, Step
-from .system import Move, State, broadcast_steps, local_steps, moves
+from .observe.contract import Contract, ContractBroken
+from .spec.clauses import Clause
+from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
+from .spec.invariants import Seen, broken_by_step, broken_in_state
+from .spec.rule import Rule, UnknownRule
+from .spec.rules import RULES, rule_named
+from .spec.stages import STORED_LEVELS, Level, Promise, Record, Stage, Truth
+from .spec.state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
+from .spec.steps import Broadcast, Step
+from .spec.system import Move, State, broadcast_steps, local_steps, moves
+from .spec.vacuity import at_stake
 
 VERSION = "3"
 """The version of the model: it changes whenever a configuration gets other states or steps."""

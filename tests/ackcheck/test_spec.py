@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ackcheck import spec as specification
-from ackcheck import ties as tying
+from ackcheck import traceability as tying
 from ackcheck.cli import main
 from ackcheck.spec import (
     MalformedClauses,
@@ -17,9 +17,9 @@ from ackcheck.spec import (
     clause_texts,
     clauses_folder,
 )
-from ackcheck.ties import all_checks, clause_of, monitor_names, naming_tests, ties_of
+from ackcheck.traceability import all_checks, clause_of, monitor_names, naming_tests, ties_of
 from ackmodel import Clause
-from ackmodel.invariants import STATE, STEP
+from ackmodel.spec.invariants import STATE, STEP
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "## {}\n\nA promise.\n\n**Why.** A bug.\n\n**How it is checked.** Somehow.\n"
@@ -143,12 +143,12 @@ def test_every_monitor_is_named_as_a_clause_and_called_by_the_oracle() -> None:
 def test_checks_of_every_kind_are_found_where_they_are() -> None:
     checks = {(clause, check.kind, check.where) for clause, check in all_checks()}
     assert checks >= {
-        (Clause.FLUSH_IS_REAL, "state invariant", "ackmodel.invariants:flush_is_real"),
-        (Clause.NO_RETURN, "step invariant", "ackmodel.invariants:no_return"),
-        (Clause.COMMIT_PROGRESSES, "leads-to property", "ackmodel.liveness:next_to_pass"),
-        (Clause.DEADLINE_IS_EXACT, "contract", "ackmodel.blame:_blame_return"),
-        (Clause.CLOSE_DRAINS, "monitor", "ackmodel.monitors:close_drains"),
-        (Clause.RECEIPT_IS_EXACT, "oracle", "ackcheck.oracle:Oracle.popped"),
+        (Clause.FLUSH_IS_REAL, "state invariant", "ackmodel.spec.invariants:flush_is_real"),
+        (Clause.NO_RETURN, "step invariant", "ackmodel.spec.invariants:no_return"),
+        (Clause.COMMIT_PROGRESSES, "leads-to property", "ackmodel.spec.liveness:next_to_pass"),
+        (Clause.DEADLINE_IS_EXACT, "contract", "ackmodel.observe.blame:_blame_return"),
+        (Clause.CLOSE_DRAINS, "monitor", "ackmodel.observe.monitors:close_drains"),
+        (Clause.RECEIPT_IS_EXACT, "oracle", "ackmodel.observe.oracle:Oracle.popped"),
         (Clause.CLOSE_DRAINS, "harness", "ackcheck.sim.survey:Surveyor._close"),
     }
     assert not {where for _, _, where in checks if where.endswith("stakes")}
@@ -224,10 +224,10 @@ def test_one_clause_shows_its_text_and_all_that_ties_to_it() -> None:
     for part in (
         "The flushed watermark covers only bytes",
         "How it is checked.",
-        "ackmodel.invariants:flush_is_real",
+        "ackmodel.spec.invariants:flush_is_real",
         "failed-sync-is-not-flushed",
         "flushed-watermark-advances-on-fsync-error",
-        "tests/ackmodel/test_invariants.py::test_state_invariants_speak_and_are_silent",
+        "tests/ackmodel/spec/test_invariants.py::test_state_invariants_speak_and_are_silent",
     ):
         assert part in ran.stdout
     assert "commit-in-order" not in ran.stdout
@@ -254,7 +254,7 @@ def test_json_of_all_and_of_one_are_the_same() -> None:
     assert one == every[list(Clause).index(Clause.DEADLINE_IS_EXACT)]
     assert set(one) == {"id", "group", "promise", "why", "how", "checks", "rules", "bugs", "tests"}
     assert "visibility-ignored-on-one-code-path" in {bug["name"] for bug in one["bugs"]}
-    assert {"kind": "contract", "where": "ackmodel.blame:_blame_return"} in one["checks"]
+    assert {"kind": "contract", "where": "ackmodel.observe.blame:_blame_return"} in one["checks"]
 
 
 def test_json_in_a_file_comes_beside_the_text(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from ackcheck import suite
 from ackcheck.findings import Finding, GradeReport
-from ackcheck.fuzz.runner import AtherisMissing
 from ackcheck.sim.simulation import STEPS
 from ackcheck.suite import (
     GRADES,
@@ -25,6 +24,7 @@ from ackcheck.suite import (
     run_suite,
 )
 from ackcheck.verdict import LevelReport, Verdict
+from acklab.fuzz.runner import AtherisMissing
 from ackmodel import Clause, CommitPolicy, Level
 
 
@@ -103,7 +103,7 @@ def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
 
 def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
     plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=1, process=0, power=0), seed=1)
-    [report] = run_suite(Subject("ackcheck.reference:async_store"), plan).reports
+    [report] = run_suite(Subject("acklab.reference.files:async_store"), plan).reports
     assert (report.cases, report.not_judged) == (0, NO_STEPS)
 
 
@@ -167,7 +167,7 @@ def test_some_runs_are_of_a_store_with_several_logs(cases: int) -> None:
 
 def test_a_target_of_somebody_else_is_not_soaked() -> None:
     plan = Plan((Level.PAGE_CACHE,), ("soak",), Effort(sim=0, process=0, power=0, soak=1), seed=1)
-    [report] = run_suite(Subject("ackcheck.reference:async_store"), plan).reports
+    [report] = run_suite(Subject("acklab.reference.files:async_store"), plan).reports
     assert (report.cases, report.not_judged) == (0, NO_THREADS)
 
 
@@ -211,5 +211,5 @@ def test_without_atheris_nothing_is_fuzzed_and_the_mend_is_told(monkeypatch: pyt
 
 def test_what_is_not_asked_for_or_not_ours_is_not_fuzzed() -> None:
     assert run_suite(Subject(), Plan(LEVELS, ("fuzz",), Effort(sim=0, process=0, power=0), seed=1)).reports == ()
-    [report] = run_suite(Subject("ackcheck.reference:async_store"), FUZZED).reports
+    [report] = run_suite(Subject("acklab.reference.files:async_store"), FUZZED).reports
     assert report.not_judged == suite.NO_FORMAT

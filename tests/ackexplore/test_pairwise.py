@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ackexplore import explore
-from ackexplore.progress import check_progress
-from ackexplore.table import explore_table
+from ackexplore.graph.progress import check_progress
+from ackexplore.table.engine import explore_table
 from ackmodel import Clause, Config
 
 FEATURES: dict[str, dict[str, Any]] = {

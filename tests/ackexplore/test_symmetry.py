@@ -6,8 +6,8 @@ import pytest
 from attrs import evolve
 
 from ackexplore import NotSymmetric, explore
-from ackexplore.graph import explore_graph
-from ackexplore.table import Search, explore_table
+from ackexplore.graph.engine import explore_graph
+from ackexplore.table.engine import Search, explore_table
 from ackmodel import RULES, BadConfig, Clause, Config, State, broadcast_steps, local_steps, moves
 
 CONFIGS = [

@@ -49,4 +49,4 @@ def test_a_copy_under_another_name_has_the_same_states(tmp_path: Path) -> None:
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + textwrap.dedent(PROGRAM)
     ran = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False, cwd="/")
     assert ran.stderr == ""
-    assert ran.stdout.split() == [ackmodel.VERSION, "482", "oracle.config"]
+    assert ran.stdout.split() == [ackmodel.VERSION, "482", "oracle.spec.config"]

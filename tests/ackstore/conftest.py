@@ -11,7 +11,7 @@ import pytest
 
 import three_logs
 from ackstore import Config, Core, Delivery, Reply, Stats
-from ackstore.effects import (
+from ackstore.core.effects import (
     DONE,
     Answer,
     Create,
@@ -25,8 +25,8 @@ from ackstore.effects import (
     Unlink,
     Write,
 )
-from ackstore.engine import open_engine
-from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
+from ackstore.core.engine import open_engine
+from ackstore.core.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
 
 EIO, ENOSPC = 5, 28
 

@@ -14,7 +14,7 @@ import pytest
 import ackstore
 from ackstore import Config, QueueId, Reply, Store
 from ackstore.config import _one_of, _whole
-from ackstore.identity import MAX_NAME_BYTES, MAX_QUEUE, parse_receipt, parse_receipts, receipt_text
+from ackstore.core.identity import MAX_NAME_BYTES, MAX_QUEUE, parse_receipt, parse_receipts, receipt_text
 
 
 def popped(store: Store, count: int = 1) -> list[str]:

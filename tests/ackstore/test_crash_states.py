@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 import crash_states
-from ackcheck.zoo import bug_named
-from ackstore import Config, Core, LogError, Reply, compaction
-from ackstore.effects import DONE, Failed, Sync, Write
-from ackstore.entries import RELEASED, Entry
-from ackstore.flusher import Flusher
-from ackstore.identity import parse_receipt
-from ackstore.log import Record
-from ackstore.offsets import Offsets
-from ackstore.queues import Queue
-from ackstore.records import DEAD, RENEW
-from ackstore.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
+from acklab.zoo import bug_named
+from ackstore import Config, Core, LogError, Reply
+from ackstore.core import compaction
+from ackstore.core.effects import DONE, Failed, Sync, Write
+from ackstore.core.entries import RELEASED, Entry
+from ackstore.core.flusher import Flusher
+from ackstore.core.identity import parse_receipt
+from ackstore.core.log import Record
+from ackstore.core.offsets import Offsets
+from ackstore.core.queues import Queue
+from ackstore.core.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
+from ackstore.format.records import DEAD, RENEW
 
 OTHER = "q/default/1"
 """A queue in the other of two logs."""

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from ackstore import Core, Reply
-from ackstore.effects import DONE, Failed, Write
-from ackstore.flusher import Flusher
-from ackstore.identity import QueueId, receipt_text
-from ackstore.log import Log
-from ackstore.merge import MergeBuffer
-from ackstore.requests import Ack, AckMany, Pop, Release, Renew, Reset
+from ackstore.core.effects import DONE, Failed, Write
+from ackstore.core.flusher import Flusher
+from ackstore.core.identity import QueueId, receipt_text
+from ackstore.core.log import Log
+from ackstore.core.merge import MergeBuffer
+from ackstore.core.requests import Ack, AckMany, Pop, Release, Renew, Reset
 
 MESSAGES = 40
 Q = QueueId("q")

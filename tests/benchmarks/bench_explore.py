@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from ackexplore import explore_rules
-from ackexplore.graph import explore_graph
+from ackexplore.graph.engine import explore_graph
 from ackexplore.interning import Interned, successors
-from ackexplore.table import Search, explore_table, threads_here
+from ackexplore.table.engine import Search, explore_table, threads_here
 from ackmodel import RULES, Config
 
 COMPARED = Config(messages=2, process_crashes=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ackexplore import TooManyStates
-from ackexplore.table import explore_table
+from ackexplore.table.engine import explore_table
 from ackmodel import Config
 
 SPECS = Path(__file__).parents[2] / "specs"

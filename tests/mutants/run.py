@@ -32,17 +32,17 @@ TESTS = (
     "tests/ackstore",
     "impl/ackstore",
     "tests/ackcheck/sim/test_regressions.py",
-    "tests/ackcheck/fuzz/test_fuzz.py",
+    "tests/acklab/fuzz/test_fuzz.py",
     "tests/mutants/test_last_resort.py",
 )
 IGNORED = (
-    "test_kill.py",
-    "test_metrics.py",
-    "test_several_threads.py",
-    "test_runtime.py",
-    "test_hanging_writes.py",
-    "test_failing_operations.py",
-    "test_callbacks.py",
+    "runtime/test_kill.py",
+    "runtime/test_metrics.py",
+    "runtime/test_sharded_threads.py",
+    "runtime/test_store.py",
+    "runtime/test_hanging_writes.py",
+    "core/test_failing_operations.py",
+    "core/test_callbacks.py",
 )
 """They run the store in another process, or what is around the core, and wait for real time."""
 

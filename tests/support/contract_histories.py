@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ackmodel import Contract, ContractBroken, Level
-from ackmodel.events import Event
+from ackmodel.observe.events import Event
 
 
 def told(*history: Event, level: Level = Level.PAGE_CACHE) -> Contract:

@@ -21,7 +21,7 @@ from attrs import Factory, define, frozen
 
 from ackcheck.sim.disk import Disk, File, Survival, SyncBegun
 from ackstore import Config, Core, Reply
-from ackstore.effects import (
+from ackstore.core.effects import (
     DONE,
     Answer,
     Create,
@@ -35,11 +35,11 @@ from ackstore.effects import (
     Unlink,
     Write,
 )
-from ackstore.engine import Engine, open_engine
-from ackstore.identity import parse_receipt
-from ackstore.records import HEADER_BYTES, RECORD_BYTES
-from ackstore.replies import Delivery
-from ackstore.requests import Flush, Pop, Release, Renew, Request
+from ackstore.core.engine import Engine, open_engine
+from ackstore.core.identity import parse_receipt
+from ackstore.core.replies import Delivery
+from ackstore.core.requests import Flush, Pop, Release, Renew, Request
+from ackstore.format.records import HEADER_BYTES, RECORD_BYTES
 from promises import AT_ONCE, Held, Move, Promises, Seen, look_at
 
 Contents = dict[str, bytes]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from ackstore.effects import Effect, Result, Sync
-from ackstore.files import RealDisk
+from ackstore.core.effects import Effect, Result, Sync
+from ackstore.runtime.files import RealDisk
 
 
 class HangingDisk(RealDisk):

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from ackmodel import Config, Message, Shared, moves
-from ackmodel.system import State
+from ackmodel.spec.system import State
 
 
 def beside(config: Config, message: Message, **shared: Any) -> State:

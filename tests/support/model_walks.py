@@ -13,7 +13,7 @@ from random import Random
 from attrs import define, evolve, field, frozen
 
 from ackmodel import Clause, Config, Contract, ContractBroken, Level, Message, Phase, Shared, Stage, Step
-from ackmodel.events import (
+from ackmodel.observe.events import (
     Absent,
     AckAnswered,
     AckAsked,
@@ -36,9 +36,9 @@ from ackmodel.events import (
     SyncEnded,
     WriteFailed,
 )
-from ackmodel.protocol.delivering import best_stored
-from ackmodel.steps import Broadcast, kind_of
-from ackmodel.system import State, broadcast_steps, local_steps
+from ackmodel.spec.protocol.delivering import best_stored
+from ackmodel.spec.steps import Broadcast, kind_of
+from ackmodel.spec.system import State, broadcast_steps, local_steps
 
 INVISIBLE = 1_000.0
 STEPS = 60

@@ -22,9 +22,9 @@ from collections.abc import Mapping
 
 from attrs import Factory, define, field, frozen
 
-from ackstore.queues import Queue
-from ackstore.records import DEAD
-from ackstore.replies import DeadLetter
+from ackstore.core.queues import Queue
+from ackstore.core.replies import DeadLetter
+from ackstore.format.records import DEAD
 
 AT_ONCE = 0.0
 """The deadline of what nobody has: it was never handed out, or was given back."""

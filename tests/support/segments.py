@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ackstore.records import ACK, Header, encode_record
+from ackstore.format.records import ACK, Header, encode_record
 
 
 class Reader:

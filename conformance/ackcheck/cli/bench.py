@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ackcheck.bench.measure import ThreadFailed
-from ackcheck.bench.peers import PeerMissing, need
-from ackcheck.bench.plot import FORMATS, plot
-from ackcheck.bench.results import AIMS, MOST, Results, entrants, race
-from ackcheck.bench.stores import AckRefused
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, writable, write_json
-from ackstore import fast
+from acklab.bench.measure import ThreadFailed
+from acklab.bench.peers import PeerMissing, need
+from acklab.bench.plot import FORMATS, plot
+from acklab.bench.results import AIMS, MOST, Results, entrants, race
+from acklab.bench.stores import AckRefused
 from ackstore.errors import StoreBroken
+from ackstore.fastpath import fast
 
 
 def _place(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Path:

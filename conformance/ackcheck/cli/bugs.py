@@ -23,8 +23,8 @@ from rich.table import Table
 
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
 from ackcheck.show import finding_view
-from ackcheck.zoo import BUGS, UnknownBug, bug_named
-from ackcheck.zoo.hunt import MOST_CASES, Catch, hunt
+from acklab.zoo import BUGS, UnknownBug, bug_named
+from acklab.zoo.hunt import MOST_CASES, Catch, hunt
 
 
 @click.command()

@@ -36,11 +36,11 @@ from ackexplore import (
     explore_rules,
 )
 from ackexplore import explore as explore_model
-from ackexplore.exports import itf, write_dot, write_graphml
+from ackexplore.graph.progress import check_progress
 from ackexplore.needed import unbreakable
-from ackexplore.page import html_page
-from ackexplore.progress import check_progress
-from ackexplore.show import counts_line, findings_view, progress_line, progress_view, result_view
+from ackexplore.reports.exports import itf, write_dot, write_graphml
+from ackexplore.reports.page import html_page
+from ackexplore.reports.show import counts_line, findings_view, progress_line, progress_view, result_view
 from ackmodel import BadConfig, CommitPolicy, Config, FailedPage, Level, SyncError, UnknownRule
 
 

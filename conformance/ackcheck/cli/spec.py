@@ -24,7 +24,7 @@ from rich.table import Table
 
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, write_json
 from ackcheck.spec import ClauseText, MalformedClauses, MissingClauses, UnknownClause, clause_named, clause_texts
-from ackcheck.ties import Ties, ties_of
+from ackcheck.traceability import Ties, ties_of
 
 
 @click.command()

@@ -4,7 +4,7 @@
 `ackcheck.rig.serve`), or the command line of a program in any language that speaks the same JSON Lines.
 
 >>> from ackmodel import Level
->>> report = run_process_grade("ackcheck.reference:async_store", Level.PAGE_CACHE, seed=1, rounds=1)
+>>> report = run_process_grade("acklab.reference.files:async_store", Level.PAGE_CACHE, seed=1, rounds=1)
 >>> report.finding is None, report.cases, report.ran["SIGKILL"]
 (True, 1, 1)
 """

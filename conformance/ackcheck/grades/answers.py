@@ -20,8 +20,8 @@ from attrs import Factory, frozen
 
 from ackcheck.rig import ProtocolError
 from ackcheck.target import OPTIONAL, REPLIES, Delivery
-from ackmodel.events import Reply
-from ackmodel.monitors import Sighting
+from ackmodel.observe.events import Reply
+from ackmodel.observe.monitors import Sighting
 
 SHOWN = 200  # characters of an answer that a message shows
 

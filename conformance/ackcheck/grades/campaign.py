@@ -16,15 +16,15 @@ from typing import TypeAlias
 
 from attrs import define, field
 
-from ackcheck.broken import Broken
 from ackcheck.findings import Finding, Grade, GradeReport
 from ackcheck.grades.session import Session
-from ackcheck.oracle import Oracle
 from ackcheck.rig import Child
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
-from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.oracle import Oracle
 
 Target: TypeAlias = str | Sequence[str]
 """`module:factory` or `file.py:factory`, or a command line, in which `{dir}` stands for the directory."""

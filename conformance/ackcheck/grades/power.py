@@ -47,7 +47,7 @@ from ackcheck.rig import (
     choose_writeback,
 )
 from ackmodel import Level
-from ackmodel.events import PowerLost
+from ackmodel.observe.events import PowerLost
 
 LOSSES_A_CASE = 10
 

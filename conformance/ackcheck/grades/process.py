@@ -25,7 +25,7 @@ from ackcheck.grades.campaign import (
 from ackcheck.grades.session import Session
 from ackcheck.rig import choose_kill
 from ackmodel import CommitPolicy, Level
-from ackmodel.events import ProcessCrashed
+from ackmodel.observe.events import ProcessCrashed
 
 KILLS_A_CASE = 10
 

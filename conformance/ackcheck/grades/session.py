@@ -18,11 +18,11 @@ from attrs import define, field
 from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.workload import QUEUES, SHORT, Call
-from ackcheck.oracle import Oracle
 from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
 from ackmodel import CommitPolicy
-from ackmodel.events import Absent, PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.events import Absent, PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.oracle import Oracle
 
 WINDOW = 16
 """Calls under way at once."""

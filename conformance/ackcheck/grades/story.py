@@ -15,8 +15,8 @@ from collections.abc import Iterable
 
 from attrs import Factory, define
 
-from ackcheck.broken import Key
 from ackcheck.history import History, Line
+from ackmodel.observe.broken import Key
 
 TAIL = 80
 """Lines shown where the finding is not about one message."""

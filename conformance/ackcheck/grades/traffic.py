@@ -38,15 +38,15 @@ from random import Random
 
 from attrs import Factory, define, field, frozen
 
-from ackcheck.broken import Key
 from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
 from ackcheck.grades.heard import Heard
 from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
-from ackcheck.oracle import Oracle, Seen
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import CommitPolicy
-from ackmodel.events import Reply
+from ackmodel.observe.broken import Key
+from ackmodel.observe.events import Reply
+from ackmodel.observe.oracle import Oracle, Seen
 
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""

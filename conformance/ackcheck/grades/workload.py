@@ -24,8 +24,8 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
-from ackcheck.broken import Key
-from ackcheck.oracle import Seen
+from ackmodel.observe.broken import Key
+from ackmodel.observe.oracle import Seen
 
 QUEUES = ("orders/billing/0", "orders/billing/1", "orders/billing/2")
 

@@ -16,17 +16,17 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
-from ackcheck.broken import Broken
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
-from ackcheck.sim.reference import SMALL, Reference
 from ackcheck.sim.shrink import Step, shortest, simplest
 from ackcheck.sim.simulation import Simulation, replay
 from ackcheck.sim.target import SteppedTarget
 from ackcheck.verdict import NEEDS
+from acklab.reference.stepped import SMALL, Reference
 from ackmodel import CommitPolicy, Level
+from ackmodel.observe.broken import Broken
 from ackstore.config import Config
-from ackstore.core import Core
+from ackstore.core.core import Core
 
 STEPS_A_RUN = 30
 
@@ -160,7 +160,7 @@ def as_test(setup: SimSetup, script: list[Step]) -> str:
     if setup.bug:
         given["core"] = f"bug_named({setup.bug!r}).core"
     settings = "".join(f"    {name}={value},\n" for name, value in given.items())
-    zoo = "from ackcheck.zoo import bug_named\n" if setup.bug else ""
+    zoo = "from acklab.zoo import bug_named\n" if setup.bug else ""
     return (
         "from ackmodel import CommitPolicy, Level\n"
         "from ackcheck.sim.campaign import SimSetup\n"

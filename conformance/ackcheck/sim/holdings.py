@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from attrs import Factory, define
 
-from ackcheck.broken import Key
+from ackmodel.observe.broken import Key
 
 
 @define

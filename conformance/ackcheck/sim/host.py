@@ -12,15 +12,15 @@ from typing import cast
 
 from attrs import Factory, define, field, frozen
 
-from ackcheck.broken import Broken, Key
 from ackcheck.history import History
-from ackcheck.oracle import Oracle, Seen
 from ackcheck.sim.disk import Disk, SyncBegun
 from ackcheck.sim.holdings import Holdings
 from ackcheck.sim.target import BecameDurable, Ended, Extended, Io, Outcome, SteppedTarget
 from ackmodel import Clause, CommitPolicy, Level
-from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
-from ackmodel.monitors import IoCounts, Sighting
+from ackmodel.observe.broken import Broken, Key
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.monitors import IoCounts, Sighting
+from ackmodel.observe.oracle import Oracle, Seen
 
 QUEUES = ("orders/billing/0", "orders/billing/1")
 MESSAGES = 6

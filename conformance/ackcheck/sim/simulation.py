@@ -4,7 +4,7 @@ The methods are what clients, the disk, the clock and the power may do. They tak
 (`Simulation.script`) is the whole run, and `replay` repeats it exactly. After each step the oracle has seen all there
 was to see.
 
->>> from ackcheck.sim.reference import Reference
+>>> from acklab.reference.stepped import Reference
 >>> from ackmodel import Level
 >>> run = Simulation(Reference, Level.PAGE_CACHE)
 >>> run.pop(count=2); run.finish_all(); run.ack(which=0); run.finish_all()
@@ -24,11 +24,11 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
 from attrs import Factory, define
 
-from ackcheck.broken import Broken
 from ackcheck.sim.host import LONG, MOST_MESSAGES, OK, QUEUES
 from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome
-from ackmodel.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 
 Params = ParamSpec("Params")
 Method: TypeAlias = "Callable[Concatenate[Simulation, Params], None]"

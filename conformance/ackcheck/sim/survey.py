@@ -1,6 +1,6 @@
 """The questions to a store on a disk that works: does it come to rest, does what must come come, does it close?
 
->>> from ackcheck.sim.reference import Reference
+>>> from acklab.reference.stepped import Reference
 >>> from ackmodel import Level
 >>> surveyor = Surveyor(Reference, Level.PAGE_CACHE)
 >>> surveyor._survey()
@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from attrs import define
 
-from ackcheck.broken import Broken
 from ackcheck.sim.host import LONG, OK, QUEUES, Asked, Host
 from ackmodel import Clause
-from ackmodel.events import Reply
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import Reply
 
 PATIENCE = 400
 """Rounds of finishing everything and waiting for the next timer, after which a store is said not to come to rest."""

@@ -15,10 +15,10 @@ from typing import Literal, Protocol, TypeAlias
 
 from attrs import Factory, field, frozen
 
-from ackcheck.broken import Key
-from ackcheck.oracle import Seen
-from ackmodel.events import Reply
-from ackmodel.monitors import Sighting
+from ackmodel.observe.broken import Key
+from ackmodel.observe.events import Reply
+from ackmodel.observe.monitors import Sighting
+from ackmodel.observe.oracle import Seen
 
 Action = Literal["create", "write", "sync", "sync_directory", "rename", "unlink"]
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from ackcheck.cli import main
 from ackcheck.cli.explore import FAULTS
 from ackexplore import explore_rule, explore_rules
-from ackexplore.progress import check_progress, fairness_of
+from ackexplore.graph.progress import check_progress, fairness_of
 from ackmodel import RULES, Config
 
 

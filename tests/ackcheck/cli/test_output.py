@@ -15,12 +15,12 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.show import finding_view, print_verdict, ran_table
 from ackcheck.verdict import LevelReport, Verdict
-from ackcheck.zoo import BUGS
-from ackcheck.zoo.hunt import Catch
 from ackexplore.needed import Finding as RuleFinding
-from ackexplore.show import findings_view
+from ackexplore.reports.show import findings_view
+from acklab.zoo import BUGS
+from acklab.zoo.hunt import Catch
 from ackmodel import Clause, Config, Level
-from ackmodel.rules import RULES
+from ackmodel.spec.rules import RULES
 from ackstore.errors import StoreBroken
 
 

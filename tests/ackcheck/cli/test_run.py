@@ -13,8 +13,8 @@ from ackmodel import Clause
 
 TOYS = Path(__file__).parents[1] / "grades" / "toys.py"
 TARGETS = """
-from ackcheck.sim.reference import Reference
-from ackcheck.zoo import bug_named
+from acklab.reference.stepped import Reference
+from acklab.zoo import bug_named
 
 NOTHING = 1
 

@@ -17,8 +17,8 @@ from ackcheck.grades.answers import (
 )
 from ackcheck.rig import ProtocolError
 from ackcheck.target import REPLIES
-from ackmodel.events import Reply
-from ackmodel.monitors import Sighting
+from ackmodel.observe.events import Reply
+from ackmodel.observe.monitors import Sighting
 
 DELIVERY = {"receipt": "r", "offset": 3, "attempt": 1, "deadline": 7}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ackcheck import reference
 from ackcheck.cli.run import run
 from ackcheck.grades import power, run_power_grade
 from ackcheck.rig import Range, TargetError, Writeback
 from ackcheck.suite import LEVELS
-from ackcheck.zoo import BUGS
+from acklab.reference import files as reference
+from acklab.zoo import BUGS
 from ackmodel import Clause, Level
 
 TOYS = Path(__file__).with_name("toys.py")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ackcheck import reference
 from ackcheck.findings import GradeReport
 from ackcheck.grades import process, run_process_grade, session
 from ackcheck.grades.session import QueueNeverEmpty
-from ackcheck.oracle import Oracle
 from ackcheck.rig import Child, ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
 from ackcheck.suite import LEVELS
-from ackcheck.zoo import BUGS
+from acklab.reference import files as reference
+from acklab.zoo import BUGS
 from ackmodel import Clause, CommitPolicy, Level
+from ackmodel.observe.oracle import Oracle
 
 TOYS = Path(__file__).with_name("toys.py")
 

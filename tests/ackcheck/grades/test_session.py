@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from ackcheck.broken import Broken
 from ackcheck.grades import session
 from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, SHORT, Call
-from ackcheck.oracle import Oracle
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import Clause, CommitPolicy, Level
-from ackmodel.events import PowerLost
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import PowerLost
+from ackmodel.observe.oracle import Oracle
 
 QUEUE = QUEUES[0]
 OFFERS = {"offers": ["dead", "release", "renew", "reset"], "max_attempts": 1}

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from ackcheck.broken import Broken
 from ackcheck.grades.traffic import CLOCKS, Traffic
 from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
-from ackcheck.oracle import Oracle
 from ackcheck.rig import Child, Exchange, Killed, TargetError
 from ackmodel import Clause, Level
-from ackmodel.events import ProcessCrashed, Reply
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import ProcessCrashed, Reply
+from ackmodel.observe.oracle import Oracle
 
 QUEUE = QUEUES[0]
 

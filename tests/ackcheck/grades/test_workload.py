@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from ackcheck.grades.workload import LONG, MIXED, QUEUES, SHORT, Call, Workload
-from ackcheck.oracle import Seen
 from ackcheck.target import OPTIONAL
+from ackmodel.observe.oracle import Seen
 
 
 def drive(seed: int, steps: int, offers: frozenset[str] = frozenset()) -> list[Call]:

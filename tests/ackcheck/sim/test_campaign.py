@@ -11,9 +11,9 @@ from attrs import define, evolve
 
 from ackcheck.sim import campaign
 from ackcheck.sim.campaign import SimSetup, run_sim_grade
-from ackcheck.sim.reference import Reference
 from ackcheck.suite import LEVELS
-from ackcheck.zoo import bug_named
+from acklab.reference.stepped import Reference
+from acklab.zoo import bug_named
 from ackmodel import Clause, CommitPolicy, Level
 
 BUG = bug_named("old-segment-not-fsynced-on-rotation")

@@ -5,14 +5,14 @@ from typing import Any, TypeAlias, cast
 import pytest
 from attrs import define, field
 
-from ackcheck.broken import Broken
 from ackcheck.sim.campaign import SimSetup
 from ackcheck.sim.host import MESSAGES, MOST_MESSAGES, QUEUES
-from ackcheck.sim.reference import Reference
 from ackcheck.sim.simulation import STEPS, Simulation, replay
 from ackcheck.sim.target import Directory, Ended, Told
+from acklab.reference.stepped import Reference
 from ackmodel import Clause, Level
-from ackmodel.events import Reply
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import Reply
 
 Script: TypeAlias = list[tuple[str, dict[str, Any]]]
 

@@ -1,0 +1,189 @@
+"""The reference store as a stepped target: the sans-I/O core, driven by the simulation.
+
+>>> from ackcheck.sim.disk import Disk
+>>> target = Reference()
+>>> target.open(Disk(), now=0.0)
+>>> {io.action for io in target.take()} <= {"create", "write", "sync", "sync_directory", "rename", "unlink"}
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
+from ackmodel.observe.broken import Key
+from ackmodel.observe.events import Reply
+from ackmodel.observe.monitors import Sighting
+from ackmodel.observe.oracle import Seen
+from ackstore.config import Config
+from ackstore.core import core, effects, engine, requests
+from ackstore.core.identity import QueueId, parse_token, receipt_text
+from ackstore.core.replies import Delivery
+from ackstore.core.replies import Reply as StoreReply
+from ackstore.core.states import decode_state
+from ackstore.format.payloads import decode_ack, decode_checkpoint, decode_prefix
+from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, STATE, decode_header, decode_record
+
+SMALL = Config(
+    segment_bytes=300,
+    compact_above=3600,
+    flush_interval=0.1,
+    offset_interval=0.05,
+    op_timeout=8.0,
+    sync_timeout=2.0,
+    retry_limit=0.5,
+    max_unflushed_records=8,
+)
+"""Settings under which segments are switched, timers run and limits are reached within a few steps.
+
+So many closed bytes are always worth a compaction. The longest pause after failed syncs is shorter than the second of
+idleness after which nothing may be unflushed.
+"""
+
+
+def _nowhere(io: Io) -> Outcome:
+    raise RuntimeError(f"there is no disk to {io.describe()}")
+
+
+OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
+
+
+@define
+class Reference:
+    """The reference store, or a broken variant of it (`core_class`)."""
+
+    config: Config = SMALL
+    core_class: type[core.Core] = core.Core
+    lane: bool = False
+    """Let single acks take the short way (`ackstore.fastpath.lane`) where it is open."""
+    write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
+    _core: engine.Engine = field(init=False)
+    _told: list[Told] = field(init=False, factory=list)
+
+    def open(self, directory: Directory, now: float) -> None:
+        self._core = engine.open_engine(self.config, directory, now, self.core_class)
+
+    def publish(self, queue: str, end: int, now: float) -> None:
+        self._core.submit(0, requests.Publish(queue, end), now)
+
+    def pop(self, op: int, queue: str, count: int, invisible: float, now: float) -> None:
+        self._core.submit(op, requests.Pop(queue, count, invisible), now)
+
+    def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
+        if len(receipts) == 1 and self.lane and self.core_class is core.Core and self._core.closing is None:
+            self._core.now = now
+            reply = self._core.lane.ack(receipts[0], now, self._written_now)
+            if reply is not None:
+                self._told += [*self.take(), Ended(op, Reply(reply.value))]
+                return
+        request = requests.Ack(receipts[0]) if len(receipts) == 1 else requests.AckMany(receipts)
+        self._core.submit(op, request, now)
+
+    def _written_now(self, file: str, at: int, data: bytes) -> effects.Result:
+        outcome = self.write_now(_written(0, file, at, data))
+        return effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
+
+    def flush(self, op: int, now: float) -> None:
+        self._core.submit(op, requests.Flush(), now)
+
+    def close(self, op: int, now: float) -> None:
+        self._core.submit(op, requests.Close(), now)
+
+    @property
+    def max_attempts(self) -> int | None:
+        return self.config.max_attempts
+
+    def renew(self, op: int, receipt: str, invisible: float, now: float) -> None:
+        self._core.submit(op, requests.Renew(receipt, invisible), now)
+
+    def release(self, op: int, receipt: str, now: float) -> None:
+        self._core.submit(op, requests.Release(receipt), now)
+
+    def reset(self, op: int, queue: str, offset: int, now: float) -> None:
+        self._core.submit(op, requests.Reset(queue, offset), now)
+
+    def dead(self, queue: str) -> Sequence[int]:
+        return [letter.offset for letter in self._core.dead_letters(QueueId.parse(queue))]
+
+    def take(self) -> list[Told]:
+        before, self._told = self._told, []
+        return [*before, *(told for io, effect in self._core.take_effects() if (told := _told(io, effect)))]
+
+    def finish(self, io: int, outcome: Outcome, now: float) -> None:
+        result = effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
+        self._core.complete(io, result, now)
+
+    def tick(self, now: float) -> None:
+        self._core.tick(now)
+
+    def next_tick(self) -> float | None:
+        return self._core.next_tick()
+
+    def look(self, receipts: Sequence[str]) -> Look:
+        stats = self._core.stats()
+        stages = {receipt: self._core.stage(receipt) for receipt in receipts}
+        return Look(
+            offsets={str(queue): Sighting(seen.committed, seen.persisted) for queue, seen in stats.queues.items()},
+            unflushed=stats.unflushed_records,
+            outstanding={name: float(getattr(stats, name)) for name in OUTSTANDING},
+            limits={"unflushed_records": self._most_unflushed(len(stats.queues))},
+            flushed={receipt: stage.survives_power_loss for receipt, stage in stages.items() if stage is not None},
+        )
+
+    def _most_unflushed(self, queues: int) -> float:
+        """A request taken just below the limit may bring one record for each queue; and a barrier or a close, which are
+        never refused, one more of each for what was accepted into a merge buffer before."""
+        handed_over = queues if self.config.merge else 0
+        return self.config.max_unflushed_records + max(queues - 1, 0) + handed_over
+
+
+def _written(io: int, file: str, at: int, data: bytes) -> Io:
+    """Return a write, and what its records say of whom."""
+    acks: list[str] = []
+    messages: list[Key] = []
+    header = None if at else decode_header(file, data)
+    start = header.size if header else 0
+    while file.endswith(".seg") and start < len(data):
+        kind, payload, whole = decode_record(data, start)
+        start += len(whole)
+        end = 2 + int.from_bytes(payload[:2], "little")
+        queue = str(parse_token(decode_prefix(payload[:end])))
+        if kind == ACK:
+            token, deliveries = decode_ack(payload)
+            acks += [receipt_text(token, *delivery) for delivery in deliveries]
+            messages += [(queue, offset) for offset, _, _ in deliveries]
+        elif kind in (CHECKPOINT, RENEW, DEAD):
+            messages += [(queue, offset) for offset, _ in decode_checkpoint(payload)[3]]
+        elif kind == STATE:
+            messages += [(queue, offset) for _, offset, *_ in decode_state(payload, end)[1]]
+    return Io(io, "write", file, at=at, data=data, acks=tuple(acks), messages=tuple(messages))
+
+
+def _told(io: int, effect: effects.Effect) -> Told | None:
+    match effect:
+        case effects.Create(file):
+            return Io(io, "create", file)
+        case effects.Write(file, at, data):
+            return _written(io, file, at, data)
+        case effects.Sync(file):
+            return Io(io, "sync", file)
+        case effects.SyncDir():
+            return Io(io, "sync_directory")
+        case effects.Rename(source, target):
+            return Io(io, "rename", source, target=target)
+        case effects.Unlink(file):
+            return Io(io, "unlink", file)
+        case effects.Durable(op):
+            return BecameDurable(op)
+        case effects.Answer(op, reply, value):
+            return _ended(op, reply, value) if op else None
+
+
+def _ended(op: int, reply: StoreReply, value: tuple[object, ...] | None) -> Ended:
+    items = value or ()
+    deliveries = [Seen(d.receipt, d.offset, d.deadline) for d in items if isinstance(d, Delivery)]
+    replies = [Reply(item.value) for item in items if isinstance(item, StoreReply)]
+    return Ended(op, Reply(reply.value), tuple(deliveries), tuple(replies))

@@ -1,0 +1,415 @@
+"""The soak as a campaign: lives of one store, one after the other, each ended by a close, a crash or a power loss.
+
+While a life lasts, the weather on the disk changes, the store is looked at, and this process's memory is sampled. When
+it has ended, the store is opened again, every deadline passes, and every queue is popped until it is empty: what must
+come back comes, and what was promised to stay away does (`acklab.soak.survey`). At the end everything is settled, and
+nothing may be left. Once, in the middle, the disk is dead for a while (`acklab.soak.dead`).
+
+Every other life is on a disk that has weather in its syncs only, and that the store writes to as to any real one:
+there acks take the compiled short way, where it is open (`acklab.soak.plaindisk`).
+
+A *process crash* is played: from one moment on nothing that the store asks for reaches the directory any more, while
+its clients go on calling; it is opened again on what is there. A *power loss* takes away in addition what no sync
+covered.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from attrs import define, field
+
+from ackcheck.findings import Finding, GradeReport
+from ackcheck.history import Line
+from ackcheck.verdict import NEEDS
+from acklab.soak.clients import QUEUES, SERIAL_QUEUES, Client, Clock, Floor
+from acklab.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
+from acklab.soak.disk import StormyDisk
+from acklab.soak.judge import Judge, Stop
+from acklab.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
+from acklab.soak.plaindisk import PlainDisk
+from acklab.soak.settings import LIMIT, LIMIT_BYTES, SPILL, SPILL_BYTES, config_of
+from acklab.soak.survey import Survey, answered
+from acklab.soak.weather import FAIR, Weather
+from ackmodel import Clause, ContractBroken, Level
+from ackmodel.observe import monitors
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.monitors import Sighting
+from ackstore import Config, LogError, QueueId, Store
+from ackstore import Reply as StoreReply
+from ackstore.core.core import Core
+from ackstore.runtime.memory import resident_bytes
+
+THREADS = 24
+
+HANGS = 15.0
+"""Seconds after which a call that has not been answered never will be: `op_timeout` and much more."""
+
+DISKS: tuple[type[StormyDisk] | type[PlainDisk], ...] = (PlainDisk, StormyDisk)
+
+STOPS = ("clean restart", "process crash", "power loss")
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the store, and two samples of memory."""
+
+
+def run_soak(
+    level: Level,
+    *,
+    seed: int,
+    seconds: float,
+    threads: int = THREADS,
+    core_class: type[Core] = Core,
+    allowed: int = ALLOWED,
+    memory_after: float = LONG_ENOUGH,
+    progress: Callable[[GradeReport], None] = lambda _: None,
+) -> GradeReport:
+    """Soak the reference store, or a variant of it, for about so many seconds; stop at the first finding.
+
+    `allowed` bounds the growth of resident memory, in bytes; a soak of less than `memory_after` seconds is not judged
+    by it. The seed chooses the traffic, the weather and the stops, but not how the machine interleaves the threads.
+    """
+    with _quiet(), tempfile.TemporaryDirectory(prefix="ackcheck-soak-") as folder:
+        soak = Soak(level, seed, Path(folder), config_of(level, seed), threads, core_class, progress)
+        soak.samples.least = memory_after
+        return soak.run(seconds, allowed)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the store from telling of every fault that is made here."""
+    log = logging.getLogger("ackstore")
+    before, nobody = log.propagate, logging.NullHandler()
+    log.propagate = False
+    log.addHandler(nobody)
+    try:
+        yield
+    finally:
+        log.propagate = before
+        log.removeHandler(nobody)
+
+
+class WatchedStore(Store):
+    """Counts the acks, single ones and batches, that took the compiled short way."""
+
+    compiled: Counter[int]
+    """By thread."""
+
+    def ack(
+        self,
+        receipt: str,
+        on_durable: Callable[[], None] | None = None,
+        timeout: float | None = None,
+        queue: QueueId | str | None = None,
+    ) -> StoreReply:
+        """As `Store.ack`."""
+        self._count(on_durable is None and timeout is None and queue is None)
+        return super().ack(receipt, on_durable, timeout, queue)
+
+    def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[StoreReply]:
+        """As `Store.ack_many`."""
+        self._count(timeout is None)
+        return super().ack_many(receipts, timeout)
+
+    def _by(self, way: Callable[[Any, float, Any], Any], given: Any) -> Any:
+        self._count(-1)  # the compiled way has left it to the plain one
+        return super()._by(way, given)
+
+    def _count(self, more: int) -> None:
+        self.compiled[threading.get_ident()] += more
+
+
+@define(eq=False)
+class Soak:
+    """One store's lives in one directory."""
+
+    level: Level
+    seed: int
+    folder: Path
+    config: Config
+    threads: int
+    core_class: type[Core]
+    progress: Callable[[GradeReport], None]
+    report: GradeReport = field(init=False)
+    random: Random = field(init=False)
+    floor: Floor = field(init=False)
+    disk: StormyDisk | PlainDisk = field(init=False)
+    clients: list[Client] = field(init=False)
+    samples: Samples = field(factory=Samples)
+    ran: Counter[str] = field(factory=Counter)
+    broken: Broken | None = None
+    _compiled: Counter[int] = field(factory=Counter)
+    _began: float = field(factory=time.monotonic)
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def __attrs_post_init__(self) -> None:
+        self.report = GradeReport("soak", self.seed, cases=1, lacks=set(NEEDS) - {"renew", "release", "reset", "dead"})
+        self.random = Random(self.seed)
+        self.ran[f"commit policy: {self.config.commit}"] += 1
+        judge = Judge(
+            self.level,
+            QUEUES,
+            max_attempts=self.config.max_attempts,
+            checkpoint=self.config.commit == "checkpoint",
+            serial=SERIAL_QUEUES,
+        )
+        self.floor = Floor(judge, Clock(), self._fail)
+        self.clients = [Client(number, self.floor, Random(f"{self.seed}/{number}")) for number in range(self.threads)]
+
+    def run(self, seconds: float, allowed: int) -> GradeReport:
+        """Live until the time is over, or something breaks."""
+        try:
+            self._open(None)
+            for client in self.clients:
+                client.start()
+            before = self._at_work()
+            dead = DeadDisk(self, allowed)
+            dying = SHARE * seconds
+            while self.broken is None and (dying or self._passed() < seconds):
+                self._live(min(self.random.uniform(1.0, 10.0), max(0.3, seconds / 5)))
+                if dying and self._passed() >= BEGINS * seconds:
+                    dead.last(max(SHORTEST, dying))
+                    dying = 0.0
+                self._stop_and_reopen(self.random.choice(STOPS))
+            self._check_memory(allowed)
+            self._settle_everything()
+            self._check_given_back(before)
+        except Broken as broken:
+            self._fail(broken)
+        finally:
+            self._end()
+        return self.report
+
+    def _passed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _fail(self, broken: Broken) -> None:
+        with self._lock:
+            self.broken = self.broken or broken
+
+    # --- a life, from opening to stopping ---------------------------------------------------------------------------
+
+    def _open(self, event: Stop | None) -> None:
+        self.disk = DISKS[self.ran["open"] % len(DISKS)](self.folder, Random(self.random.random()))
+        try:
+            store = WatchedStore(
+                self.folder, self.config, disk=self.disk, core_class=self.core_class, clock=self.floor.clock
+            )
+        except LogError as error:
+            assert event is not None, "a new directory holds nothing that could be damaged"
+            clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
+            why = f"the store cannot be opened any more: {type(error).__name__}: {error}"
+            raise Broken(clause, why) from error
+        store.compiled = self._compiled
+        self.floor.store = store
+        self.ran["open"] += 1
+        self.ran[f"open: on a {type(self.disk).__name__}"] += 1
+        for name in QUEUES:
+            end = self.floor.ended.setdefault(name, 20)
+            self.floor.judge.published(name, end)
+            store.publish(name, end)
+        self.look()
+
+    def _live(self, seconds: float) -> None:
+        """Let the clients work for so long, in changing weather."""
+        until = self._passed() + seconds
+        change = 0.0
+        self.let_go()
+        while self.broken is None and self._passed() < until:
+            if self._passed() >= change:
+                self.set_weather(FAIR if self.random.random() < 0.5 else self.random.choice(self.disk.storms))
+                change = self._passed() + self.random.uniform(0.1, 1.0)
+            time.sleep(LOOK_EVERY)
+            self.samples.add(self._passed(), resident_bytes())
+            self.look()
+            self.check_hanging()
+            self.tell()
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which what has not come never will."""
+        return HANGS
+
+    def set_weather(self, weather: Weather) -> None:
+        self.disk.sky.weather = weather
+        self.ran[f"weather: {weather.name}"] += 1
+
+    def _stop_and_reopen(self, stop: str) -> None:
+        """End this life, and begin the next, with everything in it that must be."""
+        if self.broken is not None:
+            return
+        self.ran[stop] += 1
+        event: Stop
+        if stop == "clean restart":
+            self.set_weather(FAIR)
+            reply = answered("close", lambda: self.floor.store.close(timeout=HANGS), 2 * HANGS)
+            self.halt()
+            event = Restarted() if reply.value == "OK" else ProcessCrashed()
+            self.floor.judge.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, 0, self._unflushed()))
+        else:
+            self.disk.cut()
+            self.halt()
+            self.floor.store.close(timeout=0.2)
+            event = ProcessCrashed() if stop == "process crash" else PowerLost()
+            if stop == "power loss":
+                self.disk.lose_power()
+        self.ran.update(self.disk.sky.troubles)
+        self.floor.judge.stopped(event)
+        self._open(event)
+        self._survey()
+
+    def _unflushed(self) -> int:
+        return self.floor.store.stats().unflushed_records
+
+    def _survey(self) -> None:
+        survey = Survey(self.floor, HANGS)
+        survey.run()
+        self.ran["survey"] += 1
+        self.ran["dead letters"] = survey.dead
+
+    # --- threads ----------------------------------------------------------------------------------------------------
+
+    def let_go(self) -> None:
+        with self.floor.resting:
+            self.floor.halt = False
+            self.floor.resting.notify_all()
+
+    def halt(self) -> None:
+        """Have every client come to rest; `Broken` where one does not."""
+        floor = self.floor
+        floor.halt = True
+        with floor.resting:
+            floor.resting.wait_for(lambda: floor.at_rest == self.threads or self.broken is not None, HANGS)
+        self.check_hanging()
+        if self.broken is not None:
+            raise self.broken
+
+    def check_hanging(self, most: float | None = None) -> None:
+        """No call has been under way for longer than `most` seconds; `HANGS` by default."""
+        now, most = time.monotonic(), HANGS if most is None else most
+        for client in self.clients:
+            since = client.since
+            if since is not None and now - since > most:
+                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{client.doing} has had no answer for {now - since:.0f} s")
+        self.floor.judge.check(Clause.REPLY_EXACTLY_ONCE, None)
+
+    def _at_work(self) -> tuple[int, int]:
+        return threading.active_count(), descriptors()
+
+    def _end(self) -> None:
+        """Let the threads end, and say what was found."""
+        self.floor.over = True
+        with self.floor.resting:
+            self.floor.resting.notify_all()
+        self.disk.cut()
+        self.floor.store.close(timeout=0.2)
+        for client in self.clients:
+            if client.ident is not None:
+                client.join(1.0)
+        self.tell()
+        self.report.checked.update(self.floor.judge.checked)
+        if self.broken is not None:
+            self.report.finding = finding_of(self.broken, self.seed)
+
+    def tell(self) -> None:
+        report = self.report
+        report.seconds = self._passed()
+        ran: Counter[str] = Counter(self.ran)
+        for client in self.clients:
+            ran.update(client.ran.copy())
+            ran.update({f"answered {reply}": count for reply, count in client.replies.copy().items()})
+        ran["ack, the compiled way"] = sum(self._compiled.copy().values())
+        report.ran = ran
+        report.operations = sum(sum(client.ran.copy().values()) for client in self.clients)
+        self.progress(report)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Have the store show itself, and judge what it shows."""
+        judge = self.floor.judge
+        with self.floor.untouched() as names:
+            stats = self.floor.store.stats(count=False)
+            for queue, seen in stats.queues.items():
+                if str(queue) in names:
+                    judge.saw(str(queue), Sighting(seen.committed, seen.persisted), seen.floor)
+        unflushed = {"unflushed_records": stats.unflushed_records, "unflushed_bytes": stats.unflushed_bytes}
+        limits = {"unflushed_records": LIMIT + SPILL, "unflushed_bytes": LIMIT_BYTES + SPILL_BYTES}
+        judge.check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(unflushed, limits))
+        self.ran["look"] += 1
+
+    def _check_memory(self, allowed: int) -> None:
+        """After the warm-up, resident memory stays flat."""
+        sizes, growth = self.samples.judged(), self.samples.growth()
+        if sizes:
+            self.report.figures["MiB resident"] = round(sizes[-1] / MIB, 1)
+        if growth is None:
+            return
+        self.report.figures["MiB grown after the warm-up"] = round(growth / MIB, 2)
+        over = f"resident memory grew by {growth / MIB:.1f} MiB, of {allowed / MIB:g} that count as flat"
+        self.floor.judge.check(Clause.MEMORY_IS_BOUNDED, over if growth > allowed else None)
+
+    def _settle_everything(self) -> None:
+        """Ack whatever there is, and flush: then nothing is outstanding, and every offset is at its end."""
+        floor = self.floor
+        if self.broken is not None:
+            return
+        given = list(floor.found)
+        for start in range(0, len(given), 64):
+            items = [(next(floor.ops), one.queue, one.offset, one.receipt) for one in given[start : start + 64]]
+            live = floor.judge.ack_asked(items, floor.clock())
+            ack = partial(floor.store.ack_many, [receipt for *_, receipt in items], timeout=HANGS)
+            replies = answered("ack_many", ack, 2 * HANGS)
+            floor.judge.ack_answered(items, [Reply(one.value) for one in replies], floor.clock(), live)
+        reply = answered("flush", lambda: floor.store.flush(timeout=HANGS), 2 * HANGS)
+        refused = None if reply.value == "OK" else reply.value
+        floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused))
+        self.settle_down()
+        stats = floor.store.stats(count=False)
+        for queue, seen in stats.queues.items():
+            floor.judge.saw_at_rest(str(queue), Sighting(seen.committed, seen.persisted))
+
+    def settle_down(self) -> None:
+        """With no call under way, and a disk that works, nothing is outstanding soon."""
+        until = time.monotonic() + HANGS
+        while (left := self._outstanding()) and time.monotonic() < until:
+            time.sleep(0.02)
+        self.floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+
+    def _outstanding(self) -> dict[str, float]:
+        stats = self.floor.store.stats(count=False)
+        names = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "dirty_bytes")
+        left = {name: float(getattr(stats, name)) for name in (*names, "offsets_dirty")}
+        return {name: count for name, count in left.items() if count}
+
+    def _check_given_back(self, before: tuple[int, int]) -> None:
+        """After all those lives there are no more threads, and no more open files, than in the first."""
+        if self.broken is not None:
+            return
+        threads, files = self._at_work()
+        left = {"threads": max(0, threads - before[0] - SPARE), "descriptors": max(0, files - before[1] - SPARE)}
+        self.floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+
+
+SPARE = 8
+"""Threads and files that one open store may have more at one time than at another."""
+
+
+def finding_of(broken: Broken, seed: int) -> Finding:
+    """Return the finding, with all that was observed of the message, if it was about one."""
+    cause = broken.__cause__
+    lines: tuple[Line, ...] = ()
+    if isinstance(cause, ContractBroken):
+        lines = tuple(Line(step, "client", repr(event)) for step, event in enumerate((*cause.history, cause.event), 1))
+    return Finding(broken.clause, broken.why, "soak", seed, lines)

@@ -1,0 +1,370 @@
+"""The clients of a soak: threads that pop, ack, renew, release, reset and flush, all of them on one store.
+
+Why what they tell the judge is sound, though each sees only its own calls:
+
+- A call is told before it is made and its answer after it has come; what lies between is left open by the contract.
+- Two deliveries of one message must be told in their order. In a *short* queue, where deadlines pass, one pop at a time
+  is under way, and told before the next. In a *long* queue any number is: there deadlines lie an hour ahead, and a
+  message comes again only when the one who has it has given it back, after telling so.
+- In a *serial* queue one call of any kind at a time is under way. So it can be reset: what is told before a reset was
+  answered before it, and what is asked for after it is new.
+- The store reads the same clock as its clients do, and names its deadlines in it. What must not happen before a
+  deadline is judged at the time of the answer; what must not happen after it, at the time of the question. A renewal's
+  deadline is only known to lie between two times, so renewals ask for an hour, too, which never passes while threads
+  run.
+- A stop is told when all threads have come to rest; nothing that they are answered after the cut can have been stored.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from random import Random
+from typing import TYPE_CHECKING
+
+from attrs import Factory, define, field, frozen
+
+from acklab.soak.judge import Judge
+from ackmodel import Clause
+from ackmodel.observe.broken import Broken, Key
+from ackmodel.observe.events import MadeDurable, ReleaseAsked, RenewAsked, Reply
+from ackmodel.observe.oracle import Seen
+from ackstore import Delivery
+from ackstore.core.effects import Answer
+from ackstore.errors import StoreBroken, StoreClosed, StoreStalled
+
+if TYPE_CHECKING:
+    from ackstore import Store
+
+SHORT_QUEUES = tuple(f"soak/short/{number}" for number in range(4))
+LONG_QUEUES = tuple(f"soak/long/{number}" for number in range(4))
+SERIAL_QUEUES = tuple(f"soak/serial/{number}" for number in range(2))
+QUEUES = SHORT_QUEUES + LONG_QUEUES + SERIAL_QUEUES
+
+SHORT, HOUR = (0.02, 0.3), 3600.0
+"""Seconds that a popped message stays invisible."""
+
+MORE = 40
+"""Messages published at once when a queue is empty."""
+
+MOST_HELD = 12
+"""Deliveries that one client has in its hands, at most: what all of them have is soon as much as it will ever be, and
+so is the memory that it takes."""
+
+KINDS = {
+    "pop": 26,
+    "ack": 40,
+    "ack, told when durable": 6,
+    "ack_many": 14,
+    "ack again": 6,
+    "ack nonsense": 1,
+    "renew": 4,
+    "release": 4,
+    "flush": 2,
+    "reset": 1,
+}
+"""What is asked, and how often."""
+
+
+class Clock:
+    """Seconds that only go forward, for the store and its clients; `jump` makes every deadline pass."""
+
+    def __init__(self) -> None:
+        self._ahead = time.time() - time.monotonic()
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def jump(self, seconds: float) -> None:
+        """Let so many seconds pass at once."""
+        self._ahead += seconds
+
+
+@frozen
+class Held:
+    """A delivery in somebody's hands."""
+
+    queue: str
+    offset: int
+    receipt: str
+
+
+@define(eq=False)
+class Floor:
+    """What the threads share: the store, which changes at every restart, the judge, and the sign to come to rest."""
+
+    judge: Judge
+    clock: Clock
+    failed: Callable[[Broken], None]
+    store: Store = field(init=False)
+    halt: bool = True
+    over: bool = False
+    ended: dict[str, int] = Factory(dict)
+    """How many messages each queue holds."""
+    turns: dict[str, threading.Lock] = Factory(lambda: {name: threading.Lock() for name in QUEUES})
+    ops: itertools.count[int] = Factory(lambda: itertools.count(1))
+    found: deque[Held] = Factory(deque)
+    """What a drained queue gave: for whoever has room."""
+    resting: threading.Condition = Factory(threading.Condition)
+    at_rest: int = 0
+
+    @contextmanager
+    def turns_at(self, names: Iterable[str]) -> Iterator[None]:
+        """While no other client has its turn at any of these queues."""
+        with ExitStack() as stack:
+            for name in sorted(set(names)):
+                stack.enter_context(self.turns[name])
+            yield
+
+    @contextmanager
+    def untouched(self) -> Iterator[set[str]]:
+        """The queues that can be looked at: the serial ones only while no call is under way there."""
+        free = [name for name in SERIAL_QUEUES if self.turns[name].acquire(blocking=False)]
+        try:
+            yield {*SHORT_QUEUES, *LONG_QUEUES, *free}
+        finally:
+            for name in free:
+                self.turns[name].release()
+
+
+def _serial(names: Iterable[str]) -> set[str]:
+    return set(names).intersection(SERIAL_QUEUES)
+
+
+def deliveries_in(answer: Answer) -> list[Seen]:
+    """Return what a pop handed out."""
+    return [Seen(one.receipt, one.offset, one.deadline) for one in answer.value or () if isinstance(one, Delivery)]
+
+
+class Client(threading.Thread):
+    """One thread, with deliveries in its hands. It runs from `Floor.halt` False to True, again and again."""
+
+    def __init__(self, number: int, floor: Floor, random: Random) -> None:
+        super().__init__(name=f"soak-{number}", daemon=True)
+        self.floor = floor
+        self.random = random
+        self.ran: Counter[str] = Counter()
+        self.replies: Counter[str] = Counter()
+        self.since: float | None = None
+        """When the call under way was made, by `time.monotonic`."""
+        self.doing = ""
+        self.longest = 0.0
+        """Seconds that the longest call took which has ended, its turn not counted."""
+        self._held: list[Held] = []
+        self._used: deque[Held] = deque(maxlen=16)
+
+    def run(self) -> None:
+        """Work until it is over."""
+        floor = self.floor
+        while not floor.over:
+            with floor.resting:
+                floor.at_rest += 1
+                floor.resting.notify_all()
+                floor.resting.wait_for(lambda: not floor.halt or floor.over)
+                floor.at_rest -= 1
+            try:
+                while not floor.halt and not floor.over:
+                    self._step()
+            except StoreClosed:
+                while not floor.halt and not floor.over:
+                    time.sleep(0.001)
+            except Broken as broken:
+                floor.failed(broken)
+            except StoreBroken as error:
+                floor.failed(Broken(Clause.REPLY_EXACTLY_ONCE, f"the store broke: {error.__cause__!r}"))
+            except Exception as error:
+                # The thread's top: what a store raises that it has no name for is a finding, not the end of a client.
+                floor.failed(Broken(Clause.REPLY_EXACTLY_ONCE, f"{self.doing} raised {type(error).__name__}: {error}"))
+
+    def _step(self) -> None:
+        while self.floor.found and len(self._held) < MOST_HELD:
+            self._held.append(self.floor.found.popleft())
+        [kind] = self.random.choices(list(KINDS), list(KINDS.values()))
+        if len(self._held) >= MOST_HELD and kind == "pop":
+            kind = "ack_many"
+        if not self._held and kind in ("ack", "ack, told when durable", "ack_many", "renew", "release"):
+            kind = "pop"
+        self.doing = kind
+        self.since = time.monotonic()
+        try:
+            getattr(self, "_" + kind.replace(",", "").replace(" ", "_"))()
+        finally:
+            self.longest = max(self.longest, time.monotonic() - self.since)
+            self.since = None
+        self.ran[kind] += 1
+
+    @contextmanager
+    def _turn(self, names: Iterable[str]) -> Iterator[None]:
+        """Wait until it is this client's turn at these queues; the time counts from then on."""
+        self.since = None
+        with self.floor.turns_at(names):
+            self.since = time.monotonic()
+            yield
+
+    # --- deliveries -------------------------------------------------------------------------------------------------
+
+    def _pop(self) -> None:
+        name = self.random.choice(QUEUES)
+        if name in SHORT_QUEUES:
+            with self._turn([name]):
+                self._popped_from(name, self.random.uniform(*SHORT))
+        elif name in SERIAL_QUEUES:
+            with self._turn([name]):
+                self._popped_from(name, HOUR)
+        else:
+            self._popped_from(name, HOUR)
+
+    def _popped_from(self, name: str, invisible: float) -> None:
+        floor = self.floor
+        count = self.random.randint(1, 6)
+        asked = floor.clock()
+        answer = floor.store.try_pop(name, count, invisible)
+        at = floor.clock()
+        reply = Reply(answer.reply.value)
+        self.replies[reply.value] += 1
+        if reply is Reply.UNKNOWN:
+            floor.judge.pop_unknown(name, asked + invisible)
+        if reply is not Reply.OK:
+            time.sleep(0.002)  # the store is full, or its disk fails: a client that goes on asking helps nobody
+            return
+        seen = deliveries_in(answer)
+        floor.judge.popped(name, seen, at)
+        keep = 0.75 if name in SHORT_QUEUES else 1.0
+        self._held += [Held(name, one.offset, one.receipt) for one in seen if self.random.random() < keep]
+        if not seen:
+            self._publish(name)
+
+    def _publish(self, name: str) -> None:
+        floor = self.floor
+        with floor.resting:
+            end = floor.ended[name] = floor.ended.get(name, 0) + MORE
+        floor.judge.published(name, end)
+        try:
+            floor.store.publish(name, end)
+        except StoreStalled:
+            self.replies["BUSY"] += 1  # the next life begins with all that was published
+        self.ran["publish"] += 1
+
+    # --- acks -------------------------------------------------------------------------------------------------------
+
+    def _take(self, count: int) -> list[Held]:
+        taken = [self._held.pop(self.random.randrange(len(self._held))) for _ in range(min(count, len(self._held)))]
+        self._used.extend(taken)
+        return taken
+
+    def _ack(self) -> None:
+        self._settle(self._take(1), one=True)
+
+    def _ack_many(self) -> None:
+        self._settle(self._take(self.random.randint(2, 8)), one=False)
+
+    def _ack_again(self) -> None:
+        if self._used:
+            self._settle([self.random.choice(self._used)], one=True)
+
+    def _ack_told_when_durable(self) -> None:
+        [held] = self._take(1)
+        if held.queue in SERIAL_QUEUES:  # when this is called the queue may have been reset
+            self._settle([held], one=True)
+            return
+        judge = self.floor.judge
+        key = (held.queue, held.offset)
+
+        def durable() -> None:
+            self.ran["durable callback"] += 1
+            try:
+                judge.durable([key], MadeDurable("callback", self.floor.clock()))
+            except Broken as broken:
+                self.floor.failed(broken)
+
+        self._settle([held], one=True, on_durable=durable)
+
+    def _ack_nonsense(self) -> None:
+        reply = self.floor.store.ack("no receipt")
+        if reply.value not in ("INVALID", "BUSY", "UNKNOWN"):
+            raise Broken(Clause.RECEIPT_IS_EXACT, f"what is no receipt was answered {reply.value}")
+
+    def _settle(self, helds: Sequence[Held], *, one: bool, on_durable: Callable[[], None] | None = None) -> None:
+        with self._turn(_serial(held.queue for held in helds)):
+            self._settle_now(helds, one=one, on_durable=on_durable)
+
+    def _settle_now(self, helds: Sequence[Held], *, one: bool, on_durable: Callable[[], None] | None) -> None:
+        floor = self.floor
+        items = [(next(floor.ops), held.queue, held.offset, held.receipt) for held in helds]
+        live = floor.judge.ack_asked(items, floor.clock())
+        try:
+            if one:
+                replies = [floor.store.ack(helds[0].receipt, on_durable)]
+            else:
+                replies = floor.store.ack_many([held.receipt for held in helds])
+        except StoreClosed:
+            floor.judge.ack_answered(items, [Reply.BUSY] * len(items), floor.clock(), live)
+            raise
+        told = [Reply(reply.value) for reply in replies]
+        floor.judge.ack_answered(items, told, floor.clock(), live)
+        self.replies.update(reply.value for reply in told)
+        if Reply.FAILED in told or Reply.BUSY in told:
+            self._held += [held for held, reply in zip(helds, told, strict=True) if reply in (Reply.FAILED, Reply.BUSY)]
+            time.sleep(0.002)
+
+    # --- renewals, releases, resets, barriers -----------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        held = self.random.choice(self._held)
+        with self._turn(_serial([held.queue])):
+            op, at = next(self.floor.ops), self.floor.clock()
+            self._change(held, op, RenewAsked(op, held.receipt, at, at + HOUR))
+
+    def _release(self) -> None:
+        held = self.random.choice(self._held)
+        with self._turn(_serial([held.queue])):
+            op, at = next(self.floor.ops), self.floor.clock()
+            self._change(held, op, ReleaseAsked(op, held.receipt, at))
+
+    def _change(self, held: Held, op: int, event: RenewAsked | ReleaseAsked) -> None:
+        floor, key = self.floor, (held.queue, held.offset)
+        if not floor.judge.may_change(key):
+            return
+        floor.judge.change_asked(key, event)
+        try:
+            if isinstance(event, RenewAsked):
+                reply = floor.store.renew(held.receipt, HOUR)
+            else:
+                reply = floor.store.release(held.receipt)
+        except StoreClosed:
+            floor.judge.change_answered(key, op, Reply.BUSY, floor.clock())
+            raise
+        told = Reply(reply.value)
+        floor.judge.change_answered(key, op, told, floor.clock())
+        self.replies[told.value] += 1
+        if isinstance(event, ReleaseAsked) and told in (Reply.OK, Reply.UNKNOWN, Reply.EXPIRED):
+            self._held.remove(held)
+
+    def _reset(self) -> None:
+        floor, name = self.floor, self.random.choice(SERIAL_QUEUES)
+        with self._turn([name]):
+            between = floor.judge.may_reset(name)
+            if between is None:
+                return
+            op, offset = next(floor.ops), self.random.randint(*between)
+            floor.judge.reset_asked(name, op, offset)
+            try:
+                reply = Reply(floor.store.reset(name, offset).value)
+            except StoreClosed:
+                floor.judge.reset_answered(name, op, offset, Reply.BUSY)
+                raise
+            floor.judge.reset_answered(name, op, offset, reply)
+            self.replies[reply.value] += 1
+            self.ran[f"reset, answered {reply.value}"] += 1
+
+    def _flush(self) -> None:
+        floor = self.floor
+        covered: list[Key] = floor.judge.acknowledged()
+        reply = floor.store.flush()
+        self.replies[reply.value] += 1
+        if reply.value == "OK":
+            floor.judge.durable(covered, MadeDurable("barrier"))

@@ -1,0 +1,90 @@
+"""One message in somebody's hands: what a queue remembers of it.
+
+>>> entry = Entry(offset=7, attempt=1, epoch=4, deadline=30.0)
+>>> entry.may_return()
+False
+>>> entry.moving = False
+>>> entry.may_return()
+True
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ackstore.fastpath.fast import EntryFields
+
+if TYPE_CHECKING:
+    from ackstore.core.log import Record
+
+#: The deadline of a delivery that was released: always past, whatever the clock says after a restart.
+RELEASED = 0.0
+
+#: An epoch is the open of the store that handed a message out, and above these bits the number of resets of its queue.
+OPEN_BITS = 40
+_OPEN = (1 << OPEN_BITS) - 1
+
+
+@lru_cache(maxsize=4096)  # one integer object for all deliveries of an epoch
+def epoch_of(generation: int, opened: int) -> int:
+    """The epoch of deliveries by the open numbered `opened`, of a queue that was reset `generation` times.
+
+    >>> epoch_of(0, 7), epoch_of(1, 7) > epoch_of(0, 8)
+    (7, True)
+    """
+    return generation << OPEN_BITS | opened
+
+
+def generation_of(epoch: int) -> int:
+    """How many times the queue had been reset when a delivery of this epoch was made."""
+    return epoch >> OPEN_BITS
+
+
+def open_of(epoch: int) -> int:
+    """Which open of the store made a delivery of this epoch."""
+    return epoch & _OPEN
+
+
+class Entry(EntryFields):
+    """A message that was handed out and is not yet below the floor."""
+
+    __slots__ = ()
+
+    def __init__(self, offset: int, attempt: int, epoch: int, deadline: float) -> None:
+        self.offset = offset
+        self.attempt = attempt
+        """Which delivery this is, from 1."""
+        self.epoch = epoch
+        """Which open of the store handed it out, after how many resets of the queue (see `epoch_of`)."""
+        self.deadline = deadline
+        self.moving = True
+        """The checkpoint of this delivery is not CACHED yet."""
+        self.renewing = False
+        """A new deadline of this delivery is not CACHED yet."""
+        self.held = False
+        """The checkpoint of this delivery is only in the merge buffer, and its ack may meet it there."""
+        self.timed = False
+        """A heap of deadlines holds this delivery's."""
+        self.saved = False
+        """Some checkpoint of this message is FLUSHED: it can be handed out again after power
+        loss."""
+        self.ack: Record | None = None
+        """The ack on its way, or the DEAD record; None before, and after it is FLUSHED or has failed."""
+        self.settled = False
+        """The ack is FLUSHED."""
+
+    def may_return(self) -> bool:
+        """Whether the message may be handed out again once its deadline has passed."""
+        return self.ack is None and not self.settled and not self.moving and not self.renewing
+
+
+@frozen
+class Claim:
+    """A message taken for a delivery, and the delivery before it (None: it was new or free)."""
+
+    entry: Entry
+    before: tuple[int, int, float] | None
+    """Attempt, epoch and deadline."""

@@ -1,0 +1,450 @@
+"""One queue: which messages are in whose hands, which are settled, and how far the consumer is.
+
+No I/O and no clock: `Core` tells a queue what was asked, and later what became of the records.
+
+- A message is *new* (at or above `next_new`), *delivered* (an `Entry` without an ack), *acking* (an
+  `Entry` whose ack is not FLUSHED yet), *settled* (FLUSHED; the entry goes once the floor passes
+  it), or *free* (its checkpoint could not be stored: as good as new).
+- While a record is on its way the message is in transition: a checkpoint being written cannot
+  expire or be acked, and a message whose ack is on its way is not handed out again. If the record
+  fails the message goes back to where it was, timer included.
+- A deadline of d means: an ack at d is late, and a pop at d gets the message again. At the last attempt's deadline
+  nobody gets it: it is *exhausted*, and buried by a DEAD record, which settles it like an ack.
+- A reset begins a new *generation*: what came before it does not count. It is on its way until it is FLUSHED, and
+  until then nothing is handed out or settled.
+
+>>> queue = Queue(QueueId.parse("orders"), commits_checkpoints=False)
+>>> queue.publish(2)
+>>> claims = queue.claim(1, now=0.0, deadline=30.0, epoch=1, limit=100)
+>>> queue.stored(claims)
+>>> entry = queue.judge(0, 1, epoch=1, now=29.9, current=1)
+>>> queue.judge(0, 1, epoch=1, now=30.0, current=1)
+<Reply.EXPIRED: 'EXPIRED'>
+>>> queue.settle([entry]), queue.advance(), queue.committed
+(None, True, 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, cast
+
+from ackstore.core.entries import Claim, Entry, epoch_of, generation_of, open_of
+from ackstore.core.identity import QueueId
+from ackstore.core.replies import DeadLetter, Reply
+from ackstore.core.stats import QueueStats
+from ackstore.fastpath.fast import QueueFields, first_unsettled, timers_of
+from ackstore.format.payloads import queue_prefix
+
+if TYPE_CHECKING:
+    from ackstore.core.log import Record
+
+__all__ = ["Claim", "Entry", "Queue"]
+
+#: Deadlines of settled messages are swept out of the heap when they outnumber the entries by this.
+SPARE_TIMERS = 1024
+
+
+class Queue(QueueFields):
+    """The state of one queue. `commits_checkpoints` is the policy `Config.commit`; the limits are those of `Config`."""
+
+    __slots__ = (
+        "ceiling",
+        "commits_checkpoints",
+        "committed",
+        "dead",
+        "end",
+        "ending",
+        "expiring",
+        "forgotten",
+        "free",
+        "generation",
+        "id",
+        "max_attempts",
+        "max_dead",
+        "next_new",
+        "reset_at",
+        "unproved",
+    )
+
+    def __init__(
+        self,
+        queue: QueueId,
+        *,
+        commits_checkpoints: bool,
+        max_attempts: int | None = None,
+        max_dead: int = 10_000,
+    ) -> None:
+        self.id = queue
+        self.token = queue.token
+        self.prefix = queue_prefix(self.token)
+        self.commits_checkpoints = commits_checkpoints
+        self.max_attempts = max_attempts
+        self.max_dead = max_dead
+        self.end = 0
+        self.next_new = 0
+        self.floor = 0
+        self.committed = 0
+        self.ceiling: tuple[int, int] | None = None
+        """The offset may not pass the first before a STATE is FLUSHED that says so of the second: of `unproved`."""
+        self.unproved: list[Record] = []
+        self.entries: dict[int, Entry] = {}
+        self.expiring: list[tuple[float, int]] = []
+        """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
+        entry."""
+        self.ending: list[tuple[float, int]] = []
+        """The same for last attempts."""
+        self.free: list[int] = []
+        """Heap of offsets."""
+        self.dead: dict[int, DeadLetter] = {}
+        """Messages whose attempts were exhausted, by offset, oldest first; the DEAD records are FLUSHED."""
+        self.forgotten = 0
+        """How many dead letters were dropped from the list because of its limit."""
+        self.generation = 0
+        """How many resets there were."""
+        self.resetting: Record | None = None
+        """The RESET on its way."""
+        self.reset_at = 0
+        """LSN of the last RESET that counts."""
+
+    def publish(self, end: int) -> None:
+        """Messages 0 to `end` - 1 exist."""
+        self.end = max(self.end, end)
+
+    # Handing out
+
+    def claim(self, count: int, *, now: float, deadline: float, epoch: int, limit: int) -> list[Claim]:
+        """Take up to `count` messages: expired ones, oldest deadline first; free ones; new ones.
+
+        New ones only while fewer than `limit` entries are kept.
+        """
+        claims: list[Claim] = []
+        while len(claims) < count and self.expiring and self.expiring[0][0] <= now:
+            due, offset = heappop(self.expiring)
+            entry = self.entries.get(offset)
+            if entry is None or entry.deadline != due:
+                continue
+            entry.timed = False
+            if entry.may_return():
+                claims.append(Claim(entry, (entry.attempt, entry.epoch, entry.deadline)))
+                entry.attempt += 1
+                entry.epoch = epoch
+                entry.deadline = deadline
+                entry.moving = True
+                entry.held = False
+        while len(claims) < count and (self.free or self.next_new < self.end):
+            if len(self.entries) >= limit:
+                break
+            offset = heappop(self.free) if self.free else self.next_new
+            self.next_new = max(self.next_new, offset + 1)
+            entry = self.entries[offset] = Entry(offset, 1, epoch, deadline)
+            claims.append(Claim(entry, None))
+        return claims
+
+    def exhausted(self, now: float, most: int) -> list[Entry]:
+        """Up to `most` messages whose last attempt's deadline has passed. Each is named once, until `unsettle`."""
+        found: list[Entry] = []
+        while len(found) < most and self.ending and self.ending[0][0] <= now:
+            due, offset = heappop(self.ending)
+            entry = self.entries.get(offset)
+            if entry is not None and entry.deadline == due:
+                entry.timed = False
+                if entry.may_return():
+                    found.append(entry)
+        return found
+
+    def _time(self, entry: Entry) -> None:
+        """See that the entry's deadline is in its heap, once."""
+        if not entry.timed:
+            entry.timed = True
+            heappush(self._timers(entry), (entry.deadline, entry.offset))
+
+    def _timers(self, entry: Entry) -> list[tuple[float, int]]:
+        last = self.max_attempts is not None and entry.attempt >= self.max_attempts
+        return self.ending if last else self.expiring
+
+    def has_new(self) -> bool:
+        """Whether a message could be handed out for the first time."""
+        return bool(self.free) or self.next_new < self.end
+
+    def stored(self, claims: Iterable[Claim]) -> None:
+        """The checkpoint of `claims` is CACHED: their time runs."""
+        for claim in claims:
+            claim.entry.moving = False
+            self._time(claim.entry)
+
+    def unclaim(self, claims: Iterable[Claim]) -> None:
+        """The checkpoint of `claims` was not stored: everything is as before."""
+        for claim in claims:
+            entry = claim.entry
+            entry.moving = False
+            if claim.before is None:
+                del self.entries[entry.offset]
+                heappush(self.free, entry.offset)
+            else:
+                entry.attempt, entry.epoch, entry.deadline = claim.before
+                self._time(entry)
+
+    def saved(self, claims: Iterable[Claim]) -> None:
+        """The checkpoint of `claims` is FLUSHED."""
+        for claim in claims:
+            claim.entry.saved = True
+
+    def renewed(self, entries: Iterable[Entry], deadline: float) -> None:
+        """A RENEW is CACHED: the deliveries' time runs anew."""
+        for entry in entries:
+            entry.renewing = entry.held = False
+            entry.deadline = deadline
+            entry.timed = False  # what the heap holds of it agrees no more
+            self._time(entry)
+        self._sweep()
+
+    def unrenew(self, entries: Iterable[Entry]) -> None:
+        """A RENEW was not stored: the old deadline holds."""
+        for entry in entries:
+            entry.renewing = False
+            self._time(entry)
+
+    # Settling
+
+    def judge(self, offset: int, attempt: int, epoch: int, now: float, current: int) -> Entry | Reply:
+        """What an ack, renewal or release of this delivery means at `now`: its entry to change, or the reply.
+
+        The entry may have an ack on its way already. `current` is the store's own open. A receipt
+        of an earlier one that fits nothing is EXPIRED, not INVALID: the store may well have
+        issued it, and power loss eaten the checkpoint.
+        """
+        entry = self.entries.get(offset)
+        if entry is None or entry.attempt != attempt or entry.epoch != epoch or entry.moving or entry.settled:
+            return self._judge_other(entry, offset, attempt, epoch, current)
+        if entry.ack is None:
+            if entry.renewing:
+                return Reply.BUSY  # whether it is late is not decided yet
+            if entry.deadline <= now:
+                return Reply.EXPIRED
+            if self.resetting is not None:
+                return Reply.BUSY
+        return entry
+
+    def judge_all(self, fields: tuple[int, ...], now: float) -> list[Entry] | None:
+        """The entries to settle, if `judge` finds one for every delivery, and none of them twice or acked before; else
+        None. `fields` are offset, attempt, epoch, offset, ... of the deliveries."""
+        offsets = fields[::3]
+        if self.resetting is not None or len({*offsets}) < len(offsets):
+            return None
+        entries = [*map(self.entries.get, offsets)]
+        for entry, attempt, epoch in zip(entries, fields[1::3], fields[2::3], strict=True):
+            if (
+                entry is None
+                or entry.attempt != attempt
+                or entry.epoch != epoch
+                or entry.ack is not None
+                or entry.deadline <= now
+                or entry.moving
+                or entry.settled
+                or entry.renewing
+            ):
+                return None
+        return cast("list[Entry]", entries)
+
+    def _judge_other(self, entry: Entry | None, offset: int, attempt: int, epoch: int, current: int) -> Reply:
+        """The reply to a receipt that is not the current delivery's."""
+        newest = epoch_of(self.generation, current)
+        earlier = epoch < newest or open_of(epoch) < current
+        if generation_of(epoch) != self.generation:
+            return Reply.EXPIRED if earlier else Reply.INVALID
+        if offset < self.floor or (entry is not None and entry.settled):
+            return Reply.SETTLED
+        issued = earlier or (entry is not None and epoch == newest and attempt < entry.attempt)
+        return Reply.EXPIRED if issued else Reply.INVALID
+
+    def unsettle(self, entries: Iterable[Entry]) -> None:
+        """The ack of `entries` was not stored: they are delivered as before, timer included."""
+        for entry in entries:
+            entry.ack = None
+            self._time(entry)
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """The ack of `entries` is FLUSHED."""
+        for entry in entries:
+            entry.ack = None
+            entry.settled = True
+
+    def let_go_of_acks(self) -> None:
+        """The store is closed: what is on its way has no outcome. (Of a compiled ack the garbage collector knows
+        nothing; so the cycle of it and its message ends here.)"""
+        for entry in self.entries.values():
+            entry.ack = None
+
+    def bury(self, entries: Iterable[Entry], when: float) -> None:
+        """The DEAD record of `entries` is FLUSHED."""
+        for entry in entries:
+            self.add_dead(DeadLetter(entry.offset, entry.attempt, when))
+        self.settle(entries)
+
+    def add_dead(self, letter: DeadLetter) -> None:
+        """Note a dead letter, and forget the oldest beyond the limit."""
+        self.dead[letter.offset] = letter
+        while len(self.dead) > self.max_dead:
+            del self.dead[next(iter(self.dead))]
+            self.forgotten += 1
+
+    def reset(self, offset: int, generation: int, lsn: int) -> None:
+        """The RESET is FLUSHED: messages below `offset` are settled, the others as if never handed out."""
+        self.generation, self.reset_at, self.resetting = generation, lsn, None
+        self.floor = self.committed = self.next_new = offset
+        self.end = max(self.end, offset)
+        self.entries.clear()
+        self.dead = {at: letter for at, letter in self.dead.items() if at < offset}
+        self.replayed()
+
+    def advance(self) -> bool:
+        """Move the floor and the consumer offset as far as FLUSHED records allow; True if the
+        offset moved (clauses `commit-is-safe`, `commit-is-monotone`, `commit-progresses`).
+        """
+        floor = self.floor
+        self.move_floor()
+        if floor != self.floor:
+            floor = self.floor
+            self._sweep()
+        before = self.committed
+        safe = max(floor, self.safe()) if self.commits_checkpoints else floor
+        self.committed = max(before, safe if self.ceiling is None else min(safe, self.ceiling[0]))
+        return self.committed > before
+
+    def move_floor(self) -> None:
+        """Let go of what is settled without a gap."""
+        self.floor = first_unsettled(self.entries, self.floor)
+
+    def safe(self) -> int:
+        """The contiguous messages that a FLUSHED ack settles or a FLUSHED checkpoint brings
+        back."""
+        offset = max(self.floor, self.committed)
+        while (entry := self.entries.get(offset)) is not None and (entry.saved or entry.settled):
+            offset += 1
+        return offset
+
+    def settled_by(self, offset: int) -> Record | None:
+        """The record on its way that settles a message below the floor; None where it is FLUSHED."""
+        if self.ceiling is None or offset < self.ceiling[0]:
+            return None
+        return next((record for record in self.unproved if offset < record.value), None)
+
+    def lift(self, floor: int) -> None:
+        """A STATE is FLUSHED: everything below `floor` is settled."""
+        self.unproved = [record for record in self.unproved if record.value > floor]
+        if floor > self.floor:
+            self.move_floor()  # over what the merge buffer has settled one by one
+            self._sweep()
+        if floor > self.floor:
+            self._drop_below(floor)
+        if self.ceiling is not None:
+            low, high = self.ceiling
+            self.ceiling = None if floor >= high else (max(low, floor), high)
+
+    def _drop_below(self, floor: int) -> None:
+        if floor - self.floor < len(self.entries):
+            for offset in range(self.floor, floor):
+                self.entries.pop(offset, None)
+        else:
+            self.entries = {offset: entry for offset, entry in self.entries.items() if offset >= floor}
+        self.floor = floor
+        self.next_new = max(self.next_new, floor)
+        self.end = max(self.end, floor)
+        self._sweep()
+
+    # Recovery
+
+    def replay_state(self, floor: int, generation: int, forgotten: int, *, proved: bool) -> None:
+        """Take over what a STATE says of the queue as a whole. The offset follows once it is FLUSHED."""
+        self.generation = max(self.generation, generation)
+        self.forgotten = max(self.forgotten, forgotten)
+        if floor > self.floor:
+            if not proved:
+                self.ceiling = (self.ceiling[0] if self.ceiling else max(self.floor, self.committed), floor)
+            self._drop_below(floor)
+
+    def replay_letter(self, offset: int, attempts: int, when: float) -> None:
+        """Take over a dead letter of a STATE."""
+        self.add_dead(DeadLetter(offset, attempts, when))
+
+    def replay_checkpoint(
+        self, messages: Iterable[tuple[int, int]], *, deadline: float, epoch: int, proved: bool
+    ) -> list[Entry]:
+        """Take over a CHECKPOINT, or a RENEW, that recovery read. Each says all there is to say of its deliveries."""
+        entries = self.entries
+        found = []
+        for offset, attempt in messages:
+            entry = entries.get(offset)
+            if entry is None:
+                if offset < self.floor:
+                    continue
+                entry = entries[offset] = Entry(offset, attempt, epoch, deadline)
+                entry.moving = False
+                if offset >= self.next_new:
+                    self.next_new = offset + 1
+            elif entry.settled or entry.ack is not None:
+                continue
+            else:
+                entry.attempt, entry.epoch, entry.deadline = attempt, epoch, deadline
+            if proved:
+                entry.saved = True
+            found.append(entry)
+        return found
+
+    def replay_ack(self, deliveries: Iterable[tuple[int, int, int]]) -> list[Entry]:
+        """Take over an ACK that recovery read. It settles its messages, checkpoint or not."""
+        found = []
+        for offset, attempt, epoch in deliveries:
+            entry = self.entries.get(offset)
+            if entry is None:
+                if offset < self.floor:
+                    continue
+                (entry,) = self.replay_checkpoint([(offset, attempt)], deadline=0.0, epoch=epoch, proved=False)
+            found.append(entry)
+        return found
+
+    def replay_dead(self, messages: Iterable[tuple[int, int]], *, when: float, epoch: int, proved: bool) -> list[Entry]:
+        """Take over a DEAD that recovery read: what it settles; it counts at once if it is `proved`."""
+        messages = list(messages)
+        entries = self.replay_ack([(offset, attempt, epoch) for offset, attempt in messages])
+        if proved:
+            for offset, attempt in messages:
+                self.replay_letter(offset, attempt, when)
+            self.settle(entries)
+        return entries
+
+    def replayed(self) -> None:
+        """Recovery is over: start the timers, and find the messages in nobody's hands."""
+        self.end = max(self.end, self.next_new)
+        self._restart_timers()
+        self.free = [offset for offset in range(self.floor, self.next_new) if offset not in self.entries]
+
+    def _restart_timers(self) -> None:
+        """Rebuild the heap of deadlines without those of settled messages."""
+        self.expiring, self.ending = timers_of(self.entries, self.max_attempts)
+
+    def _sweep(self) -> None:
+        """Rebuild the heaps when most of what they hold does not count."""
+        if len(self.expiring) + len(self.ending) > 2 * len(self.entries) + SPARE_TIMERS:
+            self._restart_timers()
+
+    def stats(self, persisted: int, *, count: bool = True) -> QueueStats:
+        """Counted anew each time, so that no counter can drift; without `count`, only what takes no counting."""
+        kept = len(self.entries)
+        acking = sum(entry.ack is not None for entry in self.entries.values()) if count else None
+        settled = sum(entry.settled for entry in self.entries.values()) if count else None
+        return QueueStats(
+            end=self.end,
+            next_new=self.next_new,
+            floor=self.floor,
+            committed=self.committed,
+            persisted=persisted,
+            kept=kept,
+            delivered=None if acking is None or settled is None else kept - acking - settled,
+            acking=acking,
+            settled=settled,
+            free=len(self.free),
+            dead=len(self.dead) + self.forgotten,
+        )

@@ -1,0 +1,75 @@
+"""Beginning again at an offset: resets, and their RESET records.
+
+A reset is on its way until its RESET record is FLUSHED. Until then the queue hands nothing out and settles nothing
+(BUSY), so that no record of the new generation can outlive the RESET. Then, at once, all that came before counts no
+more: messages below the offset are settled, the others as if never handed out, and every receipt is EXPIRED. It is
+answered OK, at every level, only when the offset file says so too: a reset sticks (clause `commit-is-monotone`).
+"""
+
+from __future__ import annotations
+
+from ackstore.core.acks import Acks
+from ackstore.core.log import Record
+from ackstore.core.operations import Operation
+from ackstore.core.replies import Reply
+from ackstore.core.requests import Reset
+from ackstore.errors import CountOutOfRange, QueueUnknown
+from ackstore.format.payloads import encode_reset
+from ackstore.format.records import RESET
+
+
+class Resets:
+    """Resets, and the records they write."""
+
+    def __init__(self, acks: Acks) -> None:
+        self.acks = acks
+        self.queues = acks.queues
+        self.log = acks.log
+        self.flusher = acks.flusher
+        self.operations = acks.operations
+        self.waiting: list[tuple[Operation, int]] = []
+        """Operations whose RESET is FLUSHED, with its LSN: they wait for the offset file."""
+        self.applied = False
+        """Some RESET took effect since this was last looked at."""
+
+    def submit(self, op: int, request: Reset, _now: float, deadline: float) -> None:
+        """Begin again at an offset."""
+        queue = self.queues.get(request.queue.token)
+        if queue is None:
+            raise QueueUnknown(f"queue {request.queue} holds no messages: publish some first, then reset it")
+        if type(request.offset) is not int or not 0 <= request.offset <= queue.end:
+            raise CountOutOfRange(
+                f"queue {request.queue} cannot begin again at {request.offset!r}: give an integer from 0 to {queue.end}"
+            )
+        operation = self.operations.begin(op, deadline)
+        if queue.resetting is not None or self.flusher.refuses():
+            self.operations.end(operation, Reply.BUSY)
+            return
+        record = queue.resetting = Record(RESET, queue)
+        record.value = request.offset
+        record.waiters = [(operation, 0, Reply.OK)]
+        record.payload = encode_reset(queue.prefix, request.offset, queue.generation + 1)
+        self.log.append(record)
+
+    def cached(self, record: Record, _prompt: bool) -> None:
+        """The RESET is CACHED, which is enough for nobody."""
+        self.flusher.want(record.lsn)
+
+    def failed(self, record: Record) -> None:
+        """The RESET was certainly not stored."""
+        record.queue.resetting = None
+        self.acks.refuse(record)
+
+    def flushed(self, record: Record) -> None:
+        """The RESET is FLUSHED: now it counts."""
+        record.queue.reset(int(record.value), record.queue.generation + 1, record.lsn)
+        self.applied = True
+        waiters, record.waiters = record.waiters, None
+        self.waiting += [(operation, record.lsn) for operation, _item, _reply in waiters or ()]
+
+    def persisted(self, lsn: int) -> None:
+        """The offset file on disk derives from everything up to `lsn`."""
+        for operation, reset_at in self.waiting:
+            if reset_at <= lsn:
+                self.operations.end(operation, Reply.OK)
+        self.waiting = [each for each in self.waiting if each[1] > lsn]

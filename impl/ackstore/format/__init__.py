@@ -1,0 +1,1 @@
+"""What every byte on the disk means."""

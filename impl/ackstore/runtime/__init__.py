@@ -1,0 +1,1 @@
+"""Threads, the lock, real files, and what is told to the outside."""

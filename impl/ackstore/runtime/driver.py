@@ -1,0 +1,436 @@
+"""How a core is driven with threads, one lock, and a real disk. It holds no rule of the protocol.
+
+- Request threads run the core under the lock, and write to the page cache themselves. In async mode they never wait
+  for the disk.
+- What may wait for the disk, clients' callbacks and log lines have threads of their own (`ackstore.runtime.crew`).
+- A timer thread says what time it is.
+
+**A write that hangs** holds the lock, and the thread that is in it cannot be called back. Every other thread keeps its
+bounds: it waits for the lock no longer than it may for an answer. A request that does not get it was never submitted,
+and is BUSY; one that was, and whose time is up, is UNKNOWN. So nobody waits for the lock without a limit, but for
+threads that nobody waits for.
+
+If a thread meets an error that nobody foresaw, the store is *broken*: it refuses every call with `StoreBroken`, until
+it is opened again. Nothing is lost by that which a process crash would not lose.
+
+>>> from ackstore.core.requests import Flush
+>>> unsubmitted(Flush(), Reply.BUSY), unsubmitted(AckMany(["one", "other"]), Reply.UNKNOWN).value
+(Answer(op=0, reply=<Reply.BUSY: 'BUSY'>, value=None), (<Reply.UNKNOWN: 'UNKNOWN'>, <Reply.UNKNOWN: 'UNKNOWN'>))
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import evolve
+
+from ackstore.config import Config
+from ackstore.core.core import Core
+from ackstore.core.effects import Answer, Create, Durable, Effect, Write
+from ackstore.core.engine import cores_of, open_engine
+from ackstore.core.operations import check_timeout
+from ackstore.core.replies import Reply
+from ackstore.core.requests import AckMany, Close, Flush, Pop, Request
+from ackstore.core.stats import Stats
+from ackstore.errors import StoreBroken, StoreClosed, UsageError
+from ackstore.fastpath import fast
+from ackstore.fastpath.fast import StoreFields, wall_clock
+from ackstore.fastpath.lane import Lane, Writer
+from ackstore.runtime import crew, gate
+from ackstore.runtime.crew import Crew
+from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, perform, prepare, write_by
+from ackstore.runtime.gate import Gate
+from ackstore.runtime.logs import Notice, Watch
+from ackstore.runtime.memory import resident_bytes
+from ackstore.runtime.threads import Bell, Waiter
+
+log = logging.getLogger("ackstore")
+
+Given = TypeVar("Given")
+Got = TypeVar("Got")
+
+#: How long a thread whose time is up waits for the lock, in seconds, to end its operation itself.
+MOMENT = 0.1
+#: Log lines that wait for a slow handler, at most; what happens meanwhile is told together in a later one.
+LINES = 100
+
+
+def unsubmitted(request: Request, reply: Reply) -> Answer:
+    """The answer to a request that the core has not answered: `reply`, for every item."""
+    if isinstance(request, AckMany):
+        return Answer(0, reply, (reply,) * len(request.receipts))
+    return Answer(0, reply, () if isinstance(request, Pop) else None)
+
+
+class Driver(StoreFields):
+    """What is behind the methods of `ackstore.store.Store`."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        disk: Disk | None,
+        core_class: type[Core],
+        clock: Callable[[], float] | None,
+    ) -> None:
+        self.path = path
+        self.config = config
+        self._clock = clock or wall_clock()
+        prepare(self.path)
+        self._directory_lock = DirectoryLock(self.path)
+        try:
+            self._core = open_engine(self.config, FileReader(self.path), self._clock(), core_class)
+            self._disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
+            real = self._disk if isinstance(self._disk, RealDisk) and self._disk.writes_at_once() else None
+            self._write = real.write if real else partial(write_by, self._disk)
+        except BaseException:
+            self._directory_lock.release()
+            raise
+        self._lane = self._core.lane if core_class is Core else None
+        """The short way; not for a variant, which may have put other parts in place of those that it passes by."""
+        lanes = tuple(core.lane for core in cores_of(self._core))
+        plain = real is not None and self._lane is not None and all(type(lane) is Lane for lane in lanes)
+        self._direct = lanes if plain else None
+        """By log, where the compiled way is open."""
+        self._gate = Gate(self._stalls)
+        self._lock = self._gate.lock
+        """Guards the core, and what is below but for `_waiters`, `_broken` and `_refused`."""
+        self._op = 0
+        self._waiters: dict[int, Waiter] = {}
+        """By operation, those of the threads that wait for an answer. Whoever pops one tells it: no lock is needed."""
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._counting = threading.Lock()
+        """Guards the next, for a moment."""
+        self._refused = 0
+        """Answers of BUSY that the core knows nothing of."""
+        self._broken: BaseException | None = None
+        """Why nothing is done any more. Set without the lock: a thread in a write that hangs sees it when it is back,
+        and writes nothing else."""
+        self._lock_with(self._lock)
+        self._wake = Bell()
+        self._asleep = False
+        """The timer waits for something to happen."""
+        self._start()
+
+    def _start(self) -> None:
+        """Begin: with the threads, and with what the core asks for."""
+        cores = cores_of(self._core)
+        self._offset_files = frozenset(core.log.names.offsets_tmp for core in cores)
+        self._crew = Crew(
+            self._disk_work, pools=self._core.pools, flush_threads=self.config.flush_threads, died=self._break
+        )
+        self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
+        self._watches = [Watch(core, str(self.path)) for core in cores]
+        for watch in self._watches:
+            watch.recovered().emit()
+        with self._lock:
+            self._perform(self._clock())
+            self._seen = self._look(), time.monotonic()
+            """What was seen last, and when."""
+        self._timer.start()
+
+    # How a call becomes an operation
+
+    def _call(self, request: Request, timeout: float | None, on_durable: Callable[[], None] | None = None) -> Answer:
+        seconds = self.config.op_timeout if timeout is None else check_timeout(timeout)
+        until = time.monotonic() + seconds
+        self._check()
+        if not self._gate.take(seconds):
+            return self._busy(request)
+        try:
+            self._check()
+            if on_durable is not None and self._callbacks_left() >= self.config.max_callbacks:
+                return self._busy(request)
+            op, answer = self._submit(request, max(until - time.monotonic(), 0.001), on_durable)
+            if answer is not None:
+                return answer
+            waiter = self._waiters[op] = Waiter(request)
+            if self._broken is not None:  # since the check: whoever broke it may have missed the waiter
+                self._waiters.pop(op, None)
+                return unsubmitted(request, Reply.UNKNOWN)
+        finally:
+            self._lock.release()
+        return self._wait(op, waiter, until)
+
+    def _submit(
+        self, request: Request, timeout: float, on_durable: Callable[[], None] | None
+    ) -> tuple[int, Answer | None]:
+        """Give a request to the core; the operation, and its answer if it has one by then. (The lock is held.)"""
+        op = self._op = self._op + 1
+        if on_durable is not None:
+            self._callbacks[op] = on_durable
+        closes = isinstance(request, Close)
+        try:
+            now = self._clock()
+            self._core.submit(op, request, now, timeout)
+            # Closing may take writes. Whoever closes leaves them to the timer: it has to be back in time.
+            answer = None if closes else self._perform(now, op)
+        except UsageError:
+            self._callbacks.pop(op, None)
+            raise
+        except BaseException as error:
+            self._break(error)
+            raise self._refusal() from error
+        if self._asleep or type(request) in _IN_STEPS:
+            self._asleep = False
+            self._wake.notify()
+        return op, answer
+
+    def _by(self, way: Callable[[Given, float, Writer], Got | None], given: Given) -> Got | None:
+        """Take the short way; None where it is barred, and the long one has to be taken."""
+        if not fast.take_turns(self._lock.acquire):
+            return None
+        try:
+            core = self._core
+            if self._broken is not None or core.closing is not None:
+                return None
+            try:
+                now = core.now = self._clock()
+                got = way(given, now, self._write)
+                if core.effects:
+                    self._perform(now)
+            except BaseException as error:
+                self._break(error)
+                raise self._refusal() from error
+            if self._asleep:
+                self._asleep = False
+                self._wake.notify()
+            return got
+        finally:
+            self._lock.release()
+
+    def _broken_by(self, error: BaseException) -> StoreBroken | StoreClosed:
+        """An error that nobody foresaw has come out of a call."""
+        self._break(error)
+        return self._refusal()
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._refusal() from self._broken
+
+    def _refusal(self) -> StoreBroken | StoreClosed:
+        if isinstance(self._broken, StoreClosed):
+            return StoreClosed("the store is closed: open it again")
+        return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")
+
+    def _busy(self, request: Request) -> Answer:
+        """Nothing was submitted."""
+        with self._counting:
+            self._refused += len(request.receipts) if isinstance(request, AckMany) else 1
+        return unsubmitted(request, Reply.BUSY)
+
+    def _wait(self, op: int, waiter: Waiter, until: float) -> Answer:
+        """Wait for the answer. When time is up this thread says so itself, so that no client depends on another thread
+        being alive, or on the lock."""
+        if not waiter.wait(until - time.monotonic()):
+            if self._gate.take(MOMENT):
+                try:
+                    self._give_up(op)
+                    self._waiters.pop(op, None)
+                finally:
+                    self._lock.release()
+            elif self._waiters.pop(op, None) is None:
+                waiter.wait(MOMENT)  # somebody is about to tell it
+        return waiter.answer or unsubmitted(waiter.request, Reply.UNKNOWN)
+
+    def _give_up(self, op: int) -> None:
+        """End an operation whose time is up. What else the core asks for is left to the timer. (The lock is held.)"""
+        if self._broken is None:
+            try:
+                self._core.give_up(op)
+                if self._core.closed:
+                    self._perform(self._clock())  # nothing but answers is left
+            except Exception as error:
+                # Whatever it was: the caller learns of it from its answer, UNKNOWN, and the next
+                # call from `StoreBroken`.
+                self._break(error)
+            self._wake.notify()
+
+    # What the core asks for
+
+    def _perform(self, now: float, mine: int = 0) -> Answer | None:
+        """Have everything done that the core asks for; returns the answer of operation `mine`, if there is one. (The
+        lock is held.)
+
+        What goes to the page cache is done here and now; what may wait for the disk, elsewhere.
+        """
+        core = self._core
+        answer = None
+        for io, effect in core.effects:  # completing one appends what follows from it
+            if isinstance(effect, _AT_ONCE) and effect.file not in self._offset_files:
+                if self._broken is None:
+                    core.complete(io, perform(self._disk, effect), now)
+            elif isinstance(effect, Answer):
+                if effect.op == mine:
+                    answer = effect
+                if self._callbacks or self._waiters:
+                    self._deliver(effect)
+            elif isinstance(effect, Durable):
+                callback = self._callbacks.pop(effect.op, None)
+                if callback is not None:
+                    self._crew.call_back(callback)
+            else:
+                self._crew.perform(io, effect)
+        core.effects.clear()
+        return answer
+
+    def _deliver(self, answer: Answer) -> None:
+        """Give an answer to the thread that waits for it, if one does."""
+        if answer.reply not in _MAY_BE_DURABLE:
+            self._callbacks.pop(answer.op, None)
+        waiter = self._waiters.pop(answer.op, None)
+        if waiter is not None:
+            waiter.tell(answer)
+
+    def _callbacks_left(self) -> int:
+        """Durable callbacks that have not run to their end."""
+        return len(self._callbacks) + self._crew.callbacks
+
+    def _look(self, *, count: bool = True) -> Stats:
+        """What there is to see; with `count`, of the messages by state too. (The lock is held.)"""
+        found = self._core.stats(count=count)
+        return evolve(
+            found,
+            healthy=self._broken is None,
+            resident_bytes=resident_bytes(),
+            callbacks=self._callbacks_left(),
+            replies={**found.replies, Reply.BUSY: found.replies[Reply.BUSY] + self._refused},
+        )
+
+    # The other threads
+
+    def _disk_work(self, job: tuple[int, Effect]) -> None:
+        io, effect = job
+        result = perform(self._disk, effect)
+        with self._lock:
+            if self._broken is None:
+                now = self._clock()
+                self._core.complete(io, result, now)
+                self._perform(now)
+                self._watch()
+
+    def _time(self) -> None:
+        try:
+            while self._broken is None:
+                if not self._gate.take(gate.STALLED):
+                    continue
+                try:
+                    wait = self._tick()
+                    if self._core.closed:
+                        return
+                finally:
+                    self._lock.release()
+                self._wake.wait(wait)
+        except BaseException as error:
+            # The thread's top: without a timer nothing is synced in time.
+            self._break(error)
+
+    def _tick(self) -> float | None:
+        """Tell the core the time; for how long it need not be told again. (The lock is held.)"""
+        now = self._clock()
+        self._core.tick(now)
+        self._perform(now)
+        self._watch()
+        dues = [self._core.next_tick(), *(watch.due for watch in self._watches)]
+        due = min((each for each in dues if each is not None), default=None)
+        # Anything that comes up meanwhile is due a flush interval later at the earliest, or wakes the timer, or is
+        # waited for by a thread that looks at the clock itself.
+        self._asleep = due is None
+        return None if due is None else min(max(due - self._clock(), 0.0005), self.config.flush_interval)
+
+    def _watch(self, *, closing: bool = False) -> None:
+        """Have it logged when the store's state has changed. (The lock is held.)"""
+        if self._crew.lines < LINES:
+            for watch in self._watches:
+                if watch.changed(closing=closing):
+                    for notice in watch.look(closing=closing):
+                        self._crew.tell(notice)
+
+    def _stalls(self, event: str, seconds: float) -> None:
+        """A write has kept the lock for so long, and still does (`stalled`) or no longer (`resumed`)."""
+        if event == "stalled":
+            level, text = (
+                logging.WARNING,
+                f"a write has hung for {seconds:.1f} s: until it returns, calls are BUSY",
+            )
+        else:
+            level, text = logging.INFO, f"the write has returned, after {seconds:.1f} s"
+        self._crew.tell(Notice(level, f"{self.path}: {text}", {**self._fields(event), "seconds": seconds}))
+
+    # Ends
+
+    def _break(self, error: BaseException) -> None:
+        """Promise nothing more: a thread has met an error that nobody foresaw."""
+        if self._broken is None:
+            log.critical("the store at %s is broken", self.path, exc_info=error, extra=self._fields("broken"))
+        self._refuse_all(self._broken or error)
+
+    def _refuse_all(self, why: BaseException) -> None:
+        """Begin nothing more, and end what waits."""
+        self._broken = why
+        for op in list(self._waiters):
+            waiter = self._waiters.pop(op, None)
+            if waiter is not None:
+                waiter.tell(unsubmitted(waiter.request, Reply.UNKNOWN))
+        self._wake.notify()
+
+    def _drain(self, timeout: float) -> Reply:
+        """Make everything durable; the reply to a close."""
+        try:
+            reply = self._call(Close(), timeout).reply
+        except StoreBroken:
+            return Reply.UNKNOWN
+        if not self._core.closed:  # a write holds it, and must be the last
+            self._refuse_all(StoreClosed("closed while a write hung"))
+        return reply if reply is Reply.OK else Reply.UNKNOWN
+
+    def _let_go(self) -> None:
+        """Leave the directory to others, as soon as nothing of this store is written any more."""
+        if self._gate.take(MOMENT):
+            self._watch(closing=True)
+            self._lock.release()
+        goes_on = self._stop()
+        if goes_on:
+            log.error("%s stays locked: %s is still going on", self.path, goes_on, extra=self._fields("locked"))
+            threading.Thread(target=self._let_go_later, name="ackstore-leaving", daemon=True).start()
+
+    def _let_go_later(self) -> None:
+        while self._stop():
+            pass  # each takes a while
+        log.info("%s is free", self.path, extra=self._fields("unlocked"))
+
+    def _stop(self) -> Sequence[Effect | str]:
+        """Stop the threads, and let go of the directory; or say what is still going on."""
+        self._wake.notify()
+        self._timer.join(crew.GRACE)
+        stuck = self._crew.stop()
+        if stuck:
+            return stuck
+        if not self._lock.acquire(timeout=crew.GRACE):
+            return ["a write"]
+        try:
+            self._callbacks.clear()
+            for queue in self._core.queues.values():
+                queue.let_go_of_acks()
+            self._disk.close()
+        finally:
+            self._lock.release()
+        self._directory_lock.release()
+        return []
+
+    def _fields(self, event: str) -> dict[str, object]:
+        return {"event": event, "store": str(self.path)}
+
+
+#: What only reaches the page cache; of the offset file even this waits for a flush thread, with all the rest of it.
+_AT_ONCE = (Write, Create)
+#: Of what they ask for the core may leave the rest to ticks, which are due at once.
+_IN_STEPS = (Flush, Close)
+#: Answers after which an ack may still become FLUSHED.
+_MAY_BE_DURABLE = frozenset({Reply.OK, Reply.SETTLED, Reply.UNKNOWN})

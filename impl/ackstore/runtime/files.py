@@ -1,0 +1,288 @@
+"""The real directory: effects performed, files read, and one store at a time.
+
+>>> import tempfile
+>>> path = Path(tempfile.mkdtemp()) / "store"
+>>> prepare(path)
+>>> disk = RealDisk(path)
+>>> disk.perform(Create("a")), disk.perform(Write("a", 0, b"abc")), disk.perform(Sync("a"))
+(Done(), Done(), Done())
+>>> FileReader(path).read("a")
+b'abc'
+>>> disk.close()
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from ackstore.core.effects import (
+    DONE,
+    Create,
+    Effect,
+    Failed,
+    Rename,
+    Result,
+    Sync,
+    SyncDir,
+    Unlink,
+    Write,
+)
+from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
+from ackstore.fastpath.fast import DiskFields, FileFields
+from ackstore.format.filenames import log_of
+from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
+
+LOCK = "lock"
+
+
+class Disk(Protocol):
+    """Performs effects. Put one of your own around a `RealDisk` to inject faults."""
+
+    def perform(self, effect: Effect) -> Result:
+        """Perform one effect, from any thread. An `OSError` counts as `Failed` with its errno."""
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
+
+
+class OpenFile(FileFields):
+    """A file that this store writes. Its descriptor stays open until what it wrote is synced: an
+    error of the write-back is reported to descriptors that were open then."""
+
+    __slots__ = ()
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.dirty = False
+        """Written since the last sync."""
+        self.syncs = 0
+        """Syncs running on the descriptor: it must not be closed under them."""
+        self.leaving = False
+        """To be closed as soon as it may."""
+
+
+class RealDisk(DiskFields):
+    """The directory at `path`. With `drop_flushed`, what a sync has covered leaves the page cache to others."""
+
+    def __init__(self, path: Path, *, drop_flushed: bool = False) -> None:
+        self._drop_flushed = drop_flushed
+        self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.files: dict[str, OpenFile] = {}
+        self._lock = threading.Lock()
+        """Guards the life of descriptors, never held during I/O on one."""
+        self.syncing = 0
+        """Syncs that have not returned."""
+
+    def perform(self, effect: Effect) -> Result:
+        """Perform one effect."""
+        try:
+            if isinstance(effect, Write):
+                return self.write(effect.file, effect.at, effect.data)
+            if isinstance(effect, Sync | SyncDir):
+                self._sync_while_noted(effect)
+            elif isinstance(effect, Create):
+                self._create(effect.file)
+            elif isinstance(effect, Rename):
+                self._rename(effect)
+            elif isinstance(effect, Unlink):
+                os.unlink(effect.file, dir_fd=self._directory)
+                self._leave(effect.file)
+        except OSError as error:
+            return Failed(error.errno or errno.EIO)
+        return DONE
+
+    def close(self) -> None:
+        """Close every descriptor; those being synced close when their sync returns."""
+        for file in list(self.files):
+            self._leave(file)
+        os.close(self._directory)
+
+    def _create(self, file: str) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        fd = os.open(file, flags, 0o644, dir_fd=self._directory)
+        self._leave(file)
+        with self._lock:
+            # Only the newest file of a log is written: the others go once they are synced.
+            log = log_of(file)
+            for other in list(self.files) if log else ():
+                if log_of(other) == log:
+                    self.files[other].leaving = True
+                    self._close_if_idle(other)
+            self.files[file] = OpenFile(fd)
+
+    def _rename(self, effect: Rename) -> None:
+        here = self._directory
+        os.rename(effect.source, effect.target, src_dir_fd=here, dst_dir_fd=here)
+        self._leave(effect.source)
+
+    def write(self, name: str, at: int, data: bytes) -> Result:
+        """Write all of `data` at byte `at` of a file. While no sync runs, nothing makes a short write wait for the
+        disk, and it does not let go of the interpreter's lock (see `ackstore.runtime.pwrite`)."""
+        file = self.files[name]
+        file.dirty = True
+        size = len(data)
+        written = 0
+        if size <= SHORT and at < LOW and not self.syncing:
+            written = short_pwrite(file.fd, data, size, at)
+            if written == size:
+                return DONE
+            written = max(written, 0)  # what is wrong, the longer way says
+        try:
+            while written < size:
+                more = os.pwrite(file.fd, data[written:] if written else data, at + written)
+                if not more:
+                    return Failed(errno.EIO, written)
+                written += more
+        except OSError as error:
+            return Failed(error.errno or errno.EIO, written)
+        return DONE
+
+    def writes_at_once(self) -> bool:
+        """Whether all writes are `write`'s: not where a disk of a kind of its own performs them otherwise."""
+        kind = type(self)
+        return kind.perform is RealDisk.perform and kind.write is RealDisk.write
+
+    def _sync_while_noted(self, effect: Sync | SyncDir) -> None:
+        with self._lock:
+            self.syncing += 1
+        try:
+            if isinstance(effect, Sync):
+                self.sync(effect.file)
+            else:
+                self.fsync(self._directory)
+        finally:
+            with self._lock:
+                self.syncing -= 1
+
+    def fsync(self, fd: int) -> None:
+        """Wait for what was written to a file, or to the directory."""
+        os.fsync(fd)
+
+    def sync(self, name: str) -> None:
+        """Make what the file holds durable."""
+        with self._lock:
+            # Never through a new descriptor: it might not be told of an earlier error.
+            file = self.files.get(name)
+            if file is None:
+                raise OSError(errno.EBADF, "not written by this store", name)
+            file.syncs += 1
+            file.dirty = False
+        try:
+            size = os.fstat(file.fd).st_size
+            self.fsync(file.fd)
+            if self._drop_flushed:
+                # No further than the sync has come: of what was written meanwhile this would start the write-back.
+                os.posix_fadvise(file.fd, 0, size, os.POSIX_FADV_DONTNEED)
+        finally:
+            with self._lock:
+                file.syncs -= 1
+                if self.files.get(name) is file:
+                    self._close_if_idle(name)
+                elif not file.syncs:
+                    os.close(file.fd)
+
+    def _close_if_idle(self, name: str) -> None:
+        file = self.files[name]
+        if file.leaving and not file.dirty and not file.syncs:
+            del self.files[name]
+            os.close(file.fd)
+
+    def _leave(self, name: str) -> None:
+        """The file has lost its name: what it holds does not matter any more."""
+        with self._lock:
+            file = self.files.pop(name, None)
+            if file is not None and not file.syncs:
+                os.close(file.fd)
+
+
+def write_by(disk: Disk, file: str, at: int, data: bytes) -> Result:
+    """Have another disk than the real one write."""
+    return perform(disk, Write(file, at, data))
+
+
+def perform(disk: Disk, effect: Effect) -> Result:
+    """Perform an effect; an `OSError` is a failure like any other."""
+    try:
+        return disk.perform(effect)
+    except OSError as error:
+        return Failed(error.errno or errno.EIO)
+
+
+class FileReader:
+    """Recovery's view of the directory at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> list[str]:
+        """Every file name."""
+        return os.listdir(self.path)
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file; `LogUnreadable` if the system cannot read it."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise LogUnreadable(
+                f"{self.path / name} cannot be read ({error.strerror}): nothing was changed. "
+                "See to the disk and the file's permissions, or restore the directory from a copy"
+            ) from error
+
+
+def prepare(path: Path) -> None:
+    """See that `path` is a directory; a new one is made durable, with its parents."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    if path.exists() and not path.is_dir():
+        raise DirectoryIsAFile(f"{path} is a file: give the path of a directory, or of a new one")
+    try:
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            parent = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
+    except NotADirectoryError as error:
+        raise DirectoryIsAFile(
+            f"{path} cannot be a directory: {error.filename} is a file. Give another path"
+        ) from error
+    except OSError as error:
+        raise DirectoryNotWritable(
+            f"{path} cannot be made a directory ({error.strerror}): make it yourself, or give a "
+            "path that this user can write"
+        ) from error
+
+
+class DirectoryLock:
+    """Keeps a second store, of this process or another, out of a directory.
+
+    The system drops the lock with the process, however it ends: no stale lock is left behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise DirectoryNotWritable(
+                f"{path} cannot be written ({error.strerror}): give this user the right to, or give another path"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise DirectoryInUse(
+                f"{path} is in use by process {holder or 'unknown'}: close that store first, or give another path"
+            ) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others in. Unlocked before it is closed: a forked child may hold the file too."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        os.close(self._fd)

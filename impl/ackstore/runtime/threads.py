@@ -1,0 +1,143 @@
+"""Threads that work off a queue, and what threads wait on.
+
+>>> done = []
+>>> workers = Workers(done.append, limit=2, died=print)
+>>> workers.put(1); workers.put(2)
+>>> workers.stop(timeout=5.0, drain=True), sorted(done), workers.outstanding
+([], [1, 2], 0)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from ackstore.core.effects import Answer
+from ackstore.core.requests import Request
+
+log = logging.getLogger("ackstore")
+
+Job = TypeVar("Job")
+
+
+def within(seconds: float) -> float:
+    """So many seconds, as what waits for locks takes them.
+
+    >>> within(-1.0), within(2.5), within(float("inf")) == threading.TIMEOUT_MAX
+    (0.0, 2.5, True)
+    """
+    return min(max(seconds, 0.0), threading.TIMEOUT_MAX)
+
+
+class Workers(Generic[Job]):
+    """Daemon threads that `work` off jobs. Another is started, up to `limit`, when a job comes and
+    all are at work. An exception in `work` ends its thread, and `died` is told."""
+
+    def __init__(self, work: Callable[[Job], None], *, limit: int, died: Callable[[BaseException], None]) -> None:
+        self._work = work
+        self._limit = limit
+        self._died = died
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self.outstanding = 0
+        """Jobs that are not done."""
+        self._threads: list[threading.Thread] = []
+        self._at_work: dict[int, Job] = {}
+        self._stopped = self._stopping = False
+
+    def put(self, job: Job) -> None:
+        """Have a job done."""
+        with self._lock:
+            self.outstanding += 1
+            self._jobs.put(job)
+            if len(self._threads) < min(self.outstanding, self._limit):
+                number = len(self._threads) + 1
+                thread = threading.Thread(target=self._run, name=f"ackstore-{number}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def stop(self, timeout: float, *, drain: bool = False) -> list[Job]:
+        """Start no further job, or with `drain` no job after those put before; wait up to `timeout`
+        seconds, and return the jobs still at work. Can be called again."""
+        self._stopped = not drain
+        until = time.monotonic() + timeout
+        if not self._stopping:
+            self._stopping = True
+            for _ in self._threads:
+                self._jobs.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(within(until - time.monotonic()))
+        return list(self._at_work.values())
+
+    def _run(self) -> None:
+        me = threading.get_ident()
+        try:
+            while (job := self._jobs.get()) is not None:
+                if not self._stopped:
+                    self._at_work[me] = job
+                    self._work(job)
+                    del self._at_work[me]
+                with self._lock:
+                    self.outstanding -= 1
+        except BaseException as error:
+            # The thread's top: whatever it was, the store must hear that nobody syncs any more.
+            self._at_work.pop(me, None)
+            self._died(error)
+
+
+def call_back(callback: Callable[[], None]) -> None:
+    """Run a client's callback. What it raises is logged and harms nobody."""
+    try:
+        callback()
+    except Exception:
+        # Top of the callbacks' thread: any error in foreign code ends here.
+        log.exception("a durable callback failed", extra={"event": "callback-failed"})
+
+
+class Bell:
+    """Wakes the one thread that waits, or the next time that it would.
+
+    >>> bell = Bell()
+    >>> bell.notify()
+    >>> bell.wait(None), bell.wait(0.001)
+    (None, None)
+    """
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def notify(self) -> None:
+        """Ring it."""
+        self._rung.set()
+
+    def wait(self, seconds: float | None) -> None:
+        """Until it rings, or so long."""
+        self._rung.wait(seconds)
+        self._rung.clear()
+
+
+class Waiter:
+    """What a thread waits on whose operation has no answer yet. It is told once, by whoever takes it from the table of
+    those that wait."""
+
+    __slots__ = ("_told", "answer", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.answer: Answer | None = None
+        self._told = threading.Lock()
+        self._told.acquire()
+
+    def tell(self, answer: Answer) -> None:
+        """It has one."""
+        self.answer = answer
+        self._told.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; whether it has one now."""
+        return self._told.acquire(timeout=within(seconds))

@@ -1,0 +1,262 @@
+"""The store that clients open: threads, on real files. `ackstore.runtime.driver` is how it works.
+
+Every call returns in time, whatever the disk does, but for one thing: a write to the page cache that hangs keeps the
+thread that is in it. All others are answered: BUSY where they could not even be submitted, UNKNOWN where no outcome
+came in time.
+
+>>> import tempfile
+>>> with Store(tempfile.mkdtemp()) as store:
+...     store.publish("orders", 3)
+...     first, second = store.pop("orders", 2)
+...     store.ack(first.receipt), store.ack("no receipt"), store.flush()
+(<Reply.OK: 'OK'>, <Reply.INVALID: 'INVALID'>, <Reply.OK: 'OK'>)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from attrs import evolve
+
+from ackstore.config import Config
+from ackstore.core.core import Core
+from ackstore.core.effects import Answer
+from ackstore.core.identity import QueueId
+from ackstore.core.operations import check_timeout
+from ackstore.core.replies import DeadLetter, Delivery, Reply
+from ackstore.core.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
+from ackstore.core.stats import Stats
+from ackstore.errors import StoreStalled
+from ackstore.fastpath import fast
+from ackstore.runtime import gate
+from ackstore.runtime.driver import Driver
+from ackstore.runtime.files import Disk
+from ackstore.runtime.memory import resident_bytes
+from ackstore.runtime.threads import within
+
+log = logging.getLogger("ackstore")
+
+
+class Store(Driver):
+    """An open store. Every method may be called from any thread; use it as a context manager, or
+    `close` it.
+
+    A reply of BUSY says that nothing was submitted, and nothing is stored: the store is over a limit, its disk has been
+    failing, or for the time allowed a write that hangs let nobody in.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        config: Config | None = None,
+        *,
+        disk: Disk | None = None,
+        core_class: type[Core] = Core,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Open the store in the directory at `path`, or make a new one there.
+
+        `disk`, `core_class` and `clock` are for tests: a disk that fails, a core that is wrong, a
+        time of one's own (seconds, never going back).
+
+        Raises a `DirectoryError` when the directory cannot be used, and a `LogError` when its files
+        are not what a store left. Neither changes a file.
+        """
+        super().__init__(Path(path).absolute(), config or Config(), disk, core_class, clock)
+        self._closed: Reply | None = None
+        self._closing = threading.Lock()
+
+    # What clients call
+
+    def publish(self, queue: QueueId | str, end: int) -> None:
+        """Tell that `queue` holds messages 0 to `end` - 1. Their bodies live elsewhere.
+
+        Never lowers the end. Not kept: publish again after opening the store.
+        Raises `QueueNameInvalid`, `CountOutOfRange`; `TooManyQueues` for a new one beyond `Config.max_queues`;
+        `StoreStalled` when a write that hangs let nobody in for `Config.op_timeout` seconds.
+        """
+        if self._call(Publish(queue, end), None).reply is Reply.BUSY:
+            raise self._stalled()
+
+    def pop(self, queue: QueueId | str, count: int = 1, invisible: float = 30.0) -> list[Delivery]:
+        """Get up to `count` messages, which nobody else gets for `invisible` seconds.
+
+        An empty list when there is nothing to hand out, and also when the store is busy or could
+        not store that it handed something out: nobody has those messages then, or they come back.
+        Raises `QueueUnknown`, `CountOutOfRange`, `DurationOutOfRange`.
+        """
+        return cast("list[Delivery]", list(self.try_pop(queue, count, invisible).value or ()))
+
+    def try_pop(
+        self,
+        queue: QueueId | str,
+        count: int = 1,
+        invisible: float = 30.0,
+        timeout: float | None = None,
+    ) -> Answer:
+        """As `pop`, with the reply that says why there is nothing: `Answer.reply`, `.value`."""
+        return self._call(Pop(queue, count, invisible), timeout)
+
+    def ack(
+        self,
+        receipt: str,
+        on_durable: Callable[[], None] | None = None,
+        timeout: float | None = None,
+        queue: QueueId | str | None = None,
+    ) -> Reply:
+        """Settle the delivery that `receipt` names.
+
+        `on_durable` is called once, later, on another thread, if and when what settles the message is FLUSHED: this
+        ack, or with a reply of SETTLED what was there before it. Beyond `Config.max_callbacks` that have not run to
+        their end an ack with one more is BUSY.
+        After `timeout` seconds (by default `Config.op_timeout`) the reply is UNKNOWN.
+        With `queue`, a receipt of another queue is INVALID.
+        """
+        lane = self._lane
+        if lane is not None and on_durable is None and timeout is None and queue is None:
+            try:
+                reply = fast.ack(self, receipt)
+            except BaseException as error:
+                raise self._broken_by(error) from error
+            if reply is not None or (reply := self._by(lane.ack, receipt)) is not None:
+                return reply
+        return self._call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
+
+    def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
+        """Settle several deliveries; one reply for each receipt, in order."""
+        lane = self._lane
+        if lane is not None and timeout is None:
+            try:
+                replies = fast.ack_many(self, receipts)
+            except BaseException as error:
+                raise self._broken_by(error) from error
+            if replies is not None:
+                return replies
+        request = AckMany(receipts)
+        if lane is not None and timeout is None and (replies := self._by(lane.ack_many, request.receipts)) is not None:
+            return replies
+        return cast("list[Reply]", list(self._call(request, timeout).value or ()))
+
+    def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
+        """Give the delivery that `receipt` names `invisible` seconds from now; the receipt stays current.
+
+        The reply is as for `ack`. Raises `DurationOutOfRange`.
+        """
+        return self._call(Renew(receipt, invisible), timeout).reply
+
+    def release(self, receipt: str, timeout: float | None = None) -> Reply:
+        """Give a delivery back: somebody else can have the message at once. The attempt stays counted, and the reply
+        is as for `ack`."""
+        return self._call(Release(receipt), timeout).reply
+
+    def reset(self, queue: QueueId | str, offset: int, timeout: float | None = None) -> Reply:
+        """Begin again at `offset`: messages below it are settled, the others as if never handed out; every receipt
+        that was given for the queue is EXPIRED.
+
+        OK once it is FLUSHED and the offset file on disk says so, in every mode: a reset sticks.
+        Raises `QueueUnknown`, `CountOutOfRange`.
+        """
+        return self._call(Reset(queue, offset), timeout).reply
+
+    def dead(self, queue: QueueId | str) -> list[DeadLetter]:
+        """The messages of `queue` that nobody settled in `Config.max_attempts` deliveries, the oldest first; of more
+        than `Config.max_dead` only the latest. Empty for a queue that is not known. Raises `StoreStalled` as `publish`.
+        """
+        parsed = queue if isinstance(queue, QueueId) else QueueId.parse(queue)
+        if not self._gate.take(self.config.op_timeout):
+            raise self._stalled()
+        try:
+            return list(self._core.dead_letters(parsed))
+        finally:
+            self._lock.release()
+
+    def flush(self, timeout: float | None = None) -> Reply:
+        """Wait until everything submitted before is FLUSHED: OK, or UNKNOWN after `timeout`; BUSY when not even the
+        wait could begin in that time. Only OK promises anything."""
+        return self._call(Flush(), timeout).reply
+
+    def degrade(self) -> Reply:
+        """Have every answer wait until it is FLUSHED, as in mode sync, until `restore`: for a disk, or a machine, that
+        is about to be worked at. OK, or BUSY as for every call. It is not kept: a store that is opened again answers as
+        configured."""
+        return self._call(Degrade(forced=True), None).reply
+
+    def restore(self) -> Reply:
+        """End what `degrade` began: answer as configured, as long as the disk does not fail. OK or BUSY."""
+        return self._call(Degrade(forced=False), None).reply
+
+    def stats(self, *, count: bool = True) -> Stats:
+        """What there is to see, at one instant; also of a closed or broken store.
+
+        The messages of a queue are counted by state, and meanwhile the store waits: about a tenth of a second for a
+        million messages in hand. Without `count` those figures are None, and it takes no longer for more messages.
+
+        Returns within about a second. While a write hangs nobody can look into the store: then it is what was seen
+        last, with `Stats.stalled` saying for how long the write hangs, and `Stats.age` how old the figures are.
+        """
+        if not self._gate.take(gate.STALLED):
+            seen, at = self._seen
+            stalled = self._gate.stalled() or gate.STALLED  # it may be returning just now
+            return evolve(
+                seen,
+                healthy=self._broken is None,
+                stalled=stalled,
+                age=time.monotonic() - at,
+                resident_bytes=resident_bytes(),
+            )
+        try:
+            if self._broken is None:
+                self._core.now = self._clock()
+            self._seen = self._look(count=count), time.monotonic()
+            return self._seen[0]
+        finally:
+            self._lock.release()
+
+    def close(self, timeout: float = 10.0) -> Reply:
+        """Refuse new operations, make everything durable, and let go of the directory.
+
+        OK when all was FLUSHED and the offsets written; UNKNOWN when that took longer than
+        `timeout` seconds, or the store is broken: operations without an outcome end as UNKNOWN
+        then. Closing again returns the same.
+
+        Returns within `timeout` and a few seconds more for threads to end. A write that still hangs then keeps the
+        directory locked until it returns.
+        """
+        check_timeout(timeout)
+        if not self._closing.acquire(timeout=within(timeout)):
+            return Reply.UNKNOWN  # another thread is closing it, and has more time
+        try:
+            if self._closed is None:
+                self._closed = self._drain(timeout)
+                self._let_go()
+            return self._closed
+        finally:
+            self._closing.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; as nobody hears the reply, it is logged where it is not OK."""
+        reply = self.close()
+        if reply is not Reply.OK:
+            text = "%s: closing was answered %s: what was not FLUSHED by then survives a crash of the process only"
+            log.warning(text, self.path, reply.name, extra={**self._fields("unclean"), "reply": reply.name})
+
+    def _stalled(self) -> StoreStalled:
+        return StoreStalled(
+            f"the store at {self.path} has been in a write for {self.config.op_timeout} seconds, and nothing was done: "
+            "see to the disk, and try again"
+        )

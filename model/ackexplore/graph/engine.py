@@ -1,0 +1,180 @@
+"""The graph engine: breadth-first, every state and every transition kept, to be asked for as a networkx graph.
+
+For configurations up to some hundred thousand states; beyond that the graph itself fills the memory, and
+`ackexplore.table.engine` goes on without it. Breadth-first order makes the first trace to a clause a shortest one.
+
+>>> from ackmodel import Config
+>>> result = explore_graph(Config(rules={"commit-after-flush": False}))
+>>> result.counterexample.actions
+('pop(0)', 'write_checkpoint(0)', 'commit(0)')
+>>> result.graph.number_of_nodes() == result.states, result.graph.number_of_edges() == result.edges
+(True, True)
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Collection
+
+from attrs import define, field
+
+from ackexplore.coverage import count_hits, count_reached
+from ackexplore.interning import CLAUSES, Code, Interned, mask_of, successors
+from ackexplore.result import Progress, Result, StateSpace, TooManyStates, Watcher
+from ackexplore.trace import Trace, trace_through
+from ackmodel import Clause, Config
+
+DEFAULT_MAX_STATES = 200_000
+STATES_BETWEEN_REPORTS = 2_000
+
+
+@define(eq=False)
+class _Search:
+    """The state of one breadth-first search; `parents[n]` is the node from which n was first reached."""
+
+    model: Interned
+    wanted: int
+    max_states: int
+    watcher: Watcher | None
+    began: float = field(factory=time.perf_counter)
+    nodes: dict[Code, int] = field(factory=dict)
+    codes: list[Code] = field(factory=list)
+    parents: list[int] = field(factory=list)
+    sources: array[int] = field(factory=lambda: array("i"))
+    targets: array[int] = field(factory=lambda: array("i"))
+    acted: array[int] = field(factory=lambda: array("i"))
+    actors: array[int] = field(factory=lambda: array("b"))
+    depth: int = 0
+    violations: Counter[int] = field(factory=Counter)
+    first: dict[int, Trace] = field(factory=dict)
+
+    # --- the search -------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Explore level by level, until nothing is new or a wanted clause has fallen."""
+        self._add(self.model.encode(self.model.config.initial()), -1)
+        level = [0]
+        while True:
+            wanted_fell = any(self.wanted >> bit & 1 for bit in self.first)
+            if wanted_fell or not (found := self._expand(level)):
+                return
+            self.depth += 1
+            level = found
+
+    def _expand(self, level: list[int]) -> list[int]:
+        """Add every transition out of a level; return the nodes that are new."""
+        found: list[int] = []
+        for done, node in enumerate(level):
+            if self.watcher is not None and not done % STATES_BETWEEN_REPORTS:
+                self.watcher(self.progress(len(level) - done))
+            for action, actor, raw, broken in successors(self.model, self.codes[node]):
+                after = self.model.canonical(raw)
+                known = self.nodes.get(after)
+                if known is None:
+                    known = self._add(after, node)
+                    found.append(known)
+                if broken:
+                    self._note(broken, node, after)
+                self.sources.append(node)
+                self.targets.append(known)
+                self.acted.append(action)
+                self.actors.append(-1 if actor is None else actor)
+            if len(self.codes) > self.max_states:
+                raise TooManyStates(self.max_states, self.result(complete=False))
+        return found
+
+    def _add(self, code: Code, parent: int) -> int:
+        node = len(self.codes)
+        self.nodes[code] = node
+        self.codes.append(code)
+        self.parents.append(parent)
+        broken = self.model.broken_state(code)
+        if broken:
+            self._note(broken, parent, code)
+        return node
+
+    @property
+    def edges(self) -> int:
+        return len(self.sources)
+
+    # --- what was found ---------------------------------------------------------------------------------------------
+
+    def _note(self, broken: int, source: int, code: Code) -> None:
+        """Count what is broken by or in a state reached from `source`, and keep the first trace to each clause."""
+        for bit in range(len(CLAUSES)):
+            if broken >> bit & 1:
+                self.violations[bit] += 1
+                if bit not in self.first:
+                    self.first[bit] = trace_through(self.model, [*self._path(source), code], 1 << bit)
+
+    def _path(self, node: int) -> list[Code]:
+        """Return the states on the way by which a node was first reached, itself included."""
+        path = []
+        while node >= 0:
+            path.append(self.codes[node])
+            node = self.parents[node]
+        return path[::-1]
+
+    def progress(self, frontier: int) -> Progress:
+        return Progress(
+            states=len(self.codes),
+            edges=self.edges,
+            depth=self.depth,
+            frontier=frontier,
+            seconds=time.perf_counter() - self.began,
+        )
+
+    def result(self, *, complete: bool) -> Result:
+        model = self.model
+        shareds = Counter(code[0] for code in self.codes)
+        messages = Counter(number for code in self.codes for number in code[1:])
+        return Result(
+            config=model.config,
+            engine="graph",
+            states=len(self.codes),
+            edges=self.edges,
+            depth=self.depth,
+            seconds=time.perf_counter() - self.began,
+            complete=complete,
+            violations={CLAUSES[bit]: self.violations[bit] for bit in sorted(self.violations)},
+            counterexamples={CLAUSES[bit]: self.first[bit] for bit in sorted(self.first)},
+            hits=count_hits({model.actions[action]: count for action, count in Counter(self.acted).items()}),
+            reached=count_reached(
+                ((model.shareds[number], times) for number, times in shareds.items()),
+                ((model.messages[number], times) for number, times in messages.items()),
+            ),
+            at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
+            model_calls=model.calls,
+            symmetric=model.symmetric,
+            unreduced=sum(map(model.orbit, self.codes)),
+            space=None
+            if model.symmetric
+            else StateSpace(
+                model=model,
+                codes=tuple(self.codes),
+                columns=(self.sources, self.targets, self.acted, self.actors),
+            ),
+        )
+
+
+def explore_graph(
+    config: Config,
+    *,
+    stop_at: Collection[Clause] = (),
+    max_states: int = DEFAULT_MAX_STATES,
+    symmetric: bool = False,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Explore a configuration with the graph engine.
+
+    Ends after the level in which one of the clauses in `stop_at` first falls; without them, when nothing is new.
+    With `symmetric`, one state stands for all that differ in the order of alike messages, and the result has no graph,
+    which would mix them up. Raises `TooManyStates` beyond `max_states`.
+    """
+    model = Interned(config, symmetric=symmetric)
+    search = _Search(model=model, wanted=mask_of(tuple(stop_at)), max_states=max_states, watcher=watcher)
+    search.run()
+    stopped = any(search.wanted >> bit & 1 for bit in search.first)
+    return search.result(complete=not stopped)

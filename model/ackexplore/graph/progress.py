@@ -1,0 +1,134 @@
+"""What a store must do in the end, as leads-to properties of the model; and what must be fair for it.
+
+The protocol does not put off for ever what it can do (weak fairness: write, answer, rewrite, sync, commit), a running
+sync that no fault ends succeeds in the end, and time passes. Consumers need not ack. Faults need not happen, and their
+budgets are finite, so that every run has a last fault.
+
+>>> from ackmodel import Config
+>>> from ackexplore import explore
+>>> [finding.name for finding in check_progress(explore(Config(sync_failures=1))) if finding.lasso]
+[]
+>>> lazy = [group for group in fairness_of(Config()) if group.name != "sync_directory"]
+>>> [finding.name for finding in check_progress(explore(Config()), fairness=lazy) if finding.lasso]
+['commit-progresses of message 0']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from ackexplore.graph.liveness import Edge, Fairness, Lasso, find_lasso
+from ackexplore.result import Result, StateSpace
+from ackexplore.trace import Trace, TraceStep, trace_json
+from ackmodel import Clause, Config, State
+from ackmodel.spec.liveness import PROPERTIES, LeadsTo, fair_actions
+
+
+def fairness_of(config: Config) -> list[Fairness]:
+    """Return what is assumed not to be put off for ever: all weak, as `ackmodel.spec.liveness` names it."""
+    return [Fairness(group.name, group.actions, group.message) for group in fair_actions(config)]
+
+
+@frozen(kw_only=True)
+class Property:
+    """`trigger ~> goal`, the clause that asks for it, and which message it is about (None: the store)."""
+
+    clause: Clause
+    message: int | None
+    trigger: Callable[[State], bool]
+    goal: Callable[[State], bool]
+
+    @property
+    def name(self) -> str:
+        """The clause, and the message if it is about one."""
+        return self.clause.value if self.message is None else f"{self.clause.value} of message {self.message}"
+
+
+def _about(config: Config, asked: LeadsTo, index: int) -> Property:
+    return Property(
+        clause=asked.clause,
+        message=None if asked.of_store else index,
+        trigger=lambda state: asked.trigger(config, state[0], state[1][index]),
+        goal=lambda state: asked.goal(config, state[0], state[1][index]),
+    )
+
+
+def properties_of(config: Config, clauses: Collection[Clause] = tuple(PROPERTIES)) -> list[Property]:
+    """Return what must happen in the end in a configuration, as far as some clauses ask for it."""
+    wanted = [asked for clause, asked in PROPERTIES.items() if clause in clauses]
+    each = [_about(config, asked, index) for index in range(config.messages) for asked in wanted if not asked.of_store]
+    return each + [_about(config, asked, 0) for asked in wanted if asked.of_store]
+
+
+@frozen(kw_only=True)
+class ProgressFinding:
+    """What became of one property: None where it holds, else the lasso, as traces of its two parts."""
+
+    clause: Clause
+    name: str
+    lasso: Lasso | None
+    prefix: Trace | None = None
+    cycle: Trace | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as JSON types: `holds`, and the two parts of the lasso, null if there is none."""
+        return {
+            "clause": self.clause.value,
+            "name": self.name,
+            "holds": self.lasso is None,
+            "prefix": None if self.prefix is None else trace_json(self.prefix),
+            "cycle": None if self.cycle is None else trace_json(self.cycle),
+        }
+
+
+def _trace_of(space: StateSpace, edges: Sequence[Edge], start: int) -> Trace:
+    steps = tuple(
+        TraceStep(number=number, action=action, actor=actor, before=space.state(source), after=space.state(target))
+        for number, (source, target, action, actor) in enumerate(edges, start=1)
+    )
+    return Trace(initial=space.state(start), steps=steps)
+
+
+def check_progress(
+    result: Result,
+    *,
+    fairness: Sequence[Fairness] | None = None,
+    clauses: Collection[Clause] = tuple(PROPERTIES),
+) -> list[ProgressFinding]:
+    """Judge every property of a configuration on its graph, as far as some clauses ask for it.
+
+    Raises `ValueError` if the result has no graph, or not all of it.
+    """
+    if result.space is None or not result.complete:
+        raise ValueError(
+            "progress is judged on the whole graph: explore to the end, with the graph engine, no symmetry"
+        )
+    space, groups = result.space, fairness_of(result.config) if fairness is None else fairness
+    states = [space.state(node) for node in range(len(space))]
+    findings = []
+    for asked in properties_of(result.config, clauses):
+        triggers, goals = map(asked.trigger, states), map(asked.goal, states)
+        holds = list(zip(triggers, goals, strict=True))
+        lasso = find_lasso(
+            space.graph,
+            trigger=lambda node, holds=holds: holds[node][0],  # type: ignore[misc]
+            goal=lambda node, holds=holds: holds[node][1],  # type: ignore[misc]
+            fairness=groups,
+        )
+        if lasso is None:
+            findings.append(ProgressFinding(clause=asked.clause, name=asked.name, lasso=None))
+            continue
+        turn = lasso.prefix[-1][1] if lasso.prefix else 0
+        findings.append(
+            ProgressFinding(
+                clause=asked.clause,
+                name=asked.name,
+                lasso=lasso,
+                prefix=_trace_of(space, lasso.prefix, 0),
+                cycle=_trace_of(space, lasso.cycle, turn),
+            )
+        )
+    return findings

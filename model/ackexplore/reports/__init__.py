@@ -1,0 +1,1 @@
+"""What an exploration found, for people and for other programs."""

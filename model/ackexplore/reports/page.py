@@ -1,0 +1,218 @@
+"""A counterexample as one self-contained HTML page: a column a step, lanes for client, store, cache, disk and offset.
+
+The page loads nothing from anywhere, and reads without colours and without scripts.
+
+>>> from ackmodel import Config
+>>> from ackexplore import explore
+>>> broken = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe")
+>>> page = html_page(broken.counterexample)
+>>> page.startswith("<!doctype html>"), page.count("<tr"), page.count("<th scope=col"), "commit-is-safe" in page
+(True, 6, 3, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from html import escape
+
+from attrs import fields
+
+from ackexplore.reports.show import clause_in_a_line
+from ackexplore.trace import Trace, TraceStep
+from ackexplore.values import wording
+from ackmodel import Message, Phase, Record, State, Truth
+
+CLIENT_ACTIONS = frozenset(
+    {
+        "pop",
+        "deliver",
+        "ask_ack",
+        "late_ack",
+        "duplicate_ack",
+        "answer_ack",
+        "answer_unknown",
+        "durable_callback",
+        "expire",
+        "ask_renewal",
+        "answer_renewal",
+        "release",
+        "answer_release",
+        "refuse",
+        "reuse_buffer",
+    }
+)
+FAULTS = frozenset(
+    {
+        "process_crash",
+        "power_loss",
+        "sync_fails",
+        "sync_fails_again",
+        "sync_lies",
+        "sync_times_out",
+        "late_sync_fails",
+        "fail_checkpoint_write",
+        "fail_ack_write",
+        "fail_renewal_write",
+    }
+)
+GHOSTS = frozenset(item.name for item in fields(Message) if item.metadata.get("ghost"))
+SAID = {
+    "late_ack": "acks an earlier delivery",
+    "duplicate_ack": "acks once more",
+    "release": "gives it back",
+    "refuse": "told BUSY",
+    "reuse_buffer": "writes into what it submitted",
+    "answer_renewal": "told OK, has more time",
+}
+STYLE = """
+:root { color-scheme: light dark; --page: #fff; --line: #d9dde3; --lane: #f6f7f9; --text: #1c2128; --soft: #6b7480;
+  --fault: #b42318; --fault-soft: #fdecea; --new: #0b57d0; --new-soft: #e6effd; }
+@media (prefers-color-scheme: dark) { :root { --page: #14171c; --line: #333a44; --lane: #1b2027; --text: #e4e7eb;
+  --soft: #949eab; --fault: #ff9488; --fault-soft: #3a1d1b; --new: #9cc2ff; --new-soft: #1b2c47; } }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 0; padding: 1.5rem 2rem; background: var(--page);
+  color: var(--text); }
+h1 { font-size: 1.5rem; margin: 0 0 .75rem; } p { max-width: 60rem; color: var(--soft); margin: .75rem 0 1rem; }
+.broken { border-left: 4px solid var(--fault); background: var(--fault-soft); padding: .5rem 1rem; max-width: 60rem; }
+.broken ul { margin: 0; padding: 0; list-style: none; } .broken b { color: var(--fault); }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; width: fit-content; max-width: 100%; }
+table { border-collapse: separate; border-spacing: 0; }
+th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; min-width: 10rem; max-width: 14rem;
+  border-bottom: 1px solid var(--line); border-right: 1px solid var(--line); overflow-wrap: anywhere; }
+tr:last-child > * { border-bottom: 0; } tr > :last-child { border-right: 0; }
+tbody tr:nth-child(odd) > * { background: var(--lane); } tbody tr:nth-child(even) > * { background: var(--page); }
+thead th { background: var(--page); font-weight: 600; border-bottom: 2px solid var(--line); }
+th[scope=row], th.corner { position: sticky; left: 0; z-index: 1; min-width: 6rem; max-width: 7rem;
+  border-right: 2px solid var(--line); font-weight: 600; }
+.number { display: block; color: var(--soft); font-weight: 400; font-size: .85em; }
+thead th.fault { background: var(--fault-soft); color: var(--fault); }
+td ul { margin: 0; padding: 0; list-style: none; } .old { color: var(--soft); }
+.new { color: var(--new); background: var(--new-soft); border-radius: 3px; padding: 0 .25em; font-weight: 600; }
+.last { outline: 2px solid var(--fault); outline-offset: -2px; }
+@media print { .wide { overflow: visible; } }
+"""
+
+
+def _name(record: str, message: Message, several: bool) -> str:
+    return f"{record} {message.index}" if several else record
+
+
+def _records(state: State) -> Iterator[tuple[str, Record]]:
+    several = len(state[1]) > 1
+    for message in state[1]:
+        for kind in ("checkpoint", "earlier", "ack", "renewal"):
+            yield _name(kind, message, several), getattr(message, kind)
+
+
+def _client(step: TraceStep) -> str:
+    """What the consumer of the acting message sees."""
+    if step.actor is None or step.action not in CLIENT_ACTIONS:
+        return ""
+    before, after = step.before[1][step.actor], step.after[1][step.actor]
+    said = {
+        Phase.POPPING: "pops",
+        Phase.DELIVERED: "has the message",
+        Phase.ACKING: "asks to ack",
+        Phase.RENEWING: "asks for more time",
+        Phase.DUE: "deadline passed",
+        Phase.SETTLED: "told OK",
+    }
+    text = said.get(after.phase, after.phase.value) if before.phase is not after.phase else ""
+    if step.action == "answer_unknown":
+        text = "told UNKNOWN"
+    elif step.action in SAID:
+        text = SAID[step.action]
+    if before.promise != after.promise:
+        text = f"{text}, promised: {wording(after.promise)}".lstrip(", ")
+    return f"message {step.actor}: {text}" if text else ""
+
+
+def _listed(items: Iterable[str]) -> str:
+    told = "".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>{told}</ul>" if told else ""
+
+
+def _marked(text: str, new: bool) -> str:
+    return f"<span class={'new' if new else 'old'}>{escape(text)}</span>"
+
+
+def _beliefs(step: TraceStep) -> str:
+    """What changed in the store: everything that is not a record, and the beliefs in records."""
+    told = []
+    several = len(step.after[1]) > 1
+    for change in step.changes:
+        if change.field in GHOSTS or change.field.startswith(("offset", "budget")):
+            continue
+        before, after = change.before.partition(" / ")[0], change.after.partition(" / ")[0]
+        if before != after:
+            index = change.where.removeprefix("message ")
+            name = f"{change.field} {index}" if several and index.isdigit() else change.field
+            told.append(f"{escape(name)}: {_marked(after, True)}")
+    return _listed(told)
+
+
+def _bytes_in(step: TraceStep, truths: frozenset[Truth]) -> str:
+    """The records whose bytes are in a place now; new ones marked."""
+    before = dict(_records(step.before))
+    told = []
+    for name, record in _records(step.after):
+        if record.truth in truths:
+            text = f"{name} ({record.truth.value})" if record.truth is not Truth.DISK else name
+            told.append(_marked(text, before[name].truth is not record.truth))
+    return _listed(told)
+
+
+def _offsets(step: TraceStep) -> str:
+    now, was = step.after[0].offset, step.before[0].offset
+    places = (("memory", now.volatile, was.volatile), ("file", now.cached, was.cached), ("disk", now.disk, was.disk))
+    return _listed(f"{place} {_marked(str(here), here != before)}" for place, here, before in places)
+
+
+LANES: tuple[tuple[str, Callable[[TraceStep], str]], ...] = (
+    ("client", lambda step: escape(_client(step))),
+    ("store believes", _beliefs),
+    ("page cache", lambda step: _bytes_in(step, frozenset({Truth.DIRTY, Truth.PHANTOM}))),
+    ("disk", lambda step: _bytes_in(step, frozenset({Truth.DISK}))),
+    ("offset", _offsets),
+)
+"""The lanes from top to bottom, and what stands in each at a step, as HTML."""
+
+
+def _head(step: TraceStep, several: bool) -> str:
+    actor = f" ({step.actor})" if several and step.actor is not None else ""
+    kind = " class=fault" if step.action in FAULTS else ""
+    action = escape(step.action.replace("_", " ") + actor)
+    return f"<th scope=col{kind}><span class=number>{step.number}</span>{action}</th>"
+
+
+def _lanes(trace: Trace) -> Iterator[str]:
+    for name, told in LANES:
+        cells = "".join(
+            f"<td{' class=last' if trace.broken and step is trace.steps[-1] else ''}>{told(step)}</td>"
+            for step in trace.steps
+        )
+        yield f"<tr><th scope=row>{name}</th>{cells}</tr>"
+
+
+def html_page(trace: Trace) -> str:
+    """Return a trace as a page."""
+    names = ", ".join(clause.value for clause in trace.broken) or "a run"
+    several = len(trace.initial[1]) > 1
+    head = "".join(_head(step, several) for step in trace.steps)
+    promises = "".join(f"<li><b>{clause.value}</b>: {escape(clause_in_a_line(clause))}</li>" for clause in trace.broken)
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(names)} in {len(trace)} steps</title><style>{STYLE}</style></head><body>",
+            f"<h1>{escape(names)}, in {len(trace)} steps</h1>",
+            f"<div class=broken><ul>{promises}</ul></div>" if promises else "",
+            "<p>A column is a step; what it changed is marked. The store lane shows changes only, the others what "
+            "there is after the step. A record in the page cache is <i>dirty</i> (it will be written some day) or "
+            "<i>phantom</i> (readable, but it never will be).</p>",
+            f"<div class=wide><table><thead><tr><th class=corner></th>{head}</tr></thead><tbody>",
+            *_lanes(trace),
+            "</tbody></table></div></body></html>",
+            "",
+        ]
+    )

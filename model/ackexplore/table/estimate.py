@@ -1,0 +1,103 @@
+"""How large a configuration is, told before it is explored: from the same one with fewer messages.
+
+Each message more multiplies the states by about the same factor, so two small siblings tell the size of a large one. It
+is an estimate, not a bound: from 1 and 2 messages it was 5 to 20 % too large for 3 where that could be counted. A
+sibling that is itself too large to be counted gives "at least".
+
+>>> from ackmodel import Config
+>>> told = estimate(Config(messages=3))
+>>> told.states, told.at_least, told.counted      # 55,504 when counted
+(66570, False, (54, 1896))
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from ackexplore.result import TooManyStates, WontFit
+from ackexplore.table.engine import Search
+from ackexplore.table.layout import WORD_BITS
+from ackmodel import Config
+
+MOST_COUNTED = 2_000_000
+"""A sibling is counted up to so many states: a second or two."""
+BYTES_A_WORD = 28
+"""What a state takes for each word: at most 15 in the set of visited ones, 8 in its level, and some as a new one."""
+CERTAIN = 2
+"""An estimate this many times the limit is a refusal: below, the search begins, and stops when the limit is met."""
+
+
+@frozen(kw_only=True)
+class Estimate:
+    """How many states a configuration may have, and bytes its exploration take; `counted` are those of its siblings.
+
+    `at_least`: the last sibling has more states than were counted.
+    """
+
+    states: int
+    nbytes: int
+    at_least: bool
+    counted: tuple[int, ...]
+
+    def __str__(self) -> str:
+        about = "at least" if self.at_least else "about"
+        return f"{about} {self.states:,} states and {self.nbytes / 2**30:,.1f} GiB"
+
+
+@frozen
+class _Sibling:
+    """What was counted of one with fewer messages."""
+
+    states: int
+    shareds: int
+    messages: int
+    complete: bool
+
+
+def _count(config: Config, messages: int, most: int) -> _Sibling:
+    limit = config.limit if config.limit <= messages else 0
+    fewer = evolve(config, messages=messages, logs=min(config.logs, messages), limit=limit)
+    search, complete = Search(config=fewer, max_states=most), True
+    try:
+        search.start()
+        while search.advance():
+            pass
+    except TooManyStates:
+        complete = False
+    finally:
+        search.close()
+    shareds, *each = search.pairs.steps.counts
+    return _Sibling(len(search.visited), shareds, max(each), complete)
+
+
+def estimate(config: Config, *, most: int = MOST_COUNTED) -> Estimate | None:
+    """Estimate the size of a configuration from siblings with 1 and 2 messages; None if it has no more than two.
+
+    `most`: how many states of a sibling are counted at most. Where one has more, each message is taken to multiply the
+    states by the messages that the first shows beside one shared part, which is too few.
+    """
+    if config.messages < 3:
+        return None
+    siblings = [_count(config, 1, most)]
+    growth = siblings[0].states / siblings[0].shareds
+    if siblings[0].complete:
+        siblings.append(_count(config, 2, most))
+        counted = siblings[1].states / siblings[0].states
+        growth = counted if siblings[1].complete else max(growth, counted)
+    last = siblings[-1]
+    states = int(last.states * growth ** (config.messages - len(siblings)))
+    # Each field as large as in the last sibling, and a bit to grow.
+    bits = last.shareds.bit_length() + 1 + config.messages * (last.messages.bit_length() + 1)
+    return Estimate(
+        states=states,
+        nbytes=states * -(-bits // WORD_BITS) * BYTES_A_WORD,
+        at_least=not last.complete,
+        counted=tuple(sibling.states for sibling in siblings),
+    )
+
+
+def refuse_what_cannot_fit(config: Config, memory: int) -> None:
+    """Raise `WontFit` if a configuration is estimated to take `CERTAIN` times as much memory as it may."""
+    told = estimate(config)
+    if told is not None and told.nbytes > CERTAIN * memory:
+        raise WontFit(str(told), memory, config)

@@ -1,0 +1,59 @@
+"""What the table engine counts while it goes.
+
+>>> found, tally = Found(), new_tally()
+>>> tally.hits[3] = 7
+>>> found.add(tally, 0, in_step=True)
+>>> found.edges, found.places
+(7, {})
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import define, field
+
+from ackexplore.interning import CLAUSES
+from ackexplore.table.kernels import Counts, Table, Tally
+
+MOST_ACTIONS = 128
+
+
+def zeros(*shape: int) -> Counts:
+    """Return counts that are all zero."""
+    return np.zeros(shape, dtype=np.int64)
+
+
+def new_tally(rows: int = 0) -> Tally:
+    """Return a tally of nothing, for one thread and one level, where there are so many pairs."""
+    first = np.full(len(CLAUSES), -1, dtype=np.int64)
+    return Tally(visits=zeros(rows), hits=zeros(MOST_ACTIONS), violations=zeros(len(CLAUSES)), first=first)
+
+
+@define(eq=False)
+class Found:
+    """What was counted so far.
+
+    `places[bit]` is where a clause first fell: (level, index, whether in a step out of that state).
+    """
+
+    hits: Counts = field(factory=lambda: zeros(MOST_ACTIONS))
+    violations: Counts = field(factory=lambda: zeros(len(CLAUSES)))
+    places: dict[int, tuple[int, int, bool]] = field(factory=dict)
+
+    @property
+    def edges(self) -> int:
+        """How many transitions there were."""
+        return int(self.hits.sum())
+
+    def add(self, tally: Tally, level: int, *, in_step: bool) -> None:
+        """Add what a thread counted in a level."""
+        self.hits += tally.hits
+        self.violations += tally.violations
+        for bit in np.flatnonzero(tally.first >= 0).tolist():
+            self.places.setdefault(bit, (level, int(tally.first[bit]), in_step))
+
+    def add_local(self, visits: Counts, rows: Table, local: Table) -> None:
+        """Count the local steps of pairs that were seen so often."""
+        lengths = rows[: len(visits), 1] - rows[: len(visits), 0]
+        taken = np.bincount(local[: int(lengths.sum()), 0], weights=np.repeat(visits, lengths), minlength=MOST_ACTIONS)
+        self.hits += taken.astype(np.int64)

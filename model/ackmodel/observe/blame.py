@@ -1,0 +1,207 @@
+"""Which clause an impossible observation breaks, told from what had been observed before it.
+
+>>> from ackmodel.observe.events import Absent, Popped
+>>> blame([Popped("r1", at=0.0, deadline=30.0)], Absent(at=99.0), frozenset({World()}), Claim(Level.DISK))[0].value
+'no-limbo'
+"""
+
+from __future__ import annotations
+
+from ..spec.clauses import Clause
+from ..spec.stages import Level
+from . import events
+from .events import Event, Reply
+from .worlds import Claim, Settled, World
+
+STOPS = (events.ProcessCrashed, events.PowerLost, events.Restarted)
+
+
+def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, str]:
+    """Return the clause that an impossible `event` breaks, and why, from what had been observed before it."""
+    match event:
+        case events.Popped():
+            return _blame_return(history, event, worlds, claim)
+        case events.Absent():
+            return _blame_absence(history, event)
+        case events.DeadLettered(at=at) if _index_of_promise(history) is None:
+            return Clause.NO_LIMBO, f"a dead letter at {at}, though it had attempts left, or time"
+        case events.DeadLettered(at=at):
+            clause, why = _blame_return(history, events.Popped("", at=at, deadline=at), frozenset(), claim)
+            return clause, why.replace("handed out again", "a dead letter")
+        case events.AckAnswered() | events.ChangeAnswered() | events.ResetAnswered():
+            return _blame_answer(event, worlds)
+        case events.MadeDurable():
+            return Clause.REPLY_NEVER_FALSE, f"said to be durable ({event.by}), but it was not even settled"
+    raise AssertionError(f"{event!r} is possible in every world")
+
+
+def at_stake(history: list[Event], event: Event) -> tuple[Clause, ...]:
+    """Return the clauses that `event` would put to the test after this history, whether they hold or not."""
+    match event:
+        case events.Popped():
+            return _stakes_of_return(history)
+        case events.Absent():
+            return _stakes_of_absence(history)
+        case events.DeadLettered():
+            return (Clause.NO_LIMBO,)
+        case events.AckAnswered(reply=reply) | events.ChangeAnswered(reply=reply) | events.ResetAnswered(reply=reply):
+            doubtful = reply in (Reply.FAILED, Reply.BUSY, Reply.UNKNOWN)
+            return (Clause.REPLY_NEVER_FALSE if doubtful else Clause.RECEIPT_IS_EXACT,)
+    return ()
+
+
+def _stakes_of_return(history: list[Event]) -> tuple[Clause, ...]:
+    """Return what is at stake when a message is handed out."""
+    if was_reset(history):
+        return (Clause.COMMIT_IS_MONOTONE,)
+    if not any(isinstance(seen, events.Popped) for seen in history):
+        return ()
+    usual = (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT)
+    return (*usual, Clause.RETIRE_IS_SAFE) if _discarded(history) else usual
+
+
+def _stakes_of_absence(history: list[Event]) -> tuple[Clause, ...]:
+    """Return what is at stake when a message does not come."""
+    if was_reset(history):
+        return (Clause.COMMIT_IS_MONOTONE,)
+    promised = _index_of_promise(history)
+    if promised is None:
+        return (Clause.NO_LIMBO,)
+    clause = _broken_promise(history, promised, "")[0]
+    read_back = clause is Clause.FLUSH_REWRITES and _read_back(history, promised)
+    return (clause, Clause.RECOVERED_IS_CACHED) if read_back else (clause,)
+
+
+def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, str]:
+    """Return why a message should have come, or should not be listed as it is."""
+    if event.dead and _index_of_promise(history) is not None:
+        return blame(history, events.DeadLettered(event.at), frozenset(), Claim(Level.DISK))
+    if event.dead:
+        return Clause.NO_LIMBO, f"a dead letter at {event.at}, though it had attempts left, or time"
+    why = f"not settled, and yet it did not come though the queue was popped empty at {event.at}"
+    if event.dead is False:
+        why += ", nor was it among the dead letters"
+    if was_reset(history):
+        return Clause.COMMIT_IS_MONOTONE, why + ": the reset of the offset did not stick"
+    if _discarded(history):
+        return Clause.RETIRE_IS_SAFE, why + ": the file with its last record had been removed"
+    if _renewed(history):
+        return Clause.DEADLINE_IS_EXACT, why + ", after its renewed deadline"
+    return Clause.NO_LIMBO, why
+
+
+def _blame_answer(
+    event: events.AckAnswered | events.ChangeAnswered | events.ResetAnswered, worlds: frozenset[World]
+) -> tuple[Clause, str]:
+    """Return what is wrong with an answer."""
+    answered = f"operation {event.op} was answered {event.reply.value}"
+    if event.reply in (Reply.OK, Reply.SETTLED):
+        return Clause.RECEIPT_IS_EXACT, f"{answered}, but did not name it, or came too late"
+    effective = any(world.settled is not Settled.NO or event.op in world.unconfirmed for world in worlds)
+    if event.reply in (Reply.EXPIRED, Reply.INVALID) and not effective:
+        return Clause.RECEIPT_IS_EXACT, f"{answered}, though it had the current receipt, in time"
+    return Clause.REPLY_NEVER_FALSE, f"{answered}, but had taken effect"
+
+
+def _blame_return(
+    history: list[Event], event: events.Popped, worlds: frozenset[World], claim: Claim
+) -> tuple[Clause, str]:
+    """Return why a message should not have come again."""
+    why = f"handed out again at {event.at}"
+    open_worlds = [world for world in worlds if not world.gone]
+    if was_reset(history):
+        return Clause.COMMIT_IS_MONOTONE, f"{why}, though the offset was reset to beyond it"
+    if open_worlds and _discarded(history):
+        return Clause.RETIRE_IS_SAFE, f"{why}, before its deadline: the file with its last record had been removed"
+    limit = claim.max_attempts
+    spent = limit is not None and all(world.gone or world.least >= limit for world in worlds)
+    if spent and (open_worlds or any(world.dead for world in worlds)):
+        return Clause.NO_LIMBO, f"{why}, though it had been handed out {limit} times, and that is the limit"
+    if open_worlds:
+        renewed = "renewed " if _renewed(history) else ""
+        return Clause.DEADLINE_IS_EXACT, f"{why}, before its {renewed}deadline"
+    promised = _index_of_promise(history)
+    if promised is None:
+        return Clause.NO_RETURN, f"{why}, though it was seen to be settled"
+    how = "made durable" if isinstance(history[promised], events.MadeDurable) else "answered OK"
+    return _broken_promise(history, promised, f"{why}, though its ack was {how}")
+
+
+def _broken_promise(history: list[Event], promised: int, why: str) -> tuple[Clause, str]:
+    """Return the clause that falls if the promise made at `promised` is not kept."""
+    since, told = history[promised:], history[: promised + 1]
+    before = told[max(index for index, seen in enumerate(told) if isinstance(seen, events.AckAsked)) :]
+    if _discarded(history):
+        return Clause.RETIRE_IS_SAFE, why + ", and the file with its last record had been removed"
+    if events.PowerLost() in since:
+        return _blame_power_loss(before), why + " before the power was lost"
+    if events.WriteFailed() in before:
+        return Clause.REPLY_NEVER_FALSE, why + ", and a write had failed"
+    if events.ProcessCrashed() in since:
+        return Clause.SURVIVES_PROCESS_CRASH, why
+    if events.Restarted() in since:
+        return Clause.CLOSE_DRAINS, why + " before a clean restart"
+    return Clause.NO_RETURN, why
+
+
+def _since_popped(history: list[Event]) -> list[Event]:
+    """Return what was observed since the message was last handed out, that included."""
+    popped = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=0)
+    return history[popped:]
+
+
+def was_reset(history: list[Event]) -> bool:
+    """Whether a reset was answered OK, and the message was not handed out since."""
+    return any(isinstance(seen, events.ResetAnswered) and seen.reply is Reply.OK for seen in _since_popped(history))
+
+
+def _renewed(history: list[Event]) -> bool:
+    """Whether the newest delivery was renewed, as far as is known."""
+    recent = _since_popped(history)
+    asked = {seen.op for seen in recent if isinstance(seen, events.RenewAsked)}
+    answered = (seen for seen in recent if isinstance(seen, events.ChangeAnswered) and seen.reply is Reply.OK)
+    return any(seen.op in asked for seen in answered)
+
+
+def _discarded(history: list[Event]) -> bool:
+    """Whether the last record on the disk was removed since the newest delivery, and the store stopped after that."""
+    recent = _since_popped(history)
+    removed = [index for index, seen in enumerate(recent) if isinstance(seen, events.Discarded)]
+    return bool(removed) and any(isinstance(seen, STOPS) for seen in recent[removed[0] :])
+
+
+def _index_of_promise(history: list[Event]) -> int | None:
+    """Return where the strongest promise that still stands was made, if any was: the last barrier, or else the OK."""
+    popped = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=0)
+    durable, answered = [], []
+    for index, seen in enumerate(history[popped:], popped):
+        if isinstance(seen, events.MadeDurable):
+            durable.append(index)
+        elif isinstance(seen, events.AckAnswered) and seen.reply in (Reply.OK, Reply.SETTLED):
+            answered.append(index)
+    return max(durable or answered, default=None)
+
+
+def _blame_power_loss(before: list[Event]) -> Clause:
+    """Return the clause by what was seen from the asking of the ack to the promise that it would survive."""
+    if events.ProcessCrashed() in before:  # the promise was made by a store that had read the ack from the log
+        return _recovered_too_soon(before)
+    outcomes = [seen.outcome for seen in before if isinstance(seen, events.SyncEnded)]
+    if "failed" in outcomes:
+        later = outcomes[outcomes.index("failed") + 1 :]
+        return Clause.FLUSH_REWRITES if "ok" in later else Clause.FLUSH_IS_REAL
+    if "timed out" in outcomes and "ok" not in outcomes:
+        return Clause.REPLY_NEVER_FALSE
+    return Clause.FLUSH_IS_REAL if before[-1] == events.MadeDurable(by="stage") else Clause.SURVIVES_POWER_LOSS
+
+
+def _recovered_too_soon(before: list[Event]) -> Clause:
+    """Return the clause that a promise breaks which was made on a record that recovery had read."""
+    since_crash = before[::-1][: before[::-1].index(events.ProcessCrashed())]
+    return Clause.FLUSH_REWRITES if events.SyncEnded("ok") in since_crash else Clause.RECOVERED_IS_CACHED
+
+
+def _read_back(history: list[Event], promised: int) -> bool:
+    """Return whether the promise was made after a process crash that the ack had come through."""
+    asked = max(index for index, seen in enumerate(history[:promised]) if isinstance(seen, events.AckAsked))
+    return events.ProcessCrashed() in history[asked:promised]

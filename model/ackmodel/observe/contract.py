@@ -1,0 +1,102 @@
+"""The contract: what may be observed of one message, and which clause is broken when something else is.
+
+The contract is the black-box half of the specification. It keeps the set of worlds (`ackmodel.observe.worlds`) that are
+still possible; what the store may do unobserved widens the set, an observation (`ackmodel.observe.possible`) narrows
+it, and one that empties it is a violation, which `ackmodel.observe.blame` puts down to a clause.
+
+>>> from ackmodel.observe.events import AckAnswered, AckAsked, Popped, ProcessCrashed, Reply
+>>> contract = Contract(Level.PAGE_CACHE)
+>>> contract.observe(Popped("r1", at=0.0, deadline=30.0))
+>>> contract.observe(AckAsked(1, "r1", at=1.0))
+>>> contract.observe(AckAnswered(1, Reply.OK, at=1.0))
+>>> contract.observe(ProcessCrashed())
+>>> contract.observe(Popped("r2", at=99, deadline=129.0))
+Traceback (most recent call last):
+...
+ackmodel.observe.contract.ContractBroken: survives-process-crash: handed out again at 99, though its ack was answered OK
+"""
+
+from __future__ import annotations
+
+from attrs import Factory, define, field
+
+from ..spec.clauses import Clause
+from ..spec.stages import Level
+from .blame import at_stake, blame, was_reset
+from .events import Event
+from .possible import UNAFFECTED, possible_after
+from .worlds import Claim, Settled, World, drift
+
+
+class ContractBroken(AssertionError):
+    """An observation that no world allows.
+
+    `clause` is the clause it breaks, `event` the observation, `worlds` the last set of worlds that was not empty, and
+    `history` all that had been observed of the message before.
+    """
+
+    def __init__(self, clause: Clause, why: str, event: Event, worlds: frozenset[World], history: list[Event]):
+        super().__init__(f"{clause.value}: {why}")
+        self.clause = clause
+        self.event = event
+        self.worlds = worlds
+        self.history = history
+
+
+@define
+class Contract:
+    """The worlds of one message that are still possible, for a store that claims `level`.
+
+    `max_attempts` is the number of deliveries after which it says to dead-letter a message; None: never.
+    """
+
+    level: Level
+    worlds: frozenset[World] = frozenset({World()})
+    history: list[Event] = Factory(list)
+    max_attempts: int | None = None
+    claim: Claim = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.claim = Claim(self.level, self.max_attempts)
+
+    def observe(self, event: Event) -> None:
+        """Take up one observation; raise `ContractBroken` if no world allows it."""
+        if not isinstance(event, UNAFFECTED):
+            left = self.worlds_after(event)
+            if not left:
+                clause, why = blame(self.history, event, self.worlds, self.claim)
+                raise ContractBroken(clause, why, event, self.worlds, list(self.history))
+            self.worlds = left
+        self.history.append(event)
+
+    def worlds_after(self, event: Event) -> frozenset[World]:
+        """Return the worlds that an observation would leave, without taking it up."""
+        claim = self.claim
+        return frozenset(
+            after for world in self.worlds for now in drift(world) for after in possible_after(event, now, claim)
+        )
+
+    def stakes(self, event: Event) -> tuple[Clause, ...]:
+        """Return the clauses that observing `event` next would put to the test, whether they hold or not."""
+        return at_stake(self.history, event)
+
+    @property
+    def reset(self) -> bool:
+        """Whether the offset of its queue was reset, for certain, and the message was not handed out since."""
+        return was_reset(self.history)
+
+    @property
+    def certainly_settled(self) -> bool:
+        """Whether every world left has the message settled, or a dead letter."""
+        return all(world.gone for world in self.worlds)
+
+    @property
+    def certainly_unsettled(self) -> bool:
+        """Whether no world left has the message settled, nor dead, nor an ack or a reset that may still take effect."""
+        limit = self.max_attempts
+        return all(
+            world.settled is Settled.NO
+            and not (world.asked or world.resets or world.shaky)
+            and not (limit is not None and world.most >= limit)
+            for world in self.worlds
+        )

@@ -1,0 +1,452 @@
+"""The oracle: holds what is seen of a store against the model, and counts what it held.
+
+It keeps a contract (`ackmodel.observe.contract`) for each message and calls the monitors (`ackmodel.observe.monitors`)
+for what a store shows of itself; it has no rules of its own. All grades of faults feed the same oracle.
+
+>>> from ackmodel import Level
+>>> from ackmodel.observe.events import Reply
+>>> oracle = Oracle(Level.PAGE_CACHE)
+>>> oracle.pop_asked(1, "q", deadline=30.0)
+>>> oracle.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+>>> oracle.ack_asked(2, ["r1"], at=1.0)
+>>> oracle.ack_answered(2, [Reply.OK], at=1.0)
+>>> oracle.drained("q", [], at=99.0)
+>>> [clause.value for clause in sorted(oracle.checked)]
+['no-return', 'receipt-is-exact', 'reply-exactly-once']
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from attrs import Factory, define, evolve, frozen
+
+from ackmodel import Clause, Contract, ContractBroken, Level
+from ackmodel.observe import monitors
+
+from .broken import Broken, Key
+from .events import (
+    Absent,
+    AckAnswered,
+    AckAsked,
+    ChangeAnswered,
+    DeadLettered,
+    Discarded,
+    Event,
+    MadeDurable,
+    Popped,
+    PopUnanswered,
+    PowerLost,
+    ProcessCrashed,
+    ReleaseAsked,
+    RenewAsked,
+    Reply,
+    ResetAnswered,
+    ResetAsked,
+    Restarted,
+    Secured,
+    SyncEnded,
+    WriteFailed,
+)
+from .monitors import IoCounts, Sighting
+
+ITEMS = 100_000
+"""More than the items of any batch."""
+
+MOST_OPEN = 2
+"""Renewals and releases of one message whose outcome is open, at most."""
+
+
+@frozen
+class Seen:
+    """One delivery, as a pop returned it."""
+
+    receipt: str
+    offset: int
+    deadline: float
+
+
+@define
+class Oracle:
+    """Judges one run of one store that claims `level`. Methods raise `Broken` at the first impossible observation.
+
+    `max_attempts` is the number of deliveries after which the store says to dead-letter a message; None: never.
+    """
+
+    level: Level
+    max_attempts: int | None = None
+    checked: Counter[Clause] = Factory(Counter)
+    contracts: dict[Key, Contract] = Factory(dict)
+    _receipts: dict[str, Key] = Factory(dict)
+    _pops: dict[int, tuple[str, float]] = Factory(dict)
+    _acks: dict[int, tuple[str, ...]] = Factory(dict)
+    _changes: dict[int, tuple[Key, str] | None] = Factory(dict)
+    """Renewals and releases under way: the message and the receipt, None where it was nobody's."""
+    _resets: dict[int, tuple[str, int]] = Factory(dict)
+    _barriers: dict[int, tuple[frozenset[Key], dict[Key, Secured]]] = Factory(dict)
+    """What each covers: acks, and deliveries."""
+    _deliveries: dict[Key, Secured] = Factory(dict)
+    """The newest delivery of each message, and its changes that were answered OK, that no barrier has covered."""
+    _acknowledged: set[Key] = Factory(set)
+    _sightings: dict[str, Sighting] = Factory(dict)
+    _answers: Counter[int] = Factory(Counter)
+    _submitted: set[str] = Factory(set)
+    _written: set[str] | None = None
+    _confirmed: set[str] = Factory(set)
+    _restarted: set[str] = Factory(set)
+    _unsure: set[str] = Factory(set)
+    """Queues whose reset has an unknown outcome: nobody knows from where their offset must not go back."""
+    _shown_flushed: set[Key] = Factory(set)
+
+    # --- what the clients see ---------------------------------------------------------------------------------------
+
+    def published(self, queue: str, end: int) -> None:
+        """`queue` holds the messages 0 to `end` - 1."""
+        for offset in range(end):
+            self._contract((queue, offset))
+
+    def pop_asked(self, op: int, queue: str, deadline: float) -> None:
+        """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
+        self._pops[op] = (queue, deadline)
+
+    def popped(self, op: int, queue: str, deliveries: Sequence[Seen], at: float) -> None:
+        """A pop was answered OK with these deliveries."""
+        self._ended(op)
+        self._pops.pop(op, None)
+        for seen in deliveries:
+            key = (queue, seen.offset)
+            self._check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
+            self._receipts[seen.receipt] = key
+            self._acknowledged.discard(key)
+            self._shown_flushed.discard(key)
+            self._deliveries[key] = Secured(seen.receipt)
+            self._observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
+
+    def pop_refused(self, op: int, reply: Reply) -> None:
+        """A pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
+        self._ended(op)
+        queue, deadline = self._pops.pop(op)
+        if reply is Reply.UNKNOWN:
+            self._perhaps_hidden(queue, deadline)
+
+    def ack_asked(self, op: int, receipts: Sequence[str], at: float) -> None:
+        """An ack of these receipts was asked for, as one operation."""
+        self._acks[op] = tuple(receipts)
+        self._submitted.update(receipts)
+        for index, receipt in enumerate(receipts):
+            if receipt in self._receipts:
+                self._observe(self._receipts[receipt], AckAsked(_item(op, index), receipt, at=at))
+
+    def ack_answered(self, op: int, replies: Sequence[Reply], at: float) -> None:
+        """An ack was answered, item by item."""
+        self._ended(op)
+        receipts = self._acks.pop(op)
+        wrong = len(receipts) != len(replies)
+        self._check(Clause.RECEIPT_IS_EXACT, f"{len(receipts)} receipts got {len(replies)} replies" if wrong else None)
+        for index, (receipt, reply) in enumerate(zip(receipts, replies, strict=True)):
+            key = self._receipts.get(receipt)
+            if key is None:
+                why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
+                self._check(Clause.RECEIPT_IS_EXACT, why)
+                continue
+            self._observe(key, AckAnswered(_item(op, index), reply, at=at))
+            if reply in (Reply.OK, Reply.SETTLED):
+                self._acknowledged.add(key)
+            if reply is Reply.OK:
+                self._confirmed.add(receipt)
+        self._check_written()
+
+    def renew_asked(self, op: int, receipt: str, at: float, deadline: float) -> None:
+        """The delivery with this receipt was to be hidden until `deadline`."""
+        key = self._change_asked(op, receipt)
+        if key is not None:
+            self._observe(key, RenewAsked(op, receipt, at, deadline))
+
+    def may_change(self, receipt: str) -> bool:
+        """Whether one more renewal or release of this delivery can be judged: the worlds grow with every one whose
+        outcome is open, so a harness asks for no more than a few."""
+        key = self._receipts.get(receipt)
+        if key is None:
+            return True
+        return max(len(world.changes) + len(world.unconfirmed) for world in self._contract(key).worlds) < MOST_OPEN
+
+    def release_asked(self, op: int, receipt: str, at: float) -> None:
+        """The delivery with this receipt was to be given back."""
+        key = self._change_asked(op, receipt)
+        if key is not None:
+            self._observe(key, ReleaseAsked(op, receipt, at))
+
+    def change_answered(self, op: int, reply: Reply, at: float) -> None:
+        """A renewal or a release was answered."""
+        self._ended(op)
+        about = self._changes.pop(op)
+        if about is None:
+            why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
+            self._check(Clause.RECEIPT_IS_EXACT, why)
+            return
+        key, receipt = about
+        self._observe(key, ChangeAnswered(op, reply, at))
+        before = self._deliveries.get(key, Secured(receipt))
+        if reply is Reply.OK and before.receipt == receipt:
+            self._deliveries[key] = Secured(receipt, before.ops | {op})
+
+    def may_reset(self, queue: str) -> bool:
+        """Whether one more reset of this queue can be judged: not while the outcome of one before is open."""
+        return queue not in self._unsure
+
+    def reset_asked(self, op: int, queue: str, offset: int) -> None:
+        """The offset of a queue was to be set. Until this is answered nothing else may be asked of the queue."""
+        self._resets[op] = (queue, offset)
+        for key in self._keys_of(queue):
+            self._acknowledged.discard(key)
+            self._shown_flushed.discard(key)
+            self._deliveries.pop(key, None)
+            self._observe(key, ResetAsked(op, anew=key[1] >= offset))
+
+    def reset_answered(self, op: int, reply: Reply) -> None:
+        """A reset was answered; OK says that the offset is on the disk, and sticks."""
+        self._ended(op)
+        queue, offset = self._resets.pop(op)
+        for key in self._keys_of(queue):
+            self._observe(key, ResetAnswered(op, reply))
+        if reply is Reply.OK:
+            self._sightings[queue] = Sighting(offset, offset)
+            self._unsure.discard(queue)
+        elif reply is Reply.UNKNOWN:
+            self._unsure.add(queue)
+
+    def barrier_asked(self, op: int) -> None:
+        """A flush was asked for: it covers what has been answered OK by now."""
+        self._barriers[op] = frozenset(self._acknowledged), dict(self._deliveries)
+
+    def barrier_answered(self, op: int, reply: Reply) -> None:
+        """A flush was answered; OK promises that what it covers survives power loss."""
+        self._ended(op)
+        acks, deliveries = self._barriers.pop(op)
+        if reply is not Reply.OK:
+            return
+        self.durable(acks & self._acknowledged, "barrier")
+        for key, secured in sorted(deliveries.items()):
+            now = self._deliveries.get(key)
+            if now is not None and now.receipt == secured.receipt:
+                self._observe(key, secured)
+                if now == secured:
+                    del self._deliveries[key]
+
+    def durable(self, keys: Iterable[Key], by: str) -> None:
+        """The acks of these messages, all of them answered, are promised to survive power loss."""
+        for key in sorted(keys):
+            self._observe(key, MadeDurable(by))
+
+    def called_back(self, keys: Iterable[Key], at: float) -> None:
+        """The durable callback of an ack of these messages ran: what settles them survives power loss."""
+        for key in sorted(keys):
+            self._observe(key, MadeDurable("callback", at))
+
+    def drained(
+        self,
+        queue: str,
+        returned: Iterable[int],
+        at: float,
+        dead: Collection[int] | None = None,
+        *,
+        all_listed: bool = True,
+    ) -> None:
+        """The queue was popped until it was empty; only `returned` came (they were told by `popped` too).
+
+        `dead` are its dead letters, as read after that; None where they cannot be seen. Without `all_listed` the store
+        had no time yet to list them all, and what is not among them may still be one.
+        """
+        came = set(returned)
+        for key in self._keys_of(queue):
+            listed = None if dead is None else key[1] in dead or (False if all_listed else None)
+            if key[1] not in came:
+                self._observe(key, Absent(at=at, dead=listed))
+            elif listed:
+                self._observe(key, DeadLettered(at))
+
+    def saw_dead(self, queue: str, offsets: Iterable[int], at: float) -> None:
+        """These messages are among the dead letters."""
+        for offset in sorted(set(offsets)):
+            self._observe((queue, offset), DeadLettered(at))
+
+    # --- what the harness does to the store -------------------------------------------------------------------------
+
+    def stopped(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
+        """The store stopped and was opened again; what was asked and not answered has an unknown outcome."""
+        for queue, deadline in self._pops.values():
+            self._perhaps_hidden(queue, deadline)
+        self._pops.clear()
+        self._acks.clear()
+        self._changes.clear()
+        self._barriers.clear()
+        self._unsure.update(queue for queue, _ in self._resets.values())
+        self._resets.clear()
+        if isinstance(event, Restarted):  # such a reset counts now, or never will
+            for queue in self._unsure:
+                self._sightings.pop(queue, None)
+            self._unsure.clear()
+        merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
+        if merged or isinstance(event, PowerLost):
+            self._shown_flushed.clear()
+            self._deliveries.clear()
+            self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
+        self._restarted.update(self._sightings)
+        self._tell_all(event)
+
+    def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
+        """The store cannot be opened any more after `event`: nothing has survived; return what that breaks."""
+        clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
+        return Broken(clause, f"the store cannot be opened any more: {type(error).__name__}: {error}")
+
+    def write_failed(self) -> None:
+        """A write of the store returned an error."""
+        self._tell_all(WriteFailed())
+
+    def sync_ended(self, outcome: str) -> None:
+        """A sync of the store ended: "ok", "failed", "timed out"."""
+        self._tell_all(SyncEnded(outcome))
+
+    def discarded(self, keys: Iterable[Key], file: str) -> None:
+        """The store removed a file that held the last record on the disk of each of these messages."""
+        for key in sorted(keys):
+            self._observe(key, Discarded(file))
+
+    # --- what the store shows of itself -----------------------------------------------------------------------------
+
+    def wrote(self, receipts: Iterable[str]) -> None:
+        """A write of the store, whole or in part, held the acks of these receipts."""
+        self._written = (self._written or set()).union(receipts)
+        self._check_written()
+
+    def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
+        """This is what the store has outstanding now, and at most ever."""
+        self._check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(outstanding, limits))
+
+    def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
+        """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
+        if queue in self._unsure or any(queue == resetting for resetting, _ in self._resets.values()):
+            return
+        before = self._sightings.get(queue)
+        restarted = queue in self._restarted
+        self._check(Clause.COMMIT_IS_MONOTONE, monitors.commit_is_monotone(before, now, restarted=restarted))
+        if unflushed is not None:
+            unsettled = [
+                offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
+            ]
+            if restarted or before is None:
+                why = monitors.derived_never_ahead(now, unsettled)
+                undone = self._undone_reset(queue, now) if why else None
+                self._check(undone or Clause.DERIVED_NEVER_AHEAD, why)
+            self._check(Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed))
+        most = max(now.persisted, before.persisted if before else 0)
+        self._sightings[queue] = evolve(now, persisted=most)
+        self._restarted.discard(queue)
+
+    def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
+        """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
+        if self.level is not Level.MEMORY:
+            self._check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
+
+    def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
+        """The store had nothing to do for `idle` seconds, on a disk that works."""
+        self._check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
+
+    def saw_answers_again(self, refused: Reply | None) -> None:
+        """The disk works again, and the store has had time: it answers OK, or else this."""
+        self._check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused.value if refused else None))
+
+    def saw_flushed(self, receipts: Iterable[str]) -> None:
+        """The store shows the acks of these receipts as flushed: they survive power loss, then."""
+        keys = {self._receipts[receipt] for receipt in receipts} & self._acknowledged
+        self.durable(keys - self._shown_flushed, "stage")
+        self._shown_flushed |= keys
+
+    def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
+        """Everything is settled, flushed and committed; this is what the store has outstanding."""
+        self._check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(outstanding))
+
+    def saw_all_settled(self, now: Sighting, end: int) -> None:
+        """Every message of a queue is settled and flushed, and the store was idle since."""
+        self._check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
+
+    def closed(self, reply: Reply, unflushed: int = 0) -> None:
+        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen."""
+        unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
+        self._check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
+
+    # --- within -----------------------------------------------------------------------------------------------------
+
+    def _check(self, clause: Clause, why: str | None) -> None:
+        self.checked[clause] += 1
+        if why is not None:
+            raise Broken(clause, why)
+
+    def _ended(self, op: int) -> None:
+        self._answers[op] += 1
+        self._check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, self._answers[op]))
+
+    def _check_written(self) -> None:
+        if self._written is not None:
+            answered = set() if self.level is Level.MEMORY else self._confirmed
+            why = monitors.submitted_is_written(self._submitted, self._written, answered)
+            self._check(Clause.SUBMITTED_IS_WRITTEN, why)
+
+    def _strange(self, receipt: str, key: Key) -> str | None:
+        known = self._receipts.get(receipt)
+        return f"the receipt of {_name(key)} was issued before, for {_name(known)}" if known is not None else None
+
+    def _change_asked(self, op: int, receipt: str) -> Key | None:
+        key = self._receipts.get(receipt)
+        self._changes[op] = None if key is None else (key, receipt)
+        return key
+
+    def _keys_of(self, queue: str) -> list[Key]:
+        return sorted(key for key in self.contracts if key[0] == queue)
+
+    def _undone_reset(self, queue: str, now: Sighting) -> Clause | None:
+        """Return the clause that falls if the offset is beyond a message that a reset had made as new."""
+        passed = (self.contracts[key] for key in self._keys_of(queue) if key[1] < now.committed)
+        undone = any(told.reset and told.certainly_unsettled for told in passed)
+        return Clause.COMMIT_IS_MONOTONE if undone else None
+
+    def _perhaps_hidden(self, queue: str, deadline: float) -> None:
+        for key in self._keys_of(queue):
+            self._observe(key, PopUnanswered(deadline))
+
+    def _tell_all(self, event: Event) -> None:
+        for key in sorted(self.contracts):
+            self._observe(key, event)
+
+    def _contract(self, key: Key) -> Contract:
+        told = self.contracts.get(key)
+        if told is None:
+            told = self.contracts[key] = Contract(self.level, max_attempts=self.max_attempts)
+        return told
+
+    def _observe(self, key: Key, event: Event) -> None:
+        contract = self._contract(key)
+        self.checked.update(contract.stakes(event))
+        try:
+            contract.observe(event)
+        except ContractBroken as broken:
+            why = str(broken).partition(": ")[2]
+            if isinstance(event, AckAnswered):
+                why = why.replace(f"operation {event.op} ", f"operation {event.op // ITEMS} ")
+            raise Broken(self._refined(key, broken), f"{_name(key)}: {why}", key) from broken
+
+    def _refined(self, key: Key, broken: ContractBroken) -> Clause:
+        """A message in limbo that the offset has passed is the offset's fault."""
+        seen = self._sightings.get(key[0])
+        passed = isinstance(broken.event, Absent) and seen is not None and key[1] < seen.committed
+        return Clause.COMMIT_IS_SAFE if broken.clause is Clause.NO_LIMBO and passed else broken.clause
+
+
+def _item(op: int, index: int) -> int:
+    """Number each item of a batch as an operation of its own."""
+    return op * ITEMS + index
+
+
+def _name(key: Key | None) -> str:
+    return f"{key[0]}[{key[1]}]" if key else "nothing"

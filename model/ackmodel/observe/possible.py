@@ -1,0 +1,304 @@
+"""What each observation says of the worlds that one message may be in (`ackmodel.observe.worlds`).
+
+`possible_after` gives what a world may be when an event has been observed: nothing, if the event could not have
+happened in it.
+
+>>> from ackmodel.spec.stages import Level
+>>> claim = Claim(Level.PAGE_CACHE)
+>>> possible_after(events.Absent(at=1.0), World(), claim)     # never handed out, and yet it does not come
+()
+>>> possible_after(events.Absent(at=1.0), World(settled=Settled.CACHED), claim) != ()
+True
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from attrs import evolve
+
+from ..spec.stages import Level
+from . import events
+from .events import Event, Reply
+from .worlds import NEEDED, NEVER, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
+
+UNAFFECTED = (events.WriteFailed, events.SyncEnded, events.Discarded)
+"""Events that leave every world as it is."""
+
+
+@singledispatch
+def possible_after(event: Event, world: World, claim: Claim) -> tuple[World, ...]:
+    """Return the worlds that `world` may be when `event` has been observed; empty if it cannot have been."""
+    if isinstance(event, UNAFFECTED):
+        return (world,)
+    raise TypeError(f"{event!r} is not an event of ackmodel.observe.events")
+
+
+# --- deliveries -----------------------------------------------------------------------------------------------------
+
+
+@possible_after.register
+def _(event: events.Popped, world: World, claim: Claim) -> tuple[World, ...]:
+    """Handed out: what is neither settled nor dead, has no running deadline, and has attempts left (clauses
+    no-return, deadline-is-exact, no-limbo)."""
+    if world.gone or event.at < world.deadline:
+        return ()
+    least = most = 0
+    if claim.max_attempts is not None:
+        if world.least >= claim.max_attempts:
+            return ()
+        least, most = world.least + 1, min(world.most + 1, claim.max_attempts)
+    durable = claim.level is Level.DISK
+    after = World(
+        current=event.receipt,
+        deadline=event.deadline,
+        changes=world.resets,
+        unconfirmed=world.unconfirmed,
+        older=_running(world, event.at),
+        loose=not durable,
+        shaky=world.shaky,
+        least=least,
+        most=most,
+        sure=least if durable else world.sure,
+    )
+    return (after,)
+
+
+def _running(world: World, at: float) -> frozenset[Lease]:
+    """Return the earlier leases whose time is not over."""
+    return frozenset(lease for lease in world.older if lease.deadline > at) if world.older else world.older
+
+
+@possible_after.register
+def _(event: events.PopUnanswered, world: World, claim: Claim) -> tuple[World, ...]:
+    limit = claim.max_attempts
+    if world.gone or (limit is not None and world.least >= limit):
+        return (world,)
+    taken = World(
+        current=UNSEEN,
+        deadline=max(world.deadline, event.deadline),
+        changes=world.resets,
+        unconfirmed=world.unconfirmed,
+        older=world.older,
+        loose=True,
+        shaky=world.shaky,
+        least=world.least,
+        most=0 if limit is None else min(world.most + 1, limit),
+        sure=world.sure,
+    )
+    return (world, taken)
+
+
+@possible_after.register
+def _(event: events.Absent, world: World, claim: Claim) -> tuple[World, ...]:
+    """Not handed out though all was popped: only what is settled, or dead, or hidden still (clause no-limbo)."""
+    if world.settled is not Settled.NO:
+        return (world,) if not event.dead or _passed_by_reset(world) else ()
+    if world.dead or world.exhausted(claim, event.at):
+        return () if event.dead is False else (_dead(world, claim),)
+    return (world,) if event.at < world.deadline and not event.dead else ()
+
+
+@possible_after.register
+def _(event: events.DeadLettered, world: World, claim: Claim) -> tuple[World, ...]:
+    """A dead letter: only after the last attempt has ended, and never what an ack settled (clause no-limbo)."""
+    if _passed_by_reset(world):
+        return (world,)
+    dead = world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at))
+    return (_dead(world, claim),) if dead else ()
+
+
+def _passed_by_reset(world: World) -> bool:
+    """Whether a reset settled it: it may have been a dead letter before, and stay listed."""
+    return world.settled is not Settled.NO and world.by is None
+
+
+def _dead(world: World, claim: Claim) -> World:
+    limit = claim.max_attempts or 0
+    return evolve(world, dead=True, least=limit, most=limit, asked=frozenset(), changes=world.resets)
+
+
+# --- acks and changes -----------------------------------------------------------------------------------------------
+
+
+def _holds(event: events.AckAsked | events.RenewAsked | events.ReleaseAsked, world: World) -> bool:
+    """Whether the receipt is that of the current delivery, in time."""
+    return event.receipt == world.current and event.at < world.deadline
+
+
+@possible_after.register
+def _(event: events.AckAsked, world: World, claim: Claim) -> tuple[World, ...]:
+    return (evolve(world, asked=world.asked | {event.op}),) if _holds(event, world) else (world,)
+
+
+@possible_after.register
+def _(event: events.RenewAsked, world: World, claim: Claim) -> tuple[World, ...]:
+    if not _holds(event, world) or world.gone:
+        return (world,)
+    return (evolve(world, changes=world.changes | {Renewal(event.op, event.deadline)}),)
+
+
+@possible_after.register
+def _(event: events.ReleaseAsked, world: World, claim: Claim) -> tuple[World, ...]:
+    if not _holds(event, world) or world.gone:
+        return (world,)
+    return (evolve(world, changes=world.changes | {Release(event.op)}),)
+
+
+@possible_after.register
+def _(event: events.ResetAsked, world: World, claim: Claim) -> tuple[World, ...]:
+    return (evolve(world, changes=world.changes | {Reset(event.op, event.anew)}),)
+
+
+@possible_after.register
+def _(event: events.AckAnswered, world: World, claim: Claim) -> tuple[World, ...]:
+    """The answer to an ack (clauses reply-after-stage, reply-never-false, receipt-is-exact)."""
+    ended = evolve(world, asked=world.asked - {event.op})
+    settled = world.settled is not Settled.NO
+    match event.reply:
+        case Reply.OK:
+            return (ended,) if world.settled >= NEEDED[claim.level] else ()
+        case Reply.SETTLED:
+            return _settled_before(world, ended, claim, event.at)
+        case Reply.UNKNOWN:
+            return (world,)
+        case Reply.FAILED | Reply.BUSY:
+            return () if settled and world.by == event.op else (ended,)
+        case Reply.EXPIRED | Reply.INVALID:
+            due = event.op in world.asked and event.at < world.deadline
+            return () if due or (settled and world.by == event.op) else (ended,)
+
+
+@possible_after.register
+def _(event: events.ChangeAnswered, world: World, claim: Claim) -> tuple[World, ...]:
+    """The answer to a renewal or a release (the same clauses)."""
+    took = event.op in world.unconfirmed
+    ended = world.without(event.op)
+    match event.reply:
+        case Reply.OK:
+            older = _not_ended_by(ended, frozenset({event.op})) if claim.level is Level.DISK else ended.older
+            return (evolve(ended, older=older),) if took else ()
+        case Reply.UNKNOWN:
+            return (world,)
+        case Reply.SETTLED:
+            return () if took else _settled_before(world, ended, claim, event.at)
+        case Reply.FAILED | Reply.BUSY:
+            return () if took else (ended,)
+        case Reply.EXPIRED | Reply.INVALID:
+            asked = ended.changes != world.changes
+            due = asked and not world.gone and event.at < world.deadline
+            return () if took or due else (ended,)
+
+
+@possible_after.register
+def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, ...]:
+    """The answer to a reset: OK is answered when no fault can undo it (clause commit-is-monotone)."""
+    if event.reply is Reply.UNKNOWN:
+        return (world,)
+    took = event.op in world.unconfirmed
+    ended = world.without(event.op)
+    if event.reply is Reply.OK:
+        left = ended.changes - ended.resets  # what was asked for before it has no say any more
+        return (evolve(ended, changes=left, older=frozenset(), shaky=frozenset()),) if took else ()
+    return () if took else (ended,)
+
+
+def _settled_before(world: World, ended: World, claim: Claim, at: float) -> tuple[World, ...]:
+    """After the answer SETTLED: it is, or it is a dead letter."""
+    if world.settled is Settled.NO and (world.dead or world.exhausted(claim, at)):
+        return (_dead(ended, claim),)
+    return (ended,) if world.settled >= NEEDED[claim.level] else ()
+
+
+def _not_ended_by(world: World, ops: frozenset[int]) -> frozenset[Lease]:
+    return frozenset(lease for lease in world.older if lease.ended_by not in ops)
+
+
+# --- what is promised to survive, and what does ---------------------------------------------------------------------
+
+
+@possible_after.register
+def _(event: events.MadeDurable, world: World, claim: Claim) -> tuple[World, ...]:
+    """Durable is what settled it: an ack, or a dead letter that the ack met on its way (clause reply-never-false)."""
+    if world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at)):
+        dead = _dead(world, claim)
+        return (evolve(dead, loose=False, sure=dead.least),)
+    return (world,) if world.settled is Settled.DURABLE else ()
+
+
+@possible_after.register
+def _(event: events.Secured, world: World, claim: Claim) -> tuple[World, ...]:
+    secured = evolve(world, older=_not_ended_by(world, event.ops)) if world.older else world
+    if event.receipt == world.current:
+        secured = evolve(secured, loose=False, sure=world.least)
+    return (secured,)
+
+
+@possible_after.register
+def _(event: events.ProcessCrashed, world: World, claim: Claim) -> tuple[World, ...]:
+    """The memory goes, and with it, at level MEMORY, all that was only promised there (clause
+    survives-process-crash)."""
+    ended = _stopped(world)
+    if world.shaky:
+        return _all_open(ended)
+    merged = claim.level is Level.MEMORY
+    undone = [lease for lease in world.older if merged or lease.ended_by in world.unconfirmed]
+    known = {ended, *(_brought_back(ended, lease) for lease in undone)}
+    if merged and world.loose:
+        known.add(_forgotten(ended))
+    if world.settled is not Settled.MEMORY:
+        return tuple(known)
+    gone = {evolve(left, settled=Settled.NO, by=None) for left in known}
+    return tuple(gone | {evolve(left, settled=Settled.CACHED) for left in known})
+
+
+@possible_after.register
+def _(event: events.Restarted, world: World, claim: Claim) -> tuple[World, ...]:
+    """All that was under way has ended."""
+    if not (world.changes or world.shaky):
+        return (world,)
+    return (evolve(world, changes=world.changes - world.resets, shaky=frozenset()),)
+
+
+@possible_after.register
+def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
+    """The memory and any subset of the unsynced writes go; what is left is on the disk (clause
+    survives-power-loss)."""
+    ended = evolve(_stopped(world), older=frozenset(), loose=False, sure=world.least)
+    if world.shaky:
+        left = _all_open(evolve(ended, older=world.older))
+        return tuple(evolve(each, shaky=frozenset()) for each in left)
+    known = {ended, *(_brought_back(ended, lease) for lease in world.older)}
+    if world.loose:
+        known.add(evolve(_forgotten(ended), least=world.sure, sure=world.sure))
+    if world.settled is Settled.DURABLE:
+        return tuple(known)
+    gone = {evolve(left, settled=Settled.NO, by=None) for left in known}
+    if world.settled is Settled.NO:
+        return tuple(gone)
+    return tuple(gone | {evolve(left, settled=Settled.DURABLE) for left in known})
+
+
+def _stopped(world: World) -> World:
+    """What had not taken effect never will; but for a reset, which recovery may read, and only then put to effect."""
+    return evolve(world, asked=frozenset(), changes=world.resets, unconfirmed=frozenset())
+
+
+def _brought_back(world: World, lease: Lease) -> World:
+    """The operation that ended a lease is undone."""
+    least = min(lease.least, world.least)
+    return evolve(world, current=lease.receipt, deadline=lease.deadline, least=least, dead=False)
+
+
+def _forgotten(world: World) -> World:
+    """The newest delivery is lost."""
+    return evolve(world, current=None, deadline=NEVER, least=world.sure, dead=False)
+
+
+def _all_open(world: World) -> tuple[World, ...]:
+    """A fault may have undone a reset, in part or as a whole: settled or not, in hand or not, nothing is certain. What
+    it has undone recovery may read again, and put to effect later."""
+    undone = evolve(world, changes=world.changes | world.shaky)
+    unsettled = evolve(undone, settled=Settled.NO, by=None, least=0, sure=0)
+    known = {world, _forgotten(unsettled), *(_brought_back(unsettled, lease) for lease in world.older)}
+    return (*known, evolve(undone, settled=Settled.DURABLE, by=None))

@@ -1,0 +1,183 @@
+"""The states that one message may be in, as far as an observer can know.
+
+A `World` is one possibility. `ackmodel.observe.possible` gives what a world may have become when an event was observed;
+`drift` adds what the store may have done unobserved since: an ack took effect or came closer to the disk, a delivery
+was renewed or released, an offset was reset.
+
+>>> asked = World(current="r1", deadline=30.0, changes=frozenset({Renewal(op=7, deadline=90.0)}))
+>>> sorted(world.deadline for world in drift(asked))
+[30.0, 90.0]
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from attrs import evolve, frozen
+
+from ..spec.stages import Level
+
+NEVER = float("-inf")
+"""The deadline of what is in nobody's hands."""
+
+
+class Settled(enum.IntEnum):
+    """How firmly the ack of a message is kept; each is what survives less than the next."""
+
+    NO = 0
+    MEMORY = 1
+    CACHED = 2
+    DURABLE = 3
+
+
+NEEDED = {Level.MEMORY: Settled.MEMORY, Level.PAGE_CACHE: Settled.CACHED, Level.DISK: Settled.DURABLE}
+"""What an OK at a level says of the ack (the observable core, specs/README.md)."""
+
+UNSEEN = "a delivery that was never answered"
+
+
+@frozen
+class Claim:
+    """What a store says of itself: the level at which it answers, and after how many attempts it dead-letters."""
+
+    level: Level
+    max_attempts: int | None = None
+
+
+@frozen
+class Renewal:
+    """The deadline is to be this one, by operation `op`."""
+
+    op: int
+    deadline: float
+
+
+@frozen
+class Release:
+    """The delivery is to be given back, by operation `op`."""
+
+    op: int
+
+
+@frozen
+class Reset:
+    """The offset is to be set, by operation `op`; `anew`: this message is then as never handed out, else settled."""
+
+    op: int
+    anew: bool
+
+
+Change: TypeAlias = Renewal | Release | Reset
+
+
+@frozen
+class Lease:
+    """What held the message before operation `ended_by`; a fault that undoes the operation brings it back."""
+
+    receipt: str | None
+    deadline: float
+    least: int
+    ended_by: int
+
+
+@frozen(cache_hash=True)
+class World:
+    """One possible state of one message.
+
+    `current` is the receipt of the newest delivery the store knows (None: none), hidden until `deadline`; `asked` are
+    the acks and `changes` the rest that may still take effect; `settled` is how firmly an ack is kept, by operation
+    `by`.
+
+    `unconfirmed` are the changes that took effect and were not answered OK, `older` what a fault may bring back, and
+    `loose` says that a power loss may take the newest delivery. `shaky` are the resets that took effect and that a
+    fault may undo, and then they may take effect again. `least` and `most` bound the deliveries that the store has
+    counted, `sure` those that survive a power loss; `dead` says that they were too many.
+    """
+
+    current: str | None = None
+    deadline: float = NEVER
+    asked: frozenset[int] = frozenset()
+    settled: Settled = Settled.NO
+    by: int | None = None
+    changes: frozenset[Change] = frozenset()
+    unconfirmed: frozenset[int] = frozenset()
+    older: frozenset[Lease] = frozenset()
+    loose: bool = False
+    shaky: frozenset[Change] = frozenset()
+    least: int = 0
+    most: int = 0
+    sure: int = 0
+    dead: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is settled or dead: it never comes again."""
+        return self.dead or self.settled is not Settled.NO
+
+    @property
+    def resets(self) -> frozenset[Change]:
+        """The changes that do not go with the delivery."""
+        return (
+            frozenset(change for change in self.changes if isinstance(change, Reset)) if self.changes else frozenset()
+        )
+
+    def exhausted(self, claim: Claim, at: float) -> bool:
+        """Whether it may be a dead letter at that time: its last attempt has ended."""
+        return claim.max_attempts is not None and self.most >= claim.max_attempts and at >= self.deadline
+
+    def without(self, op: int) -> World:
+        """The same with this change neither to come nor unconfirmed."""
+        left = frozenset(change for change in self.changes if change.op != op)
+        return evolve(self, changes=left, unconfirmed=self.unconfirmed - {op})
+
+
+def drift(world: World) -> tuple[World, ...]:
+    """Return what a world may have become unobserved: an ack or a change took effect, or came closer to the disk."""
+    if not world.changes and (world.settled is Settled.DURABLE or not (world.asked or world.settled)):
+        return (world,)
+    found, left = {world}, [world]
+    while left:
+        for reached in _next(left.pop()):
+            if reached not in found:
+                found.add(reached)
+                left.append(reached)
+    return tuple(found)
+
+
+def _next(world: World) -> Iterator[World]:
+    """Yield what may happen next in a world."""
+    if world.settled is not Settled.NO:
+        yield from (evolve(world, settled=kept) for kept in Settled if kept > world.settled)
+    else:
+        for op in world.asked:
+            yield from (evolve(world, settled=kept, by=op) for kept in Settled if kept is not Settled.NO)
+    for change in world.changes:
+        if isinstance(change, Reset) or not world.gone:
+            yield took_effect(world, change)
+
+
+def took_effect(world: World, change: Change) -> World:
+    """Return the world after a change."""
+    older = world.older | {Lease(world.current, world.deadline, world.least, change.op)}
+    unconfirmed = world.unconfirmed | {change.op}
+    match change:
+        case Renewal(deadline=deadline):
+            left = world.changes - {change}
+            return evolve(world, deadline=deadline, changes=left, unconfirmed=unconfirmed, older=older)
+        case Release():
+            return evolve(
+                world,
+                current=None,
+                deadline=NEVER,
+                asked=frozenset(),
+                changes=world.resets,
+                unconfirmed=unconfirmed,
+                older=older,
+            )
+        case Reset(anew=anew):
+            settled = Settled.NO if anew else Settled.DURABLE
+            left = world.resets - {change}
+            shaky = world.shaky | {change}
+            return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=older, shaky=shaky)

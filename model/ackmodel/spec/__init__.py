@@ -1,0 +1,1 @@
+"""What is right: stages, states, steps, rules, faults, and the clauses as invariants."""

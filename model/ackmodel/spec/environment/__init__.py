@@ -1,0 +1,59 @@
+"""What the store has no say in: consumers, deadlines, the operating system, the disk, and the power.
+
+Here the *truth* of a record changes; what the store makes of it stands in `ackmodel.spec.protocol`. Each fault uses up
+a budget of the configuration, so that every configuration is finite.
+
+>>> from ackmodel import Config
+>>> config = Config(process_crashes=1)
+>>> shared, _ = config.initial()
+>>> [cast.action for rule in BROADCAST for cast in rule(config, shared)]
+['process_crash']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..config import Config
+from ..steps import BroadcastRule, LocalRule
+from .consumers import ask_ack, ask_renewal, duplicate_ack, expire, late_ack, release, reuse_buffer
+from .crashes import power_loss, process_crash
+from .syncs import late_sync_fails, late_sync_ok, sync_fails, sync_fails_again, sync_lies, sync_ok, sync_times_out
+from .writes import fail_ack_write, fail_checkpoint_write, fail_renewal_write
+
+LOCAL: tuple[LocalRule, ...] = (
+    ask_ack,
+    late_ack,
+    duplicate_ack,
+    reuse_buffer,
+    ask_renewal,
+    release,
+    expire,
+    fail_checkpoint_write,
+    fail_ack_write,
+    fail_renewal_write,
+)
+BROADCAST: tuple[BroadcastRule, ...] = (
+    sync_ok,
+    sync_lies,
+    sync_fails,
+    sync_fails_again,
+    sync_times_out,
+    late_sync_ok,
+    late_sync_fails,
+    process_crash,
+    power_loss,
+)
+
+NEEDS: Mapping[LocalRule, Callable[[Config], object]] = {
+    duplicate_ack: lambda config: config.careless,
+    reuse_buffer: lambda config: config.careless,
+    ask_renewal: lambda config: config.renewals,
+    release: lambda config: config.releases,
+    fail_checkpoint_write: lambda config: config.write_failures,
+    fail_ack_write: lambda config: config.write_failures,
+    fail_renewal_write: lambda config: config.write_failures,
+}
+"""The setting without which a step is never possible, of those that have one."""
+
+__all__ = ["BROADCAST", "LOCAL", "NEEDS"]

@@ -1,0 +1,242 @@
+"""One queue by itself: who has which message, what is settled, and what recovery makes of its records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ackstore.core.identity import QueueId
+from ackstore.core.log import Record
+from ackstore.core.queues import SPARE_TIMERS, Entry, Queue
+from ackstore.core.replies import DeadLetter, Reply
+from ackstore.core.stats import QueueStats
+from ackstore.format.records import STATE
+
+
+def new(end: int = 100, **settings: Any) -> Queue:
+    queue = Queue(QueueId("q"), **{"commits_checkpoints": False, **settings})
+    queue.publish(end)
+    return queue
+
+
+def holding(*offsets: int, **settings: Any) -> Queue:
+    """Messages in somebody's hands until 30, with deadlines in order, and free ones between them."""
+    queue = new(**settings)
+    found = queue.replay_checkpoint([(offset, 1) for offset in offsets], deadline=30.0, epoch=1, proved=False)
+    assert [entry.offset for entry in found] == [*offsets]
+    queue.replayed()
+    return queue
+
+
+def pop(queue: Queue, count: int, now: float = 0.0, limit: int = 100) -> list[Any]:
+    return queue.claim(count, now=now, deadline=now + 30.0, epoch=1, limit=limit)
+
+
+class TestHandingOut:
+    def test_what_is_handed_out_again_cannot_be_acked_before_that_is_stored(self) -> None:
+        queue = new()
+        queue.stored(pop(queue, 1))
+        [claim] = pop(queue, 1, 30.0)
+        assert queue.judge(0, 2, 1, 31.0, 1) is Reply.INVALID
+        queue.stored([claim])
+        assert queue.judge(0, 2, 1, 31.0, 1) is claim.entry
+        assert queue.judge(0, 1, 1, 31.0, 1) is Reply.EXPIRED
+
+    def test_what_could_not_be_stored_is_as_before_and_returns_in_its_time(self) -> None:
+        queue = new()
+        queue.stored(pop(queue, 1))
+        queue.unclaim(pop(queue, 1, 30.0))
+        assert queue.judge(0, 1, 1, 31.0, 1) is Reply.EXPIRED
+        [again] = pop(queue, 1, 31.0)
+        assert (again.entry.offset, again.entry.attempt) == (0, 2)
+
+    def test_a_message_whose_checkpoint_failed_is_as_good_as_new(self) -> None:
+        queue = new(1)
+        claims = pop(queue, 1)
+        assert not queue.has_new()
+        queue.unclaim(claims)
+        assert queue.has_new()
+        [again] = pop(queue, 1)
+        assert (again.entry.offset, again.entry.attempt, again.before) == (0, 1, None)
+
+    def test_a_deadline_is_kept_once(self) -> None:
+        queue = new()
+        claims = pop(queue, 2)
+        queue.stored(claims)
+        queue.stored(claims)
+        queue.unrenew(claim.entry for claim in claims)
+        queue.unsettle(claim.entry for claim in claims)
+        assert sorted(queue.expiring) == [(30.0, 0), (30.0, 1)]
+
+    @pytest.mark.parametrize(("more", "swept"), [(0, False), (1, True)])
+    def test_deadlines_that_do_not_count_are_swept_out_when_they_are_too_many(self, more: int, swept: bool) -> None:
+        queue = holding(*range(10), max_attempts=2)
+        most = 2 * 10 + SPARE_TIMERS
+        queue.expiring = [(1.0, 999)] * (most - 400)
+        queue.ending = [(1.0, 999)] * (400 + more)
+        queue.renewed([], 0.0)
+        assert len(queue.expiring) + len(queue.ending) == (10 if swept else most)
+
+
+ENTRY = st.tuples(
+    st.integers(1, 2),
+    st.integers(1, 2),
+    st.sampled_from([9.0, 10.0, *[30.0] * 6]),
+    st.sampled_from([*[""] * 6, "moving", "renewing", "settled", "ack"]),
+)
+"""Attempt, epoch, deadline, and what is in the way. Most are fine."""
+
+NAMED = st.tuples(st.integers(0, 4), st.integers(1, 2), st.integers(1, 2))
+
+
+@given(
+    kept=st.lists(ENTRY, max_size=4),
+    named=st.lists(NAMED, min_size=1, max_size=3),
+    fits=st.booleans(),
+    resetting=st.integers(0, 3),
+)
+def test_a_batch_is_judged_at_once_as_each_of_it_is(
+    kept: list[Any], named: list[tuple[int, int, int]], fits: bool, resetting: int
+) -> None:
+    queue = new()
+    for offset, (attempt, epoch, deadline, in_the_way) in enumerate(kept):
+        entry = queue.entries[offset] = Entry(offset, attempt, epoch, deadline)
+        entry.moving = False
+        if in_the_way:
+            setattr(entry, in_the_way, True)
+    if fits:
+        named = [(at, *kept[at][:2]) if at < len(kept) else (at, attempt, epoch) for at, attempt, epoch in named]
+    queue.resetting = object() if not resetting else None  # type: ignore[assignment]
+    each = [queue.judge(*one, 10.0, 2) for one in named]
+    found = queue.judge_all(tuple(field for one in named for field in one), 10.0)
+    whole = all(isinstance(one, Entry) and one.ack is None for one in each) and len({*map(id, each)}) == len(each)
+    assert found == (each if whole else None)
+
+
+@pytest.mark.parametrize("flag", ["moving", "settled", "renewing", "ack"])
+def test_one_thing_in_the_way_is_enough(flag: str) -> None:
+    queue = holding(0, 1)
+    assert queue.judge_all((0, 1, 1, 1, 1, 1), 10.0) == [queue.entries[0], queue.entries[1]]
+    setattr(queue.entries[1], flag, True)
+    assert queue.judge_all((0, 1, 1, 1, 1, 1), 10.0) is None
+    assert queue.judge_all((0, 1, 1), 10.0) == [queue.entries[0]]
+    for other in ((0, 1, 2), (0, 2, 1), (7, 1, 1), (0, 1, 1, 0, 1, 1)):
+        assert queue.judge_all(other, 10.0) is None
+
+
+class TestLifting:
+    """A STATE says that everything below an offset is settled, holes included."""
+
+    @pytest.mark.parametrize("offsets", [(0, 2, 5, 6, 7, 8), (0, 2, 3, 9), (5, 90)])
+    def test_what_is_below_goes_and_nothing_else(self, offsets: tuple[int, ...]) -> None:
+        for floor in range(10):
+            queue = holding(*offsets)
+            queue.lift(floor)
+            assert [*queue.entries] == [offset for offset in offsets if offset >= floor]
+            assert (queue.floor, queue.end) == (floor, 100)
+            assert queue.next_new == max(offsets) + 1
+
+    def test_what_was_never_handed_out_is_passed_too(self) -> None:
+        queue = new(5)
+        queue.lift(9)
+        assert (queue.floor, queue.next_new, queue.end) == (9, 9, 9)
+        queue.lift(3)
+        assert (queue.floor, queue.next_new, queue.end) == (9, 9, 9)
+
+
+class TestReplay:
+    def test_what_is_settled_already_keeps_nobody_from_the_rest(self) -> None:
+        queue = holding(0, 1, 2)
+        queue.lift(1)
+        queue.entries[1].settled = True
+        queue.entries[2].ack = object()  # type: ignore[assignment]
+        messages = [(0, 3), (1, 3), (2, 3), (7, 3)]
+        found = queue.replay_checkpoint(messages, deadline=50.0, epoch=2, proved=True)
+        assert [entry.offset for entry in found] == [7]
+        assert [(entry.attempt, entry.deadline, entry.saved) for entry in queue.entries.values()] == [
+            (1, 30.0, False),
+            (1, 30.0, False),
+            (3, 50.0, True),
+        ]
+
+    def test_an_ack_settles_what_is_above_the_floor_checkpoint_or_not(self) -> None:
+        queue = holding(5, commits_checkpoints=True)
+        queue.lift(5)
+        found = queue.replay_ack([(1, 1, 1), (5, 1, 1), (6, 2, 3)])
+        assert [(entry.offset, entry.attempt, entry.epoch) for entry in found] == [(5, 1, 1), (6, 2, 3)]
+        queue = new(commits_checkpoints=True)
+        queue.replay_ack([(0, 1, 1)])
+        assert queue.safe() == 0  # it brings no message back
+
+    @pytest.mark.parametrize("proved", [False, True])
+    def test_a_dead_letter_counts_once_its_record_is_proved(self, proved: bool) -> None:
+        queue = holding(0)
+        [entry] = queue.replay_dead([(0, 3)], when=5.0, epoch=1, proved=proved)
+        assert entry.settled is proved
+        assert queue.dead == ({0: DeadLetter(0, 3, 5.0)} if proved else {})
+
+    def test_the_offset_waits_where_it_is_for_a_state_that_is_not_proved(self) -> None:
+        queue = new()
+        queue.committed = 2
+        queue.replay_state(10, 1, 3, proved=False)
+        assert queue.ceiling == (2, 10)
+        queue.replay_state(20, 0, 1, proved=False)
+        assert queue.ceiling == (2, 20)
+        assert (queue.floor, queue.generation, queue.forgotten) == (20, 1, 3)
+        queue.advance()
+        assert queue.committed == 2
+        queue.lift(20)
+        queue.advance()
+        assert queue.committed == 20
+
+    def test_it_does_not_wait_for_one_that_settles_nothing_more(self) -> None:
+        queue = new()
+        queue.replay_state(0, 0, 0, proved=False)
+        assert queue.ceiling is None
+
+    def test_it_is_known_which_record_settles_what_is_below_the_floor(self) -> None:
+        queue = new()
+        queue.committed = 2
+        first, second = Record(STATE, queue), Record(STATE, queue)
+        first.value, second.value = 5, 9
+        queue.replay_state(5, 0, 0, proved=False)
+        queue.replay_state(9, 0, 0, proved=False)
+        queue.unproved = [first, second]
+        found = [queue.settled_by(offset) for offset in range(10)]
+        assert found == [None, None, *[first] * 3, *[second] * 4, None]
+        queue.lift(5)
+        assert [queue.settled_by(offset) for offset in (4, 5)] == [None, second]
+        queue.lift(9)
+        assert queue.settled_by(8) is None
+
+    def test_the_offset_does_not_wait_for_one_that_is(self) -> None:
+        queue = new()
+        queue.replay_state(10, 0, 0, proved=True)
+        assert (queue.ceiling, queue.advance(), queue.committed) == (None, True, 10)
+
+
+def test_what_there_is_to_see() -> None:
+    queue = holding(1, 2, 3, 4, 6)
+    queue.entries[1].settled = True
+    queue.entries[2].ack = queue.entries[3].ack = object()  # type: ignore[assignment]
+    queue.add_dead(DeadLetter(50, 1, 2.0))
+    queue.forgotten = 4
+    seen = QueueStats(
+        end=100,
+        next_new=7,
+        floor=0,
+        committed=0,
+        persisted=9,
+        kept=5,
+        delivered=2,
+        acking=2,
+        settled=1,
+        free=2,
+        dead=5,
+    )
+    assert queue.stats(9) == seen
+    assert queue.stats(9, count=False) == evolve(seen, delivered=None, acking=None, settled=None)

@@ -1,0 +1,223 @@
+"""The short way against the long way, step by step, on two disks that fail in the same places.
+
+After every step the replies, the bytes of every file, all figures and the next tick have to be the same. No threads:
+the tests perform the writes of the short way themselves.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from ackstore.core.effects import DONE, Failed, Result, Write
+from ackstore.core.identity import receipt_text
+from ackstore.core.requests import Pop
+from ackstore.format.payloads import queue_prefix
+from ackstore.format.records import DELIVERY_BYTES, RECORD_BYTES
+
+EIO, ENOSPC = 5, 28
+QUEUES = "q/g/0", "q/g/1", "q/g/2"
+STEPS = [
+    *["ack"] * 3,
+    *["batch"] * 3,
+    "odd",
+    "pop",
+    "time",
+    "late",
+    "flush",
+    "one",
+    *["settle"] * 2,
+    "fail",
+    "full",
+    "slow",
+]
+MERGE_STEPS = [*["ack"] * 6, *["pop"] * 3, "batch", "odd", "time", "flush", "one", "fail", "full"]
+"""A merge buffer knows nothing of what was there at its last flush."""
+
+
+class Way:
+    """A store, and the receipts of its messages; `short` says how its acks go."""
+
+    def __init__(self, store: Any, short: bool) -> None:
+        self.store = store
+        self.short = short
+        self.taken = {True: 0, False: 0}
+        """How often an ack, and a batch, went the short way."""
+        self.merged = 0
+        """Acks that did, and met their checkpoint in memory."""
+        self.room: int | None = None
+        """How much of the next write reaches the file, which is full then; counted from its end if it is negative."""
+        store.settle()
+        store.flush()
+        store.settle()
+        self.receipts: list[list[str]] = []
+        for queue in QUEUES:
+            store.publish(1000, queue)
+            held = store.pop(20, 600.0, queue) + store.pop(10, 25.0, queue)
+            self.receipts.append([delivery.receipt for delivery in held])
+        if not store.config.merge:  # what is held then is to be acked there
+            store.flush()
+        store.settle()
+
+    def result(self, size: int) -> Result:
+        room, self.room = self.room, None
+        return DONE if room is None else Failed(ENOSPC, max(0, min(size, room if room >= 0 else size + 1 + room)))
+
+    def write(self, file: str, at: int, data: bytes) -> Result:
+        result = self.result(len(data))
+        self.store.files.apply(Write(file, at, data), result)
+        return result
+
+    def ack(self, receipts: list[str], one: bool) -> Any:
+        """Ack; the reply, or the replies, or None while there is none."""
+        store, reply = self.store, None
+        if store.config.logs > 1 or store.config.merge:  # what is outstanding need not be in the way of this ack
+            self.finish_writes()
+        if self.short:
+            lane, before = store.core.lane, store.stats.merged
+            if one:
+                reply = lane.ack(receipts[0], store.now, self.write)
+            else:
+                reply = lane.ack_many(tuple(receipts), store.now, self.write)
+            store.take()
+            self.merged += store.stats.merged - before
+        if reply is not None:
+            self.taken[one] += 1
+            return reply if one else list(reply)
+        op = store.ack(receipts[0]) if one else store.ack_many(*receipts)
+        self.finish_writes()
+        answer = store.answers.get(op)
+        return answer and (answer.reply if one else list(answer.value))
+
+    def finish_writes(self) -> None:
+        while writes := self.store.waiting(Write):
+            self.store.finish(Write, self.result(len(writes[0].data)))
+
+    def take(self, step: str, pick: random.Random) -> Any:
+        """Do one step; what was answered."""
+        store, queue = self.store, pick.randrange(3)
+        mine = self.receipts[queue]
+        first = pick.randrange(len(mine))
+        if step == "ack":
+            return self.ack(mine[first:], True)
+        if step == "batch":
+            return self.ack(mine[first : first + pick.choice([1, 2, 5])], False)
+        if step == "odd":
+            other = pick.choice([mine[first], self.receipts[queue - 1][0], mine[-1], "nonsense"])
+            return (
+                self.ack([*mine[first : first + 2], other], False) if pick.random() < 0.8 else self.ack([other], True)
+            )
+        if step == "full":
+            self.room = pick.choice([0, 5, 100, -1, -2, -70])
+        elif step == "flush":
+            store.flush()
+        elif step in ("time", "late"):
+            store.wait(0.5 if step == "time" else 12.0)
+        elif step == "pop":
+            op = store.submit(Pop(QUEUES[queue], 5, 60.0))
+            store.settle()
+            mine += [delivery.receipt for delivery in store.answers[op].value or ()] if op in store.answers else []
+            del mine[:-20]
+        elif step == "settle":
+            store.settle()
+        elif step == "slow":
+            store.ack(mine[first])  # its write, or what comes before it, stays outstanding
+        elif store.pending:
+            store.finish(object, Failed(EIO) if step == "fail" else DONE)
+        return None
+
+    def seen(self) -> Any:
+        store = self.store
+        stages = [store.core.stage(receipt) for mine in self.receipts for receipt in mine]
+        return store.files.cached, store.stats, store.core.next_tick(), stages
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"segment_bytes": 900},
+    {"max_unflushed_records": 11, "degrade_after": 1},
+    {"max_unflushed_bytes": 1900, "max_batch": 20},
+    {"logs": 3},
+    {"merge": True, "merge_stay": 15.0, "offset_interval": 0.5},
+    {"merge": True, "merge_stay": 60.0, "logs": 3},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_both_ways_come_to_the_same(drive: Any, settings: dict[str, Any], seed: int) -> None:
+    short, long = (Way(drive(flush_interval=0.4, **settings), way) for way in (True, False))
+    steps = random.Random(seed)
+    for _ in range(80):
+        step, pick = steps.choice(MERGE_STEPS if "merge" in settings else STEPS), steps.random()
+        assert short.take(step, random.Random(pick)) == long.take(step, random.Random(pick)), step
+        assert short.seen() == long.seen(), step
+    short.store.rest()
+    long.store.rest()
+    assert short.seen() == long.seen()
+    assert short.merged if "merge" in settings else min(short.taken.values())
+    assert sum(short.taken.values()) > 3
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("log", "current", None),
+        ("log", "busy", True),
+        ("log", "fresh", ["a record"]),
+        ("log", "rewrites", ["a record"]),
+        ("log", "stuck", True),
+        ("log", "condemned", True),
+        ("flusher", "hurry", True),
+        ("flusher", "wanted", 1 << 60),
+    ],
+)
+def test_one_thing_in_the_way_is_enough(popped: Any, part: str, name: str, value: Any) -> None:
+    store, _ = popped(1)
+    lane = store.core.lane
+    assert lane.segment() is store.core.log.current
+    setattr(getattr(store.core, part), name, value)
+    assert lane.segment() is None
+
+
+@pytest.mark.parametrize("logs", [1, 3])
+def test_what_names_no_message_is_left_to_the_core(drive: Any, logs: int) -> None:
+    lane = drive(logs=logs).settle().core.lane
+    for receipt in ("nonsense", receipt_text("q/g/0", 0, 1, 1)):
+        assert lane.ack(receipt, 1000.0, None) is None
+        assert lane.ack_many((receipt,), 1000.0, None) is None
+    assert lane.ack_many((), 1000.0, None) is None
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_full_segment_is_left_to_the_log(popped: Any, more: int) -> None:
+    size = popped(1)[0].stats.segment_bytes
+    store, _ = popped(1, segment_bytes=size + more)
+    assert (store.core.lane.segment() is not None) == (more > 0)
+
+
+@pytest.mark.parametrize("room", [-1, 0, 1, 2])
+@pytest.mark.parametrize("limit", ["records", "bytes"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_it_is_taken_up_to_where_answers_would_wait(popped: Any, room: int, limit: str, count: int) -> None:
+    """What the log has with this record is less than half of what it may have."""
+    store, receipts = popped(3, max_unflushed_records=1000, max_unflushed_bytes=100_000)
+    log = store.core.log
+    if limit == "records":
+        log.unflushed = 500 - 1 - room
+    else:
+        log.unflushed_bytes = 50_000 - (RECORD_BYTES + len(queue_prefix("q/default/0")) + count * DELIVERY_BYTES) - room
+    before = log.unflushed_bytes
+    written: list[bytes] = []
+
+    def write(_file: str, _at: int, data: bytes) -> Result:
+        written.append(data)
+        return DONE
+
+    lane = store.core.lane
+    reply = lane.ack(receipts[0], store.now, write) if count == 1 else lane.ack_many(tuple(receipts), store.now, write)
+    assert (reply is not None) == (room > 0)
+    assert log.unflushed_bytes == before + sum(map(len, written))
+    assert log.dirty_since == (store.now if room > 0 else None)
