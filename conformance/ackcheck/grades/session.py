@@ -125,7 +125,7 @@ class Session:
             raise ProtocolError(f"'open' was answered {offered}, and before {self.offered}; answer always the same")
         self.offered = offered
         self.traffic.work.offers = offered.methods
-        self.oracle.max_attempts = offered.max_attempts
+        self.oracle.says_attempts(offered.max_attempts)
 
     def begin_open(self) -> None:
         """Start the target and ask it to open its directory, without waiting for it."""

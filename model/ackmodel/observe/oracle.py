@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, evolve, field, frozen
 
-from ackmodel import Clause, Contract, ContractBroken, Level
-from ackmodel.observe import monitors
-
+from ..spec.clauses import Clause
+from ..spec.stages import Level
+from . import monitors
 from .broken import Broken, Key
+from .contract import Contract
 from .events import (
     Absent,
     AckAnswered,
@@ -33,7 +34,6 @@ from .events import (
     ChangeAnswered,
     DeadLettered,
     Discarded,
-    Event,
     MadeDurable,
     Popped,
     PopUnanswered,
@@ -49,10 +49,8 @@ from .events import (
     SyncEnded,
     WriteFailed,
 )
+from .messages import Messages, item, name_of
 from .monitors import IoCounts, Sighting
-
-ITEMS = 100_000
-"""More than the items of any batch."""
 
 MOST_OPEN = 2
 """Renewals and releases of one message whose outcome is open, at most."""
@@ -76,8 +74,7 @@ class Oracle:
 
     level: Level
     max_attempts: int | None = None
-    checked: Counter[Clause] = Factory(Counter)
-    contracts: dict[Key, Contract] = Factory(dict)
+    messages: Messages = field(init=False)
     _receipts: dict[str, Key] = Factory(dict)
     _pops: dict[int, tuple[str, float]] = Factory(dict)
     _acks: dict[int, tuple[str, ...]] = Factory(dict)
@@ -99,12 +96,29 @@ class Oracle:
     """Queues whose reset has an unknown outcome: nobody knows from where their offset must not go back."""
     _shown_flushed: set[Key] = Factory(set)
 
+    def __attrs_post_init__(self) -> None:
+        self.messages = Messages(self.level, self.max_attempts)
+
+    @property
+    def checked(self) -> Counter[Clause]:
+        """How often each clause was put to the test."""
+        return self.messages.checked
+
+    @property
+    def contracts(self) -> dict[Key, Contract]:
+        """The contract of each message."""
+        return self.messages.contracts
+
+    def says_attempts(self, most: int | None) -> None:
+        """The store says after how many deliveries it dead-letters a message; it holds for messages told of later."""
+        self.max_attempts = self.messages.max_attempts = most
+
     # --- what the clients see ---------------------------------------------------------------------------------------
 
     def published(self, queue: str, end: int) -> None:
         """`queue` holds the messages 0 to `end` - 1."""
         for offset in range(end):
-            self._contract((queue, offset))
+            self.messages.contract((queue, offset))
 
     def pop_asked(self, op: int, queue: str, deadline: float) -> None:
         """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
@@ -116,12 +130,12 @@ class Oracle:
         self._pops.pop(op, None)
         for seen in deliveries:
             key = (queue, seen.offset)
-            self._check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
+            self.messages.check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
             self._receipts[seen.receipt] = key
             self._acknowledged.discard(key)
             self._shown_flushed.discard(key)
             self._deliveries[key] = Secured(seen.receipt)
-            self._observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
+            self.messages.observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
 
     def pop_refused(self, op: int, reply: Reply) -> None:
         """A pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
@@ -136,21 +150,21 @@ class Oracle:
         self._submitted.update(receipts)
         for index, receipt in enumerate(receipts):
             if receipt in self._receipts:
-                self._observe(self._receipts[receipt], AckAsked(_item(op, index), receipt, at=at))
+                self.messages.observe(self._receipts[receipt], AckAsked(item(op, index), receipt, at=at))
 
     def ack_answered(self, op: int, replies: Sequence[Reply], at: float) -> None:
         """An ack was answered, item by item."""
         self._ended(op)
         receipts = self._acks.pop(op)
-        wrong = len(receipts) != len(replies)
-        self._check(Clause.RECEIPT_IS_EXACT, f"{len(receipts)} receipts got {len(replies)} replies" if wrong else None)
+        wrong = f"{len(receipts)} receipts got {len(replies)} replies" if len(receipts) != len(replies) else None
+        self.messages.check(Clause.RECEIPT_IS_EXACT, wrong)
         for index, (receipt, reply) in enumerate(zip(receipts, replies, strict=True)):
             key = self._receipts.get(receipt)
             if key is None:
                 why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
-                self._check(Clause.RECEIPT_IS_EXACT, why)
+                self.messages.check(Clause.RECEIPT_IS_EXACT, why)
                 continue
-            self._observe(key, AckAnswered(_item(op, index), reply, at=at))
+            self.messages.observe(key, AckAnswered(item(op, index), reply, at=at))
             if reply in (Reply.OK, Reply.SETTLED):
                 self._acknowledged.add(key)
             if reply is Reply.OK:
@@ -161,7 +175,7 @@ class Oracle:
         """The delivery with this receipt was to be hidden until `deadline`."""
         key = self._change_asked(op, receipt)
         if key is not None:
-            self._observe(key, RenewAsked(op, receipt, at, deadline))
+            self.messages.observe(key, RenewAsked(op, receipt, at, deadline))
 
     def may_change(self, receipt: str) -> bool:
         """Whether one more renewal or release of this delivery can be judged: the worlds grow with every one whose
@@ -169,13 +183,14 @@ class Oracle:
         key = self._receipts.get(receipt)
         if key is None:
             return True
-        return max(len(world.changes) + len(world.unconfirmed) for world in self._contract(key).worlds) < MOST_OPEN
+        worlds = self.messages.contract(key).worlds
+        return max(len(world.changes) + len(world.unconfirmed) for world in worlds) < MOST_OPEN
 
     def release_asked(self, op: int, receipt: str, at: float) -> None:
         """The delivery with this receipt was to be given back."""
         key = self._change_asked(op, receipt)
         if key is not None:
-            self._observe(key, ReleaseAsked(op, receipt, at))
+            self.messages.observe(key, ReleaseAsked(op, receipt, at))
 
     def change_answered(self, op: int, reply: Reply, at: float) -> None:
         """A renewal or a release was answered."""
@@ -183,10 +198,10 @@ class Oracle:
         about = self._changes.pop(op)
         if about is None:
             why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
-            self._check(Clause.RECEIPT_IS_EXACT, why)
+            self.messages.check(Clause.RECEIPT_IS_EXACT, why)
             return
         key, receipt = about
-        self._observe(key, ChangeAnswered(op, reply, at))
+        self.messages.observe(key, ChangeAnswered(op, reply, at))
         before = self._deliveries.get(key, Secured(receipt))
         if reply is Reply.OK and before.receipt == receipt:
             self._deliveries[key] = Secured(receipt, before.ops | {op})
@@ -198,18 +213,18 @@ class Oracle:
     def reset_asked(self, op: int, queue: str, offset: int) -> None:
         """The offset of a queue was to be set. Until this is answered nothing else may be asked of the queue."""
         self._resets[op] = (queue, offset)
-        for key in self._keys_of(queue):
+        for key in self.messages.of(queue):
             self._acknowledged.discard(key)
             self._shown_flushed.discard(key)
             self._deliveries.pop(key, None)
-            self._observe(key, ResetAsked(op, anew=key[1] >= offset))
+            self.messages.observe(key, ResetAsked(op, anew=key[1] >= offset))
 
     def reset_answered(self, op: int, reply: Reply) -> None:
         """A reset was answered; OK says that the offset is on the disk, and sticks."""
         self._ended(op)
         queue, offset = self._resets.pop(op)
-        for key in self._keys_of(queue):
-            self._observe(key, ResetAnswered(op, reply))
+        for key in self.messages.of(queue):
+            self.messages.observe(key, ResetAnswered(op, reply))
         if reply is Reply.OK:
             self._sightings[queue] = Sighting(offset, offset)
             self._unsure.discard(queue)
@@ -230,19 +245,19 @@ class Oracle:
         for key, secured in sorted(deliveries.items()):
             now = self._deliveries.get(key)
             if now is not None and now.receipt == secured.receipt:
-                self._observe(key, secured)
+                self.messages.observe(key, secured)
                 if now == secured:
                     del self._deliveries[key]
 
     def durable(self, keys: Iterable[Key], by: str) -> None:
         """The acks of these messages, all of them answered, are promised to survive power loss."""
         for key in sorted(keys):
-            self._observe(key, MadeDurable(by))
+            self.messages.observe(key, MadeDurable(by))
 
     def called_back(self, keys: Iterable[Key], at: float) -> None:
         """The durable callback of an ack of these messages ran: what settles them survives power loss."""
         for key in sorted(keys):
-            self._observe(key, MadeDurable("callback", at))
+            self.messages.observe(key, MadeDurable("callback", at))
 
     def drained(
         self,
@@ -259,17 +274,20 @@ class Oracle:
         had no time yet to list them all, and what is not among them may still be one.
         """
         came = set(returned)
-        for key in self._keys_of(queue):
+        seen = self._sightings.get(queue)
+        passed = seen.committed if seen is not None else 0
+        for key in self.messages.of(queue):
             listed = None if dead is None else key[1] in dead or (False if all_listed else None)
             if key[1] not in came:
-                self._observe(key, Absent(at=at, dead=listed))
+                limbo = Clause.COMMIT_IS_SAFE if key[1] < passed else Clause.NO_LIMBO  # the offset's fault
+                self.messages.observe(key, Absent(at=at, dead=listed), limbo)
             elif listed:
-                self._observe(key, DeadLettered(at))
+                self.messages.observe(key, DeadLettered(at))
 
     def saw_dead(self, queue: str, offsets: Iterable[int], at: float) -> None:
         """These messages are among the dead letters."""
         for offset in sorted(set(offsets)):
-            self._observe((queue, offset), DeadLettered(at))
+            self.messages.observe((queue, offset), DeadLettered(at))
 
     # --- what the harness does to the store -------------------------------------------------------------------------
 
@@ -293,7 +311,7 @@ class Oracle:
             self._deliveries.clear()
             self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
         self._restarted.update(self._sightings)
-        self._tell_all(event)
+        self.messages.tell_all(event)
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
         """The store cannot be opened any more after `event`: nothing has survived; return what that breaks."""
@@ -302,16 +320,16 @@ class Oracle:
 
     def write_failed(self) -> None:
         """A write of the store returned an error."""
-        self._tell_all(WriteFailed())
+        self.messages.tell_all(WriteFailed())
 
     def sync_ended(self, outcome: str) -> None:
         """A sync of the store ended: "ok", "failed", "timed out"."""
-        self._tell_all(SyncEnded(outcome))
+        self.messages.tell_all(SyncEnded(outcome))
 
     def discarded(self, keys: Iterable[Key], file: str) -> None:
         """The store removed a file that held the last record on the disk of each of these messages."""
         for key in sorted(keys):
-            self._observe(key, Discarded(file))
+            self.messages.observe(key, Discarded(file))
 
     # --- what the store shows of itself -----------------------------------------------------------------------------
 
@@ -322,7 +340,7 @@ class Oracle:
 
     def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
         """This is what the store has outstanding now, and at most ever."""
-        self._check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(outstanding, limits))
+        self.messages.check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(outstanding, limits))
 
     def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
         """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
@@ -330,7 +348,7 @@ class Oracle:
             return
         before = self._sightings.get(queue)
         restarted = queue in self._restarted
-        self._check(Clause.COMMIT_IS_MONOTONE, monitors.commit_is_monotone(before, now, restarted=restarted))
+        self.messages.check(Clause.COMMIT_IS_MONOTONE, monitors.commit_is_monotone(before, now, restarted=restarted))
         if unflushed is not None:
             unsettled = [
                 offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
@@ -338,8 +356,10 @@ class Oracle:
             if restarted or before is None:
                 why = monitors.derived_never_ahead(now, unsettled)
                 undone = self._undone_reset(queue, now) if why else None
-                self._check(undone or Clause.DERIVED_NEVER_AHEAD, why)
-            self._check(Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed))
+                self.messages.check(undone or Clause.DERIVED_NEVER_AHEAD, why)
+            self.messages.check(
+                Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed)
+            )
         most = max(now.persisted, before.persisted if before else 0)
         self._sightings[queue] = evolve(now, persisted=most)
         self._restarted.discard(queue)
@@ -347,15 +367,15 @@ class Oracle:
     def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
         """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
         if self.level is not Level.MEMORY:
-            self._check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
+            self.messages.check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
 
     def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
         """The store had nothing to do for `idle` seconds, on a disk that works."""
-        self._check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
+        self.messages.check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
 
     def saw_answers_again(self, refused: Reply | None) -> None:
         """The disk works again, and the store has had time: it answers OK, or else this."""
-        self._check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused.value if refused else None))
+        self.messages.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused.value if refused else None))
 
     def saw_flushed(self, receipts: Iterable[str]) -> None:
         """The store shows the acks of these receipts as flushed: they survive power loss, then."""
@@ -365,88 +385,44 @@ class Oracle:
 
     def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
         """Everything is settled, flushed and committed; this is what the store has outstanding."""
-        self._check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(outstanding))
+        self.messages.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(outstanding))
 
     def saw_all_settled(self, now: Sighting, end: int) -> None:
         """Every message of a queue is settled and flushed, and the store was idle since."""
-        self._check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
+        self.messages.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
 
     def closed(self, reply: Reply, unflushed: int = 0) -> None:
         """The store was closed, and answered; `unflushed` records are so still, as far as can be seen."""
         unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
-        self._check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
+        self.messages.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
 
     # --- within -----------------------------------------------------------------------------------------------------
 
-    def _check(self, clause: Clause, why: str | None) -> None:
-        self.checked[clause] += 1
-        if why is not None:
-            raise Broken(clause, why)
-
     def _ended(self, op: int) -> None:
         self._answers[op] += 1
-        self._check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, self._answers[op]))
+        self.messages.check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, self._answers[op]))
 
     def _check_written(self) -> None:
         if self._written is not None:
             answered = set() if self.level is Level.MEMORY else self._confirmed
             why = monitors.submitted_is_written(self._submitted, self._written, answered)
-            self._check(Clause.SUBMITTED_IS_WRITTEN, why)
+            self.messages.check(Clause.SUBMITTED_IS_WRITTEN, why)
 
     def _strange(self, receipt: str, key: Key) -> str | None:
         known = self._receipts.get(receipt)
-        return f"the receipt of {_name(key)} was issued before, for {_name(known)}" if known is not None else None
+        return f"the receipt of {name_of(key)} was issued before, for {name_of(known)}" if known is not None else None
 
     def _change_asked(self, op: int, receipt: str) -> Key | None:
         key = self._receipts.get(receipt)
         self._changes[op] = None if key is None else (key, receipt)
         return key
 
-    def _keys_of(self, queue: str) -> list[Key]:
-        return sorted(key for key in self.contracts if key[0] == queue)
-
     def _undone_reset(self, queue: str, now: Sighting) -> Clause | None:
         """Return the clause that falls if the offset is beyond a message that a reset had made as new."""
-        passed = (self.contracts[key] for key in self._keys_of(queue) if key[1] < now.committed)
+        passed = (self.contracts[key] for key in self.messages.of(queue) if key[1] < now.committed)
         undone = any(told.reset and told.certainly_unsettled for told in passed)
         return Clause.COMMIT_IS_MONOTONE if undone else None
 
     def _perhaps_hidden(self, queue: str, deadline: float) -> None:
-        for key in self._keys_of(queue):
-            self._observe(key, PopUnanswered(deadline))
-
-    def _tell_all(self, event: Event) -> None:
-        for key in sorted(self.contracts):
-            self._observe(key, event)
-
-    def _contract(self, key: Key) -> Contract:
-        told = self.contracts.get(key)
-        if told is None:
-            told = self.contracts[key] = Contract(self.level, max_attempts=self.max_attempts)
-        return told
-
-    def _observe(self, key: Key, event: Event) -> None:
-        contract = self._contract(key)
-        self.checked.update(contract.stakes(event))
-        try:
-            contract.observe(event)
-        except ContractBroken as broken:
-            why = str(broken).partition(": ")[2]
-            if isinstance(event, AckAnswered):
-                why = why.replace(f"operation {event.op} ", f"operation {event.op // ITEMS} ")
-            raise Broken(self._refined(key, broken), f"{_name(key)}: {why}", key) from broken
-
-    def _refined(self, key: Key, broken: ContractBroken) -> Clause:
-        """A message in limbo that the offset has passed is the offset's fault."""
-        seen = self._sightings.get(key[0])
-        passed = isinstance(broken.event, Absent) and seen is not None and key[1] < seen.committed
-        return Clause.COMMIT_IS_SAFE if broken.clause is Clause.NO_LIMBO and passed else broken.clause
-
-
-def _item(op: int, index: int) -> int:
-    """Number each item of a batch as an operation of its own."""
-    return op * ITEMS + index
-
-
-def _name(key: Key | None) -> str:
-    return f"{key[0]}[{key[1]}]" if key else "nothing"
+        for key in self.messages.of(queue):
+            self.messages.observe(key, PopUnanswered(deadline))

@@ -262,7 +262,7 @@ def test_one_that_had_no_answer_may(wire: Wire) -> None:
 
 def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
     oracle = wire.traffic.oracle
-    oracle.max_attempts = 1
+    oracle.says_attempts(1)
     oracle.contracts.clear()
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(DEAD, 1.1), [], 1.11)
@@ -276,7 +276,7 @@ def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
 
 
 def test_listed_before_it_is_a_finding(wire: Wire) -> None:
-    wire.traffic.oracle.max_attempts = 1
+    wire.traffic.oracle.says_attempts(1)
     wire.traffic.oracle.contracts.clear()
     given(wire, "r1", sent=1.0, received=1.01)
     with pytest.raises(Broken, match="a dead letter at") as caught:
