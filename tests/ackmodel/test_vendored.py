@@ -8,10 +8,11 @@ from pathlib import Path
 
 import attr
 import attrs
+import pytest
 
 import ackmodel
 
-PROGRAM = """
+ONLY_ATTRS = """
     import sys
 
     class OnlyAttrs:
@@ -21,6 +22,8 @@ PROGRAM = """
                 raise ImportError(f"the vendored model imports {name}")
 
     sys.meta_path.insert(0, OnlyAttrs())
+"""
+STATES = """
     from oracle import *
     from oracle import VERSION, Config, moves
 
@@ -33,20 +36,41 @@ PROGRAM = """
                 todo.append(move.after)
     print(VERSION, len(seen), Config.__module__)
 """
+DOCTESTS = """
+    import doctest, importlib, pkgutil
+    import oracle
+
+    names = [found.name for found in pkgutil.walk_packages(oracle.__path__, "oracle.")]
+    results = [doctest.testmod(importlib.import_module(name)) for name in ["oracle", *names]]
+    print(len(results), sum(bool(result.attempted) for result in results), sum(result.failed for result in results))
+"""
 
 
-def vendor(root: Path) -> None:
-    """Copy the model as `oracle`, and attrs, so that nothing else can be imported from there."""
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the model as `oracle`, and attrs, so that nothing else can be imported from there."""
+    root = tmp_path_factory.mktemp("vendored")
     shutil.copytree(Path(ackmodel.__file__).parent, root / "oracle", ignore=shutil.ignore_patterns("__pycache__"))
     for package in (attr, attrs):
         folder = Path(str(package.__file__)).parent
         shutil.copytree(folder, root / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
 
 
-def test_a_copy_under_another_name_has_the_same_states(tmp_path: Path) -> None:
-    vendor(tmp_path)
+def run(root: Path, program: str) -> list[str]:
+    """Run a program beside the copy, and return the words it printed."""
     # -S: no site-packages; -I would drop the path we add
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + textwrap.dedent(PROGRAM)
-    ran = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False, cwd="/")
+    whole = f"import sys; sys.path.insert(0, {str(root)!r})\n" + textwrap.dedent(ONLY_ATTRS) + textwrap.dedent(program)
+    ran = subprocess.run([sys.executable, "-S", "-c", whole], capture_output=True, text=True, check=False, cwd="/")
     assert ran.stderr == ""
-    assert ran.stdout.split() == [ackmodel.VERSION, "482", "oracle.spec.config"]
+    return ran.stdout.split()
+
+
+def test_a_copy_under_another_name_has_the_same_states(root: Path) -> None:
+    assert run(root, STATES) == [ackmodel.VERSION, "482", "oracle.spec.config"]
+
+
+def test_its_examples_run_there(root: Path) -> None:
+    modules, with_examples, *failures = map(int, run(root, DOCTESTS))
+    assert failures == [0]
+    assert with_examples > 0.8 * modules

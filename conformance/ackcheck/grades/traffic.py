@@ -46,7 +46,7 @@ from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import CommitPolicy
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
-from ackmodel.observe.oracle import Oracle, Seen
+from ackmodel.observe.oracle import Delivered, Oracle
 
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
@@ -215,7 +215,7 @@ class Traffic:
         op, call, self.refused = asked.op, asked.call, None
         sent = exchange.sent_ns / 1e9 - self._began
         until = sent + call.invisible
-        given = [Seen(one["receipt"], one["offset"], until) for one in deliveries_of(exchange.result)]
+        given = [Delivered(one["receipt"], one["offset"], until) for one in deliveries_of(exchange.result)]
         if given:
             self.slack = max(self.slack, at - sent)
             self._hidden(call, at)

@@ -4,7 +4,7 @@
 >>> call = work.choose()
 >>> call.op
 'pop'
->>> work.popped(call.queue, [Seen(f"r{offset}", offset, 30.0) for offset in range(20)])
+>>> work.popped(call.queue, [Delivered(f"r{offset}", offset, 30.0) for offset in range(20)])
 >>> sorted({work.choose().op for _ in range(200)})
 ['ack', 'ack_many', 'flush', 'pop', 'stats']
 >>> work.offers = frozenset({"renew", "release"})
@@ -25,7 +25,7 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from ackmodel.observe.broken import Key
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 
 QUEUES = ("orders/billing/0", "orders/billing/1", "orders/billing/2")
 
@@ -157,7 +157,7 @@ class Workload:
 
     # --- what became of it ------------------------------------------------------------------------------------------
 
-    def popped(self, queue: str, deliveries: Sequence[Seen]) -> None:
+    def popped(self, queue: str, deliveries: Sequence[Delivered]) -> None:
         """A pop was answered."""
         for seen in deliveries:
             key = (queue, seen.offset)

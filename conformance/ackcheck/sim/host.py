@@ -20,7 +20,7 @@ from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken, Key
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import IoCounts, Sighting
-from ackmodel.observe.oracle import Oracle, Seen
+from ackmodel.observe.oracle import Delivered, Oracle
 
 QUEUES = ("orders/billing/0", "orders/billing/1")
 MESSAGES = 6
@@ -74,7 +74,7 @@ class Host:
     target: SteppedTarget = field(init=False)
     pending: list[Pending] = Factory(list)
     asked: dict[int, Asked] = Factory(dict)
-    given: list[Seen] = Factory(list)
+    given: list[Delivered] = Factory(list)
     ends: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, MESSAGES))
     """How many messages each queue holds."""
     counts: IoCounts = Factory(IoCounts)

@@ -18,7 +18,7 @@ from attrs import Factory, field, frozen
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 
 Action = Literal["create", "write", "sync", "sync_directory", "rename", "unlink"]
 
@@ -63,7 +63,7 @@ class Ended:
 
     op: int
     reply: Reply
-    deliveries: tuple[Seen, ...] = ()
+    deliveries: tuple[Delivered, ...] = ()
     replies: tuple[Reply, ...] = ()
 
 

@@ -17,7 +17,7 @@ from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outco
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 from ackstore.config import Config
 from ackstore.core import core, effects, engine, requests
 from ackstore.core.identity import QueueId, parse_token, receipt_text
@@ -184,6 +184,6 @@ def _told(io: int, effect: effects.Effect) -> Told | None:
 
 def _ended(op: int, reply: StoreReply, value: tuple[object, ...] | None) -> Ended:
     items = value or ()
-    deliveries = [Seen(d.receipt, d.offset, d.deadline) for d in items if isinstance(d, Delivery)]
+    deliveries = [Delivered(d.receipt, d.offset, d.deadline) for d in items if isinstance(d, Delivery)]
     replies = [Reply(item.value) for item in items if isinstance(item, StoreReply)]
     return Ended(op, Reply(reply.value), tuple(deliveries), tuple(replies))

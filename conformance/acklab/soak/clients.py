@@ -32,7 +32,7 @@ from acklab.soak.judge import Judge
 from ackmodel import Clause
 from ackmodel.observe.broken import Broken, Key
 from ackmodel.observe.events import MadeDurable, ReleaseAsked, RenewAsked, Reply
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 from ackstore import Delivery
 from ackstore.core.effects import Answer
 from ackstore.errors import StoreBroken, StoreClosed, StoreStalled
@@ -135,9 +135,9 @@ def _serial(names: Iterable[str]) -> set[str]:
     return set(names).intersection(SERIAL_QUEUES)
 
 
-def deliveries_in(answer: Answer) -> list[Seen]:
+def deliveries_in(answer: Answer) -> list[Delivered]:
     """Return what a pop handed out."""
-    return [Seen(one.receipt, one.offset, one.deadline) for one in answer.value or () if isinstance(one, Delivery)]
+    return [Delivered(one.receipt, one.offset, one.deadline) for one in answer.value or () if isinstance(one, Delivery)]
 
 
 class Client(threading.Thread):

@@ -12,11 +12,11 @@ What makes that sound, though nobody sees the moment at which a call takes effec
 
 >>> from ackmodel import Level
 >>> judge = Judge(Level.PAGE_CACHE, ["q"])
->>> judge.popped("q", [Seen("r1", 0, deadline=30.0)], at=0.0)
+>>> judge.popped("q", [Delivered("r1", 0, deadline=30.0)], at=0.0)
 >>> live = judge.ack_asked([(1, "q", 0, "r1")], at=1.0)
 >>> judge.ack_answered([(1, "q", 0, "r1")], [Reply.OK], at=1.0, live=live)
 >>> judge.saw("q", Sighting(committed=1, persisted=1))
->>> judge.popped("q", [Seen("r2", 0, deadline=90.0)], at=60.0)
+>>> judge.popped("q", [Delivered("r2", 0, deadline=90.0)], at=60.0)
 Traceback (most recent call last):
 ...
 ackmodel.observe.broken.Broken: no-return: q[0] was handed out again, and the offset on the disk had passed it
@@ -55,7 +55,7 @@ from ackmodel.observe.events import (
     Restarted,
 )
 from ackmodel.observe.monitors import Sighting
-from ackmodel.observe.oracle import MOST_OPEN, Seen
+from ackmodel.observe.oracle import MOST_OPEN, Delivered
 
 Item = tuple[int, str, int, str]
 """One receipt in an ack: the number of the operation, the queue, the message's offset, the receipt."""
@@ -120,7 +120,7 @@ class Judge:
         with self._of(name) as queue:
             queue.end = max(queue.end, end)
 
-    def popped(self, name: str, deliveries: Iterable[Seen], at: float) -> None:
+    def popped(self, name: str, deliveries: Iterable[Delivered], at: float) -> None:
         """A pop was answered with these messages; their deadlines are the store's."""
         with self._of(name) as queue:
             for seen in deliveries:

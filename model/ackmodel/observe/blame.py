@@ -1,6 +1,6 @@
 """Which clause an impossible observation breaks, told from what had been observed before it.
 
->>> from ackmodel.observe.events import Absent, Popped
+>>> from .events import Absent, Popped
 >>> blame([Popped("r1", at=0.0, deadline=30.0)], Absent(at=99.0), frozenset({World()}), Claim(Level.DISK))[0].value
 'no-limbo'
 """

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ackmodel import Clause
+from ..spec.clauses import Clause
 
 Key = tuple[str, int]
 """A message: its queue, and its place in it."""

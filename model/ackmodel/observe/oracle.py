@@ -3,11 +3,9 @@
 It keeps a contract (`ackmodel.observe.contract`) for each message and calls the monitors (`ackmodel.observe.monitors`)
 for what a store shows of itself; it has no rules of its own. All grades of faults feed the same oracle.
 
->>> from ackmodel import Level
->>> from ackmodel.observe.events import Reply
 >>> oracle = Oracle(Level.PAGE_CACHE)
 >>> oracle.pop_asked(1, "q", deadline=30.0)
->>> oracle.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+>>> oracle.popped(1, "q", [Delivered("r1", 0, 30.0)], at=0.0)
 >>> oracle.ack_asked(2, ["r1"], at=1.0)
 >>> oracle.ack_answered(2, [Reply.OK], at=1.0)
 >>> oracle.drained("q", [], at=99.0)
@@ -57,7 +55,7 @@ MOST_OPEN = 2
 
 
 @frozen
-class Seen:
+class Delivered:
     """One delivery, as a pop returned it."""
 
     receipt: str
@@ -124,7 +122,7 @@ class Oracle:
         """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
         self._pops[op] = (queue, deadline)
 
-    def popped(self, op: int, queue: str, deliveries: Sequence[Seen], at: float) -> None:
+    def popped(self, op: int, queue: str, deliveries: Sequence[Delivered], at: float) -> None:
         """A pop was answered OK with these deliveries."""
         self._ended(op)
         self._pops.pop(op, None)

@@ -3,7 +3,6 @@
 `possible_after` gives what a world may be when an event has been observed: nothing, if the event could not have
 happened in it.
 
->>> from ackmodel.spec.stages import Level
 >>> claim = Claim(Level.PAGE_CACHE)
 >>> possible_after(events.Absent(at=1.0), World(), claim)     # never handed out, and yet it does not come
 ()

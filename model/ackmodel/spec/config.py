@@ -3,14 +3,16 @@
 >>> config = Config(messages=2, power_losses=1, rules={"rewrite-after-failure": False})
 >>> sorted(config.without)
 ['rewrite-after-failure']
->>> Config(messages=0)
-Traceback (most recent call last):
-...
-ackmodel.spec.config.BadConfig: messages must be from 1 to 64, not 0
->>> Config.of({"mesages": 2})
-Traceback (most recent call last):
-...
-ackmodel.spec.config.BadConfig: no setting 'mesages'; did you mean 'messages'?
+>>> try:
+...     Config(messages=0)
+... except BadConfig as error:
+...     print(error)
+messages must be from 1 to 64, not 0
+>>> try:
+...     Config.of({"mesages": 2})
+... except BadConfig as error:
+...     print(error)
+no setting 'mesages'; did you mean 'messages'?
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ and after a step. Both return whether the clause holds. All are local, so an eng
 shared part and a message once.
 
 >>> from attrs import evolve
->>> from ackmodel import Config, Record, Stage, Truth
 >>> shared, (message,) = Config().initial()
 >>> phantom = evolve(message, ack=Record(Stage.FLUSHED, Truth.PHANTOM))
 >>> [clause.value for clause in broken_in_state(Config(), shared, phantom)]

@@ -9,7 +9,6 @@ that no fault ends succeeds in the end, and time passes. Consumers need not ack.
 budgets are finite, so that every run has a last fault.
 
 >>> from attrs import evolve
->>> from ackmodel import Config, Mode
 >>> shared, (message,) = Config().initial()
 >>> degraded = PROPERTIES[Clause.FLUSH_DEGRADES].trigger
 >>> degraded(Config(), shared, message), degraded(Config(), evolve(shared, mode=Mode.SYNC), message)

@@ -1,6 +1,6 @@
 """What is left of a state when something was spent or stopped: shared by the protocol and the environment.
 
->>> from ackmodel import Config
+>>> from .. import Config
 >>> shared, _ = Config(power_losses=2).initial()
 >>> spend(shared, "power_losses").budget.power_losses
 1

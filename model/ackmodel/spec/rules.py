@@ -6,10 +6,11 @@ the rule is not needed, or not checked.
 
 >>> rule_named("rewrite-after-failure").breaks[0].value
 'flush-rewrites'
->>> rule_named("commit-in-ordr")
-Traceback (most recent call last):
-...
-ackmodel.spec.rule.UnknownRule: no rule 'commit-in-ordr'; did you mean 'commit-in-order'?
+>>> try:
+...     rule_named("commit-in-ordr")
+... except UnknownRule as error:
+...     print(error)
+no rule 'commit-in-ordr'; did you mean 'commit-in-order'?
 """
 
 from __future__ import annotations

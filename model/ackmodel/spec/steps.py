@@ -4,8 +4,7 @@ A **local** step concerns one message and the shared part. A **broadcast** step 
 message with it. What a correct store does stands in `ackmodel.spec.protocol`; what the operating system, the disk and
 the consumers may do in `ackmodel.spec.environment`; `ackmodel.spec.system` puts them together.
 
->>> from ackmodel import Config
->>> from ackmodel.spec import protocol
+>>> from . import protocol
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> [step.action for step in protocol.pop(config, shared, message)]

@@ -3,7 +3,6 @@
 `moves` is the definition that the engines of exploration must agree with; they call `local_steps` and
 `broadcast_steps` once for each distinct argument, and combine the results themselves.
 
->>> from ackmodel import Config
 >>> config = Config(messages=2)
 >>> [(move.action, move.actor) for move in moves(config, config.initial())]
 [('pop', 0), ('pop', 1)]

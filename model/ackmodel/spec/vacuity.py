@@ -4,7 +4,7 @@ A clause that holds where it was never at stake has shown nothing. An explorer c
 says which were not; like the invariants, the predicates look at one message beside the shared part.
 
 >>> from attrs import evolve
->>> from ackmodel import Config, Record, Stage, Truth
+>>> from .. import Record, Truth
 >>> shared, (message,) = Config().initial()
 >>> at_stake(Config(), shared, message)
 ()

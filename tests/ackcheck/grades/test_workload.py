@@ -6,7 +6,7 @@ import pytest
 
 from ackcheck.grades.workload import LONG, MIXED, QUEUES, SHORT, Call, Workload
 from ackcheck.target import OPTIONAL
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 
 
 def drive(seed: int, steps: int, offers: frozenset[str] = frozenset()) -> list[Call]:
@@ -32,7 +32,7 @@ def drive(seed: int, steps: int, offers: frozenset[str] = frozenset()) -> list[C
             work.ended(ended)
             if ended.op == "pop":
                 given = [
-                    Seen(f"{ended.queue}#{number}#{index}", ends[ended.queue] + index, 0.0)
+                    Delivered(f"{ended.queue}#{number}#{index}", ends[ended.queue] + index, 0.0)
                     for index in range(random.randint(0, ended.count))
                 ]
                 ends[ended.queue] += len(given)
@@ -59,7 +59,7 @@ def test_the_seed_decides() -> None:
 def test_a_receipt_is_superseded_by_the_next_delivery() -> None:
     work = Workload(Random(1))
     for number in range(50):
-        work.popped("q", [Seen(f"r{number}", 0, 0.0)])
+        work.popped("q", [Delivered(f"r{number}", 0, 0.0)])
     fresh = [call.receipts for call in (work.choose() for _ in range(300)) if call.kind == "ack"]
     assert fresh in ([("r49",)], [])  # acked once, or left until it comes again
 
@@ -97,7 +97,7 @@ def test_what_is_not_offered_is_not_asked_for(method: str) -> None:
 
 def test_a_reset_goes_to_an_offset_that_is_there_and_makes_what_is_held_void() -> None:
     work = Workload(Random(1), end=9)
-    work.popped("q", [Seen(f"r{offset}", offset, 0.0) for offset in range(9)])
+    work.popped("q", [Delivered(f"r{offset}", offset, 0.0) for offset in range(9)])
     assert {work.reset("q").offset for _ in range(200)} == set(range(10))
     assert {call.kind for call in (work.choose() for _ in range(100))} & {"ack", "ack_many"} == set()
 
@@ -107,18 +107,18 @@ def test_what_cannot_be_judged_is_not_asked_for() -> None:
         return False
 
     work = Workload(Random(1), OPTIONAL, end=9, may_change=never, may_reset=never)
-    work.popped("q", [Seen(f"r{offset}", offset, 0.0) for offset in range(9)])
+    work.popped("q", [Delivered(f"r{offset}", offset, 0.0) for offset in range(9)])
     assert {work.choose().op for _ in range(300)} & OPTIONAL == set()
 
 
 def test_what_was_given_back_is_acked_soon_all_the_same() -> None:
     work = Workload(Random(1), OPTIONAL, end=9)
     for number in range(64):  # as many receipts as are remembered, of which none was given back
-        work.popped("q", [Seen(f"old{number}", 0, 0.0)])
+        work.popped("q", [Delivered(f"old{number}", 0, 0.0)])
     given_back: list[str] = []
     again: set[str] = set()
     for number in range(600):
-        work.popped("q", [Seen(f"r{number}", number + 1, 0.0)])
+        work.popped("q", [Delivered(f"r{number}", number + 1, 0.0)])
         call = work.choose()
         given_back += call.receipts if call.op == "release" else ()
         again.update(call.receipts if call.kind == "ack again" else ())

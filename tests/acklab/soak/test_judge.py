@@ -12,7 +12,7 @@ from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import MadeDurable, PowerLost, ProcessCrashed, ReleaseAsked, RenewAsked, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 
 Q = "q"
 NONE = Letters(frozenset(), complete=True)
@@ -24,7 +24,7 @@ def judge() -> Judge:
 
 
 def popped(judge: Judge, offset: int, receipt: str, *, at: float = 0.0, deadline: float = 30.0) -> None:
-    judge.popped(Q, [Seen(receipt, offset, deadline)], at)
+    judge.popped(Q, [Delivered(receipt, offset, deadline)], at)
 
 
 def acked(judge: Judge, op: int, offset: int, receipt: str, reply: Reply = Reply.OK, at: float = 1.0) -> None:

@@ -14,7 +14,7 @@ from acklab.soak.survey import Survey, answered
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
-from ackmodel.observe.oracle import Seen
+from ackmodel.observe.oracle import Delivered
 from ackstore import QueueId
 from ackstore import Reply as StoreReply
 from ackstore.core.effects import Answer
@@ -89,7 +89,7 @@ def test_what_is_not_listed_while_something_is_unflushed_may_still_be_a_dead_let
     """A message whose ack a power loss took, and whose dead letter is on its way, is not taken for a settled one."""
     judge = Judge(Level.PAGE_CACHE, [Q], max_attempts=1)
     judge.published(Q, 1)
-    judge.popped(Q, [Seen("r1", 0, deadline=30.0)], at=0.0)
+    judge.popped(Q, [Delivered("r1", 0, deadline=30.0)], at=0.0)
     live = judge.ack_asked([(1, Q, 0, "r1")], at=1.0)
     judge.ack_answered([(1, Q, 0, "r1")], [Reply.OK], at=1.0, live=live)
     judge.stopped(PowerLost())

@@ -6,7 +6,7 @@ from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import IoCounts, Sighting
-from ackmodel.observe.oracle import Oracle, Seen
+from ackmodel.observe.oracle import Delivered, Oracle
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def oracle() -> Oracle:
     seen = Oracle(Level.PAGE_CACHE)
     seen.published("q", 2)
     seen.pop_asked(1, "q", deadline=30.0)
-    seen.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+    seen.popped(1, "q", [Delivered("r1", 0, 30.0)], at=0.0)
     return seen
 
 
@@ -26,7 +26,7 @@ def ack(oracle: Oracle, op: int = 2, receipt: str = "r1", reply: Reply = Reply.O
 
 def returns(oracle: Oracle, op: int = 9) -> None:
     oracle.pop_asked(op, "q", deadline=200.0)
-    oracle.popped(op, "q", [Seen(f"r{op}", 0, 200.0)], at=100.0)
+    oracle.popped(op, "q", [Delivered(f"r{op}", 0, 200.0)], at=100.0)
 
 
 def clause_of(broken: pytest.ExceptionInfo[Broken]) -> Clause:
@@ -85,7 +85,7 @@ def test_after_a_process_crash_it_covers_what_was_acknowledged_before(oracle: Or
 def test_a_receipt_is_issued_once(oracle: Oracle) -> None:
     oracle.pop_asked(5, "q", deadline=30.0)
     with pytest.raises(Broken) as broken:
-        oracle.popped(5, "q", [Seen("r1", 1, 30.0)], at=0.0)
+        oracle.popped(5, "q", [Delivered("r1", 1, 30.0)], at=0.0)
     assert clause_of(broken) is Clause.RECEIPT_IS_EXACT
 
 
@@ -285,7 +285,7 @@ def dying(attempts: int) -> Oracle:
     oracle.published("q", 1)
     for number in range(attempts):
         oracle.pop_asked(number, "q", deadline=10.0 * number + 5.0)
-        oracle.popped(number, "q", [Seen(f"r{number}", 0, 10.0 * number + 5.0)], at=10.0 * number)
+        oracle.popped(number, "q", [Delivered(f"r{number}", 0, 10.0 * number + 5.0)], at=10.0 * number)
     return oracle
 
 
@@ -317,7 +317,7 @@ def test_a_third_attempt_of_two() -> None:
 def test_at_level_memory_nothing_need_have_been_written() -> None:
     oracle = Oracle(Level.MEMORY)
     oracle.pop_asked(1, "q", deadline=30.0)
-    oracle.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+    oracle.popped(1, "q", [Delivered("r1", 0, 30.0)], at=0.0)
     oracle.wrote([])
     ack(oracle)
     oracle.saw_reply(IoCounts(), IoCounts())
@@ -328,7 +328,7 @@ def test_at_level_memory_nothing_need_have_been_written() -> None:
 def test_at_level_memory_a_barrier_does_not_cover_what_a_crash_took() -> None:
     oracle = Oracle(Level.MEMORY)
     oracle.pop_asked(1, "q", deadline=30.0)
-    oracle.popped(1, "q", [Seen("r1", 0, 30.0)], at=0.0)
+    oracle.popped(1, "q", [Delivered("r1", 0, 30.0)], at=0.0)
     ack(oracle)
     oracle.stopped(ProcessCrashed())
     barrier(oracle)

@@ -3,7 +3,6 @@
 Here the *truth* of a record changes; what the store makes of it stands in `ackmodel.spec.protocol`. Each fault uses up
 a budget of the configuration, so that every configuration is finite.
 
->>> from ackmodel import Config
 >>> config = Config(process_crashes=1)
 >>> shared, _ = config.initial()
 >>> [cast.action for rule in BROADCAST for cast in rule(config, shared)]

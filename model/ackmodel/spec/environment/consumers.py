@@ -1,6 +1,5 @@
 """Consumers and the clock: what is asked of the store, and when time is up.
 
->>> from ackmodel import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> list(ask_ack(config, shared, message))

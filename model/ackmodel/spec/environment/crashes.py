@@ -1,6 +1,5 @@
 """The process dies, or the power goes: what is left.
 
->>> from ackmodel import Config
 >>> shared, _ = Config(power_losses=1).initial()
 >>> [cast.action for cast in power_loss(Config(), shared)]
 ['power_loss']

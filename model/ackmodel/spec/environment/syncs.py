@@ -3,7 +3,6 @@
 How failures show is a profile of the file system: `Config.sync_error` says which sync reports that bytes were lost,
 `Config.failed_page` what can be read in their place.
 
->>> from ackmodel import Config
 >>> config = Config(sync_failures=1)
 >>> shared, _ = config.initial()
 >>> list(sync_fails(config, shared))

@@ -1,6 +1,5 @@
 """Writes that fail (ENOSPC), and how their operations end.
 
->>> from ackmodel import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> list(fail_ack_write(config, shared, message))

@@ -3,7 +3,6 @@
 Each function yields the step where it is possible, and nothing where it is not. A rule that is switched off
 (`Config.rules`) turns the step into what a broken store would do.
 
->>> from ackmodel import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> [step.action for rule in LOCAL for step in rule(config, shared, message)]

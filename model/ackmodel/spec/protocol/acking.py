@@ -1,7 +1,5 @@
 """Acknowledging: the ack is written, answered, and made known to be durable.
 
->>> from attrs import evolve
->>> from ackmodel import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> asked = evolve(message, phase=Phase.ACKING, asked=True, ack=WRITTEN)

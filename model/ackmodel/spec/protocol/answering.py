@@ -1,6 +1,5 @@
 """When an operation is taken up, when it may be answered, and what the answer promises.
 
->>> from ackmodel import Config
 >>> shared, _ = Config(level="disk").initial()
 >>> promise_of(answer_level(Config(level="disk"), shared)).name
 'SURVIVES_POWER_LOSS'

@@ -1,6 +1,6 @@
 """The consumer offset: when it passes a message, and how its file is replaced.
 
->>> from ackmodel import Config, Record, Stage, Truth
+>>> from ... import Record, Truth
 >>> shared, (message,) = Config().initial()
 >>> may_commit(Config(), message)
 False

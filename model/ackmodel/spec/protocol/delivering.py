@@ -2,7 +2,6 @@
 
 What was handed out as often as it may be, and came back, is settled as a dead letter.
 
->>> from ackmodel import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> [popped] = pop(config, shared, message)

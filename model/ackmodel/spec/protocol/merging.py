@@ -4,9 +4,6 @@ At level MEMORY an operation is answered while its record is PENDING. How long a
 open, and so is whether it was taken into the buffer at all or written at once, because the buffer was full: to be
 written is possible at any time.
 
->>> from attrs import evolve
->>> from ackmodel import Config
->>> from ackmodel.spec.stages import ACCEPTED
 >>> config = Config(level="memory", merge_buffer=True)
 >>> shared, (message,) = config.initial()
 >>> [merged] = merge(config, shared, evolve(message, phase=Phase.SETTLED, checkpoint=ACCEPTED, ack=ACCEPTED))

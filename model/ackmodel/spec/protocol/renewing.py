@@ -3,7 +3,6 @@
 While a renewal is on its way its delivery does not end; the record is enough to know the delivery by, so that recovery
 takes it for a checkpoint too.
 
->>> from ackmodel import Config
 >>> config = Config(renewals=1)
 >>> shared, (message,) = config.initial()
 >>> list(answer_renewal(config, shared, message))

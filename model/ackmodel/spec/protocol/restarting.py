@@ -1,6 +1,6 @@
 """Closing and recovering: what has to be done before the end, and what a new process takes up.
 
->>> from ackmodel import Config, Record, Stage, Truth
+>>> from ... import Truth
 >>> recovered(Config(), Record(Stage.CACHED, Truth.DISK)).stage
 <Stage.SUSPECT: 'suspect'>
 """

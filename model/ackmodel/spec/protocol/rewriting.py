@@ -1,6 +1,5 @@
 """Writing again what a failed sync may have lost (clause flush-rewrites).
 
->>> from ackmodel import Config
 >>> rewritten(Config(), Record(Stage.SUSPECT, Truth.PHANTOM))
 Record(stage=<Stage.CACHED: 'cached'>, truth=<Truth.DIRTY: 'dirty'>)
 """

@@ -2,7 +2,7 @@
 
 How it ends is not the store's to say: that stands in `environment.syncs`, which asks here for the belief.
 
->>> from ackmodel import Config, Record, Stage, Truth
+>>> from ... import Truth
 >>> believe_sync_ok(Config(), Record(Stage.FLUSHING, Truth.DISK)).stage
 <Stage.FLUSHED: 'flushed'>
 """
