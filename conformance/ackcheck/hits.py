@@ -1,0 +1,102 @@
+"""Which faults were seen to hit the target: a fault that nobody saw hit proves nothing of the store that lived on.
+
+The rigs make a `Hit` of each fault, from what they saw themselves and never from what the target says of itself.
+A campaign adds them up:
+
+>>> hits = Hits()
+>>> hits = hits.plus(Hit(Fault.PROCESS_CRASH, held_by="cgroup v2", killed=2, wrote=3))
+>>> hits = hits.plus(Hit(Fault.PROCESS_CRASH, held_by="cgroup v2", missed="process 71 (redis-server) lived on"))
+>>> hits.seen(Fault.PROCESS_CRASH), hits.tried(Fault.PROCESS_CRASH)
+(1, 2)
+>>> hits.reasons(Fault.PROCESS_CRASH)
+('process 71 (redis-server) lived on',)
+
+A target that never wrote anything to its directory keeps what it promises somewhere else, which no fault has reached:
+
+>>> Hits().plus(Hit(Fault.PROCESS_CRASH, held_by="cgroup v2", killed=1)).seen(Fault.PROCESS_CRASH)
+0
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import evolve, frozen
+
+NEVER_WROTE = "the target never wrote to its directory: what it keeps is somewhere else, where no fault reached it"
+
+
+class Fault(StrEnum):
+    """What a rig does to a target on real files."""
+
+    PROCESS_CRASH = "process crash"
+    POWER_LOSS = "power loss"
+    FAILED_SYNC = "failed sync"
+    STALLED_SYNC = "stalled sync"
+
+
+@frozen
+class Hit:
+    """One fault, as the rig saw it. Where `missed` is not empty it does not count, and `missed` says why."""
+
+    fault: Fault
+    held_by: str
+    """By what all processes of the target were held together, and seen to be gone; see `ackcheck.rig.contained`."""
+    killed: int = 0
+    """Processes that were ended by it."""
+    wrote: int = 0
+    """Files of its directory that the target had made, changed or removed since it was started."""
+    lost: int = 0
+    """Bytes that the target had written, and the disk has not."""
+    refused: int = 0
+    """Syncs that the disk refused (a failed sync) or held up (a stalled one)."""
+    missed: str = ""
+    """Why it does not count; empty where it does."""
+
+
+@frozen
+class Hits:
+    """All faults of a campaign, in the order in which they came."""
+
+    all: tuple[Hit, ...] = ()
+
+    def plus(self, *hits: Hit) -> Hits:
+        """Return it with more faults."""
+        return evolve(self, all=(*self.all, *hits))
+
+    def of(self, fault: Fault) -> tuple[Hit, ...]:
+        """Return the faults of one kind, those that missed too."""
+        return tuple(hit for hit in self.all if hit.fault is fault)
+
+    def tried(self, fault: Fault) -> int:
+        """Return how often one kind of fault was tried."""
+        return len(self.of(fault))
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the target was ever seen to write to its directory."""
+        return any(hit.wrote or hit.lost for hit in self.all)
+
+    def seen(self, fault: Fault) -> int:
+        """Return how often one kind of fault was seen to hit: none, if the target never wrote to its directory."""
+        return sum(not hit.missed for hit in self.of(fault)) if self.wrote else 0
+
+    def reasons(self, fault: Fault) -> tuple[str, ...]:
+        """Return why faults of one kind do not count, each reason once."""
+        reasons = [hit.missed for hit in self.of(fault) if hit.missed]
+        if self.of(fault) and not self.wrote:
+            reasons.append(NEVER_WROTE)
+        return tuple(dict.fromkeys(reasons))
+
+    @property
+    def held_by(self) -> tuple[str, ...]:
+        """Return by what the target's processes were held together, each kind once."""
+        return tuple(dict.fromkeys(hit.held_by for hit in self.all))
+
+    def lost(self) -> int:
+        """Return how many bytes the disk dropped that the target had written."""
+        return sum(hit.lost for hit in self.all)
+
+    def refused(self, fault: Fault) -> int:
+        """Return how many syncs were refused, or held up."""
+        return sum(hit.refused for hit in self.of(fault) if not hit.missed)
