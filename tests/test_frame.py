@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "ackmodel": set[str](),
     "ackexplore": {"ackmodel"},
     "ackstore": set[str](),
-    "ackcheck": {"ackmodel", "ackexplore", "ackstore", "acklab"},
+    "ackcheck": {"ackmodel", "ackexplore"},
     "acklab": {"ackmodel", "ackstore", "ackcheck"},
 }
 MAX_LINES = 450
@@ -60,6 +60,16 @@ def imports_go_one_way(root: Path) -> list[str]:
         for path, tree in sources(root, package)
         for line, name in imported_roots(tree)
         if name in PACKAGES and name not in allowed | {package}
+    ]
+
+
+def explorer_is_for_the_command_line(root: Path) -> list[str]:
+    """Judging a store needs the model, and no search of its states."""
+    return [
+        f"{path}:{line}: {name} is imported outside of ackcheck/cli"
+        for path, tree in sources(root, "ackcheck")
+        for line, name in imported_roots(tree)
+        if name == "ackexplore" and (PACKAGES["ackcheck"] / "cli") not in path.parents
     ]
 
 
@@ -135,6 +145,9 @@ OFFENDING = [
         '"""D."""\ndef f():\n    import ackexplore.graph.engine\n',
     ),
     (imports_go_one_way, "model/ackexplore/a.py", '"""D."""\nimport ackstore\n'),
+    (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\nfrom ackstore.config import Config\n'),
+    (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\ndef f():\n    import acklab.zoo\n'),
+    (explorer_is_for_the_command_line, "conformance/ackcheck/a.py", '"""D."""\nimport ackexplore\n'),
     (model_is_vendorable, "model/ackmodel/a.py", '"""D."""\nimport networkx\n'),
     (modules_have_docstrings, "conformance/ackcheck/rig/a.py", "X = 1\n"),
     (modules_have_docstrings, "impl/ackstore/__init__.py", ""),

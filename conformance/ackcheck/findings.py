@@ -8,16 +8,11 @@ True
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
 
 from attrs import Factory, define, frozen
 
 from ackcheck.history import Line
 from ackmodel import Clause
-
-Grade = Literal["sim", "process", "power", "soak", "fuzz"]
-"""How real the faults are: a simulated disk, a killed process, a machine that loses power, many threads for long,
-files that no store has left."""
 
 
 @frozen
@@ -30,7 +25,7 @@ class Finding:
 
     clause: Clause
     why: str
-    grade: Grade
+    grade: str
     seed: int
     lines: tuple[Line, ...] = ()
     test: str = ""
@@ -58,7 +53,7 @@ class GradeReport:
     `not_judged` says why nothing could be tried, if so.
     """
 
-    grade: Grade
+    grade: str
     seed: int
     cases: int = 0
     seconds: float = 0.0

@@ -23,7 +23,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 import ackmodel
-from acklab.zoo import BUGS, Bug
+from ackcheck.lab import KnownBug, known_bugs
 from ackmodel import RULES, Clause, Rule
 from ackmodel.observe import monitors
 from ackmodel.spec.invariants import STATE, STEP
@@ -50,7 +50,7 @@ class Ties:
     clause: Clause
     checks: tuple[Check, ...]
     rules: tuple[Rule, ...]
-    bugs: tuple[Bug, ...]
+    bugs: tuple[KnownBug, ...]
     tests: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def ties_of(clause: Clause) -> Ties:
         clause,
         checks=tuple(check for judged, check in all_checks() if judged is clause),
         rules=tuple(rule for rule in RULES.values() if clause in rule.falls),
-        bugs=tuple(bug for bug in BUGS.values() if clause in bug.breaks),
+        bugs=tuple(bug for bug in known_bugs().values() if clause in bug.breaks),
         tests=naming_tests(CHECKOUT).get(clause, ()),
     )
 

@@ -5,26 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from ackcheck import suite
 from ackcheck.findings import Finding, GradeReport
+from ackcheck.grade import PROFILES
+from ackcheck.sim.grade import NO_STEPS
 from ackcheck.sim.simulation import STEPS
-from ackcheck.suite import (
-    GRADES,
-    LEVELS,
-    LOGS,
-    NO_STEPS,
-    NO_THREADS,
-    PROFILES,
-    SEVERAL,
-    Effort,
-    Plan,
-    Subject,
-    command_again,
-    never_ran,
-    run_suite,
-)
+from ackcheck.subject import Subject
+from ackcheck.suite import LEVELS, Plan, command_again, efforts, grades, never_ran, run_suite
 from ackcheck.verdict import LevelReport, Verdict
+from acklab.fuzz import grade as fuzzing
 from acklab.fuzz.runner import AtherisMissing
+from acklab.reference.simulated import LOGS, SEVERAL
+from acklab.soak.grade import NO_THREADS
 from ackmodel import Clause, CommitPolicy, Level
 
 
@@ -86,14 +77,14 @@ def test_the_level_is_the_highest_that_was_judged_and_kept() -> None:
     ],
 )
 def test_a_case_can_be_asked_for_again(target: str | list[str] | None, words: str) -> None:
-    plan = Plan((Level.MEMORY,), ("power",), Effort(sim=1, process=1, power=1), seed=1)
+    plan = Plan((Level.MEMORY,), ("power",), {"sim": 1, "process": 1, "power": 1}, seed=1)
     finding = Finding(Clause.NO_RETURN, "it came back", "power", 21, case=2)
     command = "ackcheck run --level memory --faults power --seed 21 --case 2" + words
     assert command_again(Subject(target), plan, Level.MEMORY, finding) == command
 
 
 def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("process",), PROFILES["standard"], seed=4, case=1)
+    plan = Plan((Level.PAGE_CACHE,), ("process",), efforts("standard"), seed=4, case=1)
     toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:NeverRests"
     [report] = run_suite(Subject(toy), plan).reports
     assert report.cases == 1
@@ -102,7 +93,7 @@ def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
 
 
 def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=1, process=0, power=0), seed=1)
+    plan = Plan((Level.PAGE_CACHE,), ("sim",), {"sim": 1}, seed=1)
     [report] = run_suite(Subject("acklab.reference.files:async_store"), plan).reports
     assert (report.cases, report.not_judged) == (0, NO_STEPS)
 
@@ -110,15 +101,20 @@ def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
 @pytest.mark.no_cover
 @pytest.mark.timeout(600)
 def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
-    plan = Plan(LEVELS, ("sim",), Effort(sim=14, process=0, power=0), seed=6)
+    plan = Plan(LEVELS, ("sim",), {"sim": 14}, seed=6)
     verdict = run_suite(Subject(), plan)
     assert [c.clause for c in verdict.clauses().values() if c.status != "kept"] == []
     assert never_ran(verdict) == []
 
 
+def test_the_grades_are_ours_and_those_that_are_found() -> None:
+    assert list(grades()) == ["sim", "process", "power", "soak", "fuzz"]
+    assert all(set(grade.effort) == set(PROFILES) and name == grade.name for name, grade in grades().items())
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_profile_tries_every_grade(profile: str) -> None:
-    assert min(PROFILES[profile].of(grade) for grade in GRADES if grade != "fuzz") > 0
+    assert min(effort for grade, effort in efforts(profile).items() if grade != "fuzz") > 0
 
 
 def test_what_a_target_does_not_offer_is_listed_and_owed_by_no_run() -> None:
@@ -140,7 +136,7 @@ def test_what_one_grade_judged_is_judged() -> None:
 
 
 def test_operations_of_all_campaigns_are_counted_and_told() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=2, process=0, power=0), seed=1)
+    plan = Plan((Level.PAGE_CACHE,), ("sim",), {"sim": 2}, seed=1)
     verdict = run_suite(Subject(), plan)
     [report] = verdict.reports
     assert report.operations > report.cases
@@ -150,14 +146,14 @@ def test_operations_of_all_campaigns_are_counted_and_told() -> None:
 
 @pytest.mark.no_cover
 def test_deep_is_a_million_simulated_operations_a_level() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("sim",), Effort(sim=6, process=0, power=0), seed=1)
+    plan = Plan((Level.PAGE_CACHE,), ("sim",), {"sim": 6}, seed=1)
     [report] = run_suite(Subject(), plan).reports
-    assert report.operations / report.cases * PROFILES["deep"].of("sim") >= 1_000_000
+    assert report.operations / report.cases * (efforts("deep")["sim"] * len(CommitPolicy)) >= 1_000_000
 
 
 @pytest.mark.parametrize("cases", [1, 3, 4, 45, 700])
 def test_some_runs_are_of_a_store_with_several_logs(cases: int) -> None:
-    setups = Subject().simulated(Level.DISK, cases)
+    setups = Subject().setups(Level.DISK, cases)
     assert sum(count for _, count in setups) == cases * len(CommitPolicy)
     assert {(setup.commit, setup.logs) for setup, count in setups if count} == {
         (commit, logs) for commit in CommitPolicy for logs in ((1, LOGS[commit]) if cases >= SEVERAL else (1,))
@@ -166,19 +162,19 @@ def test_some_runs_are_of_a_store_with_several_logs(cases: int) -> None:
 
 
 def test_a_target_of_somebody_else_is_not_soaked() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("soak",), Effort(sim=0, process=0, power=0, soak=1), seed=1)
+    plan = Plan((Level.PAGE_CACHE,), ("soak",), {"soak": 1}, seed=1)
     [report] = run_suite(Subject("acklab.reference.files:async_store"), plan).reports
     assert (report.cases, report.not_judged) == (0, NO_THREADS)
 
 
 def test_a_soak_without_time_judges_nothing() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("soak",), Effort(sim=0, process=0, power=0), seed=1)
+    plan = Plan((Level.PAGE_CACHE,), ("soak",), {}, seed=1)
     [report] = run_suite(Subject(), plan).reports
     assert (report.cases, report.not_judged) == (0, "no time was given to it")
 
 
 def test_the_reference_store_is_soaked() -> None:
-    plan = Plan((Level.DISK,), ("soak",), Effort(sim=0, process=0, power=0, soak=2), seed=1)
+    plan = Plan((Level.DISK,), ("soak",), {"soak": 2}, seed=1)
     watched = []
     [report] = run_suite(Subject(), plan, lambda *told: watched.append(told)).reports
     assert (report.finding, report.cases, report.lacks) == (None, 1, set())
@@ -186,16 +182,16 @@ def test_the_reference_store_is_soaked() -> None:
     assert {told[:2] for told in watched} == {(Level.DISK, "soak")}
 
 
-FUZZED = Plan(LEVELS, ("fuzz",), Effort(sim=0, process=0, power=0, fuzz=2), seed=1)
+FUZZED = Plan(LEVELS, ("fuzz",), {"fuzz": 2}, seed=1)
 
 
 def test_recovery_is_fuzzed_once_and_what_broke_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite, "run_atheris", lambda *, seed, seconds: (Counter(recovered=5), "input 01 was misread"))
+    monkeypatch.setattr(fuzzing, "run_atheris", lambda *, seed, seconds: (Counter(recovered=5), "input 01 was misread"))
     [report] = run_suite(Subject(), FUZZED).reports
     assert (report.cases, report.ran) == (5, Counter(recovered=5))
     assert report.finding is not None
     assert report.finding.why == "input 01 was misread"
-    monkeypatch.setattr(suite, "run_atheris", lambda *, seed, seconds: (Counter(recovered=5), ""))
+    monkeypatch.setattr(fuzzing, "run_atheris", lambda *, seed, seconds: (Counter(recovered=5), ""))
     assert not run_suite(Subject(), FUZZED).findings
 
 
@@ -203,13 +199,13 @@ def test_without_atheris_nothing_is_fuzzed_and_the_mend_is_told(monkeypatch: pyt
     def missing(*, seed: int, seconds: int) -> None:
         raise AtherisMissing
 
-    monkeypatch.setattr(suite, "run_atheris", missing)
+    monkeypatch.setattr(fuzzing, "run_atheris", missing)
     [report] = run_suite(Subject(), FUZZED).reports
     assert report.cases == 0
     assert "pip install 'ackcheck[fuzz]'" in report.not_judged
 
 
 def test_what_is_not_asked_for_or_not_ours_is_not_fuzzed() -> None:
-    assert run_suite(Subject(), Plan(LEVELS, ("fuzz",), Effort(sim=0, process=0, power=0), seed=1)).reports == ()
+    assert run_suite(Subject(), Plan(LEVELS, ("fuzz",), {}, seed=1)).reports == ()
     [report] = run_suite(Subject("acklab.reference.files:async_store"), FUZZED).reports
-    assert report.not_judged == suite.NO_FORMAT
+    assert report.not_judged == fuzzing.NO_FORMAT

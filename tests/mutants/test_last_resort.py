@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from ackcheck.sim.campaign import SimSetup, run_sim_grade
+from ackcheck.sim.campaign import run_sim_grade
+from acklab.reference.simulated import ReferenceSetup
 from ackmodel import CommitPolicy, Level
 
 
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("commit", CommitPolicy)
 def test_a_campaign_finds_nothing(level: Level, commit: CommitPolicy) -> None:
-    report = run_sim_grade(SimSetup(level=level, commit=commit), seed=1, cases=8)
+    report = run_sim_grade(ReferenceSetup(level=level, commit=commit), seed=1, cases=8)
     assert report.finding is None

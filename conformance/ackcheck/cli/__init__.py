@@ -1,8 +1,9 @@
 """The command `ackcheck`: one module of this package is one subcommand.
 
 A module `ackcheck.cli.NAME` holds a click command of the same name; it is found by being there, and imported only when
-it is used or listed. Modules whose name begins with an underscore are helpers. Exit codes, for every command: 0 kept,
-1 broken, 2 usage, 3 the target or the environment failed, 130 interrupted (Ctrl-C).
+it is used or listed; other packages add theirs by entry point (`ackcheck.lab`). Modules whose name begins with an
+underscore are helpers. Exit codes, for every command: 0 kept, 1 broken, 2 usage, 3 the target or the environment
+failed, 130 interrupted (Ctrl-C).
 
 >>> from click.testing import CliRunner
 >>> CliRunner().invoke(main, ["--version"]).output.startswith("ackcheck, version")
@@ -15,6 +16,8 @@ import importlib
 import pkgutil
 
 import click
+
+from ackcheck import lab
 
 ORDER = ("run", "explore", "bugs", "trace", "vectors", "spec", "bench")
 """The commands in the order of a reader's use; others follow by name."""
@@ -36,14 +39,16 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
-        names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+        own = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+        names = {*own, *lab.named(lab.COMMANDS)}
         return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command), f"ackcheck.cli.{cmd_name} holds no click command of its own name"
+        added = lab.named(lab.COMMANDS).get(cmd_name)
+        command = added.load() if added else getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command), f"{cmd_name} is no click command"
         return command
 
 

@@ -32,21 +32,26 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
-from ackcheck.findings import Grade, GradeReport
-from ackcheck.grades.campaign import REPLY_TIMEOUT
+from ackcheck.findings import GradeReport
+from ackcheck.grade import PROFILES, REPLY_TIMEOUT
+from ackcheck.lab import NoReference
 from ackcheck.rig import RigError
 from ackcheck.show import finding_view, print_verdict
-from ackcheck.suite import GRADES, LEVELS, PROFILES, NoSuchTarget, Plan, Subject, Watcher, never_ran, run_suite
+from ackcheck.subject import NoSuchTarget, Subject
+from ackcheck.suite import LEVELS, Plan, Watcher, efforts, grades, never_ran, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Level
 
 
-def _grades(_ctx: click.Context, _option: click.Parameter, value: str) -> tuple[Grade, ...]:
+def _grades(_ctx: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    known = tuple(grades())
+    if value is None:
+        return known
     names = [name.strip() for name in value.split(",")]
-    unknown = [name for name in names if name not in GRADES]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise click.BadParameter(f"no grade {unknown[0]!r}: the grades are {', '.join(GRADES)}")
-    return tuple(grade for grade in GRADES if grade in names)
+        raise click.BadParameter(f"no grade {unknown[0]!r}: the grades are {', '.join(known)}")
+    return tuple(grade for grade in known if grade in names)
 
 
 def _subject(words: tuple[str, ...]) -> Subject:
@@ -66,7 +71,7 @@ def _check_case(plan: Plan) -> None:
     """Refuse a case that the plan has not got."""
     if plan.case is None:
         return
-    on_files = [grade for grade in plan.faults if grade in ("process", "power")]
+    on_files = [grade for grade in plan.faults if grades()[grade].cases]
     if len(plan.levels) != 1 or len(plan.faults) != 1 or not on_files:
         raise click.UsageError("--case needs one level and one grade: --level L --faults process, or --faults power")
     [grade] = on_files
@@ -80,13 +85,13 @@ def _progress_shown(console: Console) -> Iterator[Watcher]:
     """Show a bar a level and grade."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
-        tasks: dict[tuple[Level, Grade], Any] = {}
+        tasks: dict[tuple[Level, str], Any] = {}
 
-        def watch(level: Level, grade: Grade, done: int, most: int) -> None:
+        def watch(level: Level, grade: str, done: int, most: int) -> None:
             key = (level, grade)
             if key not in tasks:
                 tasks[key] = progress.add_task(f"level {level.value}, {grade}", total=most)
-            progress.update(tasks[key], completed=min(done, most))
+            progress.update(tasks[key], completed=min(done, most), total=most)
 
         yield watch
 
@@ -104,7 +109,7 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
     try:
         with _progress_shown(shown) as watch:
             return run_suite(subject, plan, watch, told)
-    except NoSuchTarget as error:
+    except (NoSuchTarget, NoReference) as error:
         raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
         raise EnvironmentFailed(f"{type(error).__name__}: {error}") from error
@@ -114,7 +119,7 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
 @click.argument("target", nargs=-1, metavar="[TARGET]")
 @click.option("--level", "level", type=click.Choice([level.value for level in LEVELS]), help="Judge this level only.")
 @click.option(
-    "--faults", "grades", default=",".join(GRADES), show_default=True, callback=_grades, help="Grades, by commas."
+    "--faults", "faults", callback=_grades, help="Grades, by commas: sim, process, power, and others; by default all."
 )
 @click.option("--case", type=click.IntRange(1), help="Repeat this case only, of the process or the power grade.")
 @click.option(
@@ -135,7 +140,7 @@ def run(  # noqa: PLR0913 - an argument an option
     *,
     target: tuple[str, ...],
     level: str | None,
-    grades: tuple[Grade, ...],
+    faults: tuple[str, ...],
     profile: str,
     case: int | None,
     reply_timeout: float,
@@ -148,7 +153,7 @@ def run(  # noqa: PLR0913 - an argument an option
     in sync mode at level disk. Exit codes: 0 kept, 1 broken, 2 usage, 3 the target or the machine failed.
     """
     subject = _subject(target)
-    plan = Plan((Level(level),) if level else LEVELS, grades, PROFILES[profile], chosen(seed), case, reply_timeout)
+    plan = Plan((Level(level),) if level else LEVELS, faults, efforts(profile), chosen(seed), case, reply_timeout)
     _check_case(plan)
     console = console_beside(json_to)
 
@@ -164,6 +169,6 @@ def run(  # noqa: PLR0913 - an argument an option
         raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
     if not any(report.judged for report in verdict.levels):
         raise EnvironmentFailed("no verdict: nothing could be judged, see the reasons above")
-    expected = plan.levels if subject.target is None or level else ()
+    expected = plan.levels if subject.ours or level else ()
     if verdict.level is None or any(report.findings for report in verdict.levels if report.level in expected):
         ctx.exit(BROKEN)

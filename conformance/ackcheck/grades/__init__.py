@@ -7,11 +7,17 @@
 >>> report = run_process_grade("acklab.reference.files:async_store", Level.PAGE_CACHE, seed=1, rounds=1)
 >>> report.finding is None, report.cases, report.ran["SIGKILL"]
 (True, 1, 1)
+
+`OWN` are the grades of this package, in the order in which they run; `ackcheck.grade` says how to add one.
 """
 
+from ackcheck.grade import Grade
 from ackcheck.grades.campaign import Target
-from ackcheck.grades.power import run_power_grade
-from ackcheck.grades.process import run_process_grade
+from ackcheck.grades.power import POWER, run_power_grade
+from ackcheck.grades.process import PROCESS, run_process_grade
 from ackcheck.grades.session import QueueNeverEmpty
+from ackcheck.sim.grade import SIM
 
-__all__ = ["QueueNeverEmpty", "Target", "run_power_grade", "run_process_grade"]
+OWN: tuple[Grade, ...] = (SIM, PROCESS, POWER)
+
+__all__ = ["OWN", "POWER", "PROCESS", "SIM", "QueueNeverEmpty", "Target", "run_power_grade", "run_process_grade"]

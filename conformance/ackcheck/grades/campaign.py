@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import define, field
 
-from ackcheck.findings import Finding, Grade, GradeReport
+from ackcheck.findings import Finding, GradeReport
+from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.session import Session
 from ackcheck.rig import Child
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
@@ -34,10 +35,6 @@ Progress: TypeAlias = Callable[[GradeReport], None]
 
 THREADS = 4
 """Requests that a served Python target runs at once."""
-
-REPLY_TIMEOUT = 15.0
-"""Seconds after which a target that has not answered hangs."""
-
 
 ATTEMPTS = (None, 3, 2)
 """How many deliveries the cases ask a target to dead-letter a message after, in turn; None: no limit."""
@@ -63,6 +60,44 @@ def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
     return Child([word.replace("{dir}", str(directory)) for word in target], reply_timeout=reply_timeout)
 
 
+NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackcheck.target.Target)"
+
+
+class Judging(Protocol):
+    """A grade on real files, as `run_process_grade` and `run_power_grade` are."""
+
+    def __call__(
+        self,
+        target: Target,
+        level: Level,
+        *,
+        seed: int,
+        rounds: int,
+        progress: Progress,
+        reply_timeout: float,
+        only: int | None,
+    ) -> GradeReport: ...
+
+
+def judged_on_files(name: str, judging: Judging, counted: tuple[str, ...], job: Job) -> GradeReport:
+    """Do a job of a grade on real files; what it counts is how often each of `counted` ran."""
+    if job.subject.stepped and not job.subject.ours:
+        return GradeReport(name, job.seed, not_judged=NO_FILES)
+
+    def done(report: GradeReport) -> None:
+        job.watch(sum(report.ran[what] for what in counted), job.effort)
+
+    return judging(
+        job.subject.served(job.level),
+        job.level,
+        seed=job.seed,
+        rounds=job.effort,
+        progress=done,
+        reply_timeout=job.reply_timeout,
+        only=job.case,
+    )
+
+
 def rounds_of_cases(rounds: int, most: int) -> list[int]:
     """Share `rounds` out over cases of `most` each."""
     return [min(most, rounds - done) for done in range(0, rounds, most)]
@@ -74,7 +109,7 @@ class Campaign:
 
     target: Target
     level: Level
-    grade: Grade
+    grade: str
     seed: int
     commit: CommitPolicy = CommitPolicy.ACK
     reply_timeout: float = REPLY_TIMEOUT

@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Literal
 
 from ackcheck.findings import GradeReport
+from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.answers import Shown
 from ackcheck.grades.campaign import (
-    REPLY_TIMEOUT,
     Campaign,
     Progress,
     Target,
     begin_round,
     close_and_reopen,
+    judged_on_files,
     kill,
     no_progress,
     rounds_of_cases,
@@ -211,3 +212,11 @@ def described(writeback: Writeback) -> str:
     parts += [f"all of {name}" for name in writeback.files]
     parts += ["the journal"] if writeback.metadata else []
     return ", ".join(parts) or "nothing"
+
+
+def judge(job: Job) -> GradeReport:
+    """Cut the power as often as the job says."""
+    return judged_on_files("power", run_power_grade, ("SIGKILL", "power loss"), job)
+
+
+POWER = Grade("power", judge, counts="power losses", effort={"quick": 2, "standard": 20, "deep": 200}, cases=cases)

@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 from ackcheck.findings import GradeReport
+from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
-    REPLY_TIMEOUT,
     Campaign,
     Progress,
     Target,
     begin_round,
     close_and_reopen,
+    judged_on_files,
     kill,
     no_progress,
     rounds_of_cases,
@@ -95,3 +96,11 @@ def kill_and_judge(session: Session, *, may_repeat: bool = False) -> int:
     session.open(ProcessCrashed())
     session.survey()
     return 1 + twice
+
+
+def judge(job: Job) -> GradeReport:
+    """Kill as often as the job says."""
+    return judged_on_files("process", run_process_grade, ("SIGKILL",), job)
+
+
+PROCESS = Grade("process", judge, counts="SIGKILLs", effort={"quick": 6, "standard": 60, "deep": 2_000}, cases=cases)

@@ -13,7 +13,8 @@ from typing import Any
 from attrs import frozen
 
 from ackcheck.findings import Finding
-from ackcheck.sim.campaign import SimSetup, run_sim_grade
+from ackcheck.sim.campaign import run_sim_grade
+from acklab.reference.simulated import ReferenceSetup
 from acklab.zoo.bug import Bug
 
 MOST_CASES = 4000
@@ -49,6 +50,6 @@ class Catch:
 
 def hunt(bug: Bug, *, seed: int, cases: int = MOST_CASES) -> Catch:
     """Run the simulated grade against a bug until it is caught, or for `cases` runs."""
-    setup = SimSetup(level=bug.level, commit=bug.commit, core=bug.core, bug=bug.name, logs=bug.logs)
+    setup = ReferenceSetup(level=bug.level, commit=bug.commit, core=bug.core, bug=bug.name, logs=bug.logs)
     report = run_sim_grade(setup, seed=seed, cases=cases)
     return Catch(bug, report.finding, report.cases, report.seconds)

@@ -10,13 +10,13 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from ackcheck.cli import INTERRUPTED, main
-from ackcheck.cli.bugs import catches_table
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.show import finding_view, print_verdict, ran_table
 from ackcheck.verdict import LevelReport, Verdict
 from ackexplore.needed import Finding as RuleFinding
 from ackexplore.reports.show import findings_view
+from acklab.cli.bugs import catches_table
 from acklab.zoo import BUGS
 from acklab.zoo.hunt import Catch
 from ackmodel import Clause, Config, Level
@@ -35,9 +35,9 @@ def printed(what: Any, width: int) -> list[str]:
     ("where", "command"),
     [
         ("ackcheck.cli.run.run_suite", ["run", "--faults", "process"]),
-        ("ackcheck.cli.bugs.hunt", ["bugs", "nack-half-applied"]),
+        ("acklab.cli.bugs.hunt", ["bugs", "nack-half-applied"]),
         ("ackcheck.cli.explore.explore_model", ["explore"]),
-        ("ackcheck.cli.bench.race", ["bench"]),
+        ("acklab.cli.bench.race", ["bench"]),
     ],
 )
 def test_an_interrupt_is_exit_code_130_and_no_verdict(
@@ -59,7 +59,7 @@ def test_an_interrupt_within_the_store_is_one_too(
     def broken(*_: Any, **__: Any) -> None:
         raise StoreBroken("the store is broken") from cause
 
-    monkeypatch.setattr("ackcheck.cli.bench.race", broken)
+    monkeypatch.setattr("acklab.cli.bench.race", broken)
     assert CliRunner().invoke(main, ["bench"]).exit_code == code
 
 

@@ -150,7 +150,7 @@ def test_what_was_found_before_the_end_is_not_lost(
     def fails(*_: object, **__: object) -> None:
         raise later
 
-    monkeypatch.setattr("ackcheck.suite.run_power_grade", fails)
+    monkeypatch.setattr("ackcheck.grades.power.run_power_grade", fails)
     out = tmp_path / "verdict.json"
     result = ran(f"{TOYS}:WritesNothing", "--faults", "process,power", "--level", "disk", "--json", str(out))
     assert "Verdict" not in result.stdout

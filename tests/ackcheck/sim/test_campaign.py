@@ -10,18 +10,20 @@ import pytest
 from attrs import define, evolve
 
 from ackcheck.sim import campaign
-from ackcheck.sim.campaign import SimSetup, run_sim_grade
+from ackcheck.sim.campaign import run_sim_grade
+from ackcheck.sim.setup import FactorySetup
 from ackcheck.suite import LEVELS
+from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
 from acklab.zoo import bug_named
 from ackmodel import Clause, CommitPolicy, Level
 
 BUG = bug_named("old-segment-not-fsynced-on-rotation")
-BROKEN = SimSetup(level=BUG.level, commit=BUG.commit, core=BUG.core, bug=BUG.name)
+BROKEN = ReferenceSetup(level=BUG.level, commit=BUG.commit, core=BUG.core, bug=BUG.name)
 
 
 def test_equal_seeds_give_equal_campaigns_and_others_do_not() -> None:
-    first, second, other = (run_sim_grade(SimSetup(), seed=seed, cases=4) for seed in (11, 11, 12))
+    first, second, other = (run_sim_grade(ReferenceSetup(), seed=seed, cases=4) for seed in (11, 11, 12))
     assert (first.cases, first.checked, first.ran) == (second.cases, second.checked, second.ran)
     assert first.ran != other.ran
     assert first.finding is None
@@ -30,16 +32,16 @@ def test_equal_seeds_give_equal_campaigns_and_others_do_not() -> None:
 
 def test_the_campaign_tells_of_every_run() -> None:
     told: list[int] = []
-    report = run_sim_grade(SimSetup(), seed=1, cases=3, progress=lambda report: told.append(report.cases))
+    report = run_sim_grade(ReferenceSetup(), seed=1, cases=3, progress=lambda report: told.append(report.cases))
     assert told == list(range(1, report.cases + 1))
     assert report.seconds > 0
 
 
 def test_a_long_campaign_is_made_in_goes_of_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what Hypothesis remembers of them does not grow with their number."""
-    whole = run_sim_grade(SimSetup(), seed=11, cases=12)
+    whole = run_sim_grade(ReferenceSetup(), seed=11, cases=12)
     monkeypatch.setattr(campaign, "AT_ONCE", 4)
-    first, goes = (run_sim_grade(SimSetup(), seed=11, cases=cases) for cases in (4, 12))
+    first, goes = (run_sim_grade(ReferenceSetup(), seed=11, cases=cases) for cases in (4, 12))
     assert goes.cases >= 12
     assert goes.ran != whole.ran
     assert goes.ran > first.ran
@@ -82,28 +84,28 @@ class Raises(Reference):
 
 def test_what_a_target_raises_is_not_swallowed() -> None:
     with pytest.raises(LookupError, match="no receipt"):
-        run_sim_grade(SimSetup(make=Raises), seed=1, cases=20)
+        run_sim_grade(FactorySetup(make=Raises), seed=1, cases=20)
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("commit", list(CommitPolicy))
 def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
-    target = SimSetup(level=level, commit=commit).target()
+    target = ReferenceSetup(level=level, commit=commit).target()
     assert isinstance(target, Reference)
     mode, merge = {"memory": ("async", True), "page-cache": ("async", False), "disk": ("sync", False)}[level.value]
     assert (target.config.mode, target.config.merge, target.config.commit) == (mode, merge, commit.value)
     assert target.config.logs == 1
-    several = SimSetup(level=level, commit=commit, logs=3).target()
+    several = ReferenceSetup(level=level, commit=commit, logs=3).target()
     assert isinstance(several, Reference)
     assert several.config == evolve(target.config, logs=3)
 
 
 def test_a_campaign_with_several_logs_says_so_and_its_findings_can_be_run_again(tmp_path: Path) -> None:
-    report = run_sim_grade(SimSetup(logs=2), seed=1, cases=4)
+    report = run_sim_grade(ReferenceSetup(logs=2), seed=1, cases=4)
     assert report.finding is None, str(report.finding)
     assert report.ran["run with several logs"] == report.cases
     bug = bug_named("several-logs-share-one-mark-file")
-    caught = run_sim_grade(SimSetup(core=bug.core, bug=bug.name, logs=2), seed=1, cases=20).finding
+    caught = run_sim_grade(ReferenceSetup(core=bug.core, bug=bug.name, logs=2), seed=1, cases=20).finding
     assert caught is not None
     assert "logs=2" in caught.test
     assert caught.clause.value in run_as_program(caught.test, tmp_path).stderr

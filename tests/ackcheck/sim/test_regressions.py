@@ -2,14 +2,14 @@
 
 import pytest
 
-from ackcheck.sim.campaign import SimSetup
 from ackcheck.sim.shrink import Step
 from ackcheck.sim.simulation import replay
+from acklab.reference.simulated import ReferenceSetup
 from ackmodel import CommitPolicy, Level
 
-CASES: dict[str, tuple[SimSetup, list[Step]]] = {
+CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
     "a reset that nobody was answered, and that a power loss has undone, may take effect when it is recovered": (
-        SimSetup(commit=CommitPolicy.CHECKPOINT, max_attempts=4),
+        ReferenceSetup(commit=CommitPolicy.CHECKPOINT, max_attempts=4),
         [
             ("pop", {"count": 3, "queue": 1}),
             ("finish_all", {}),
@@ -30,7 +30,7 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
         ],
     ),
     "what a full disk has cut short is not completed by a power loss that takes what was written over it": (
-        SimSetup(level=Level.MEMORY),
+        ReferenceSetup(level=Level.MEMORY),
         [
             ("pop", {"count": 1, "queue": 0}),
             ("reset", {"queue": 1, "offset": 0}),
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
         ],
     ),
     "a recovered offset that only the log told is written to the offset file": (
-        SimSetup(level=Level.DISK, commit=CommitPolicy.CHECKPOINT),
+        ReferenceSetup(level=Level.DISK, commit=CommitPolicy.CHECKPOINT),
         [
             ("pop", {"count": 4, "queue": 1}),
             ("pop", {"count": 4, "queue": 0}),
@@ -68,7 +68,7 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
         ],
     ),
     "a write that fails while a sync succeeds is tried again": (
-        SimSetup(),
+        ReferenceSetup(),
         [
             ("finish", {"which": 0}),
             ("fail_write", {"written": 0}),
@@ -78,7 +78,7 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
         ],
     ),
     "a store that closes asks for no time that has passed, while its merge buffer is on its way to the log": (
-        SimSetup(level=Level.MEMORY, max_attempts=2),
+        ReferenceSetup(level=Level.MEMORY, max_attempts=2),
         [
             ("finish_writes", {}),
             ("pop", {"count": 1}),
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[SimSetup, list[Step]]] = {
         ],
     ),
     "what an epoch kept is history though power loss has eaten all that the epoch wrote, and a later one began since": (
-        SimSetup(),
+        ReferenceSetup(),
         [
             ("finish_all", {}),
             ("pop", {"count": 1, "queue": 0}),
@@ -129,7 +129,7 @@ Its callback is told later than UNKNOWN: the dead letter was what settled the me
 
 @pytest.mark.parametrize("level", list(Level))
 def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: Level) -> None:
-    run = replay(SimSetup(level=level, max_attempts=2, lane=True).begin(), LATE_ACKS)
+    run = replay(ReferenceSetup(level=level, max_attempts=2, lane=True).begin(), LATE_ACKS)
     told = [line.text for line in run.history.lines if line.lane == "client"]
     assert told.index("operation 5 is answered UNKNOWN") < told.index("operation 5 is durable")
 

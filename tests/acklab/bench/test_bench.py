@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ackcheck.cli.bench import bench, ratios_table, rows_table
 from acklab.bench import peers, plot, results, stores
 from acklab.bench.costs import bytes_per_inflight, recovery_seconds_per_million
 from acklab.bench.measure import Sample, ThreadFailed, middle, quantile, timed
 from acklab.bench.peers import Lmdb, PeerMissing, PersistQueue, Sqlite
 from acklab.bench.results import ASYNC, SYNC, WRITES, Entrant, Results, Row, entrants, race
 from acklab.bench.stores import AckRefused, StoreContender, WriteLoop
+from acklab.cli.bench import bench, ratios_table, rows_table
 from ackstore import Config, Store
 
 QUICK = ["--seconds", "0.01", "--rounds", "1", "--records", "500"]
@@ -201,7 +201,7 @@ class TestCommand:
         assert list(tmp_path.iterdir()) == []
 
     def test_it_shows_a_table_and_draws(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ackcheck.cli.bench.entrants", lambda: [Entrant(WriteLoop(WRITES), "none", 1)])
+        monkeypatch.setattr("acklab.cli.bench.entrants", lambda: [Entrant(WriteLoop(WRITES), "none", 1)])
         to = tmp_path / "figure.svg"
         ran = CliRunner().invoke(bench, [*QUICK, "--directory", str(tmp_path), "--plot", str(to)])
         assert ran.exit_code == 0, ran.output
@@ -211,14 +211,14 @@ class TestCommand:
 
     def test_what_is_missing_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(peers, "find_spec", lambda _module: None)
-        monkeypatch.setattr("ackcheck.cli.bench.entrants", lambda: [Entrant(Lmdb("LMDB", sync=True), "disk", 1)])
+        monkeypatch.setattr("acklab.cli.bench.entrants", lambda: [Entrant(Lmdb("LMDB", sync=True), "disk", 1)])
         ran = CliRunner().invoke(bench, [*QUICK, "--directory", str(tmp_path)])
         assert ran.exit_code == 0, ran.output
         assert "LMDB: not measured: install ackcheck[bench]" in ran.stdout
 
     def test_bad_input(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").touch()
-        monkeypatch.setattr("ackcheck.cli.bench.race", None)  # nothing is measured before all of it is known to be good
+        monkeypatch.setattr("acklab.cli.bench.race", None)  # nothing is measured before all of it is known to be good
         for args, mend in (
             (["--seconds", "0"], "range"),
             (["--rounds", "-1"], "range"),
@@ -239,7 +239,7 @@ class TestCommand:
         def full(*_args: object, **_options: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("ackcheck.cli.bench.race", full)
+        monkeypatch.setattr("acklab.cli.bench.race", full)
         ran = CliRunner().invoke(bench, ["--directory", str(tmp_path)])
         assert ran.exit_code == 3
         assert "No space left" in ran.stderr

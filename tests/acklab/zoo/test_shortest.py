@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ackcheck.sim.campaign import SimSetup
+from acklab.reference.simulated import ReferenceSetup
 from acklab.zoo import bug_named
 from ackmodel import Clause
 
@@ -189,10 +189,10 @@ def test_the_shortest_run_breaks_the_clause_and_only_in_the_broken_store(
     name: str, clause: Clause, script: Script
 ) -> None:
     bug = bug_named(name)
-    broken = SimSetup(level=bug.level, commit=bug.commit, core=bug.core, bug=name, logs=bug.logs).breaks(script)
+    broken = ReferenceSetup(level=bug.level, commit=bug.commit, core=bug.core, bug=name, logs=bug.logs).breaks(script)
     assert broken is not None, "the bug was not caught"
     assert broken.broken is not None
     assert broken.broken.clause is clause, broken.broken.why
     assert clause in bug.breaks
-    unbroken = SimSetup(level=bug.level, commit=bug.commit, logs=bug.logs).breaks(script)
+    unbroken = ReferenceSetup(level=bug.level, commit=bug.commit, logs=bug.logs).breaks(script)
     assert unbroken is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from ackcheck.cli.bugs import bugs
+from acklab.cli.bugs import bugs
 
 QUICK, SLOW = "old-segment-not-fsynced-on-rotation", "ack-persist-fallback-missing-then-counter-leak"
 

@@ -1,0 +1,67 @@
+"""A grade: one kind of faults, what runs it, and how much of it each profile tries.
+
+To add one, write a module that makes a `Grade`, and name it in `ackcheck.grades.OWN`; a grade of another package is
+found by its entry point (see `ackcheck.lab`). Its `run` is given a `Job` and returns a `GradeReport`; where nothing can
+be tried, the report says why, and what would mend it:
+
+>>> def run(job: Job) -> GradeReport:
+...     return GradeReport("flood", job.seed, not_judged="needs a river: run it where there is one")
+>>> flood = Grade("flood", run, counts="floods", effort={"quick": 2, "standard": 20, "deep": 200})
+>>> flood.effort["standard"]
+20
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attrs import frozen
+
+from ackcheck.findings import GradeReport
+from ackcheck.subject import Subject
+from ackmodel import Level
+
+REPLY_TIMEOUT = 15.0
+"""Seconds after which a target that has not answered hangs."""
+
+PROFILES = ("quick", "standard", "deep")
+"""From about a minute to hours, on two cores."""
+
+
+def nobody(_done: int, _most: int) -> None:
+    """Tell nobody."""
+
+
+@frozen
+class Job:
+    """What a grade is asked to do: how much of it, against whom, judged by which level.
+
+    `effort` counts what the grade counts; of the grades on real files only the case with the number `case`, from 1, is
+    run where there is one.
+    """
+
+    subject: Subject
+    level: Level
+    effort: int
+    seed: int
+    case: int | None = None
+    reply_timeout: float = REPLY_TIMEOUT
+    first: bool = True
+    """Whether no other level is judged before: what no level makes a difference to is tried once."""
+    watch: Callable[[int, int], None] = nobody
+    """Told how much is done, and of how much."""
+
+
+@frozen
+class Grade:
+    """One kind of faults.
+
+    `effort` says how much of it a profile tries, `counts` what that counts, `cases` how many cases an effort is, where
+    it has any.
+    """
+
+    name: str
+    run: Callable[[Job], GradeReport | None]
+    counts: str
+    effort: Mapping[str, int]
+    cases: Callable[[int], int] | None = None

@@ -1,0 +1,98 @@
+"""Who is judged: the reference store, or a target of somebody else's.
+
+>>> Subject(["./store", "--data", "{dir}"]).name
+'./store --data {dir}'
+>>> Subject().name
+'the reference store'
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from attrs import frozen
+
+from ackcheck import lab
+from ackcheck.rig import RigError, TargetError
+from ackcheck.rig.serve import load_factory
+from ackcheck.sim.setup import FactorySetup, SimSetup
+from ackcheck.sim.target import SteppedTarget
+from ackmodel import CommitPolicy, Level
+
+
+class NoSuchTarget(ValueError):
+    """A target was named that is not there; the message says what to write."""
+
+
+@contextmanager
+def target_code(doing: str) -> Iterator[None]:
+    """Turn what the target's own code raises in this process into a `TargetError` that says where."""
+    try:
+        yield
+    except (RigError, NoSuchTarget):
+        raise
+    except Exception as error:  # whatever it is, it is the target's failure: no clause is broken by it
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise TargetError(doing, type(error).__name__, f"{error} ({last.filename}:{last.lineno})") from error
+
+
+@frozen
+class Subject:
+    """What is judged.
+
+    `target` is `module:factory` or `file.py:factory`, or a command line; None is the reference store, whose mode
+    follows the level.
+    """
+
+    target: str | Sequence[str] | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the reference store."""
+        return self.target is None
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        if self.target is None:
+            return lab.reference().name
+        return self.target if isinstance(self.target, str) else " ".join(self.target)
+
+    def served(self, level: Level) -> str | Sequence[str]:
+        """Return what the rigs of the grades on real files serve."""
+        return lab.reference().served(level) if self.target is None else self.target
+
+    @property
+    def stepped(self) -> bool:
+        """Whether it hands out its I/O, so that the simulated grade can judge it."""
+        if not isinstance(self.target, str):
+            return self.ours
+        with target_code("factory"):
+            return hasattr(self.factory()(), "take")
+
+    def factory(self) -> Callable[[], SteppedTarget]:
+        """Return the factory that `target` names; `NoSuchTarget` where there is none."""
+        assert isinstance(self.target, str)
+        try:
+            with target_code("module"):
+                factory: Callable[[], SteppedTarget] = load_factory(self.target)
+        except TargetError as error:
+            if isinstance(error.__cause__, ImportError | FileNotFoundError | AttributeError | ValueError):
+                why = f"{error.__cause__}; write module:factory or path/to/file.py:factory"
+                raise NoSuchTarget(f"no target {self.target!r}: {why}") from error
+            raise
+        if not callable(factory):
+            raise NoSuchTarget(f"{self.target!r} is no factory: it must return a fresh target each time it is called")
+        return factory
+
+    def setups(self, level: Level, cases: int) -> list[tuple[SimSetup, int]]:
+        """Return the setups of the simulated grade, and how many runs each gets: `cases` for a commit policy."""
+        if self.target is None:
+            return lab.reference().setups(level, cases)
+        assert isinstance(self.target, str)
+        make = self.factory()
+        return [
+            (FactorySetup(level=level, commit=commit, make=make, name=self.target), cases) for commit in CommitPolicy
+        ]

@@ -1,0 +1,66 @@
+"""The reference store, or a broken variant of it, as the simulated grade runs it.
+
+>>> ReferenceSetup(level=Level.DISK, max_attempts=3).target().config.mode
+'sync'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve, frozen
+
+from ackcheck.sim.setup import SimSetup, Source
+from acklab.reference.stepped import SMALL, Reference
+from ackmodel import CommitPolicy, Level
+from ackstore.config import Config
+from ackstore.core.core import Core
+
+CLAIMING: Mapping[Level, Config] = {
+    Level.MEMORY: evolve(SMALL, merge=True, merge_stay=1.0, merge_messages=5),
+    Level.PAGE_CACHE: SMALL,
+    Level.DISK: evolve(SMALL, mode="sync"),
+}
+"""The settings of the reference store that claims a level."""
+
+SEVERAL = 4
+"""One run in so many is of a store with several logs."""
+
+LOGS: Mapping[CommitPolicy, int] = {CommitPolicy.ACK: 2, CommitPolicy.CHECKPOINT: 3}
+"""How many it has then."""
+
+
+@frozen
+class ReferenceSetup(SimSetup):
+    """The store with these settings, by the short way of its acks if `lane` says so. `bug` names the zoo's `core`."""
+
+    core: type[Core] = Core
+    bug: str = ""
+    max_attempts: int | None = None
+    lane: bool = False
+    logs: int = 1
+
+    def target(self) -> Reference:
+        claiming = CLAIMING[self.level]
+        config = evolve(claiming, commit=self.commit.value, max_attempts=self.max_attempts, logs=self.logs)
+        return Reference(config, self.core, self.lane)
+
+    def with_traits(self, max_attempts: int | None, lane: bool) -> ReferenceSetup:
+        return evolve(self, max_attempts=max_attempts, lane=lane)
+
+    def as_source(self) -> Source:
+        given = {name: repr(getattr(self, name)) for name in ("max_attempts", "lane", "logs")}
+        imports = ["from acklab.reference.simulated import ReferenceSetup"]
+        if self.bug:
+            given["core"] = f"bug_named({self.bug!r}).core"
+            imports.append("from acklab.zoo import bug_named")
+        claims = {"level": str(self.level), "commit": str(self.commit)}
+        return Source(tuple(imports), "ReferenceSetup", tuple((claims | given).items()))
+
+
+def setups(level: Level, cases: int) -> list[tuple[SimSetup, int]]:
+    """Return the setups of the store that claims a level, and how many runs each gets: `cases` for a commit policy."""
+    several = cases // SEVERAL
+    one: list[tuple[SimSetup, int]] = [(ReferenceSetup(level, commit), cases - several) for commit in CommitPolicy]
+    more = [(ReferenceSetup(level, commit, logs=LOGS[commit]), several) for commit in CommitPolicy]
+    return one + [each for each in more if several]
