@@ -9,7 +9,8 @@ A tutorial in five lines. Take a configuration; explore it; nothing is broken:
 
 Now ship a store that calls fsync again after an error, and believes the answer:
 
->>> broken = explore(Config(sync_failures=1, rules={"rewrite-after-failure": False}), stop_at="flush-is-real")
+>>> without = Config(sync_failures=1, rules={"rewrite-after-failure": False})
+>>> broken = explore(without, Options(stop_at="flush-is-real"))
 >>> for step in broken.counterexample.steps:
 ...     print(step.number, step.action, "|", *(c.after for c in step.changes if c.field == "checkpoint"))
 1 pop | pending
@@ -25,8 +26,9 @@ takes millions of states a second. `explore_rules` shows that every rule of the 
 """
 
 from ackexplore.coverage import ACTIONS, never_possible
-from ackexplore.engines import MissingExtra, UnknownClause, UnknownEngine, clauses_named, explore
+from ackexplore.engines import MissingExtra, explore
 from ackexplore.needed import Finding, explore_rule, explore_rules
+from ackexplore.options import Options, UnknownClause, UnknownEngine, clauses_named
 from ackexplore.result import (
     BadCheckpoint,
     NotSymmetric,
@@ -49,6 +51,7 @@ __all__ = [
     "Finding",
     "MissingExtra",
     "NotSymmetric",
+    "Options",
     "Progress",
     "Result",
     "StateSpace",

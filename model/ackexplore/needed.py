@@ -22,6 +22,7 @@ from attrs import evolve, frozen
 
 from ackexplore.engines import explore
 from ackexplore.graph.progress import ProgressFinding, check_progress
+from ackexplore.options import Options
 from ackexplore.trace import Trace, trace_json
 from ackexplore.values import as_json
 from ackmodel import RULES, Clause, Config, Rule
@@ -117,7 +118,7 @@ def unbreakable(findings: Collection[Finding]) -> tuple[Clause, ...]:
 
 def first_broken(config: Config, stalls: tuple[Clause, ...] = ()) -> tuple[Clause, ...]:
     """Return the clauses that fall first in a configuration, or have a lasso although they are in `stalls`."""
-    broken = tuple(explore(config, stop_at="any").violations)
+    broken = tuple(explore(config, Options(stop_at="any")).violations)
     return broken or tuple(_lassos(config, stalls)[0])
 
 
@@ -140,7 +141,7 @@ def _explore_rule(
     traces: dict[Clause, Trace] = {}
     lassos, states = _lassos(config, rule.stalls)
     for clause in rule.breaks:
-        result = explore(config, stop_at=clause)
+        result = explore(config, Options(stop_at=clause))
         states = max(states, result.states)
         if clause in result.counterexamples:
             traces[clause] = result.counterexamples[clause]

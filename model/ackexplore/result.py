@@ -166,9 +166,10 @@ class Unfinished(RuntimeError):
 
 
 class TooManyStates(Unfinished):
-    """The configuration has more states than were allowed."""
+    """The configuration has more states than were allowed, which is `limit`."""
 
     def __init__(self, limit: int, result: Result) -> None:
+        self.limit = limit
         advice = "allow more with max_states (--max-states)"
         if result.engine == "graph":
             advice += ", use the table engine (--engine table), which takes millions"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ackexplore import explore
+from ackexplore import Options, explore
 from ackexplore.graph.progress import check_progress
 from ackexplore.table.engine import explore_table
 from ackmodel import Clause, Config
@@ -48,7 +48,7 @@ PAIRS = [
 @pytest.mark.no_cover
 @pytest.mark.parametrize("config", [config for _, config in PAIRS], ids=[name for name, _ in PAIRS])
 def test_two_features_together_break_nothing(config: Config) -> None:
-    result = explore(config, engine="auto")
+    result = explore(config, Options(engine="auto"))
     assert result.violations == {}
     assert result.complete
     if result.states <= JUDGED_TO_THE_END:
@@ -69,7 +69,7 @@ TOGETHER = [
 @pytest.mark.no_cover
 @pytest.mark.parametrize(("config", "states"), TOGETHER)
 def test_more_features_together_in_both_engines(config: Config, states: int) -> None:
-    graph, table = explore(config, max_states=60_000), explore_table(config)
+    graph, table = explore(config, Options(max_states=60_000)), explore_table(config)
     assert graph.violations == {}
     assert graph.states == states
     for name in ("states", "edges", "depth", "complete", "violations", "hits", "reached"):
@@ -81,7 +81,7 @@ def test_more_features_together_in_both_engines(config: Config, states: int) -> 
 
 def test_an_error_that_is_told_late_breaks_even_a_correct_store() -> None:
     """No rule of a store helps while a sync that lost bytes returns success (`data=journal` in ext4)."""
-    result = explore(Config(sync_error="late", sync_failures=1), stop_at=Clause.FLUSH_IS_REAL)
+    result = explore(Config(sync_error="late", sync_failures=1), Options(stop_at=Clause.FLUSH_IS_REAL))
     assert result.counterexample is not None
     assert result.counterexample.actions == ("pop(0)", "write_checkpoint(0)", "begin_sync", "sync_lies")
     at_disk = explore(Config(sync_error="late", sync_failures=1, power_losses=1, level="disk"))
@@ -97,7 +97,7 @@ def test_a_sync_that_is_confirmed_by_another_one_mends_it(level: str) -> None:
 def test_a_page_that_reverts_takes_what_the_page_cache_was_trusted_with() -> None:
     """Where a failed sync throws the bytes away (Btrfs), not even a process crash is survived at PAGE_CACHE."""
     reverting = Config(failed_page="reverted", sync_failures=1, process_crashes=1)
-    result = explore(reverting, stop_at=Clause.SURVIVES_PROCESS_CRASH)
+    result = explore(reverting, Options(stop_at=Clause.SURVIVES_PROCESS_CRASH))
     assert result.counterexample is not None
     assert result.counterexample.actions[3:] == ("begin_sync", "sync_fails", "process_crash", "recover")
     assert explore(Config(failed_page="reverted", sync_failures=1, process_crashes=1, level="disk")).holds

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from attrs import evolve
 
-from ackexplore import NotSymmetric, explore
+from ackexplore import NotSymmetric, Options, explore
 from ackexplore.graph.engine import explore_graph
 from ackexplore.table.engine import Search, explore_table
 from ackmodel import RULES, BadConfig, Clause, Config, State, broadcast_steps, local_steps, moves
@@ -44,7 +44,7 @@ def follows(config: Config, start: State, states: list[State]) -> bool:
 @pytest.mark.parametrize("config", CONFIGS + BROKEN, ids=str)
 def test_with_and_without_symmetry_the_verdict_is_the_same(config: Config) -> None:
     whole = explore_table(config)
-    graph, table = explore_graph(config, symmetric=True), explore_table(config, symmetric=True)
+    graph, table = explore_graph(config, Options(symmetric=True)), explore_table(config, Options(symmetric=True))
     for name in ("states", "edges", "depth", "violations", "hits", "reached", "unreduced"):
         assert getattr(table, name) == getattr(graph, name), name
     assert graph.unreduced == whole.states == whole.unreduced
@@ -57,7 +57,7 @@ def test_with_and_without_symmetry_the_verdict_is_the_same(config: Config) -> No
 
 
 def test_three_messages_are_nearly_six_times_as_few() -> None:
-    result = explore(Config(messages=3, uncommitted=True, process_crashes=1), engine="table", symmetric=True)
+    result = explore(Config(messages=3, uncommitted=True, process_crashes=1), Options(engine="table", symmetric=True))
     assert (result.states, result.unreduced) == (460_590, 2_702_818)
     assert result.graph is None
 
@@ -97,9 +97,9 @@ def test_no_step_looks_at_the_place_of_a_message(config: Config) -> None:
 
 def test_states_of_several_words_are_sorted_alike() -> None:
     config = Config(messages=3, uncommitted=True)
-    graph = explore_graph(config, symmetric=True)
+    graph = explore_graph(config, Options(symmetric=True))
     for word_bits in (11, 14):
-        search = Search(config=config, word_bits=word_bits, threads=2, symmetric=True)
+        search = Search(config, Options(threads=2, symmetric=True), word_bits=word_bits)
         search.start()
         while search.advance():
             pass
@@ -111,7 +111,7 @@ def test_states_of_several_words_are_sorted_alike() -> None:
 
 def test_where_the_offset_tells_messages_apart_there_is_no_symmetry() -> None:
     with pytest.raises(NotSymmetric, match="set uncommitted"):
-        explore(Config(messages=2), symmetric=True)
+        explore(Config(messages=2), Options(symmetric=True))
     with pytest.raises(BadConfig, match="rely on the offset"):
         Config(uncommitted=True, compaction=True)
     for rule in RULES.values():

@@ -4,7 +4,7 @@ import json
 
 from attrs import evolve
 
-from ackexplore import changes_between, explore, state_json, trace_json
+from ackexplore import Options, changes_between, explore, state_json, trace_json
 from ackmodel import Config, Message, Offset, Phase, Promise, Record, Shared, Stage, Truth
 
 
@@ -42,7 +42,7 @@ def test_pending_bytes_that_exist_are_not_hidden() -> None:
 
 
 def test_json_has_every_field_and_survives_a_round_trip() -> None:
-    trace = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe").counterexample
+    trace = explore(Config(rules={"commit-after-flush": False}), Options(stop_at="commit-is-safe")).counterexample
     assert trace is not None
     told = trace_json(trace)
     assert json.loads(json.dumps(told)) == told

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ackexplore import TooManyStates
+from ackexplore import Options, TooManyStates
 from ackexplore.table.engine import explore_table
 from ackmodel import Config
 
@@ -50,7 +50,7 @@ def measured(config: Config, value: int) -> Point:
     """Explore one configuration."""
     began = time.perf_counter()
     try:
-        result, whole = explore_table(config, max_states=MOST), True
+        result, whole = explore_table(config, Options(max_states=MOST)), True
     except TooManyStates as error:
         result, whole = error.result, False
     seconds = time.perf_counter() - began

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 from rich.console import Console
 
 from ackcheck.cli._output import BROKEN, writable, write_json
@@ -28,10 +29,12 @@ from ackexplore import (
     BadCheckpoint,
     MissingExtra,
     NotSymmetric,
+    Options,
     Progress,
     Result,
     Unfinished,
     UnknownClause,
+    UnknownEngine,
     Watcher,
     explore_rules,
 )
@@ -98,12 +101,17 @@ def _progress_shown() -> Iterator[Watcher]:
         yield show
 
 
-def _explored(config: Config, **settings: Any) -> Result:
+def _options_of(**settings: Any) -> Options:
+    try:
+        return Options(**settings)
+    except (UnknownClause, UnknownEngine) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _explored(config: Config, options: Options) -> Result:
     try:
         with _progress_shown() as watcher:
-            return explore_model(config, watcher=watcher, **settings)
-    except UnknownClause as error:
-        raise click.UsageError(str(error)) from error
+            return explore_model(config, evolve(options, watcher=watcher))
     except (MissingExtra, BadCheckpoint, NotSymmetric) as error:
         raise Refused(str(error)) from error
     except Unfinished as error:
@@ -288,8 +296,7 @@ def explore(  # noqa: PLR0913 - an argument an option
             raise click.UsageError("--liveness, --graphml and --dot need the whole graph: use --engine graph")
         engine = "graph"
     config = _config_of(settings, without)
-    result = _explored(
-        config,
+    options = _options_of(
         stop_at=clause,
         engine=engine,
         memory=memory,
@@ -298,6 +305,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         checkpoint=checkpoint,
         resume=resume,
     )
+    result = _explored(config, options)
     findings = check_progress(result) if liveness and result.complete else []
     if json_to != "-":
         console = Console()

@@ -16,15 +16,15 @@ from __future__ import annotations
 import time
 from array import array
 from collections import Counter
-from collections.abc import Collection
 
 from attrs import define, field
 
 from ackexplore.coverage import count_hits, count_reached
-from ackexplore.interning import CLAUSES, Code, Interned, mask_of, successors
+from ackexplore.interning import CLAUSES, Code, Interned, successors
+from ackexplore.options import DEFAULTS, Options
 from ackexplore.result import Progress, Result, StateSpace, TooManyStates, Watcher
 from ackexplore.trace import Trace, trace_through
-from ackmodel import Clause, Config
+from ackmodel import Config
 
 DEFAULT_MAX_STATES = 200_000
 STATES_BETWEEN_REPORTS = 2_000
@@ -57,11 +57,15 @@ class _Search:
         self._add(self.model.encode(self.model.config.initial()), -1)
         level = [0]
         while True:
-            wanted_fell = any(self.wanted >> bit & 1 for bit in self.first)
-            if wanted_fell or not (found := self._expand(level)):
+            if self.stopped or not (found := self._expand(level)):
                 return
             self.depth += 1
             level = found
+
+    @property
+    def stopped(self) -> bool:
+        """Whether one of the wanted clauses has fallen."""
+        return any(self.wanted >> bit & 1 for bit in self.first)
 
     def _expand(self, level: list[int]) -> list[int]:
         """Add every transition out of a level; return the nodes that are new."""
@@ -159,22 +163,15 @@ class _Search:
         )
 
 
-def explore_graph(
-    config: Config,
-    *,
-    stop_at: Collection[Clause] = (),
-    max_states: int = DEFAULT_MAX_STATES,
-    symmetric: bool = False,
-    watcher: Watcher | None = None,
-) -> Result:
+def explore_graph(config: Config, options: Options = DEFAULTS) -> Result:
     """Explore a configuration with the graph engine.
 
-    Ends after the level in which one of the clauses in `stop_at` first falls; without them, when nothing is new.
-    With `symmetric`, one state stands for all that differ in the order of alike messages, and the result has no graph,
-    which would mix them up. Raises `TooManyStates` beyond `max_states`.
+    Ends after the level in which one of the clauses of `Options.stop_at` first falls; without one, when nothing is
+    new. With `Options.symmetric`, one state stands for all that differ in the order of alike messages, and the result
+    has no graph, which would mix them up. Raises `TooManyStates`.
     """
-    model = Interned(config, symmetric=symmetric)
-    search = _Search(model=model, wanted=mask_of(tuple(stop_at)), max_states=max_states, watcher=watcher)
+    model = Interned(config, symmetric=options.symmetric)
+    most = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
+    search = _Search(model=model, wanted=options.wanted, max_states=most, watcher=options.watcher)
     search.run()
-    stopped = any(search.wanted >> bit & 1 for bit in search.first)
-    return search.result(complete=not stopped)
+    return search.result(complete=not search.stopped)

@@ -3,8 +3,8 @@
 ITF is the trace format of Apalache and Quint (Informal Trace Format, apalache-mc.org/docs/adr/015adr-trace.html).
 
 >>> from ackmodel import Config
->>> from ackexplore import explore
->>> broken = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe")
+>>> from ackexplore import Options, explore
+>>> broken = explore(Config(rules={"commit-after-flush": False}), Options(stop_at="commit-is-safe"))
 >>> told = itf(broken.counterexample)
 >>> told["vars"], [state["action"] for state in told["states"]]
 (['action', 'actor', 'messages', 'shared'], ['init', 'pop', 'write_checkpoint', 'commit'])

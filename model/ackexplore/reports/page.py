@@ -3,8 +3,8 @@
 The page loads nothing from anywhere, and reads without colours and without scripts.
 
 >>> from ackmodel import Config
->>> from ackexplore import explore
->>> broken = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe")
+>>> from ackexplore import Options, explore
+>>> broken = explore(Config(rules={"commit-after-flush": False}), Options(stop_at="commit-is-safe"))
 >>> page = html_page(broken.counterexample)
 >>> page.startswith("<!doctype html>"), page.count("<tr"), page.count("<th scope=col"), "commit-is-safe" in page
 (True, 6, 3, True)

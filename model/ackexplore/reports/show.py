@@ -1,9 +1,9 @@
 """Results for people: counterexamples as tables of steps, counts as a few lines. All of it as rich renderables.
 
 >>> from ackmodel import Config
->>> from ackexplore import explore
+>>> from ackexplore import Options, explore
 >>> from rich.console import Console
->>> broken = explore(Config(rules={"commit-after-flush": False}), stop_at="commit-is-safe")
+>>> broken = explore(Config(rules={"commit-after-flush": False}), Options(stop_at="commit-is-safe"))
 >>> Console(width=100).print(trace_table(broken.counterexample))  # doctest: +NORMALIZE_WHITESPACE
 #  step              who        what changed (belief / truth)
 ───────────────────────────────────────────────────────────────────────

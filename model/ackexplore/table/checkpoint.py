@@ -7,8 +7,8 @@ moment the search dies at, the folder holds a whole number of levels, and going 
 >>> import tempfile
 >>> from ackmodel import Config
 >>> with tempfile.TemporaryDirectory() as folder:
-...     first = explore_with_checkpoint(Search(config=Config(messages=2)), Path(folder), resume=False)
-...     again = explore_with_checkpoint(Search(config=Config(messages=2)), Path(folder), resume=True)
+...     first = explore_with_checkpoint(Search(Config(messages=2)), Path(folder), resume=False)
+...     again = explore_with_checkpoint(Search(Config(messages=2)), Path(folder), resume=True)
 >>> first.states, again.states, again.depth
 (1896, 1896, 21)
 """
@@ -84,7 +84,7 @@ def save(search: Search, folder: Path) -> None:
         "format": FORMAT,
         "model": VERSION,
         "config": as_json(search.config),
-        "symmetric": search.symmetric,
+        "symmetric": search.options.symmetric,
         "seconds": search.seconds,
         "levels": search.saved_layouts,
         "hits": found.hits.tolist(),
@@ -106,7 +106,12 @@ def _index_of(search: Search, folder: Path) -> dict[str, Any]:
         raise BadCheckpoint(f"{folder} holds no checkpoint: begin one without --resume") from None
     except ValueError as error:
         raise BadCheckpoint(f"{folder / INDEX} is damaged ({error}): begin anew in another folder") from None
-    asked = {"format": FORMAT, "model": VERSION, "config": as_json(search.config), "symmetric": search.symmetric}
+    asked = {
+        "format": FORMAT,
+        "model": VERSION,
+        "config": as_json(search.config),
+        "symmetric": search.options.symmetric,
+    }
     for name, wanted in asked.items():
         if index.get(name) != wanted:
             raise BadCheckpoint(

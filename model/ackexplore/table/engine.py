@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -24,8 +24,9 @@ import numpy as np
 from attrs import define, field
 
 from ackexplore.coverage import count_hits, count_reached
-from ackexplore.interning import CLAUSES, mask_of
-from ackexplore.result import Progress, Result, TooManyStates, TooMuchMemory, Watcher
+from ackexplore.interning import CLAUSES
+from ackexplore.options import DEFAULTS, Options
+from ackexplore.result import Progress, Result, TooManyStates, TooMuchMemory
 from ackexplore.table.backward import trace_to
 from ackexplore.table.found import Found, new_tally, zeros
 from ackexplore.table.kernels import Buffers, Counts, count, judge, orbits, scan
@@ -71,19 +72,17 @@ def _sort(states: Words) -> None:
         states[:] = states[np.argsort(states[:, 0])]
 
 
-@define(eq=False, kw_only=True)
+@define(eq=False)
 class Search:
-    """The state of one search; `config`, limits and threads are given, the rest grows."""
+    """The state of one search; `config` and `options` are given, the rest grows."""
 
     config: Config
-    wanted: int = 0
-    symmetric: bool = False
-    max_states: int = DEFAULT_MAX_STATES
-    memory: int = field(factory=memory_here)
-    threads: int = field(factory=threads_here)
-    word_bits: int = WORD_BITS
-    watcher: Watcher | None = None
-    seconds_before: float = 0.0
+    options: Options = DEFAULTS
+    word_bits: int = field(default=WORD_BITS, kw_only=True)
+    seconds_before: float = field(default=0.0, kw_only=True)
+    max_states: int = field(init=False)
+    memory: int = field(init=False)
+    threads: int = field(init=False)
     pairs: Pairs = field(init=False)
     layout: Layout = field(init=False)
     visited: Visited = field(init=False)
@@ -97,7 +96,11 @@ class Search:
     _reported: float = field(init=False, default=0.0)
 
     def __attrs_post_init__(self) -> None:
-        self.pairs = Pairs(StepTables(self.config, self.symmetric))
+        asked = self.options
+        self.max_states = DEFAULT_MAX_STATES if asked.max_states is None else asked.max_states
+        self.memory = memory_here() if asked.memory is None else asked.memory
+        self.threads = threads_here() if asked.threads is None else asked.threads
+        self.pairs = Pairs(StepTables(self.config, asked.symmetric))
         self.layout = Layout(widths=(FIRST_BITS,) * (self.config.messages + 1), word_bits=self.word_bits)
         self._shards = self.threads
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="ackexplore")
@@ -131,7 +134,7 @@ class Search:
     @property
     def stopped(self) -> bool:
         """Whether one of the wanted clauses has fallen."""
-        return any(self.wanted >> bit & 1 for bit in self.found.places)
+        return any(self.options.wanted >> bit & 1 for bit in self.found.places)
 
     def close(self) -> None:
         """End the threads."""
@@ -267,10 +270,10 @@ class Search:
 
     def _report(self, frontier: int) -> None:
         now = time.perf_counter()
-        if self.watcher is None or now - self._reported < SECONDS_BETWEEN_REPORTS:
+        if self.options.watcher is None or now - self._reported < SECONDS_BETWEEN_REPORTS:
             return
         self._reported = now
-        self.watcher(
+        self.options.watcher(
             Progress(
                 states=len(self.visited),
                 edges=self.found.edges,
@@ -287,7 +290,7 @@ class Search:
 
     def _unreduced(self) -> int:
         """Return how many states those in the levels stand for."""
-        if not self.symmetric:
+        if not self.options.symmetric:
             return len(self.visited)
         return sum(int(orbits(level, self.layout.table, self.config.logs)) for level in self.levels)
 
@@ -321,17 +324,14 @@ class Search:
             reached=count_reached(zip(model.shareds, occurrences[0].tolist(), strict=False), messages),
             at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
             model_calls=model.calls,
-            symmetric=self.symmetric,
+            symmetric=self.options.symmetric,
             unreduced=self._unreduced(),
         )
 
 
-def explore_table(config: Config, *, stop_at: Collection[Clause] = (), **settings: Any) -> Result:
-    """Explore a configuration with the table engine, without a checkpoint; `settings` are those of `Search`.
-
-    Raises `TooManyStates`, `TooMuchMemory`.
-    """
-    search = Search(config=config, wanted=mask_of(tuple(stop_at)), **settings)
+def explore_table(config: Config, options: Options = DEFAULTS) -> Result:
+    """Explore a configuration with the table engine, without a checkpoint; raises `TooManyStates`, `TooMuchMemory`."""
+    search = Search(config, options)
     try:
         search.start()
         while not search.stopped and search.advance():

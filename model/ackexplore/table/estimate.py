@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
+from ackexplore.options import Options
 from ackexplore.result import TooManyStates, WontFit
 from ackexplore.table.engine import Search
 from ackexplore.table.layout import WORD_BITS
@@ -57,7 +58,7 @@ class _Sibling:
 def _count(config: Config, messages: int, most: int) -> _Sibling:
     limit = config.limit if config.limit <= messages else 0
     fewer = evolve(config, messages=messages, logs=min(config.logs, messages), limit=limit)
-    search, complete = Search(config=fewer, max_states=most), True
+    search, complete = Search(fewer, Options(max_states=most)), True
     try:
         search.start()
         while search.advance():

@@ -13,31 +13,8 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
 
     Returns the index of the first state that was not expanded, or -1 - index if no buffer can hold its successors.
     """
-    if states.shape[1] > 1:
-        return int(wide.expand(states, low, high, tables, buffers, tally))
-    return int(
-        narrow.expand(
-            states,
-            low,
-            high,
-            tables.fields[:, 1].copy(),
-            tables.fields[:, 2].copy(),
-            tables.places[:, 0].copy(),
-            tables.places[:, 1].copy(),
-            tables.pair_rows,
-            tables.rows,
-            tables.masks,
-            tables.local,
-            tables.pointers,
-            tables.outcomes,
-            tables.shared_casts,
-            tables.casts,
-            *buffers,
-            *tally,
-            tables.at_most,
-            tables.alike,
-        )
-    )
+    loop = narrow.expand if states.shape[1] == 1 else wide.expand
+    return int(loop(states, low, high, tables, buffers, tally))
 
 
 def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:

@@ -10,7 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from ackexplore.table.kernels import LOW_32, NONE, S32, U64, Bits, Counts, Table, U, inlined, kernel, mix, note, part_of
+from ackexplore.table.kernels import (
+    LOW_32,
+    NONE,
+    ONE,
+    S32,
+    U64,
+    Bits,
+    Buffers,
+    Counts,
+    Table,
+    Tables,
+    Tally,
+    U,
+    inlined,
+    kernel,
+    mix,
+    note,
+    part_of,
+)
 from ackexplore.table.layout import OCCUPIED, Words
 
 AHEAD = 32
@@ -31,137 +49,119 @@ def _in_order(state: U64, shift: Bits, mask: Bits, alike: int) -> U64:
     return state
 
 
+@inlined
+def _broadcasts(found: Counts, masks: Bits) -> tuple[U64, U64]:
+    """The bits of the broadcasts that are possible, and of those that have a choice of outcomes."""
+    some, barred, choice = NONE, NONE, NONE
+    for slot in range(found.shape[0]):
+        some |= masks[found[slot], 0]
+        barred |= masks[found[slot], 1]
+        choice |= masks[found[slot], 2]
+    return some & ~barred, choice
+
+
 @kernel
-def expand(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 - one long loop: helpers with arrays cost it half its speed
-    states: Words,
-    low: int,
-    high: int,
-    shift: Bits,
-    mask: Bits,
-    first_place: Bits,
-    stride: Bits,
-    pair_rows: Table,
-    rows: Table,
-    masks: Bits,
-    local: Table,
-    pointers: Table,
-    outcomes: Table,
-    shared_casts: Table,
-    casts: Table,
-    out: Words,
-    filled: Counts,
-    recent: Words,
-    visits: Counts,
-    hits: Counts,
-    violations: Counts,
-    first: Counts,
-    at_most: int,
-    alike: int,
+def _most_of(some: U64, count: int, found: Counts, rows: Table, pointers: Table) -> int:
+    """How many successors a state has, by the rows of its pairs."""
+    most = 0
+    for slot in range(found.shape[0]):
+        most += rows[found[slot], 1] - rows[found[slot], 0]
+    for cast in range(count):
+        if (some >> U(cast)) & ONE:
+            combinations = 1
+            for slot in range(found.shape[0]):
+                pointer = rows[found[slot], 2] + cast
+                combinations *= pointers[pointer + 1, 0] - pointers[pointer, 0]
+            most += combinations
+    return most
+
+
+@inlined
+def _next_combination(turn: Counts, found: Counts, cast: int, rows: Table, pointers: Table) -> bool:
+    """Turn to the next combination of outcomes, the last slot fastest; whether there was one."""
+    slot = found.shape[0] - 1
+    while slot >= 0:
+        pointer = rows[found[slot], 2] + cast
+        turn[slot] += 1
+        if turn[slot] < pointers[pointer + 1, 0]:
+            break
+        turn[slot] = pointers[pointer, 0]
+        slot -= 1
+    return bool(slot >= 0)
+
+
+@kernel
+def expand(  # noqa: PLR0912, PLR0915 - one loop: a function for the last part, given the buffers, made it 1.5 times as slow
+    states: Words, low: int, high: int, tables: Tables, buffers: Buffers, tally: Tally
 ) -> int:
     """Put every successor of states[low:high] into the buffers; stop when one might overflow.
 
     Returns the index of the first state that was not expanded, or -1 - index if no buffer can hold its successors.
     """
-    slots, room = shift.shape[0] - 1, out.shape[1]
-    found = np.empty(slots, dtype=np.int64)
-    turn = np.empty(slots, dtype=np.int64)
+    shift, mask, alike = tables.fields[:, 1].copy(), tables.fields[:, 2].copy(), tables.alike
+    first_place, stride = tables.places[:, 0].copy(), tables.places[:, 1].copy()
+    pair_rows, rows, masks, local = tables.pair_rows, tables.rows, tables.masks, tables.local
+    pointers, outcomes, shared_casts, casts = tables.pointers, tables.outcomes, tables.shared_casts, tables.casts
+    out, filled, recent = buffers.out, buffers.filled, buffers.recent
+    visits, hits, violations, first = tally.visits, tally.hits, tally.violations, tally.first
+    slots, room, at_most, fullest = shift.shape[0] - 1, out.shape[1], tables.at_most, 0
     recent_mask, shards = U(recent.shape[0] - 1), U(out.shape[0])
-    shared_shift, shared_mask = shift[0], mask[0]
-    fullest = 0
+    found, turn = np.empty(slots, dtype=np.int64), np.empty(slots, dtype=np.int64)
+    reached = np.empty(at_most, dtype=np.uint64)
     for index in range(low, high):
-        state = states[index, 0]
-        shared = (state >> shared_shift) & shared_mask
-
-        # the row of each pair; what is possible
-        some, barred, choice, most = NONE, NONE, NONE, 0
+        state, shared = states[index, 0], (states[index, 0] >> shift[0]) & mask[0]
         for slot in range(slots):
             message = (state >> shift[slot + 1]) & mask[slot + 1]
-            row = pair_rows[first_place[slot] + shared * stride[slot] + message] - 1
-            found[slot] = row
-            visits[row] += 1
-            some |= masks[row, 0]
-            barred |= masks[row, 1]
-            choice |= masks[row, 2]
-        some &= ~barred
+            found[slot] = pair_rows[first_place[slot] + shared * stride[slot] + message] - 1
+        some, choice = _broadcasts(found, masks)
         first_cast, count = shared_casts[shared, 0], shared_casts[shared, 1]
 
-        # is there room for all of it? Seldom looked at closely: `at_most` is a bound for every state
-        if fullest + at_most > room:
-            for slot in range(slots):
-                most += rows[found[slot], 1] - rows[found[slot], 0]
-            for cast in range(count):
-                if (some >> U(cast)) & U(1):
-                    combinations = 1
-                    for slot in range(slots):
-                        pointer = rows[found[slot], 2] + cast
-                        combinations *= pointers[pointer + 1, 0] - pointers[pointer, 0]
-                    most += combinations
+        if fullest + at_most > room:  # a bound for every state: seldom looked at closely
+            most = _most_of(some, count, found, rows, pointers)
             if fullest + most > room:
-                for slot in range(slots):
-                    visits[found[slot]] -= 1
                 return -1 - index if most > room else index
 
         # the local steps of each message
-        bare = state & ~(shared_mask << shared_shift)
+        many, bare = 0, state & ~(mask[0] << shift[0])
         for slot in range(slots):
-            row, own_shift = found[slot], shift[slot + 1]
-            rest = bare & ~(mask[slot + 1] << own_shift)
-            for step in range(rows[row, 0], rows[row, 1]):
+            visits[found[slot]] += 1
+            rest = bare & ~(mask[slot + 1] << shift[slot + 1])
+            for step in range(rows[found[slot], 0], rows[found[slot], 1]):
+                reached[many] = rest | (U(local[step, 1]) << shift[0]) | (U(local[step, 2]) << shift[slot + 1])
+                many += 1
                 if local[step, 3]:
                     note(local[step, 3], index, violations, first)
-                after = rest | (U(local[step, 1]) << shared_shift) | (U(local[step, 2]) << own_shift)
-                if alike:
-                    after = _in_order(after, shift, mask, alike)
-                h = mix(after)
-                place = h & recent_mask
-                if recent[place, 0] != after:
-                    recent[place, 0] = after
-                    shard = part_of(h >> S32, shards)
-                    position = filled[shard]
-                    out[shard, position, 0] = after
-                    filled[shard] = position + 1
-                    fullest = max(fullest, position + 1)
 
-        # the broadcasts, every combination of outcomes, the last slot fastest
+        # the broadcasts, every combination of outcomes
         for cast in range(count):
-            if not (some >> U(cast)) & U(1):
+            if not (some >> U(cast)) & ONE:
                 continue
-            action = casts[first_cast + cast, 0]
-            rest = OCCUPIED | (U(casts[first_cast + cast, 1]) << shared_shift)
+            rest = OCCUPIED | (U(casts[first_cast + cast, 1]) << shift[0])
             for slot in range(slots):
                 turn[slot] = pointers[rows[found[slot], 2] + cast, 0]
-            while True:
+            more = True
+            while more:
                 after, broken = rest, 0
                 for slot in range(slots):
-                    outcome = turn[slot]
-                    after |= U(outcomes[outcome, 0]) << shift[slot + 1]
-                    broken |= outcomes[outcome, 1]
-                hits[action] += 1
+                    after |= U(outcomes[turn[slot], 0]) << shift[slot + 1]
+                    broken |= outcomes[turn[slot], 1]
+                hits[casts[first_cast + cast, 0]] += 1
                 if broken:
                     note(broken, index, violations, first)
-                if alike:
-                    after = _in_order(after, shift, mask, alike)
-                h = mix(after)
-                place = h & recent_mask
-                if recent[place, 0] != after:
-                    recent[place, 0] = after
-                    shard = part_of(h >> S32, shards)
-                    position = filled[shard]
-                    out[shard, position, 0] = after
-                    filled[shard] = position + 1
-                    fullest = max(fullest, position + 1)
-                if not (choice >> U(cast)) & U(1):
-                    break
-                slot = slots - 1
-                while slot >= 0:
-                    pointer = rows[found[slot], 2] + cast
-                    turn[slot] += 1
-                    if turn[slot] < pointers[pointer + 1, 0]:
-                        break
-                    turn[slot] = pointers[pointer, 0]
-                    slot -= 1
-                if slot < 0:
-                    break
+                reached[many] = after
+                many += 1
+                more = bool((choice >> U(cast)) & ONE) and _next_combination(turn, found, cast, rows, pointers)
+
+        # each into the buffer of its shard, unless it was put there a moment ago
+        for number in range(many):
+            after = reached[number] if not alike else _in_order(reached[number], shift, mask, alike)
+            h = mix(after)
+            if recent[h & recent_mask, 0] != after:
+                recent[h & recent_mask, 0] = after
+                shard = part_of(h >> S32, shards)
+                out[shard, filled[shard], 0] = after
+                filled[shard] += 1
+                fullest = max(fullest, filled[shard])
     return high
 
 

@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from ackexplore import Progress, TooManyStates, UnknownClause, UnknownEngine, explore
+from ackexplore import Options, Progress, TooManyStates, UnknownClause, UnknownEngine, explore
 from ackexplore.coverage import ACTIONS, never_possible
 from ackmodel import Clause, Config, Seen, broken_by_step, broken_in_state, moves, rule_named
 
@@ -101,7 +101,7 @@ def test_a_counterexample_is_a_run_of_the_model_and_a_shortest(name: str) -> Non
     rule = rule_named(name)
     config = Config().dropping(rule)
     for clause in rule.breaks:
-        result = explore(config, stop_at=clause)
+        result = explore(config, Options(stop_at=clause))
         trace = result.counterexamples[clause]
         state = config.initial()
         assert trace.initial == state
@@ -140,7 +140,7 @@ def test_without_a_stop_every_violation_is_counted_and_has_its_shortest_trace() 
     assert result.complete
     assert set(result.violations) == set(result.counterexamples)
     for clause, trace in result.counterexamples.items():
-        assert len(trace) == len(explore(config, stop_at=clause).counterexamples[clause])
+        assert len(trace) == len(explore(config, Options(stop_at=clause)).counterexamples[clause])
     shortest = result.counterexample
     assert shortest is not None
     assert len(shortest) == min(map(len, result.counterexamples.values()))
@@ -148,7 +148,7 @@ def test_without_a_stop_every_violation_is_counted_and_has_its_shortest_trace() 
 
 def test_a_stop_ends_after_the_level() -> None:
     config = Config(sync_failures=1, rules={"rewrite-after-failure": False})
-    result = explore(config, stop_at="any")
+    result = explore(config, Options(stop_at="any"))
     assert not result.complete
     assert result.counterexample is not None
     assert result.depth == len(result.counterexample) == 7
@@ -157,31 +157,31 @@ def test_a_stop_ends_after_the_level() -> None:
 
 def test_a_stop_at_a_clause_that_holds_goes_to_the_end() -> None:
     config = Config(sync_failures=1, rules={"rewrite-after-failure": False})
-    result = explore(config, stop_at=Clause.NO_RETURN)
+    result = explore(config, Options(stop_at=Clause.NO_RETURN))
     assert result.complete
     assert Clause.FLUSH_IS_REAL in result.violations
 
 
 def test_too_many_states_says_how_to_go_on_and_keeps_what_was_found() -> None:
     with pytest.raises(TooManyStates, match=r"more than 100 states at depth \d+: .*max_states.*table") as caught:
-        explore(Config(messages=2), max_states=100)
+        explore(Config(messages=2), Options(max_states=100))
     assert 100 < caught.value.result.states < 200
     assert not caught.value.result.complete
 
 
 def test_unknown_clause_offers_the_nearest() -> None:
     with pytest.raises(UnknownClause, match="did you mean 'commit-is-safe'"):
-        explore(Config(), stop_at="commit-is-save")
+        explore(Config(), Options(stop_at="commit-is-save"))
 
 
 def test_unknown_engine_is_refused() -> None:
     with pytest.raises(UnknownEngine, match="no engine 'grpah'; the engines are auto, graph, table"):
-        explore(Config(), engine="grpah")  # type: ignore[arg-type]
+        explore(Config(), Options(engine="grpah"))  # type: ignore[arg-type]
 
 
 def test_the_watcher_sees_progress() -> None:
     seen: list[Progress] = []
-    result = explore(Config(messages=2), watcher=seen.append)
+    result = explore(Config(messages=2), Options(watcher=seen.append))
     assert [progress.depth for progress in seen] == sorted(progress.depth for progress in seen)
     assert seen[0].states == 1
     assert seen[-1].states <= result.states

@@ -5,7 +5,7 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from ackexplore import explore
+from ackexplore import Options, explore
 from ackexplore.graph.liveness import Fairness, Lasso, find_lasso, find_unsettled
 from ackexplore.graph.progress import check_progress, fairness_of, properties_of
 from ackmodel import Config
@@ -242,6 +242,6 @@ def test_a_store_that_is_never_synced_again_stays_degraded() -> None:
 def test_progress_needs_the_whole_graph() -> None:
     config = Config(rules={"commit-after-flush": False})
     with pytest.raises(ValueError, match="explore to the end, with the graph engine"):
-        check_progress(explore(config, stop_at="any"))
+        check_progress(explore(config, Options(stop_at="any")))
     with pytest.raises(ValueError, match="explore to the end, with the graph engine"):
-        check_progress(explore(Config(), engine="table"))
+        check_progress(explore(Config(), Options(engine="table")))

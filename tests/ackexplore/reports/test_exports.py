@@ -9,7 +9,7 @@ import itf_py
 import networkx as nx
 import pytest
 
-from ackexplore import explore
+from ackexplore import Options, explore
 from ackexplore.reports.exports import NoGraph, dot_lines, itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.trace import trace_through
@@ -44,11 +44,11 @@ def test_dot_has_a_line_a_node_and_a_line_an_edge(tmp_path: Path) -> None:
 
 def test_there_is_no_graph_of_the_table_engine() -> None:
     with pytest.raises(NoGraph, match="--engine graph"):
-        list(dot_lines(explore(Config(), engine="table")))
+        list(dot_lines(explore(Config(), Options(engine="table"))))
 
 
 def test_itf_has_every_state_and_no_bare_numbers() -> None:
-    trace = explore(BROKEN, stop_at="flush-is-real").counterexample
+    trace = explore(BROKEN, Options(stop_at="flush-is-real")).counterexample
     assert trace is not None
     told = itf(trace)
     assert len(told["states"]) == len(trace) + 1
@@ -60,7 +60,7 @@ def test_itf_has_every_state_and_no_bare_numbers() -> None:
 
 @pytest.mark.parametrize("config", [BROKEN, Config(messages=2, rules={"commit-in-order": False})])
 def test_the_itf_of_another_reads_our_traces(config: Config) -> None:
-    trace = explore(config, stop_at="any").counterexample
+    trace = explore(config, Options(stop_at="any")).counterexample
     assert trace is not None
     told = json.loads(json.dumps(itf(trace)))
     read = itf_py.trace_from_json(told)
@@ -110,7 +110,7 @@ class Tags(HTMLParser):
 )
 def test_the_page_is_whole_and_loads_nothing(name: str) -> None:
     rule = rule_named(name)
-    trace = explore(Config().dropping(rule), stop_at=rule.breaks[0]).counterexamples[rule.breaks[0]]
+    trace = explore(Config().dropping(rule), Options(stop_at=rule.breaks[0])).counterexamples[rule.breaks[0]]
     page = html_page(trace)
     tags = Tags()
     tags.feed(page)
@@ -128,7 +128,7 @@ def test_the_page_is_whole_and_loads_nothing(name: str) -> None:
 
 
 def test_the_page_tells_belief_and_truth_apart() -> None:
-    trace = explore(BROKEN, stop_at="flush-is-real").counterexample
+    trace = explore(BROKEN, Options(stop_at="flush-is-real")).counterexample
     assert trace is not None
     lanes = html_page(trace).split("<tr")[2:]
     last = dict(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ackexplore import BadCheckpoint, Result, UnknownEngine, explore
+from ackexplore import BadCheckpoint, Options, Result, UnknownEngine, explore
 from ackexplore.table.checkpoint import load, save
 from ackexplore.table.engine import Search
 from ackexplore.table.kernels import Bits, Tables, scan
@@ -21,17 +21,17 @@ CONFIG = Config(messages=2, process_crashes=1, rules={"commit-after-flush": Fals
 CHILD = """
 import sys
 from pathlib import Path
-from ackexplore import explore
+from ackexplore import Options, explore
 from ackmodel import Config
 
 config = Config(messages=2, process_crashes=1, rules={"commit-after-flush": False})
-explore(config, engine="table", checkpoint=Path(sys.argv[1]))
+explore(config, Options(engine="table", checkpoint=Path(sys.argv[1])))
 """
 
 
 @pytest.fixture(scope="module")
 def whole() -> Result:
-    return explore(CONFIG, engine="table")
+    return explore(CONFIG, Options(engine="table"))
 
 
 def same(one: Result, other: Result) -> None:
@@ -50,20 +50,20 @@ def test_after_a_kill_it_goes_on_to_the_same_counts(tmp_path: Path, whole: Resul
     assert child.wait() == -signal.SIGKILL
     saved = json.loads((tmp_path / "search.json").read_text())
     assert 11 <= len(saved["levels"]) - 1 < whole.depth
-    same(explore(CONFIG, engine="table", checkpoint=tmp_path, resume=True), whole)
-    same(explore(CONFIG, engine="auto", checkpoint=tmp_path, resume=True), whole)
+    same(explore(CONFIG, Options(engine="table", checkpoint=tmp_path, resume=True)), whole)
+    same(explore(CONFIG, Options(engine="auto", checkpoint=tmp_path, resume=True)), whole)
 
 
 @pytest.mark.parametrize("levels", [2, 17])
 def test_from_any_level_it_ends_in_the_same_counts(tmp_path: Path, whole: Result, levels: int) -> None:
-    search = Search(config=CONFIG, threads=1)
+    search = Search(CONFIG, Options(threads=1))
     search.start()
     save(search, tmp_path)
     for _ in range(levels):
         search.advance()
         save(search, tmp_path)
     search.close()
-    same(explore(CONFIG, engine="table", threads=2, checkpoint=tmp_path, resume=True), whole)
+    same(explore(CONFIG, Options(engine="table", threads=2, checkpoint=tmp_path, resume=True)), whole)
 
 
 def test_a_resumed_search_has_a_place_for_every_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,9 +92,9 @@ def test_a_resumed_search_has_a_place_for_every_value(tmp_path: Path, monkeypatc
 
 
 def test_a_stop_may_be_put_on_the_way(tmp_path: Path, whole: Result) -> None:
-    stopped = explore(CONFIG, engine="table", stop_at=Clause.COMMIT_IS_SAFE, checkpoint=tmp_path)
+    stopped = explore(CONFIG, Options(engine="table", stop_at=Clause.COMMIT_IS_SAFE, checkpoint=tmp_path))
     assert stopped.depth == 3
-    same(explore(CONFIG, engine="table", checkpoint=tmp_path, resume=True), whole)
+    same(explore(CONFIG, Options(engine="table", checkpoint=tmp_path, resume=True)), whole)
 
 
 def test_a_level_without_its_index_is_written_again(tmp_path: Path, whole: Result) -> None:
@@ -103,23 +103,23 @@ def test_a_level_without_its_index_is_written_again(tmp_path: Path, whole: Resul
     save(search, tmp_path)
     search.close()
     (tmp_path / "level-00001.npy").write_bytes(b"half a le")
-    same(explore(CONFIG, engine="table", checkpoint=tmp_path, resume=True), whole)
+    same(explore(CONFIG, Options(engine="table", checkpoint=tmp_path, resume=True)), whole)
 
 
 def test_what_cannot_be_gone_on_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match="holds no checkpoint: begin one without --resume"):
-        explore(Config(), engine="table", checkpoint=tmp_path, resume=True)
-    explore(Config(), engine="table", checkpoint=tmp_path)
+        explore(Config(), Options(engine="table", checkpoint=tmp_path, resume=True))
+    explore(Config(), Options(engine="table", checkpoint=tmp_path))
     with pytest.raises(BadCheckpoint, match="holds a checkpoint: resume it"):
-        explore(Config(), engine="table", checkpoint=tmp_path)
+        explore(Config(), Options(engine="table", checkpoint=tmp_path))
     with pytest.raises(BadCheckpoint, match=r"is of another config: .*; use the same again"):
-        explore(Config(messages=2), engine="table", checkpoint=tmp_path, resume=True)
+        explore(Config(messages=2), Options(engine="table", checkpoint=tmp_path, resume=True))
     with pytest.raises(UnknownEngine, match="graph engine keeps no checkpoint"):
-        explore(Config(), engine="graph", checkpoint=tmp_path)
+        explore(Config(), Options(engine="graph", checkpoint=tmp_path))
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
-    explore(Config(), engine="table", checkpoint=tmp_path)
+    explore(Config(), Options(engine="table", checkpoint=tmp_path))
     (tmp_path / "level-00003.npy").write_bytes(b"no array")
     with pytest.raises(BadCheckpoint, match=r"level-00003.npy cannot be read"):
         load(Search(config=Config()), tmp_path)

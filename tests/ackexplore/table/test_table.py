@@ -3,14 +3,14 @@
 import os
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
 from attrs import evolve
 
-from ackexplore import MissingExtra, TooManyStates, TooMuchMemory, WontFit, explore
+from ackexplore import MissingExtra, Options, TooManyStates, TooMuchMemory, WontFit, explore
 from ackexplore.graph.engine import explore_graph
+from ackexplore.options import DEFAULTS
 from ackexplore.table.engine import Search, explore_table
 from ackexplore.table.estimate import estimate
 from ackexplore.table.kernels import shards_of
@@ -55,10 +55,9 @@ TWO_AT_ONCE = [
 ]
 
 
-def same(config: Config, stop_at: tuple[Clause, ...] = (), **settings: Any) -> None:
+def same(config: Config, options: Options = DEFAULTS) -> None:
     """Both engines, asked the same, say the same."""
-    graph = explore_graph(config, stop_at=stop_at)
-    table = explore_table(config, stop_at=stop_at, **settings)
+    graph, table = explore_graph(config, options), explore_table(config, options)
     for name in ("states", "edges", "depth", "complete", "violations", "hits", "reached", "at_stake"):
         assert getattr(table, name) == getattr(graph, name), name
     lengths = {clause: len(trace) for clause, trace in graph.counterexamples.items()}
@@ -87,13 +86,13 @@ def test_both_engines_agree_where_a_rule_is_off(config: Config) -> None:
 @pytest.mark.parametrize("config", TWO_AT_ONCE)
 def test_both_engines_stop_at_the_same_level(config: Config) -> None:
     for clause in explore_graph(config).violations:
-        same(config, (clause,))
+        same(config, Options(stop_at=clause))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     config = Config(messages=2, power_losses=1)
-    result = explore_table(config, threads=threads)
+    result = explore_table(config, Options(threads=threads))
     assert (result.states, result.edges, result.depth) == (31549, 105798, 29)
 
 
@@ -101,7 +100,7 @@ def test_the_number_of_threads_changes_nothing(threads: int) -> None:
 def test_states_of_several_words_are_the_same_states(word_bits: int) -> None:
     for config in (Config(messages=2), TWO_AT_ONCE[0]):
         graph = explore_graph(config)
-        search = Search(config=config, word_bits=word_bits, threads=2)
+        search = Search(config, Options(threads=2), word_bits=word_bits)
         search.start()
         while search.advance():
             pass
@@ -122,7 +121,7 @@ def test_a_buffer_too_small_for_one_state_grows(monkeypatch: pytest.MonkeyPatch)
 def test_more_shards_hold_the_same_states(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ackexplore.table.engine.MANY_STATES", 1_000)
     config = Config(messages=2, power_losses=1)
-    search = Search(config=config, threads=2)
+    search = Search(config, Options(threads=2))
     search.start()
     while search.advance():
         pass
@@ -156,20 +155,22 @@ def test_the_model_is_asked_once_for_each_distinct_pair() -> None:
 def test_too_many_states_keeps_what_was_found() -> None:
     config = Config(messages=2, rules={"commit-after-flush": False})
     with pytest.raises(TooManyStates, match="more than 500 states") as caught:
-        explore(config, engine="table", max_states=500)
+        explore(config, Options(engine="table", max_states=500))
     assert len(caught.value.result.counterexamples[Clause.COMMIT_IS_SAFE]) == 3
 
 
 def test_too_much_memory_says_how_much_and_how_to_go_on() -> None:
     with pytest.raises(TooMuchMemory, match=r"states at depth \d+ take .* GiB, \d+ bytes each, .*--memory"):
-        explore(Config(messages=2, power_losses=1), engine="table", memory=400_000)
+        explore(Config(messages=2, power_losses=1), Options(engine="table", memory=400_000))
 
 
 def test_what_cannot_fit_is_refused_before_it_begins() -> None:
     with pytest.raises(WontFit, match=r"not begun: .* about 2,\d{3},\d{3},\d{3} states and .* GiB.*--memory") as caught:
-        explore(Config(messages=6), engine="table", memory=1 << 30)
+        explore(Config(messages=6), Options(engine="table", memory=1 << 30))
     assert caught.value.result.states == 0
-    stopped = explore(Config(messages=6, rules={"commit-after-flush": False}), engine="auto", stop_at="commit-is-safe")
+    stopped = explore(
+        Config(messages=6, rules={"commit-after-flush": False}), Options(engine="auto", stop_at="commit-is-safe")
+    )
     assert len(stopped.counterexamples[Clause.COMMIT_IS_SAFE]) == 3
 
 
@@ -195,19 +196,19 @@ def test_a_sibling_too_large_to_count_gives_at_least() -> None:
 
 
 def test_auto_goes_on_with_the_table_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert explore(Config(messages=2), engine="auto").engine == "graph"
+    assert explore(Config(messages=2), Options(engine="auto")).engine == "graph"
     monkeypatch.setattr("ackexplore.engines.AUTO_GRAPH_STATES", 1_000)
-    result = explore(Config(messages=2), engine="auto")
+    result = explore(Config(messages=2), Options(engine="auto"))
     assert (result.engine, result.states) == ("table", 1896)
     with pytest.raises(TooManyStates, match="more than 100 states"):
-        explore(Config(messages=2), engine="auto", max_states=100)
+        explore(Config(messages=2), Options(engine="auto", max_states=100))
 
 
 def test_without_its_packages_the_table_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ackexplore.engines.table_engine_here", lambda: False)
     with pytest.raises(MissingExtra, match=r"pip install 'ackcheck\[table\]'"):
-        explore(Config(), engine="table")
-    assert explore(Config(), engine="auto").engine == "graph"
+        explore(Config(), Options(engine="table"))
+    assert explore(Config(), Options(engine="auto")).engine == "graph"
 
 
 def test_a_layout_brings_back_what_it_packed() -> None:
@@ -261,12 +262,13 @@ def test_a_state_takes_at_most_24_bytes_of_the_set() -> None:
 
 UNCOMPILED = """
 import numpy
+from ackexplore import Options
 from ackexplore.table.engine import Search
 from ackmodel import Config
 
 numpy.seterr(over="ignore")  # hashes are meant to overflow
 for config, word_bits in ((Config(messages=2), 63), (Config(messages=2), 11), (BROKEN, 63), (BROKEN, 11)):
-    search = Search(config=config, word_bits=word_bits, threads=2)
+    search = Search(config, Options(threads=2), word_bits=word_bits)
     search.start()
     while search.advance():
         pass

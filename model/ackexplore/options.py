@@ -1,0 +1,113 @@
+"""How a configuration is to be explored: with which engine, how far, and with how much of the machine.
+
+>>> Options(stop_at="no-limbo").clauses
+(<Clause.NO_LIMBO: 'no-limbo'>,)
+>>> Options(stop_at="no-limb")
+Traceback (most recent call last):
+...
+ackexplore.options.UnknownClause: no clause 'no-limb'; did you mean 'no-limbo'?
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from attrs import Attribute, field, frozen
+from attrs.validators import ge, optional
+
+from ackexplore.interning import mask_of
+from ackexplore.result import NotSymmetric, Watcher
+from ackmodel import Clause, Config
+
+Engine: TypeAlias = Literal["auto", "graph", "table"]
+"""`graph`: every state and edge in a networkx graph; `table`: packed states, no graph, millions of states a second.
+
+`auto`: the graph engine while it can, then, from the beginning, the table engine if NumPy and Numba are there.
+"""
+
+ANY = "any"
+
+
+class UnknownClause(ValueError):
+    """A clause was named that there is not; the message offers the nearest names."""
+
+
+class UnknownEngine(ValueError):
+    """An engine was named that there is not, or one that cannot do what is asked."""
+
+
+def clauses_named(name: Clause | str | None) -> tuple[Clause, ...]:
+    """Return the clauses that `stop_at` names: none, one by its id, or every one for "any".
+
+    >>> len(clauses_named("any")) == len(Clause)
+    True
+    """
+    if name is None:
+        return ()
+    if name == ANY:
+        return tuple(Clause)
+    try:
+        return (Clause(name),)
+    except ValueError:
+        near = difflib.get_close_matches(name, list(Clause), n=2, cutoff=0.6)
+        hint = "did you mean " + " or ".join(repr(str(item)) for item in near) + "?" if near else "see ackmodel.Clause"
+        raise UnknownClause(f"no clause {name!r}; {hint}") from None
+
+
+def _known_engine(_: Options, __: Attribute[Engine], name: str) -> None:
+    if name not in get_args(Engine):
+        raise UnknownEngine(f"no engine {name!r}; the engines are {', '.join(get_args(Engine))}")
+
+
+def _known_clause(_: Options, __: Attribute[Clause | str | None], name: Clause | str | None) -> None:
+    clauses_named(name)
+
+
+@frozen(kw_only=True)
+class Options:
+    """The settings of one search; what they ask for is checked at once.
+
+    `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
+    end, and count every violation. `symmetric`: one state stands for all that differ in the order of alike messages,
+    which takes `Config.uncommitted`. `max_states`: refuse (`TooManyStates`) to go beyond; None: the engine's own limit.
+
+    `memory` (bytes; half of the machine's if None) and `threads` (one a processor if None) concern the table engine: it
+    refuses to take more (`TooMuchMemory`), and to begin, where everything is to be explored, what will take far more
+    (`WontFit`). `checkpoint` is a folder where the table engine saves each level, and goes on from with `resume`.
+    `watcher` is called with a `Progress` a few times a second.
+
+    Raises `UnknownClause`, `UnknownEngine`, and `ValueError` of a number below 1.
+    """
+
+    engine: Engine = field(default="graph", validator=_known_engine)
+    stop_at: Clause | str | None = field(default=None, validator=_known_clause)
+    symmetric: bool = False
+    max_states: int | None = field(default=None, validator=optional(ge(1)))
+    memory: int | None = field(default=None, validator=optional(ge(1)))
+    threads: int | None = field(default=None, validator=optional(ge(1)))
+    checkpoint: Path | None = None
+    resume: bool = False
+    watcher: Watcher | None = None
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The clauses whose fall ends the search."""
+        return clauses_named(self.stop_at)
+
+    @property
+    def wanted(self) -> int:
+        """The same as a mask, see `ackexplore.interning.mask_of`."""
+        return mask_of(self.clauses)
+
+    def check(self, config: Config) -> None:
+        """Refuse what cannot be asked of a configuration, or of an engine: `NotSymmetric`, `UnknownEngine`."""
+        if self.symmetric and not config.uncommitted:
+            raise NotSymmetric
+        if self.engine == "graph" and self.checkpoint is not None:
+            raise UnknownEngine("the graph engine keeps no checkpoint; use the table engine")
+
+
+DEFAULTS = Options()
+"""What is meant where nothing is said."""
