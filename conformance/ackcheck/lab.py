@@ -102,7 +102,8 @@ def known_bugs() -> Mapping[str, KnownBug]:
 def named(group: str) -> Mapping[str, EntryPoint]:
     """Return the entry points of a group, by name; none of them is loaded yet."""
     installed = {point.name: point for point in entry_points(group=group)}
-    return installed | {name: EntryPoint(name, value, group) for name, value in _of_checkout(group).items()}
+    stated = {name: EntryPoint(name, value, group) for name, value in _of_checkout(group).items()}
+    return dict(sorted((installed | stated).items()))
 
 
 def _of_checkout(group: str) -> Mapping[str, str]:

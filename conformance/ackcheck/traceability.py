@@ -119,7 +119,7 @@ def _monitors() -> Iterator[tuple[Clause, Check]]:
             yield clause, Check("monitor", f"{monitors.__name__}:{name}")
 
 
-PREPARING = frozenset({"at_stake", "_stakes_of_return", "_stakes_of_absence"})
+PREPARING = frozenset({"at_stake"})
 """Functions that name clauses in order to count what was at stake, and can break none."""
 
 

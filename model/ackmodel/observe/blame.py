@@ -23,7 +23,7 @@ def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: C
             return _blame_return(history, event, worlds, claim)
         case events.Absent():
             return _blame_absence(history, event)
-        case events.DeadLettered(at=at) if _index_of_promise(history) is None:
+        case events.DeadLettered(at=at) if index_of_promise(history) is None:
             return Clause.NO_LIMBO, f"a dead letter at {at}, though it had attempts left, or time"
         case events.DeadLettered(at=at):
             clause, why = _blame_return(history, events.Popped("", at=at, deadline=at), frozenset(), claim)
@@ -35,46 +35,9 @@ def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: C
     raise AssertionError(f"{event!r} is possible in every world")
 
 
-def at_stake(history: list[Event], event: Event) -> tuple[Clause, ...]:
-    """Return the clauses that `event` would put to the test after this history, whether they hold or not."""
-    match event:
-        case events.Popped():
-            return _stakes_of_return(history)
-        case events.Absent():
-            return _stakes_of_absence(history)
-        case events.DeadLettered():
-            return (Clause.NO_LIMBO,)
-        case events.AckAnswered(reply=reply) | events.ChangeAnswered(reply=reply) | events.ResetAnswered(reply=reply):
-            doubtful = reply in (Reply.FAILED, Reply.BUSY, Reply.UNKNOWN)
-            return (Clause.REPLY_NEVER_FALSE if doubtful else Clause.RECEIPT_IS_EXACT,)
-    return ()
-
-
-def _stakes_of_return(history: list[Event]) -> tuple[Clause, ...]:
-    """Return what is at stake when a message is handed out."""
-    if was_reset(history):
-        return (Clause.COMMIT_IS_MONOTONE,)
-    if not any(isinstance(seen, events.Popped) for seen in history):
-        return ()
-    usual = (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT)
-    return (*usual, Clause.RETIRE_IS_SAFE) if _discarded(history) else usual
-
-
-def _stakes_of_absence(history: list[Event]) -> tuple[Clause, ...]:
-    """Return what is at stake when a message does not come."""
-    if was_reset(history):
-        return (Clause.COMMIT_IS_MONOTONE,)
-    promised = _index_of_promise(history)
-    if promised is None:
-        return (Clause.NO_LIMBO,)
-    clause = _broken_promise(history, promised, "")[0]
-    read_back = clause is Clause.FLUSH_REWRITES and _read_back(history, promised)
-    return (clause, Clause.RECOVERED_IS_CACHED) if read_back else (clause,)
-
-
 def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, str]:
     """Return why a message should have come, or should not be listed as it is."""
-    if event.dead and _index_of_promise(history) is not None:
+    if event.dead and index_of_promise(history) is not None:
         return blame(history, events.DeadLettered(event.at), frozenset(), Claim(Level.DISK))
     if event.dead:
         return Clause.NO_LIMBO, f"a dead letter at {event.at}, though it had attempts left, or time"
@@ -120,7 +83,7 @@ def _blame_return(
     if open_worlds:
         renewed = "renewed " if _renewed(history) else ""
         return Clause.DEADLINE_IS_EXACT, f"{why}, before its {renewed}deadline"
-    promised = _index_of_promise(history)
+    promised = index_of_promise(history)
     if promised is None:
         return Clause.NO_RETURN, f"{why}, though it was seen to be settled"
     how = "made durable" if isinstance(history[promised], events.MadeDurable) else "answered OK"
@@ -170,7 +133,7 @@ def _discarded(history: list[Event]) -> bool:
     return bool(removed) and any(isinstance(seen, STOPS) for seen in recent[removed[0] :])
 
 
-def _index_of_promise(history: list[Event]) -> int | None:
+def index_of_promise(history: list[Event]) -> int | None:
     """Return where the strongest promise that still stands was made, if any was: the last barrier, or else the OK."""
     popped = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=0)
     durable, answered = [], []
@@ -201,7 +164,7 @@ def _recovered_too_soon(before: list[Event]) -> Clause:
     return Clause.FLUSH_REWRITES if events.SyncEnded("ok") in since_crash else Clause.RECOVERED_IS_CACHED
 
 
-def _read_back(history: list[Event], promised: int) -> bool:
+def read_back(history: list[Event], promised: int) -> bool:
     """Return whether the promise was made after a process crash that the ack had come through."""
     asked = max(index for index, seen in enumerate(history[:promised]) if isinstance(seen, events.AckAsked))
     return events.ProcessCrashed() in history[asked:promised]

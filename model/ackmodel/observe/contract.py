@@ -23,9 +23,10 @@ from attrs import Factory, define, field
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
-from .blame import at_stake, blame, was_reset
+from .blame import blame, was_reset
 from .events import Event
 from .possible import UNAFFECTED, possible_after
+from .stakes import at_stake
 from .worlds import Claim, Settled, World, drift
 
 
@@ -78,8 +79,8 @@ class Contract:
         )
 
     def stakes(self, event: Event) -> tuple[Clause, ...]:
-        """Return the clauses that observing `event` next would put to the test, whether they hold or not."""
-        return at_stake(self.history, event)
+        """Return the clauses that a store would break that showed the opposite of `event` next."""
+        return at_stake(self.history, event, self.worlds, self.claim)
 
     @property
     def reset(self) -> bool:

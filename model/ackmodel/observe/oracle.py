@@ -93,6 +93,8 @@ class Oracle:
     _unsure: set[str] = Factory(set)
     """Queues whose reset has an unknown outcome: nobody knows from where their offset must not go back."""
     _shown_flushed: set[Key] = Factory(set)
+    _hurt: bool = False
+    """Whether the disk has failed: only then is it something that the store answers again."""
 
     def __attrs_post_init__(self) -> None:
         self.messages = Messages(self.level, self.max_attempts)
@@ -316,12 +318,18 @@ class Oracle:
         clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
         return Broken(clause, f"the store cannot be opened any more: {type(error).__name__}: {error}")
 
+    def disk_failed(self) -> None:
+        """The disk began to fail, met by the store or not: once it works again, the store owes answers."""
+        self._hurt = True
+
     def write_failed(self) -> None:
         """A write of the store returned an error."""
+        self.disk_failed()
         self.messages.tell_all(WriteFailed())
 
     def sync_ended(self, outcome: str) -> None:
         """A sync of the store ended: "ok", "failed", "timed out"."""
+        self._hurt = self._hurt or outcome != "ok"
         self.messages.tell_all(SyncEnded(outcome))
 
     def discarded(self, keys: Iterable[Key], file: str) -> None:
@@ -338,7 +346,8 @@ class Oracle:
 
     def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
         """This is what the store has outstanding now, and at most ever."""
-        self.messages.check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(outstanding, limits))
+        why = monitors.memory_is_bounded(outstanding, limits)
+        self.messages.check(Clause.MEMORY_IS_BOUNDED, why, could_fail=bool(limits))
 
     def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
         """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
@@ -346,7 +355,8 @@ class Oracle:
             return
         before = self._sightings.get(queue)
         restarted = queue in self._restarted
-        self.messages.check(Clause.COMMIT_IS_MONOTONE, monitors.commit_is_monotone(before, now, restarted=restarted))
+        why = monitors.commit_is_monotone(before, now, restarted=restarted)
+        self.messages.check(Clause.COMMIT_IS_MONOTONE, why, could_fail=before is not None and before.committed > 0)
         if unflushed is not None:
             unsettled = [
                 offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
@@ -354,10 +364,9 @@ class Oracle:
             if restarted or before is None:
                 why = monitors.derived_never_ahead(now, unsettled)
                 undone = self._undone_reset(queue, now) if why else None
-                self.messages.check(undone or Clause.DERIVED_NEVER_AHEAD, why)
-            self.messages.check(
-                Clause.COMMIT_IS_SAFE, monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed)
-            )
+                self.messages.check(undone or Clause.DERIVED_NEVER_AHEAD, why, could_fail=bool(unsettled))
+            why = monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed)
+            self.messages.check(Clause.COMMIT_IS_SAFE, why, could_fail=bool(unsettled or unflushed))
         most = max(now.persisted, before.persisted if before else 0)
         self._sightings[queue] = evolve(now, persisted=most)
         self._restarted.discard(queue)
@@ -373,7 +382,8 @@ class Oracle:
 
     def saw_answers_again(self, refused: Reply | None) -> None:
         """The disk works again, and the store has had time: it answers OK, or else this."""
-        self.messages.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused.value if refused else None))
+        why = monitors.flush_degrades(refused.value if refused else None)
+        self.messages.check(Clause.FLUSH_DEGRADES, why, could_fail=self._hurt)
 
     def saw_flushed(self, receipts: Iterable[str]) -> None:
         """The store shows the acks of these receipts as flushed: they survive power loss, then."""
@@ -383,7 +393,8 @@ class Oracle:
 
     def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
         """Everything is settled, flushed and committed; this is what the store has outstanding."""
-        self.messages.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(outstanding))
+        why = monitors.quiescence_is_zero(outstanding)
+        self.messages.check(Clause.QUIESCENCE_IS_ZERO, why, could_fail=bool(outstanding))
 
     def saw_all_settled(self, now: Sighting, end: int) -> None:
         """Every message of a queue is settled and flushed, and the store was idle since."""

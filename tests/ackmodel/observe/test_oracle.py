@@ -334,3 +334,43 @@ def test_at_level_memory_a_barrier_does_not_cover_what_a_crash_took() -> None:
     barrier(oracle)
     oracle.stopped(PowerLost())
     returns(oracle)
+
+
+# --- what could not have failed is not counted ----------------------------------------------------------------------
+
+
+def test_a_power_loss_without_a_barrier_puts_no_ack_to_the_test_where_it_may_be_lost() -> None:
+    for level, times in ((Level.PAGE_CACHE, 0), (Level.DISK, 1)):
+        oracle = Oracle(level)
+        oracle.pop_asked(1, "q", deadline=30.0)
+        oracle.popped(1, "q", [Delivered("r1", 0, 30.0)], at=0.0)
+        oracle.ack_asked(2, ["r1"], at=1.0)
+        oracle.ack_answered(2, [Reply.OK], at=1.0)
+        oracle.stopped(PowerLost())
+        oracle.drained("q", [], at=99.0)
+        assert oracle.checked[Clause.SURVIVES_POWER_LOSS] == times, level
+
+
+def test_answering_again_is_asked_only_after_the_disk_has_failed(oracle: Oracle) -> None:
+    oracle.saw_answers_again(None)
+    assert Clause.FLUSH_DEGRADES not in +oracle.checked
+    oracle.disk_failed()
+    oracle.saw_answers_again(None)
+    assert oracle.checked[Clause.FLUSH_DEGRADES] == 1
+
+
+def test_an_offset_at_the_beginning_cannot_go_back_nor_pass_anything() -> None:
+    oracle = Oracle(Level.PAGE_CACHE)
+    oracle.saw_offset("q", Sighting(0, 0), ())
+    oracle.saw_offset("q", Sighting(0, 0), ())
+    oracle.saw_memory({"records": 3.0}, {})
+    oracle.saw_quiescence({})
+    assert not +oracle.checked
+
+
+def test_what_is_broken_is_counted_too() -> None:
+    oracle = Oracle(Level.DISK)
+    oracle.published("q", 1)
+    with pytest.raises(Broken):
+        oracle.drained("q", [], at=9.0)
+    assert oracle.checked[Clause.NO_LIMBO] == 1
