@@ -54,6 +54,7 @@ from .observe.monitors import IoCounts, Sighting
 from .observe.oracle import Delivered, Oracle
 from .spec.clauses import Clause
 from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
+from .spec.facts import BadStep
 from .spec.invariants import Seen, broken_by_step, broken_in_state
 from .spec.rule import Rule, UnknownRule
 from .spec.rules import RULES, rule_named
@@ -71,6 +72,7 @@ __all__ = [
     "STORED_LEVELS",
     "VERSION",
     "BadConfig",
+    "BadStep",
     "Broadcast",
     "Broken",
     "Budget",

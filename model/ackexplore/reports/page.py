@@ -20,50 +20,10 @@ from attrs import fields
 from ackexplore.reports.show import clause_in_a_line
 from ackexplore.trace import Trace, TraceStep
 from ackexplore.values import wording
-from ackmodel import Message, Phase, Record, State, Truth
+from ackmodel import Message, Record, State, Truth
+from ackmodel.spec.catalogue import named
 
-CLIENT_ACTIONS = frozenset(
-    {
-        "pop",
-        "deliver",
-        "ask_ack",
-        "late_ack",
-        "duplicate_ack",
-        "answer_ack",
-        "answer_unknown",
-        "durable_callback",
-        "expire",
-        "ask_renewal",
-        "answer_renewal",
-        "release",
-        "answer_release",
-        "refuse",
-        "reuse_buffer",
-    }
-)
-FAULTS = frozenset(
-    {
-        "process_crash",
-        "power_loss",
-        "sync_fails",
-        "sync_fails_again",
-        "sync_lies",
-        "sync_times_out",
-        "late_sync_fails",
-        "fail_checkpoint_write",
-        "fail_ack_write",
-        "fail_renewal_write",
-    }
-)
 GHOSTS = frozenset(item.name for item in fields(Message) if item.metadata.get("ghost"))
-SAID = {
-    "late_ack": "acks an earlier delivery",
-    "duplicate_ack": "acks once more",
-    "release": "gives it back",
-    "refuse": "told BUSY",
-    "reuse_buffer": "writes into what it submitted",
-    "answer_renewal": "told OK, has more time",
-}
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --line: #d9dde3; --lane: #f6f7f9; --text: #1c2128; --soft: #6b7480;
   --fault: #b42318; --fault-soft: #fdecea; --new: #0b57d0; --new-soft: #e6effd; }
@@ -105,25 +65,13 @@ def _records(state: State) -> Iterator[tuple[str, Record]]:
 
 def _client(step: TraceStep) -> str:
     """What the consumer of the acting message sees."""
-    if step.actor is None or step.action not in CLIENT_ACTIONS:
+    told = named(step.action).client
+    if step.actor is None or not told:
         return ""
     before, after = step.before[1][step.actor], step.after[1][step.actor]
-    said = {
-        Phase.POPPING: "pops",
-        Phase.DELIVERED: "has the message",
-        Phase.ACKING: "asks to ack",
-        Phase.RENEWING: "asks for more time",
-        Phase.DUE: "deadline passed",
-        Phase.SETTLED: "told OK",
-    }
-    text = said.get(after.phase, after.phase.value) if before.phase is not after.phase else ""
-    if step.action == "answer_unknown":
-        text = "told UNKNOWN"
-    elif step.action in SAID:
-        text = SAID[step.action]
     if before.promise != after.promise:
-        text = f"{text}, promised: {wording(after.promise)}".lstrip(", ")
-    return f"message {step.actor}: {text}" if text else ""
+        told = f"{told}, promised: {wording(after.promise)}"
+    return f"message {step.actor}: {told}"
 
 
 def _listed(items: Iterable[str]) -> str:
@@ -179,7 +127,7 @@ LANES: tuple[tuple[str, Callable[[TraceStep], str]], ...] = (
 
 def _head(step: TraceStep, several: bool) -> str:
     actor = f" ({step.actor})" if several and step.actor is not None else ""
-    kind = " class=fault" if step.action in FAULTS else ""
+    kind = " class=fault" if named(step.action).kind.is_fault else ""
     action = escape(step.action.replace("_", " ") + actor)
     return f"<th scope=col{kind}><span class=number>{step.number}</span>{action}</th>"
 

@@ -17,8 +17,10 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from .catalogue import STEPS, names
 from .clauses import Clause
 from .config import CommitPolicy, Config
+from .facts import Kind
 from .stages import Level, Promise, Record, Stage, Truth
 from .state import Message, Offset, Phase, Power, Shared
 from .steps import kind_of
@@ -117,19 +119,10 @@ STATE: dict[Clause, StateInvariant] = {
 
 # --- step invariants ------------------------------------------------------------------------------------------------
 
-FAILURES = frozenset(
-    {
-        "fail_checkpoint_write",
-        "fail_ack_write",
-        "fail_renewal_write",
-        "sync_fails",
-        "sync_fails_again",
-        "sync_times_out",
-        "late_sync_fails",
-    }
-)
-ANSWERS = {"deliver": "checkpoint", "answer_ack": "ack", "answer_renewal": "renewal", "answer_release": "renewal"}
-TAKING_UP = frozenset({"pop", "ask_ack", "ask_renewal", "release"})
+FAILURES = names(lambda facts: facts.kind.is_failure)
+LATE = names(lambda facts: facts.kind.is_late)
+TAKING_UP = names(lambda facts: facts.kind is Kind.ASKED)
+ANSWERS = names(lambda facts: facts.kind is Kind.ANSWERED_OK)
 HANDED_OUT = frozenset({Phase.DELIVERED, Phase.RENEWING, Phase.ACKING})
 
 
@@ -147,7 +140,7 @@ def reply_never_false(config: Config, seen: Seen) -> bool:
 
 def reply_exactly_once(config: Config, seen: Seen) -> bool:
     """The late result of an operation that has ended changes no belief."""
-    if not seen.action.startswith("late_sync"):
+    if kind_of(seen.action) not in LATE:
         return True
     was, is_now = ([record.stage for record in message.records] for message in (seen.before, seen.after))
     return was == is_now
@@ -158,7 +151,7 @@ def flush_degrades(config: Config, seen: Seen) -> bool:
     degraded = seen.shared_before.failures >= config.degrade_after
     if not degraded or seen.action not in ANSWERS or seen.before == seen.after:
         return True
-    record: Record = getattr(seen.before, ANSWERS[seen.action])
+    record: Record = getattr(seen.before, STEPS[seen.action].record)
     return record.stage is Stage.FLUSHED
 
 

@@ -24,9 +24,11 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from .catalogue import LOCAL, STEPS, names
 from .clauses import Clause
-from .config import Config, SyncError
+from .config import Config
 from .environment.consumers import may_return
+from .facts import Facts, Kind
 from .stages import Stage
 from .state import Message, Mode, Phase, Shared
 from .steps import of_log
@@ -97,27 +99,6 @@ PROPERTIES: Mapping[Clause, LeadsTo] = MappingProxyType(
 
 # --- what is fair ---------------------------------------------------------------------------------------------------
 
-EACH_MESSAGE = (
-    "pop",
-    "write_checkpoint",
-    "deliver",
-    "write_ack",
-    "answer_ack",
-    "answer_unknown",
-    "write_renewal",
-    "answer_renewal",
-    "answer_release",
-    "bury",
-    "buried",
-    "rewrite_checkpoint",
-    "rewrite_earlier",
-    "rewrite_ack",
-    "rewrite_renewal",
-    "commit",
-    "expire",
-)
-TOGETHER = ("write_offset", "sync_directory", "recover")
-
 
 @frozen(kw_only=True)
 class FairActions:
@@ -130,16 +111,23 @@ class FairActions:
 
 def fair_actions(config: Config) -> Iterator[FairActions]:
     """Yield what is assumed not to be put off for ever, all weakly fair: a step of each message, log or store."""
-    for action in EACH_MESSAGE:
-        for index in range(config.messages):
-            yield FairActions(name=action, actions=frozenset({action}), message=index)
+    fair = [facts for facts in STEPS.values() if facts.fair and facts.impossible(config) is None]
+    local = {rule.__name__ for rule in LOCAL}
+    for facts in fair:
+        if facts.name in local:
+            for index in range(config.messages):
+                yield FairActions(name=facts.name, actions=frozenset({facts.name}), message=index)
     for log in range(config.logs):
-        begins, succeeds = of_log("begin_sync", log), of_log("sync_ok", log)
-        # A sync that is told of an error which is owed, or told again, ends by it: it cannot succeed.
-        told = {SyncError.LATE: {of_log("sync_fails", log)}, SyncError.EACH: {of_log("sync_fails_again", log)}}
-        yield FairActions(name=begins, actions=frozenset({begins}))
-        yield FairActions(name=succeeds, actions=frozenset({succeeds} | told.get(config.sync_error, set())))
-    restarts = config.process_crashes + config.power_losses + config.restarts
-    for action in TOGETHER:
-        if action != "recover" or restarts:
-            yield FairActions(name=action, actions=frozenset({action}))
+        for facts in fair:
+            if facts.each_log:
+                yield FairActions(name=of_log(facts.name, log), actions=_ending_alike(config, facts, log))
+    for facts in fair:
+        if facts.name not in local and not facts.each_log:
+            yield FairActions(name=facts.name, actions=frozenset({facts.name}))
+
+
+def _ending_alike(config: Config, facts: Facts, log: int) -> frozenset[str]:
+    """Return a step of a log, and what it may be in its place: a sync that is told of an error that is owed, or told
+    again, ends by that, and cannot succeed."""
+    told = names(lambda other: other.told is config.sync_error) if facts.kind is Kind.SYNC_SUCCEEDED else frozenset()
+    return frozenset(of_log(name, log) for name in {facts.name} | told)

@@ -16,8 +16,9 @@ from itertools import product
 
 from attrs import frozen
 
-from . import environment, protocol
+from .catalogue import BROADCAST, LOCAL
 from .config import Config
+from .facts import facts_of
 from .state import Message, Shared
 from .steps import Broadcast, LocalRule, Step
 
@@ -29,12 +30,11 @@ State = tuple[Shared, tuple[Message, ...]]
 def local_rules(config: Config) -> tuple[LocalRule, ...]:
     """Return the functions of local steps that a configuration has a use for; the others would yield nothing.
 
-    >>> protocol.retire in local_rules(Config()), protocol.retire in local_rules(Config(compaction=True))
+    >>> from .protocol import retire
+    >>> retire in local_rules(Config()), retire in local_rules(Config(compaction=True))
     (False, True)
     """
-    every = (*protocol.LOCAL, *environment.LOCAL)
-    needs = {**protocol.NEEDS, **environment.NEEDS}
-    return tuple(rule for rule in every if rule not in needs or needs[rule](config))
+    return tuple(rule for rule in LOCAL if facts_of(rule).has_use_in(config))
 
 
 def local_steps(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
@@ -49,7 +49,7 @@ def local_steps(config: Config, shared: Shared, message: Message) -> Iterator[St
 
 def broadcast_steps(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """Yield every broadcast step: the protocol's first, then the environment's."""
-    for rule in (*protocol.BROADCAST, *environment.BROADCAST):
+    for rule in BROADCAST:
         yield from rule(config, shared)
 
 

@@ -6,8 +6,7 @@ import pytest
 from attrs import evolve
 
 from ackmodel import Config, Message, Mode, Offset, Phase, Power, Promise, Record, Stage, Syncing, Truth, moves
-from ackmodel.spec import environment, protocol
-from ackmodel.spec.system import local_rules
+from ackmodel.spec.catalogue import LOCAL
 from model_moves import actions, after, beside, only
 
 ABSENT, PENDING = Record(), Record(Stage.PENDING)
@@ -338,26 +337,8 @@ EVERYTHING = Config(
 )
 
 
-def test_a_step_is_left_out_only_where_it_is_never_possible() -> None:
-    """Over all that everything leads to, no step that a poorer configuration leaves out would be possible in it."""
-    every = (*protocol.LOCAL, *environment.LOCAL)
-    assert local_rules(EVERYTHING) == every
-    poor = Config()
-    left_out = set(every) - set(local_rules(poor))
-    assert left_out == {*protocol.NEEDS, *environment.NEEDS}
-    start = poor.initial()
-    seen, todo = {start}, [start]
-    while todo:
-        shared, (message,) = state = todo.pop()
-        assert [rule for rule in left_out if list(rule(poor, shared, message))] == []
-        new = {move.after for move in moves(poor, state)} - seen
-        seen |= new
-        todo += new
-    assert len(seen) == 54
-
-
 def test_nothing_local_happens_while_the_store_is_down() -> None:
     shared = evolve(EVERYTHING.initial()[0], power=Power.CLOSED)
     for message in (DELIVERED, BUFFERED, evolve(DELIVERED, phase=Phase.DUE), SETTLED, Message(index=0)):
-        for rule in (*protocol.LOCAL, *environment.LOCAL):
+        for rule in LOCAL:
             assert list(rule(EVERYTHING, shared, message)) == []

@@ -3,6 +3,7 @@
 Here the *truth* of a record changes; what the store makes of it stands in `ackmodel.spec.protocol`. Each fault uses up
 a budget of the configuration, so that every configuration is finite.
 
+>>> from ..config import Config
 >>> config = Config(process_crashes=1)
 >>> shared, _ = config.initial()
 >>> [cast.action for rule in BROADCAST for cast in rule(config, shared)]
@@ -11,9 +12,6 @@ a budget of the configuration, so that every configuration is finite.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from ..config import Config
 from ..steps import BroadcastRule, LocalRule
 from .consumers import ask_ack, ask_renewal, duplicate_ack, expire, late_ack, release, reuse_buffer
 from .crashes import power_loss, process_crash
@@ -44,15 +42,4 @@ BROADCAST: tuple[BroadcastRule, ...] = (
     power_loss,
 )
 
-NEEDS: Mapping[LocalRule, Callable[[Config], object]] = {
-    duplicate_ack: lambda config: config.careless,
-    reuse_buffer: lambda config: config.careless,
-    ask_renewal: lambda config: config.renewals,
-    release: lambda config: config.releases,
-    fail_checkpoint_write: lambda config: config.write_failures,
-    fail_ack_write: lambda config: config.write_failures,
-    fail_renewal_write: lambda config: config.write_failures,
-}
-"""The setting without which a step is never possible, of those that have one."""
-
-__all__ = ["BROADCAST", "LOCAL", "NEEDS"]
+__all__ = ["BROADCAST", "LOCAL"]

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..protocol.answering import answer_level, may_answer, promise_of, refuses, taken_up
 from ..remains import spend
 from ..stages import ACCEPTED, Promise, Stage
@@ -21,6 +22,7 @@ from ..state import Message, Phase, Shared
 from ..steps import Step
 
 
+@step(by=By.CONSUMER, kind=Kind.ASKED, fair=False, needs=(), record="ack", client="asks to ack")
 def ask_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The consumer asks to ack its delivery, and the store accepts the record."""
     if shared.up and message.phase is Phase.DELIVERED and not refuses(config, shared):
@@ -28,6 +30,7 @@ def ask_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
         yield Step("ask_ack", taken_up(config, shared), asked)
 
 
+@step(by=By.CONSUMER, kind=Kind.TRIED, fair=False, needs=(needs.OLD_RECEIPTS,), client="acks an earlier delivery")
 def late_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A receipt that is not current is acked: answered EXPIRED, nothing changes (clause receipt-is-exact)."""
     superseded = message.delivery > 1 and message.phase is Phase.DELIVERED
@@ -43,6 +46,7 @@ def late_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]
         yield Step("late_ack", taken_up(config, shared), evolve(message, phase=Phase.ACKING, ack=ACCEPTED))
 
 
+@step(by=By.CONSUMER, kind=Kind.TRIED, fair=False, needs=(needs.CARELESS,), client="acks once more")
 def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A settled message is acked again: answered SETTLED, nothing changes (clause receipt-is-exact).
 
@@ -61,6 +65,7 @@ def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[
         yield Step("duplicate_ack", taken_up(config, shared), again)
 
 
+@step(by=By.CONSUMER, kind=Kind.TRIED, fair=False, needs=(needs.CARELESS,), client="writes into what it submitted")
 def reuse_buffer(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A client writes into what it has submitted, before it is written: nothing changes (submitted-is-written)."""
     unwritten = message.phase is Phase.ACKING and message.ack.stage is Stage.PENDING and not message.dead
@@ -69,6 +74,9 @@ def reuse_buffer(config: Config, shared: Shared, message: Message) -> Iterator[S
     yield Step("reuse_buffer", shared, evolve(message, garbled=not config.keeps(rules.ARGUMENTS_ARE_FROZEN)))
 
 
+@step(
+    by=By.CONSUMER, kind=Kind.ASKED, fair=False, needs=(needs.RENEWALS,), record="renewal", client="asks for more time"
+)
 def ask_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The consumer asks for a later deadline, once a delivery, and the store accepts the record."""
     new = message.phase is Phase.DELIVERED and message.renewal.stage is Stage.NONE
@@ -77,6 +85,14 @@ def ask_renewal(config: Config, shared: Shared, message: Message) -> Iterator[St
         yield Step("ask_renewal", after, evolve(message, phase=Phase.RENEWING, renewal=ACCEPTED))
 
 
+@step(
+    by=By.CONSUMER,
+    kind=Kind.ASKED,
+    fair=False,
+    needs=(needs.RETURNING, needs.RELEASES),
+    record="renewal",
+    client="gives it back",
+)
 def release(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The consumer gives its delivery back: a record like a renewal, with a deadline that has passed, is accepted."""
     new = message.phase is Phase.DELIVERED and message.renewal.stage is Stage.NONE and may_return(config, message)
@@ -90,6 +106,7 @@ def may_return(config: Config, message: Message) -> bool:
     return message.delivery < config.deliveries or config.dead_letters
 
 
+@step(by=By.TIME, kind=Kind.WORK, fair=True, needs=(needs.RETURNING,), client="deadline passed")
 def expire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The invisible time passes: the message is due again, unless its ack is effective or on its way.
 

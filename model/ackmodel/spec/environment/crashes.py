@@ -11,14 +11,16 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..remains import each_choice, forgotten, spend, stopped
 from ..stages import ABSENT, Promise, Record, Stage, Truth
 from ..state import Message, Power, Shared
 from ..steps import Broadcast
 
 
+@step(by=By.MACHINE, kind=Kind.STOPPED, fair=False, needs=(needs.PROCESS_CRASHES,))
 def process_crash(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The process dies: its memory goes, the page cache lives (clause survives-process-crash)."""
     if shared.up and shared.budget.process_crashes:
@@ -41,6 +43,7 @@ def keeping(message: Message, least: Promise) -> Message:
     return evolve(message, promise=promise, renewed=renewed)
 
 
+@step(by=By.MACHINE, kind=Kind.STOPPED, fair=False, needs=(needs.POWER_LOSSES,))
 def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The machine stops: any subset of what was not synced survives (clause survives-power-loss)."""
     if shared.power is Power.LOST or not shared.budget.power_losses:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
+from .. import needs
 from ..config import Config, SyncError
+from ..facts import By, Kind, step
 from ..protocol import syncing
 from ..remains import each_choice, spend
 from ..stages import Record, Stage, Truth
@@ -52,6 +54,7 @@ def believing(config: Config, shared: Shared, log: int) -> Callable[[Record], Re
     return lambda record: record
 
 
+@step(by=By.DISK, kind=Kind.SYNC_SUCCEEDED, fair=True, needs=(), each_log=True)
 def sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The running sync succeeds: what it covered and was dirty is on the disk."""
     for log in running(shared):
@@ -75,6 +78,7 @@ def succeeding(config: Config, believe: Callable[[Record], Record]) -> Callable[
     return outcomes
 
 
+@step(by=By.DISK, kind=Kind.SYNC_LIED, fair=False, needs=(needs.TOLD_LATE,), each_log=True)
 def sync_lies(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The running sync loses bytes and returns success: the error is owed to the next one (`SyncError.LATE`)."""
     if config.sync_error is not SyncError.LATE or not shared.budget.sync_failures:
@@ -109,6 +113,7 @@ def has_record_of_log(config: Config, log: int, wanted: Callable[[Record], bool]
     return lambda message: message.index % config.logs == log and any(map(wanted, message.records))
 
 
+@step(by=By.DISK, kind=Kind.SYNC_FAILED, fair=False, needs=(needs.SYNC_FAILURES,), each_log=True, told=SyncError.LATE)
 def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The running sync fails (EIO): what it covered is lost, and what was written meanwhile may be.
 
@@ -139,6 +144,14 @@ def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
             yield Broadcast(of_log("sync_fails", log), spend(after, "sync_failures"), outcomes)
 
 
+@step(
+    by=By.DISK,
+    kind=Kind.SYNC_FAILED,
+    fair=False,
+    needs=(needs.LOST_AND_SYNCED_AGAIN,),
+    each_log=True,
+    told=SyncError.EACH,
+)
 def sync_fails_again(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The running sync covers bytes that an earlier one has lost, and is told so (`SyncError.EACH`)."""
     if config.sync_error is not SyncError.EACH:
@@ -156,6 +169,7 @@ def sync_fails_again(config: Config, shared: Shared) -> Iterator[Broadcast]:
         )
 
 
+@step(by=By.DISK, kind=Kind.SYNC_FAILED, fair=False, needs=(needs.SYNC_TIMEOUTS,), each_log=True)
 def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The running sync has taken too long: its outcome is unknown, and it may still end in the kernel."""
 
@@ -169,6 +183,7 @@ def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
             yield Broadcast(of_log("sync_times_out", log), spend(after, "sync_timeouts"), outcomes)
 
 
+@step(by=By.DISK, kind=Kind.LATE_SUCCESS, fair=False, needs=(needs.SYNC_TIMEOUTS,), each_log=True)
 def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """A sync that was given up succeeds at last: what was not yet written again is on the disk."""
 
@@ -184,6 +199,7 @@ def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
             yield Broadcast(of_log("late_sync_ok", log), after, outcomes)
 
 
+@step(by=By.DISK, kind=Kind.LATE_FAILURE, fair=False, needs=(needs.SYNC_TIMEOUTS, needs.SYNC_FAILURES), each_log=True)
 def late_sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """A sync that was given up fails at last: what was not yet written again is lost."""
 

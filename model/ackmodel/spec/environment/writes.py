@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..protocol.answering import ended
 from ..remains import spend
 from ..stages import ABSENT, Promise, Record, Stage, Truth
@@ -27,6 +28,7 @@ def failed(config: Config, shared: Shared) -> Shared:
     return ended(config, after) if config.keeps(rules.FAILURE_CLEARS_INFLIGHT) else after
 
 
+@step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES,), record="checkpoint")
 def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The write of a checkpoint fails (ENOSPC): the pop is answered FAILED, the message is free again."""
     if not shared.up or not shared.budget.write_failures or message.checkpoint.stage is not Stage.PENDING:
@@ -47,6 +49,7 @@ def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> I
         yield Step("fail_checkpoint_write", failed(config, shared), freed)
 
 
+@step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES,), record="ack")
 def fail_ack_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The write of an ack fails (ENOSPC): the ack is answered FAILED, the consumer still has the message."""
     if not shared.up or not shared.budget.write_failures or message.ack.stage is not Stage.PENDING:
@@ -68,6 +71,7 @@ def fail_ack_write(config: Config, shared: Shared, message: Message) -> Iterator
         yield Step("fail_ack_write", failed(config, shared), refused)
 
 
+@step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES, needs.CHANGES), record="renewal")
 def fail_renewal_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The write of a renewal or a release fails (ENOSPC): answered FAILED, the delivery keeps the deadline it had."""
     if not shared.up or not shared.budget.write_failures or message.renewal.stage is not Stage.PENDING:

@@ -3,6 +3,7 @@
 Each function yields the step where it is possible, and nothing where it is not. A rule that is switched off
 (`Config.rules`) turns the step into what a broken store would do.
 
+>>> from ..config import Config
 >>> config = Config()
 >>> shared, (message,) = config.initial()
 >>> [step.action for rule in LOCAL for step in rule(config, shared, message)]
@@ -11,9 +12,6 @@ Each function yields the step where it is possible, and nothing where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from ..config import Config
 from ..steps import BroadcastRule, LocalRule
 from .acking import answer_ack, answer_unknown, durable_callback, write_ack
 from .answering import refuse
@@ -22,7 +20,7 @@ from .delivering import buried, bury, deliver, pop, write_checkpoint
 from .merging import hand_over, merge
 from .renewing import answer_release, answer_renewal, write_renewal
 from .restarting import close, recover
-from .rewriting import rewrite
+from .rewriting import rewrite_ack, rewrite_checkpoint, rewrite_earlier, rewrite_renewal
 from .syncing import begin_sync
 
 LOCAL: tuple[LocalRule, ...] = (
@@ -41,23 +39,13 @@ LOCAL: tuple[LocalRule, ...] = (
     merge,
     hand_over,
     refuse,
-    rewrite,
+    rewrite_checkpoint,
+    rewrite_earlier,
+    rewrite_ack,
+    rewrite_renewal,
     commit,
     retire,
 )
 BROADCAST: tuple[BroadcastRule, ...] = (begin_sync, write_offset, sync_directory, reset_offset, close, recover)
 
-NEEDS: Mapping[LocalRule, Callable[[Config], object]] = {
-    write_renewal: lambda config: config.renewals or config.releases,
-    answer_renewal: lambda config: config.renewals,
-    answer_release: lambda config: config.releases,
-    bury: lambda config: config.dead_letters,
-    buried: lambda config: config.dead_letters,
-    merge: lambda config: config.merge_buffer,
-    hand_over: lambda config: config.merge_buffer,
-    refuse: lambda config: config.limit or config.refuse_after,
-    retire: lambda config: config.compaction,
-}
-"""The setting without which a step is never possible, of those that have one."""
-
-__all__ = ["BROADCAST", "LOCAL", "NEEDS"]
+__all__ = ["BROADCAST", "LOCAL"]

@@ -14,20 +14,23 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..stages import WRITTEN, Level, Promise, Stage
 from ..state import Message, Phase, Shared
 from ..steps import Step
 from .answering import answer_level, ended, may_answer, promise_of
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="ack")
 def write_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The ack is written: the page cache has it."""
     if shared.up and message.ack.stage is Stage.PENDING:
         yield Step("write_ack", shared, evolve(message, ack=WRITTEN))
 
 
+@step(by=By.STORE, kind=Kind.ANSWERED_OK, fair=True, needs=(), record="ack", client="told OK")
 def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The ack is answered OK (clause reply-after-stage)."""
     if message.phase is not Phase.ACKING or message.dead:
@@ -37,6 +40,7 @@ def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Ste
         yield Step("answer_ack", ended(config, shared), evolve(message, phase=Phase.SETTLED, promise=promise))
 
 
+@step(by=By.STORE, kind=Kind.ANSWERED_OTHERWISE, fair=True, needs=(needs.FAILING_SYNCS,), client="told UNKNOWN")
 def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The record is written, but cannot be flushed for now: answered UNKNOWN, and effective if it survives."""
     if not shared.up or message.dead or answer_level(config, shared) is not Level.DISK:
@@ -48,6 +52,7 @@ def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator
         yield Step("answer_unknown", ended(config, shared), evolve(message, phase=phase))
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(), record="ack", client="called back")
 def durable_callback(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The flush of the ack is made known, by a callback or by a barrier (clause survives-power-loss)."""
     promised = message.promise is Promise.SURVIVES_POWER_LOSS

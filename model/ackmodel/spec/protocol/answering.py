@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..stages import Level, Promise, Record, Stage
 from ..state import Message, Mode, Phase, Shared
 from ..steps import Step
@@ -54,6 +55,7 @@ def refuses(config: Config, shared: Shared) -> bool:
     return bool(full or (failing and config.keeps(rules.REFUSE_AFTER_FAILURES)))
 
 
+@step(by=By.STORE, kind=Kind.ANSWERED_OTHERWISE, fair=False, needs=(needs.REFUSING,), client="told BUSY")
 def refuse(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A pop or an ack is answered BUSY: nothing changes."""
     popped = message.phase in (Phase.WAITING, Phase.DUE) and message.delivery < config.deliveries

@@ -12,14 +12,16 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import CommitPolicy, Config
+from ..facts import By, Kind, step
 from ..remains import spend
 from ..stages import ABSENT, Stage
 from ..state import Message, Mode, Offset, Phase, Shared
 from ..steps import Broadcast, Step
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def commit(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The consumer offset passes the message (clauses commit-is-safe, commit-progresses)."""
     offset = shared.offset.volatile
@@ -46,6 +48,7 @@ def may_commit(config: Config, message: Message) -> bool:
     return any(record.stored for record in enough)
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def write_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The offset file is replaced: written beside, synced, renamed (clause derived-never-ahead)."""
     offset = shared.offset
@@ -53,6 +56,7 @@ def write_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
         yield Broadcast("write_offset", evolve(shared, offset=evolve(offset, cached=offset.volatile)))
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def sync_directory(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The directory is synced: the renamed offset file is what a power loss leaves."""
     offset = shared.offset
@@ -60,6 +64,7 @@ def sync_directory(config: Config, shared: Shared) -> Iterator[Broadcast]:
         yield Broadcast("sync_directory", evolve(shared, offset=evolve(offset, disk=offset.cached)))
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.RESETS,))
 def reset_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The offset is set to 0 by hand, while nothing is in flight: a RESET is synced, all is to be handed out afresh."""
     if not shared.up or not shared.budget.resets:
@@ -76,6 +81,7 @@ def afresh(message: Message) -> tuple[Message, ...]:
     return () if message.in_flight else (Message(index=message.index),)
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.COMPACTION,))
 def retire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The records of a message are discarded (clause retire-is-safe)."""
     if not shared.up or not config.compaction or message.phase is not Phase.SETTLED:

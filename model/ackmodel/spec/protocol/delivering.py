@@ -15,14 +15,16 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..stages import ABSENT, ACCEPTED, WRITTEN, Level, Promise, Record, Stage, Truth
 from ..state import Message, Phase, Shared
 from ..steps import Step
 from .answering import ended, may_answer, refuses, taken_up
 
 
+@step(by=By.STORE, kind=Kind.ASKED, fair=True, needs=(), record="checkpoint", client="pops")
 def pop(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A pop takes a message that nobody has, or whose deadline has passed, and accepts a checkpoint for it."""
     free = [Phase.WAITING, Phase.DUE]
@@ -58,18 +60,21 @@ def better(newer: Record, older: Record) -> Record:
     return max(newer, older, key=lambda record: rank.index(record.truth))
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="checkpoint")
 def write_checkpoint(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The checkpoint is written: the page cache has it."""
     if shared.up and message.checkpoint.stage is Stage.PENDING:
         yield Step("write_checkpoint", shared, evolve(message, checkpoint=WRITTEN))
 
 
+@step(by=By.STORE, kind=Kind.ANSWERED_OK, fair=True, needs=(), record="checkpoint", client="has the message")
 def deliver(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The pop is answered: the consumer has the message (clause reply-after-stage)."""
     if shared.up and message.phase is Phase.POPPING and may_answer(config, shared, message.checkpoint):
         yield Step("deliver", ended(config, shared), evolve(message, phase=Phase.DELIVERED))
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.DEAD_LETTERS,), record="ack")
 def bury(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The last delivery has ended without an ack: a dead letter is accepted for the message (clause no-limbo).
 
@@ -85,6 +90,7 @@ def bury(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
         yield Step("bury", shared, evolve(message, phase=Phase.SETTLED, dead=True))
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.DEAD_LETTERS,), record="ack")
 def buried(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """The dead letter is stored: the message is settled."""
     if shared.up and message.dead and message.phase is Phase.ACKING and message.ack.reaches(Level.PAGE_CACHE):

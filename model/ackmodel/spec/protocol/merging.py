@@ -17,13 +17,15 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..stages import ABSENT, ACCEPTED, Record, Stage
 from ..state import Message, Phase, Shared
 from ..steps import Step
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.MERGING,))
 def merge(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A checkpoint and its ack meet in the buffer, nothing about the message is stored: both are left out."""
     if not shared.up or not config.merge_buffer or message.phase is not Phase.SETTLED:
@@ -43,6 +45,7 @@ def without_pending(message: Message) -> Record:
     return ABSENT if message.checkpoint.stage is Stage.PENDING else message.checkpoint
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.MERGING,), record="ack")
 def hand_over(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
     """A message was settled by merging, and the offset has not come to it: its ack goes to the store after all."""
     if shared.up and config.merge_buffer and message.unrecorded and not message.passed_by(shared.offset.volatile):

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..remains import forgotten, spend, stopped
 from ..stages import ABSENT, Record, Stage
 from ..state import Message, Phase, Power, Shared, Syncing
 from ..steps import Broadcast
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.RESTARTS,))
 def close(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """The store is closed: possible once it has drained (clause close-drains)."""
     if not shared.up or not shared.budget.restarts:
@@ -46,6 +48,7 @@ def drained(config: Config, message: Message, offset: int) -> bool:
     return not message.in_flight and not left_in_memory and not any(record.unflushed for record in message.records)
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.STOPS,))
 def recover(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """A new process opens the directory, and takes up what it reads (clause recovered-is-cached)."""
     if shared.up:

@@ -10,26 +10,45 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from .. import rules
+from .. import needs, rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..stages import Record, Stage, Truth
 from ..state import Message, Shared
 from ..steps import Step
 
 
-def rewrite(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A record that a failed sync may have lost is written again, into a new file (clause flush-rewrites)."""
-    if not shared.up or not config.keeps(rules.RETRY_AFTER_FAILURE):
-        return
-    if message.checkpoint.stage is Stage.SUSPECT:
-        again = rewritten(config, message.checkpoint)
-        yield Step("rewrite_checkpoint", shared, evolve(message, checkpoint=again))
-    if message.earlier.stage is Stage.SUSPECT:
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="checkpoint")
+def rewrite_checkpoint(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The checkpoint is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    if suspected(config, shared, message.checkpoint):
+        yield Step("rewrite_checkpoint", shared, evolve(message, checkpoint=rewritten(config, message.checkpoint)))
+
+
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.MANY_DELIVERIES,), record="earlier")
+def rewrite_earlier(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """An earlier checkpoint is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    if suspected(config, shared, message.earlier):
         yield Step("rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
-    if message.ack.stage is Stage.SUSPECT:
+
+
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="ack")
+def rewrite_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The ack is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    if suspected(config, shared, message.ack):
         yield Step("rewrite_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
-    if message.renewal.stage is Stage.SUSPECT:
+
+
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.CHANGES,), record="renewal")
+def rewrite_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """The renewal, or the release, is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    if suspected(config, shared, message.renewal):
         yield Step("rewrite_renewal", shared, evolve(message, renewal=rewritten(config, message.renewal)))
+
+
+def suspected(config: Config, shared: Shared, record: Record) -> bool:
+    """Return whether a record is to be written again, into a new file."""
+    return shared.up and record.stage is Stage.SUSPECT and config.keeps(rules.RETRY_AFTER_FAILURE)
 
 
 def rewritten(config: Config, record: Record) -> Record:

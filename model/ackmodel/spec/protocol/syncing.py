@@ -15,11 +15,13 @@ from attrs import evolve
 
 from .. import rules
 from ..config import Config
+from ..facts import By, Kind, step
 from ..stages import Record, Stage
 from ..state import Message, Mode, Shared, Syncing
 from ..steps import Broadcast, in_log, of_log, replaced
 
 
+@step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), each_log=True)
 def begin_sync(config: Config, shared: Shared) -> Iterator[Broadcast]:
     """A sync begins: it covers what is CACHED now (clause flush-when-idle)."""
     if not shared.up:
