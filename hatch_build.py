@@ -1,4 +1,7 @@
-"""Builds `ackstore.fastpath._fast`, the compiled form of the store's short way, where a C compiler is there.
+"""Builds `ackstore.fastpath.compiled`, the store's fast path in C, where a C compiler is there.
+
+For each `.pxd` there the source is the `.pyx` beside it, or else the file of that name in `ackstore.fastpath.plain`,
+which is run as it is where nothing is compiled.
 
 Nothing depends on it but speed: without a compiler, or with ACKSTORE_PURE set, the package is built without it.
 """
@@ -6,6 +9,7 @@ Nothing depends on it but speed: without a compiler, or with ACKSTORE_PURE set, 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +17,15 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGE = Path("impl", "ackstore")
+HOME = Path("ackstore", "fastpath", "compiled")
+PLAIN = Path("ackstore", "fastpath", "plain")
+DIRECTIVES = {
+    "language_level": 3,
+    "annotation_typing": False,  # the types for C stand in the .pxd files
+    "binding": False,
+    "boundscheck": False,
+    "wraparound": False,
+}
 
 
 class Compile(BuildHookInterface[Any]):
@@ -29,29 +41,48 @@ class Compile(BuildHookInterface[Any]):
             # Whatever the compiler and its tools may raise: the package is whole without it.
             self.app.display_warning(f"ackstore is built without its compiled part, so acks are slower: {error}")
             return
-        build_data["artifacts"].append(f"/{built.relative_to(self.root).as_posix()}")
+        build_data["artifacts"] += [f"/{file.relative_to(self.root).as_posix()}" for file in built]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
 
-def compiled(root: Path) -> Path:
-    """Compile the extension; returns where it is."""
+def compiled(root: Path) -> list[Path]:
+    """Compile the fast path; returns where the extensions are."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
     os.chdir(root)
     with tempfile.TemporaryDirectory() as place:
-        extension = Extension(
-            "ackstore.fastpath._fast", [str(PACKAGE / "fastpath" / "_fast.pyx")], extra_compile_args=["-O2"]
+        sources = gathered(Path(place))
+        extensions = [Extension(name, [source], extra_compile_args=["-O2"]) for name, source in sources.items()]
+        modules = cythonize(
+            extensions, include_path=[place], build_dir=place, quiet=True, compiler_directives=DIRECTIVES
         )
-        modules = cythonize([extension], build_dir=place, quiet=True)
         command = build_ext(Distribution({"name": "ackstore", "ext_modules": modules}))
         command.build_lib, command.build_temp = str(root / "impl"), place
         command.ensure_finalized()
         command.run()
-        return root / "impl" / command.get_ext_filename("ackstore.fastpath._fast")
+        return [root / "impl" / command.get_ext_filename(name) for name in sources]
+
+
+def gathered(place: Path) -> dict[str, str]:
+    """Put what is compiled, and copies of the Python files that it is compiled from, into one folder; returns the
+    source of each module."""
+    here = place / HOME
+    here.mkdir(parents=True)
+    for folder in (here, *here.relative_to(place).parents):
+        (place / folder / "__init__.py").touch()
+    sources = {}
+    for file in sorted(Path("impl", HOME).glob("*.p[xy]*")):
+        if file.suffix in (".pxd", ".pyx"):
+            shutil.copy(file, here)
+            own = Path("impl", PLAIN, f"{file.stem}.py")
+            source = file.with_suffix(".pyx") if file.with_suffix(".pyx").exists() else own
+            shutil.copy(source, here)
+            sources[".".join([*HOME.parts, file.stem])] = str(here / source.name)
+    return sources
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{compiled(Path(__file__).parent)}\n")
+    sys.stdout.write("".join(f"{file}\n" for file in compiled(Path(__file__).parent)))

@@ -34,7 +34,7 @@ from ackstore.core.replies import DeadLetter, Delivery, Reply
 from ackstore.core.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
 from ackstore.core.stats import Stats
 from ackstore.errors import StoreStalled
-from ackstore.fastpath import fast
+from ackstore.fastpath import calls
 from ackstore.runtime import gate
 from ackstore.runtime.driver import Driver
 from ackstore.runtime.files import Disk
@@ -119,30 +119,26 @@ class Store(Driver):
         After `timeout` seconds (by default `Config.op_timeout`) the reply is UNKNOWN.
         With `queue`, a receipt of another queue is INVALID.
         """
-        lane = self._lane
-        if lane is not None and on_durable is None and timeout is None and queue is None:
+        if on_durable is None and timeout is None and queue is None:
             try:
-                reply = fast.ack(self, receipt)
+                reply = calls.ack(self, receipt)
             except BaseException as error:
                 raise self._broken_by(error) from error
-            if reply is not None or (reply := self._by(lane.ack, receipt)) is not None:
+            if reply is not None:
                 return reply
         return self._call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
 
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Settle several deliveries; one reply for each receipt, in order."""
-        lane = self._lane
-        if lane is not None and timeout is None:
+        given = receipts if type(receipts) is list else list(receipts)
+        if timeout is None:
             try:
-                replies = fast.ack_many(self, receipts)
+                replies = calls.ack_many(self, given)
             except BaseException as error:
                 raise self._broken_by(error) from error
             if replies is not None:
                 return replies
-        request = AckMany(receipts)
-        if lane is not None and timeout is None and (replies := self._by(lane.ack_many, request.receipts)) is not None:
-            return replies
-        return cast("list[Reply]", list(self._call(request, timeout).value or ()))
+        return cast("list[Reply]", list(self._call(AckMany(given), timeout).value or ()))
 
     def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
         """Give the delivery that `receipt` names `invisible` seconds from now; the receipt stays current.

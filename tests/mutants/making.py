@@ -50,8 +50,12 @@ MODULES = (
     "core.compaction",
     "core.publishing",
     "core.merge",
-    "fastpath.lane",
-    "fastpath.plain",
+    "fastpath.path",
+    "fastpath.plain.acks",
+    "fastpath.plain.basics",
+    "fastpath.plain.calls",
+    "fastpath.plain.settling",
+    "fastpath.turns",
     "core.core",
     "core.sharded",
     "core.engine",
@@ -120,6 +124,7 @@ def mutants_of(module: str) -> list[Mutant]:
     path = ROOT / "impl" / "ackstore" / f"{module.replace('.', '/')}.py"
     made = mutate_file_contents(str(path), path.read_text(encoding="utf-8"))
     twin = ModuleType(f"mutants_of_{module}")
+    twin.__package__ = f"ackstore.{module}".rpartition(".")[0]
     sys.modules[twin.__name__] = twin
     exec(compile(made.code, f"<mutants of {module}>", "exec"), twin.__dict__)
     texts = _texts_of(made.code)

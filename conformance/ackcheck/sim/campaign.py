@@ -38,8 +38,8 @@ def run_sim_grade(
     failed: list[tuple[SimSetup, Simulation]] = []
 
     class Machine(AckStoreMachine):
-        def begin(self, max_attempts: int | None, lane: bool) -> Simulation:
-            self.setup = setup.with_traits(max_attempts, lane)
+        def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:
+            self.setup = setup.with_traits(max_attempts, fastpath)
             return self.setup.begin()
 
         def done(self) -> None:

@@ -34,7 +34,7 @@ class AckStoreMachine(RuleBasedStateMachine):
     run: Simulation
     ending = "none"
 
-    def begin(self, max_attempts: int | None, lane: bool) -> Simulation:
+    def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:
         """Return a fresh run of a store with these traits, as far as it can have them."""
         raise NotImplementedError
 
@@ -46,10 +46,12 @@ class AckStoreMachine(RuleBasedStateMachine):
         """Take one step of the run."""
         getattr(self.run, step)(**arguments)
 
-    @initialize(ending=st.sampled_from(ENDINGS), max_attempts=st.sampled_from([None, None, 2, 4]), lane=st.booleans())
-    def open_the_store(self, ending: str, max_attempts: int | None, lane: bool) -> None:
+    @initialize(
+        ending=st.sampled_from(ENDINGS), max_attempts=st.sampled_from([None, None, 2, 4]), fastpath=st.booleans()
+    )
+    def open_the_store(self, ending: str, max_attempts: int | None, fastpath: bool) -> None:
         self.ending = ending
-        self.run = self.begin(max_attempts, lane)
+        self.run = self.begin(max_attempts, fastpath)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 

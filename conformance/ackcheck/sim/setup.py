@@ -32,7 +32,7 @@ class SimSetup:
         """Return a fresh target."""
         raise NotImplementedError
 
-    def with_traits(self, max_attempts: int | None, lane: bool) -> SimSetup:  # noqa: ARG002 - for who can follow
+    def with_traits(self, max_attempts: int | None, fastpath: bool) -> SimSetup:  # noqa: ARG002 - for who can follow
         """Return the same with these traits, as far as the target can have them."""
         return self
 

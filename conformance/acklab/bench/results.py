@@ -23,7 +23,7 @@ from acklab.bench.measure import Sample, middle
 from acklab.bench.peers import Lmdb, PeerMissing, PersistQueue, Sqlite
 from acklab.bench.stores import BATCH, StoreContender, WriteLoop, unflushed
 from ackstore import Config
-from ackstore.fastpath import fast
+from ackstore.fastpath import COMPILED
 
 THREADS = (1, 3, 16)
 Level = Literal["none", "memory", "page-cache", "disk"]
@@ -109,7 +109,7 @@ class Results:
         """The documented JSON."""
         return {
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()},
-            "compiled": fast.COMPILED,
+            "compiled": COMPILED,
             "rows": [asdict(row) for row in self.rows],
             "ratios": self.ratios(),
             "recovery_seconds_per_million": self.recovery_seconds_per_million,

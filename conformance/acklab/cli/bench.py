@@ -27,7 +27,7 @@ from acklab.bench.plot import FORMATS, plot
 from acklab.bench.results import AIMS, MOST, Results, entrants, race
 from acklab.bench.stores import AckRefused
 from ackstore.errors import StoreBroken
-from ackstore.fastpath import fast
+from ackstore.fastpath import COMPILED
 
 
 def _place(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Path:
@@ -99,7 +99,7 @@ def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: s
     console.print(ratios_table(results))
     for name, why in results.not_measured.items():
         console.print(f"{name}: {why}", style="yellow", markup=False)
-    if not fast.COMPILED:
+    if not COMPILED:
         console.print(NOT_COMPILED, style="yellow", markup=False)
     console.print(f"in {directory}; medians of {rounds} rounds of {seconds:g} s")
     if plot_to:
@@ -110,7 +110,7 @@ def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: s
 
 
 NOT_COMPILED = (
-    "the store's short way is not compiled, and its acks are slower: with a C compiler, install ackcheck again "
+    "the store's fast path is not compiled, and its acks are slower: with a C compiler, install ackcheck again "
     "(and do not set ACKSTORE_PURE)"
 )
 

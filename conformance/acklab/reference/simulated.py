@@ -32,24 +32,24 @@ LOGS: Mapping[CommitPolicy, int] = {CommitPolicy.ACK: 2, CommitPolicy.CHECKPOINT
 
 @frozen
 class ReferenceSetup(SimSetup):
-    """The store with these settings, by the short way of its acks if `lane` says so. `bug` names the zoo's `core`."""
+    """The store with these settings, acks on the fast path if `fastpath` says so. `bug` names the zoo's `core`."""
 
     core: type[Core] = Core
     bug: str = ""
     max_attempts: int | None = None
-    lane: bool = False
+    fastpath: bool = False
     logs: int = 1
 
     def target(self) -> Reference:
         claiming = CLAIMING[self.level]
         config = evolve(claiming, commit=self.commit.value, max_attempts=self.max_attempts, logs=self.logs)
-        return Reference(config, self.core, self.lane)
+        return Reference(config, self.core, self.fastpath)
 
-    def with_traits(self, max_attempts: int | None, lane: bool) -> ReferenceSetup:
-        return evolve(self, max_attempts=max_attempts, lane=lane)
+    def with_traits(self, max_attempts: int | None, fastpath: bool) -> ReferenceSetup:
+        return evolve(self, max_attempts=max_attempts, fastpath=fastpath)
 
     def as_source(self) -> Source:
-        given = {name: repr(getattr(self, name)) for name in ("max_attempts", "lane", "logs")}
+        given = {name: repr(getattr(self, name)) for name in ("max_attempts", "fastpath", "logs")}
         imports = ["from acklab.reference.simulated import ReferenceSetup"]
         if self.bug:
             given["core"] = f"bug_named({self.bug!r}).core"

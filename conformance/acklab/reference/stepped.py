@@ -57,8 +57,8 @@ class Reference:
 
     config: Config = SMALL
     core_class: type[core.Core] = core.Core
-    lane: bool = False
-    """Let single acks take the short way (`ackstore.fastpath.lane`) where it is open."""
+    fastpath: bool = False
+    """Let acks, and batches of them, take the fast path (`ackstore.fastpath`) where it is open."""
     write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
     _core: engine.Engine = field(init=False)
     _told: list[Told] = field(init=False, factory=list)
@@ -73,16 +73,25 @@ class Reference:
         self._core.submit(op, requests.Pop(queue, count, invisible), now)
 
     def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
-        if len(receipts) == 1 and self.lane and self.core_class is core.Core and self._core.closing is None:
+        if self.fastpath and self._core.closing is None and engine.paths_of(self._core):
             self._core.now = now
-            reply = self._core.lane.ack(receipts[0], now, self._written_now)
-            if reply is not None:
-                self._told += [*self.take(), Ended(op, Reply(reply.value))]
+            ended = self._acked_at_once(op, receipts, now)
+            if ended is not None:
+                self._told += [*self.take(), ended]
                 return
         request = requests.Ack(receipts[0]) if len(receipts) == 1 else requests.AckMany(receipts)
         self._core.submit(op, request, now)
 
-    def _written_now(self, file: str, at: int, data: bytes) -> effects.Result:
+    def _acked_at_once(self, op: int, receipts: Sequence[str], now: float) -> Ended | None:
+        fastpath = self._core.fastpath
+        if len(receipts) == 1:
+            reply = fastpath.ack(receipts[0], now, self)
+            return None if reply is None else Ended(op, Reply(reply.value))
+        replies = fastpath.ack_many(receipts, now, self)
+        return None if replies is None else Ended(op, Reply.OK, (), tuple(Reply(each.value) for each in replies))
+
+    def write(self, file: str, at: int, data: bytes) -> effects.Result:
+        """Have the simulated disk write at once, for the fast path."""
         outcome = self.write_now(_written(0, file, at, data))
         return effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
 

@@ -1,6 +1,6 @@
 """A `RealDisk` in all but its syncs, which have weather: the store writes to it as it writes to any real disk.
 
-So acks take the compiled short way, where there is one (`ackstore.fastpath.fast`), which asks no disk of its own kind
+So acks take the compiled fast path, where there is one (`ackstore.fastpath`), which asks no disk of its own kind
 to perform a write. What a store writes is not seen here, then: how long a file is says the file itself, and files are
 known by their inode, whatever they are renamed to.
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ackstore.config import Config
 from ackstore.core.acks import Acks
@@ -48,6 +48,7 @@ from ackstore.core.log import Handler, Log, Record
 from ackstore.core.merge import MergeBuffer
 from ackstore.core.offsets import Offsets
 from ackstore.core.operations import Barrier, Operation, Operations, check_timeout
+from ackstore.core.parts import Part
 from ackstore.core.pops import Pops
 from ackstore.core.publishing import Publishing
 from ackstore.core.queues import Queue
@@ -59,26 +60,14 @@ from ackstore.core.resets import Resets
 from ackstore.core.states import States
 from ackstore.core.stats import Recovery, Stats
 from ackstore.errors import StoreClosed
-from ackstore.fastpath.fast import CoreFields, settle
-from ackstore.fastpath.lane import Lane
+from ackstore.fastpath.fields import CoreFields
+from ackstore.fastpath.path import FastPath
+from ackstore.fastpath.settling import settle
 from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE
 from ackstore.format.recovery import Recovered
 
 if TYPE_CHECKING:
     from ackstore.core.sharded import SeveralLogs
-
-
-class Part(Protocol):
-    """What writes one kind of record."""
-
-    def cached(self, record: Record, prompt: bool, /) -> None:
-        """A record is CACHED; `prompt` says that this is enough for an answer."""
-
-    def failed(self, record: Record, /) -> None:
-        """A record was certainly not stored."""
-
-    def flushed(self, record: Record, /) -> None:
-        """A record is FLUSHED."""
 
 
 class Core(CoreFields):
@@ -160,7 +149,7 @@ class Core(CoreFields):
         if config.max_attempts is not None:
             self.timed.append(self.deaths)
         self.plain_acks = (self.acks_class, self.queue_class) == (Acks, Queue)  # no variant's
-        self.lane = Lane(self.log, self.flusher, self.queues, self.operations.replies, self.merge)
+        self.fastpath = FastPath(self)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: Publishing(config, self.queues, self.operations, self._new_queue).submit,
             Pop: self._pop,

@@ -19,25 +19,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ackstore.config import Config
+from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.effects import Effect, Result
+from ackstore.core.flusher import Flusher
 from ackstore.core.identity import QueueId
+from ackstore.core.log import Log
+from ackstore.core.merge import MergeBuffer
 from ackstore.core.queues import Queue
 from ackstore.core.replies import DeadLetter, Reply, Stage
 from ackstore.core.requests import Request
 from ackstore.core.sharded import SeveralLogs
 from ackstore.core.stats import Stats
-from ackstore.fastpath.lane import Writer
+from ackstore.fastpath.path import FastPath
+from ackstore.fastpath.plain.basics import Writes
 from ackstore.format.recovery import Reader, recover
 
 
-class ShortWay(Protocol):
-    """See `ackstore.fastpath.lane.Lane`."""
+class AtOnce(Protocol):
+    """See `ackstore.fastpath.path.FastPath`."""
 
-    def ack(self, receipt: str, now: float, write: Writer, /) -> Reply | None:
+    def ack(self, receipt: str, now: float, disk: Writes, /) -> Reply | None:
         """Settle one delivery at once; None, and nothing done, if it takes more."""
 
-    def ack_many(self, receipts: tuple[str, ...], now: float, write: Writer, /) -> list[Reply] | None:
+    def ack_many(self, receipts: Sequence[str], now: float, disk: Writes, /) -> list[Reply] | None:
         """The same for several."""
 
 
@@ -61,8 +66,8 @@ class Engine(Protocol):
         """By token."""
 
     @property
-    def lane(self) -> ShortWay:
-        """The short way of an ack."""
+    def fastpath(self) -> AtOnce:
+        """The fast path of an ack."""
 
     @property
     def closing(self) -> Any:
@@ -110,6 +115,33 @@ def open_engine(config: Config, reader: Reader, now: float, core_class: type[Cor
         return core_class(config, recover(config, reader), now)
     cores = [core_class(config.share(log), recover(config, reader, log), now) for log in range(1, config.logs + 1)]
     return (core_class.several_class or SeveralLogs)(config, cores, now)
+
+
+PASSED_BY: tuple[tuple[str, type, tuple[str, ...]], ...] = (
+    ("", Core, ("submit", "complete", "cached")),
+    ("acks", Acks, ("submit", "submit_many", "accept", "judge", "cached", "answer")),
+    ("log", Log, ("append", "full", "_write", "_written", "_store")),
+    ("flusher", Flusher, ("refuses", "answers_when_cached", "would_answer")),
+    ("merge", MergeBuffer, ("settle", "takes_acks")),
+)
+"""What of a core the fast path does in its own way, by part."""
+
+
+def paths_of(engine: Engine) -> tuple[FastPath, ...]:
+    """The fast path of each log. None of a variant that has put something else in place of what they pass by: its acks
+    go the long way."""
+    if isinstance(engine, SeveralLogs) and type(engine) is not SeveralLogs:
+        return ()
+    cores = cores_of(engine)
+    return tuple(core.fastpath for core in cores) if all(map(_passes_by_no_variant, cores)) else ()
+
+
+def _passes_by_no_variant(core: Core) -> bool:
+    parts = ((getattr(core, part) if part else core, original, names) for part, original, names in PASSED_BY)
+    same = all(
+        getattr(type(part), name) is getattr(original, name) for part, original, names in parts for name in names
+    )
+    return same and core.queue_class.judge is Queue.judge
 
 
 def cores_of(engine: Engine) -> Sequence[Core]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ackstore.fastpath.fast import EntryFields
+from ackstore.fastpath.fields import EntryFields
 
 if TYPE_CHECKING:
     from ackstore.core.log import Record

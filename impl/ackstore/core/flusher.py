@@ -31,7 +31,7 @@ from ackstore.core.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
 from ackstore.core.log import Host, Log
 from ackstore.core.segment import Segment
 from ackstore.core.stats import Mode
-from ackstore.fastpath.fast import FlusherFields
+from ackstore.fastpath.fields import FlusherFields
 
 
 def pause(failures: int, config: Config, random: Random) -> float:

@@ -33,7 +33,8 @@ from ackstore.core.operations import Operation
 from ackstore.core.queues import Claim, Entry, Queue
 from ackstore.core.replies import Reply
 from ackstore.core.segment import Segment, old_segment
-from ackstore.fastpath.fast import LogFields, RecordFields, bytes_of
+from ackstore.fastpath.fields import LogFields, RecordFields
+from ackstore.fastpath.settling import bytes_of
 from ackstore.format.filenames import FileNames
 from ackstore.format.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
 

@@ -34,8 +34,9 @@ from ackstore.core.log import Log, Record
 from ackstore.core.operations import Operation, Operations
 from ackstore.core.queues import Claim, Entry, Queue
 from ackstore.core.states import DELIVERED, SETTLED, State, StateRecord, encode_state
-from ackstore.fastpath.fast import MergeFields, settle_run, settled_run
-from ackstore.fastpath.plain import MERGED
+from ackstore.fastpath.fields import MergeFields
+from ackstore.fastpath.plain.settling import MERGED
+from ackstore.fastpath.settling import settle_run, settled_run
 
 STEP = 2048
 """Messages that one step deals with, about: a few milliseconds."""

@@ -28,13 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ackstore.core.entries import Claim, Entry, epoch_of, generation_of, open_of
 from ackstore.core.identity import QueueId
 from ackstore.core.replies import DeadLetter, Reply
 from ackstore.core.stats import QueueStats
-from ackstore.fastpath.fast import QueueFields, first_unsettled, timers_of
+from ackstore.fastpath.fields import QueueFields
+from ackstore.fastpath.settling import first_unsettled, timers_of
 from ackstore.format.payloads import queue_prefix
 
 if TYPE_CHECKING:
@@ -226,27 +227,6 @@ class Queue(QueueFields):
             if self.resetting is not None:
                 return Reply.BUSY
         return entry
-
-    def judge_all(self, fields: tuple[int, ...], now: float) -> list[Entry] | None:
-        """The entries to settle, if `judge` finds one for every delivery, and none of them twice or acked before; else
-        None. `fields` are offset, attempt, epoch, offset, ... of the deliveries."""
-        offsets = fields[::3]
-        if self.resetting is not None or len({*offsets}) < len(offsets):
-            return None
-        entries = [*map(self.entries.get, offsets)]
-        for entry, attempt, epoch in zip(entries, fields[1::3], fields[2::3], strict=True):
-            if (
-                entry is None
-                or entry.attempt != attempt
-                or entry.epoch != epoch
-                or entry.ack is not None
-                or entry.deadline <= now
-                or entry.moving
-                or entry.settled
-                or entry.renewing
-            ):
-                return None
-        return cast("list[Entry]", entries)
 
     def _judge_other(self, entry: Entry | None, offset: int, attempt: int, epoch: int, current: int) -> Reply:
         """The reply to a receipt that is not the current delivery's."""

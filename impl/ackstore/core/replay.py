@@ -17,7 +17,7 @@ from ackstore.core.log import Record
 from ackstore.core.queues import Claim, Entry, Queue
 from ackstore.core.states import replay_state
 from ackstore.errors import FutureFormat, LogDamaged, OffsetsAheadOfLog, UsageError
-from ackstore.fastpath.fast import replay_acks
+from ackstore.fastpath.reading import replay_acks
 from ackstore.format.payloads import (
     decode_deliveries,
     decode_messages,

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ackstore.fastpath.fast import SegmentFields
+from ackstore.fastpath.fields import SegmentFields
 
 
 class Segment(SegmentFields):

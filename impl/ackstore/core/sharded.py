@@ -36,8 +36,8 @@ from ackstore.core.requests import Ack, AckMany, Close, Degrade, Flush, Publish,
 from ackstore.core.stats import Stats
 from ackstore.core.totals import summed
 from ackstore.errors import CountOutOfRange
-from ackstore.fastpath.fast import CoreFields
-from ackstore.fastpath.lane import Writer
+from ackstore.fastpath.fields import CoreFields
+from ackstore.fastpath.plain.basics import Writes
 
 
 class Gathered:
@@ -71,13 +71,14 @@ class SeveralLogs(CoreFields):
         self.closing: Gathered | None = None
         self.surplus: Counter[Reply] = Counter()
         """Answers that logs gave to parts of an operation that counts as one."""
-        self.lane = SeveralLanes(self)
+        self.fastpath = ShardedPath(self)
         self._syncs: dict[int, Handler] = {}
         """Syncs of the directory without a result."""
         self._io = 0
         directory = Directory(self, config.flush_threads)
         for core in cores:
             core.share(directory)
+            core.fastpath.then = self.collect
         self.collect()
 
     # What the driver calls
@@ -248,26 +249,20 @@ class SeveralLogs(CoreFields):
                 core.directory_failed(now)
 
 
-class SeveralLanes:
-    """The short way of an ack: that of its log."""
+class ShardedPath:
+    """The fast path of an ack: that of its log."""
 
     def __init__(self, engine: SeveralLogs) -> None:
         self.engine = engine
 
-    def ack(self, receipt: str, now: float, write: Writer) -> Reply | None:
-        """Settle one delivery, with `write` to perform the write at once; None, and nothing done, if it takes more."""
+    def ack(self, receipt: str, now: float, disk: Writes) -> Reply | None:
+        """Settle one delivery, with `disk` to perform the write at once; None, and nothing done, if it takes more."""
         core = self.engine.core_of(receipt)
         core.now = now
-        reply = core.lane.ack(receipt, now, write)
-        if core.effects:
-            self.engine.collect()
-        return reply
+        return core.fastpath.ack(receipt, now, disk)
 
-    def ack_many(self, receipts: tuple[str, ...], now: float, write: Writer) -> list[Reply] | None:
+    def ack_many(self, receipts: Sequence[str], now: float, disk: Writes) -> list[Reply] | None:
         """The same for several of one queue; others go the long way."""
         core = self.engine.core_of(receipts[0] if receipts else "")
         core.now = now
-        replies = core.lane.ack_many(receipts, now, write)
-        if core.effects:
-            self.engine.collect()
-        return replies
+        return core.fastpath.ack_many(receipts, now, disk)

@@ -54,7 +54,7 @@ def encode_ack(prefix: bytes, deliveries: Iterable[tuple[int, int, int]]) -> byt
 
 
 def encode_one_ack(prefix: bytes, offset: int, attempt: int, epoch: int) -> bytes:
-    """The payload of an ACK of one delivery: the short way, for the hottest path there is."""
+    """The payload of an ACK of one delivery: for the hottest path there is."""
     return prefix + _delivery(offset, attempt, epoch)
 
 

@@ -42,7 +42,7 @@ from zlib import crc32
 from attrs import define, frozen
 
 from ackstore.errors import FutureFormat
-from ackstore.fastpath.fast import whole_records
+from ackstore.fastpath.reading import whole_records
 from ackstore.format.payloads import stated_start
 
 MAGIC = b"ACKSTORE"

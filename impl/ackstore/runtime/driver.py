@@ -24,36 +24,30 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from attrs import evolve
 
 from ackstore.config import Config
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer, Create, Durable, Effect, Write
-from ackstore.core.engine import cores_of, open_engine
+from ackstore.core.engine import cores_of, open_engine, paths_of
 from ackstore.core.operations import check_timeout
 from ackstore.core.replies import Reply
 from ackstore.core.requests import AckMany, Close, Flush, Pop, Request
 from ackstore.core.stats import Stats
 from ackstore.errors import StoreBroken, StoreClosed, UsageError
-from ackstore.fastpath import fast
-from ackstore.fastpath.fast import StoreFields, wall_clock
-from ackstore.fastpath.lane import Lane, Writer
+from ackstore.fastpath.clock import wall_clock
+from ackstore.fastpath.fields import StoreFields
 from ackstore.runtime import crew, gate
 from ackstore.runtime.crew import Crew
-from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, perform, prepare, write_by
+from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, WritesBy, perform, prepare
 from ackstore.runtime.gate import Gate
 from ackstore.runtime.logs import Notice, Watch
 from ackstore.runtime.memory import resident_bytes
 from ackstore.runtime.threads import Bell, Waiter
 
 log = logging.getLogger("ackstore")
-
-Given = TypeVar("Given")
-Got = TypeVar("Got")
 
 #: How long a thread whose time is up waits for the lock, in seconds, to end its operation itself.
 MOMENT = 0.1
@@ -88,16 +82,11 @@ class Driver(StoreFields):
             self._core = open_engine(self.config, FileReader(self.path), self._clock(), core_class)
             self._disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
             real = self._disk if isinstance(self._disk, RealDisk) and self._disk.writes_at_once() else None
-            self._write = real.write if real else partial(write_by, self._disk)
+            self._writes = real or WritesBy(self._disk)
         except BaseException:
             self._directory_lock.release()
             raise
-        self._lane = self._core.lane if core_class is Core else None
-        """The short way; not for a variant, which may have put other parts in place of those that it passes by."""
-        lanes = tuple(core.lane for core in cores_of(self._core))
-        plain = real is not None and self._lane is not None and all(type(lane) is Lane for lane in lanes)
-        self._direct = lanes if plain else None
-        """By log, where the compiled way is open."""
+        self._paths = paths_of(self._core)
         self._gate = Gate(self._stalls)
         self._lock = self._gate.lock
         """Guards the core, and what is below but for `_waiters`, `_broken` and `_refused`."""
@@ -112,7 +101,7 @@ class Driver(StoreFields):
         self._broken: BaseException | None = None
         """Why nothing is done any more. Set without the lock: a thread in a write that hangs sees it when it is back,
         and writes nothing else."""
-        self._lock_with(self._lock)
+        self._acquire, self._release = self._lock.acquire, self._lock.release
         self._wake = Bell()
         self._asleep = False
         """The timer waits for something to happen."""
@@ -181,29 +170,6 @@ class Driver(StoreFields):
             self._asleep = False
             self._wake.notify()
         return op, answer
-
-    def _by(self, way: Callable[[Given, float, Writer], Got | None], given: Given) -> Got | None:
-        """Take the short way; None where it is barred, and the long one has to be taken."""
-        if not fast.take_turns(self._lock.acquire):
-            return None
-        try:
-            core = self._core
-            if self._broken is not None or core.closing is not None:
-                return None
-            try:
-                now = core.now = self._clock()
-                got = way(given, now, self._write)
-                if core.effects:
-                    self._perform(now)
-            except BaseException as error:
-                self._break(error)
-                raise self._refusal() from error
-            if self._asleep:
-                self._asleep = False
-                self._wake.notify()
-            return got
-        finally:
-            self._lock.release()
 
     def _broken_by(self, error: BaseException) -> StoreBroken | StoreClosed:
         """An error that nobody foresaw has come out of a call."""

@@ -20,6 +20,8 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
+from attrs import frozen
+
 from ackstore.core.effects import (
     DONE,
     Create,
@@ -33,7 +35,7 @@ from ackstore.core.effects import (
     Write,
 )
 from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
-from ackstore.fastpath.fast import DiskFields, FileFields
+from ackstore.fastpath.fields import DiskFields, FileFields
 from ackstore.format.filenames import log_of
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
 
@@ -200,9 +202,15 @@ class RealDisk(DiskFields):
                 os.close(file.fd)
 
 
-def write_by(disk: Disk, file: str, at: int, data: bytes) -> Result:
-    """Have another disk than the real one write."""
-    return perform(disk, Write(file, at, data))
+@frozen
+class WritesBy:
+    """Writes to another disk than the real one."""
+
+    disk: Disk
+
+    def write(self, file: str, at: int, data: bytes) -> Result:
+        """Write all of `data` at byte `at` of a file."""
+        return perform(self.disk, Write(file, at, data))
 
 
 def perform(disk: Disk, effect: Effect) -> Result:

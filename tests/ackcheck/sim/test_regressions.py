@@ -129,7 +129,7 @@ Its callback is told later than UNKNOWN: the dead letter was what settled the me
 
 @pytest.mark.parametrize("level", list(Level))
 def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: Level) -> None:
-    run = replay(ReferenceSetup(level=level, max_attempts=2, lane=True).begin(), LATE_ACKS)
+    run = replay(ReferenceSetup(level=level, max_attempts=2, fastpath=True).begin(), LATE_ACKS)
     told = [line.text for line in run.history.lines if line.lane == "client"]
     assert told.index("operation 5 is answered UNKNOWN") < told.index("operation 5 is durable")
 

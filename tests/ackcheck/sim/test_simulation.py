@@ -227,8 +227,10 @@ def test_what_was_handed_out_too_often_is_a_dead_letter() -> None:
     replay(run, [("settle_everything", {}), ("restart", {}), ("survey", {})])
 
 
-def test_by_the_short_way_an_ack_is_written_at_once_or_fails() -> None:
-    run = replay(ReferenceSetup(lane=True).begin(), [("pop", {"count": 2}), ("finish_all", {}), ("ack", {"which": 0})])
+def test_on_the_fast_path_an_ack_is_written_at_once_or_fails() -> None:
+    run = replay(
+        ReferenceSetup(fastpath=True).begin(), [("pop", {"count": 2}), ("finish_all", {}), ("ack", {"which": 0})]
+    )
     assert run.pending == []
     assert run.history.lines[-1].text == "operation 2 is answered OK"
     replay(run, [("fill_up", {"written": 9}), ("ack", {"which": 1})])

@@ -18,7 +18,6 @@ from ackmodel import Clause, Level
 from ackstore import Reply, Store
 from ackstore.core.core import Core
 from ackstore.core.flusher import Flusher
-from ackstore.fastpath.fast import COMPILED
 
 PATIENCE = 2.5, 10.0, 40.0
 """Seconds: how much is done in some of them is a matter of how busy the machine is."""
@@ -233,11 +232,10 @@ class TestDeadDisk:
         assert "nobody is told BUSY" in report.finding.why
 
 
-@pytest.mark.skipif(not COMPILED, reason="the short way is not compiled here")
-def test_acks_take_the_compiled_way() -> None:
-    report = soaked(Level.PAGE_CACHE, lambda report: bool(report.ran["ack, the compiled way"]), seed=3)
+def test_acks_take_the_fast_path() -> None:
+    report = soaked(Level.PAGE_CACHE, lambda report: bool(report.ran["ack, the fast path"]), seed=3)
     assert report.finding is None
-    assert report.ran["ack, the compiled way"] > 0
+    assert report.ran["ack, the fast path"] > 0
 
 
 def test_both_policies_resets_and_dead_letters_are_soaked() -> None:

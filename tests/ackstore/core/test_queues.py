@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ackstore.core.identity import QueueId
 from ackstore.core.log import Record
-from ackstore.core.queues import SPARE_TIMERS, Entry, Queue
+from ackstore.core.queues import SPARE_TIMERS, Queue
 from ackstore.core.replies import DeadLetter, Reply
 from ackstore.core.stats import QueueStats
 from ackstore.format.records import STATE
@@ -80,52 +78,6 @@ class TestHandingOut:
         queue.ending = [(1.0, 999)] * (400 + more)
         queue.renewed([], 0.0)
         assert len(queue.expiring) + len(queue.ending) == (10 if swept else most)
-
-
-ENTRY = st.tuples(
-    st.integers(1, 2),
-    st.integers(1, 2),
-    st.sampled_from([9.0, 10.0, *[30.0] * 6]),
-    st.sampled_from([*[""] * 6, "moving", "renewing", "settled", "ack"]),
-)
-"""Attempt, epoch, deadline, and what is in the way. Most are fine."""
-
-NAMED = st.tuples(st.integers(0, 4), st.integers(1, 2), st.integers(1, 2))
-
-
-@given(
-    kept=st.lists(ENTRY, max_size=4),
-    named=st.lists(NAMED, min_size=1, max_size=3),
-    fits=st.booleans(),
-    resetting=st.integers(0, 3),
-)
-def test_a_batch_is_judged_at_once_as_each_of_it_is(
-    kept: list[Any], named: list[tuple[int, int, int]], fits: bool, resetting: int
-) -> None:
-    queue = new()
-    for offset, (attempt, epoch, deadline, in_the_way) in enumerate(kept):
-        entry = queue.entries[offset] = Entry(offset, attempt, epoch, deadline)
-        entry.moving = False
-        if in_the_way:
-            setattr(entry, in_the_way, True)
-    if fits:
-        named = [(at, *kept[at][:2]) if at < len(kept) else (at, attempt, epoch) for at, attempt, epoch in named]
-    queue.resetting = object() if not resetting else None  # type: ignore[assignment]
-    each = [queue.judge(*one, 10.0, 2) for one in named]
-    found = queue.judge_all(tuple(field for one in named for field in one), 10.0)
-    whole = all(isinstance(one, Entry) and one.ack is None for one in each) and len({*map(id, each)}) == len(each)
-    assert found == (each if whole else None)
-
-
-@pytest.mark.parametrize("flag", ["moving", "settled", "renewing", "ack"])
-def test_one_thing_in_the_way_is_enough(flag: str) -> None:
-    queue = holding(0, 1)
-    assert queue.judge_all((0, 1, 1, 1, 1, 1), 10.0) == [queue.entries[0], queue.entries[1]]
-    setattr(queue.entries[1], flag, True)
-    assert queue.judge_all((0, 1, 1, 1, 1, 1), 10.0) is None
-    assert queue.judge_all((0, 1, 1), 10.0) == [queue.entries[0]]
-    for other in ((0, 1, 2), (0, 2, 1), (7, 1, 1), (0, 1, 1, 0, 1, 1)):
-        assert queue.judge_all(other, 10.0) is None
 
 
 class TestLifting:

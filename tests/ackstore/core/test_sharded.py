@@ -371,16 +371,21 @@ def test_effects_for_the_client_come_without_an_id(three: Any) -> None:
 
 
 @pytest.mark.parametrize("way", ["ack", "ack_many"])
-def test_what_the_short_way_asks_for_is_taken_up(three: Any, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+def test_what_a_write_that_failed_on_the_fast_path_asks_for_is_taken_up(
+    three: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     store = three()
     a, *_ = one_each(store)
+    store.flush()
+    store.settle()
     core = store.core.core_of(a)
 
     def asks(*_: Any) -> None:
         core.request(SyncDir(), lambda result, now: None)
 
-    monkeypatch.setattr(core, "lane", SimpleNamespace(ack=asks, ack_many=asks))
-    getattr(store.core.lane, way)(a if way == "ack" else (a,), store.now + 1.0, print)
+    monkeypatch.setattr(core.log, "ended", asks)
+    disk = SimpleNamespace(write=lambda *_: Failed(EIO))
+    assert getattr(store.core.fastpath, way)(a if way == "ack" else (a,), store.now + 1.0, disk) is not None
     assert core.now == store.now + 1.0
     assert core.effects == []
     [(io, effect)] = store.core.take_effects()

@@ -1,4 +1,4 @@
-"""The short way of an ack: it does what the long way does, byte for byte, and hands over where it may not."""
+"""The fast path of an ack: it does what the long way does, byte for byte, and hands over where it may not."""
 
 import errno
 import time
@@ -17,14 +17,12 @@ from ackstore.core.identity import parse_receipt, parse_receipts, receipt_text
 from ackstore.core.log import Record
 from ackstore.core.merge import Kept
 from ackstore.core.replies import Reply
-from ackstore.fastpath.lane import Lane
-from ackstore.fastpath.plain import MERGED, EntryFields
+from ackstore.fastpath.path import FastPath
+from ackstore.fastpath.plain.fields import EntryFields
+from ackstore.fastpath.plain.settling import MERGED
 from ackstore.runtime.files import RealDisk
 from disks import HangingDisk
-
-
-class LongWay(Core):
-    """The same store; as a variant, it is never taken the short way."""
+from ways import WAYS, going
 
 
 class FullDisk(RealDisk):
@@ -53,15 +51,11 @@ STEPS = st.lists(
 )
 
 
-def run(
-    folder: Path, core: type[Core], steps: list[tuple[str, int]], *, direct: bool = True
-) -> tuple[list[object], dict[str, bytes], object]:
+def run(folder: Path, way: str, steps: list[tuple[str, int]]) -> tuple[list[object], dict[str, bytes], object]:
     """Take the steps; return the replies, the files of the log and what the store counts."""
     now = [1000.0]
     replies: list[object] = []
-    with ackstore.Store(folder, QUIET, core_class=core, clock=lambda: now[0]) as store:
-        if not direct:
-            store._direct = None
+    with going(way), ackstore.Store(folder, QUIET, clock=lambda: now[0]) as store:
         store.publish("q", 20)
         receipts = [delivery.receipt for delivery in store.pop("q", 20)]
         store.publish("r", 4)
@@ -91,11 +85,9 @@ def run(
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
 def test_all_ways_write_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
-    compiled = run(tmp_path_factory.mktemp("compiled"), Core, steps)
-    short = run(tmp_path_factory.mktemp("short"), Core, steps, direct=False)
-    assert compiled == short
-    long = run(tmp_path_factory.mktemp("long"), LongWay, steps)
-    assert short == long
+    compiled, plain, long = (run(tmp_path_factory.mktemp(way), way, steps) for way in WAYS)
+    assert compiled == long
+    assert plain == long
 
 
 MERGING = evolve(QUIET, merge=True, merge_messages=20, max_batch=8)
@@ -110,14 +102,12 @@ MERGES = st.lists(
 )
 
 
-def merge(folder: Path, core: type[Core], steps: list[tuple[str, int]], *, direct: bool = True) -> list[object]:
+def merge(folder: Path, way: str, steps: list[tuple[str, int]]) -> list[object]:
     """Take the steps with a merge buffer; return the replies, and all that is in memory and in the log at the end, and
     what is in the log when everything is handed over."""
     now = [1000.0]
     found: list[object] = []
-    with ackstore.Store(folder, MERGING, core_class=core, clock=lambda: now[0]) as store:
-        if not direct:
-            store._direct = None
+    with going(way), ackstore.Store(folder, MERGING, clock=lambda: now[0]) as store:
         opened(store)
         receipts = ["nonsense"]
         for queue in ("q", "r"):
@@ -197,16 +187,16 @@ def ack_of(record: Record | None) -> object:
 def test_all_ways_into_the_merge_buffer_are_one(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:
-    compiled = merge(tmp_path_factory.mktemp("compiled"), Core, steps)
-    short = merge(tmp_path_factory.mktemp("short"), Core, steps, direct=False)
-    assert compiled == short
-    long = merge(tmp_path_factory.mktemp("long"), LongWay, steps)
-    assert short == long
+    compiled, plain, long = (merge(tmp_path_factory.mktemp(way), way, steps) for way in WAYS)
+    assert compiled == long
+    assert plain == long
 
 
-def test_the_short_way_into_the_merge_buffer_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with ackstore.Store(tmp_path, MERGING) as store:
-        store._direct = None
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_the_fast_path_into_the_merge_buffer_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    with going(way), ackstore.Store(tmp_path, MERGING) as store:
         opened(store)
         store.publish("q", 9)
         receipts = [delivery.receipt for delivery in store.pop("q", 6)]
@@ -222,22 +212,22 @@ def test_the_short_way_into_the_merge_buffer_is_taken(tmp_path: Path, monkeypatc
         assert (store.stats().merged, store.stats().unflushed_records) == (4, 1)
 
 
-def test_the_short_way_merges_all_of_a_batch_or_nothing(tmp_path: Path) -> None:
-    with ackstore.Store(tmp_path, MERGING) as store:
-        store._direct = None
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_the_fast_path_merges_all_of_a_batch_or_nothing(tmp_path: Path, way: str) -> None:
+    with going(way), ackstore.Store(tmp_path, MERGING) as store:
         opened(store)
         store.publish("q", 9)
         first, second = (delivery.receipt for delivery in store.pop("q", 2))
         store.flush()
         third, fourth = (delivery.receipt for delivery in store.pop("q", 2))
-        lane = store._lane
-        assert isinstance(lane, Lane)
+        path = store._core.fastpath
+        assert isinstance(path, FastPath)
         for batch in ((first, third), (third, first)):
-            assert lane.ack_many(batch, 1000.0, store._write) is None
-        lane.flusher.mode = "sync"
-        assert lane.ack(third, 1000.0, store._write) is None
-        assert lane.ack_many((third, fourth), 1000.0, store._write) is None
-        lane.flusher.mode = "async"
+            assert path.ack_many(batch, 1000.0, store._writes) is None
+        path.flusher.mode = "sync"
+        assert path.ack(third, 1000.0, store._writes) is None
+        assert path.ack_many((third, fourth), 1000.0, store._writes) is None
+        path.flusher.mode = "async"
         assert store.stats().merged == 0
         assert store.ack_many([second, third]) == [Reply.OK] * 2  # the long way takes each as it is
         assert (store.stats().merged, store.stats().unflushed_records) == (1, 1)
@@ -353,9 +343,9 @@ def test_a_write_that_fails_is_answered_failed_and_nothing_is_settled(tmp_path: 
 def test_both_ways_feel_the_limits_at_the_same_record(tmp_path: Path, limits: ackstore.Config, size: int) -> None:
     replies: list[list[object]] = []
     config = evolve(limits, op_timeout=0.01, segment_bytes=1 << 20)
-    for core in (Core, LongWay):
-        disk = HangingDisk(tmp_path / core.__name__)
-        with ackstore.Store(tmp_path / core.__name__, config, core_class=core, disk=disk) as store:
+    for way in WAYS:
+        disk = HangingDisk(tmp_path / way)
+        with going(way), ackstore.Store(tmp_path / way, config, disk=disk) as store:
             store.publish("q", 90)
             popped = cast("list[ackstore.Delivery]", store.try_pop("q", 90, timeout=30.0).value)
             receipts = [delivery.receipt for delivery in popped]
@@ -364,7 +354,7 @@ def test_both_ways_feel_the_limits_at_the_same_record(tmp_path: Path, limits: ac
             batches = [receipts[at : at + size] for at in range(0, 90, size)]
             replies.append([store.ack(batch[0]) if size == 1 else store.ack_many(batch) for batch in batches])
             disk.go_on.set()
-    assert replies[0] == replies[1]
+    assert replies[0] == replies[1] == replies[2]
     assert replies[0][0] == (Reply.OK if size == 1 else [Reply.OK] * size)
     assert replies[0][-1] == (Reply.BUSY if size == 1 else [Reply.BUSY] * size)
 

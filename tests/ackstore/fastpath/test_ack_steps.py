@@ -1,12 +1,13 @@
-"""The short way against the long way, step by step, on two disks that fail in the same places.
+"""The fast path against the long way, step by step, on two disks that fail in the same places.
 
 After every step the replies, the bytes of every file, all figures and the next tick have to be the same. No threads:
-the tests perform the writes of the short way themselves.
+the tests perform the writes of the fast path themselves.
 """
 
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from ackstore.core.effects import DONE, Failed, Result, Write
 from ackstore.core.identity import receipt_text
 from ackstore.core.requests import Pop
+from ackstore.fastpath import acks
 from ackstore.format.payloads import queue_prefix
 from ackstore.format.records import DELIVERY_BYTES, RECORD_BYTES
 
@@ -38,13 +40,13 @@ MERGE_STEPS = [*["ack"] * 6, *["pop"] * 3, "batch", "odd", "time", "flush", "one
 
 
 class Way:
-    """A store, and the receipts of its messages; `short` says how its acks go."""
+    """A store, and the receipts of its messages; `fast` says how its acks go."""
 
-    def __init__(self, store: Any, short: bool) -> None:
+    def __init__(self, store: Any, fast: bool) -> None:
         self.store = store
-        self.short = short
+        self.fast = fast
         self.taken = {True: 0, False: 0}
-        """How often an ack, and a batch, went the short way."""
+        """How often an ack, and a batch, took the fast path."""
         self.merged = 0
         """Acks that did, and met their checkpoint in memory."""
         self.room: int | None = None
@@ -75,12 +77,9 @@ class Way:
         store, reply = self.store, None
         if store.config.logs > 1 or store.config.merge:  # what is outstanding need not be in the way of this ack
             self.finish_writes()
-        if self.short:
-            lane, before = store.core.lane, store.stats.merged
-            if one:
-                reply = lane.ack(receipts[0], store.now, self.write)
-            else:
-                reply = lane.ack_many(tuple(receipts), store.now, self.write)
+        if self.fast:
+            path, before = store.core.fastpath, store.stats.merged
+            reply = path.ack(receipts[0], store.now, self) if one else path.ack_many(receipts, store.now, self)
             store.take()
             self.merged += store.stats.merged - before
         if reply is not None:
@@ -148,17 +147,17 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("seed", range(5))
 def test_both_ways_come_to_the_same(drive: Any, settings: dict[str, Any], seed: int) -> None:
-    short, long = (Way(drive(flush_interval=0.4, **settings), way) for way in (True, False))
+    fast, long = (Way(drive(flush_interval=0.4, **settings), way) for way in (True, False))
     steps = random.Random(seed)
     for _ in range(80):
         step, pick = steps.choice(MERGE_STEPS if "merge" in settings else STEPS), steps.random()
-        assert short.take(step, random.Random(pick)) == long.take(step, random.Random(pick)), step
-        assert short.seen() == long.seen(), step
-    short.store.rest()
+        assert fast.take(step, random.Random(pick)) == long.take(step, random.Random(pick)), step
+        assert fast.seen() == long.seen(), step
+    fast.store.rest()
     long.store.rest()
-    assert short.seen() == long.seen()
-    assert short.merged if "merge" in settings else min(short.taken.values())
-    assert sum(short.taken.values()) > 3
+    assert fast.seen() == long.seen()
+    assert fast.merged if "merge" in settings else min(fast.taken.values())
+    assert sum(fast.taken.values()) > 3
 
 
 @pytest.mark.parametrize(
@@ -176,26 +175,26 @@ def test_both_ways_come_to_the_same(drive: Any, settings: dict[str, Any], seed: 
 )
 def test_one_thing_in_the_way_is_enough(popped: Any, part: str, name: str, value: Any) -> None:
     store, _ = popped(1)
-    lane = store.core.lane
-    assert lane.segment() is store.core.log.current
+    path = store.core.fastpath
+    assert acks.segment_for(path, 1) is store.core.log.current
     setattr(getattr(store.core, part), name, value)
-    assert lane.segment() is None
+    assert acks.segment_for(path, 1) is None
 
 
 @pytest.mark.parametrize("logs", [1, 3])
 def test_what_names_no_message_is_left_to_the_core(drive: Any, logs: int) -> None:
-    lane = drive(logs=logs).settle().core.lane
+    path = drive(logs=logs).settle().core.fastpath
     for receipt in ("nonsense", receipt_text("q/g/0", 0, 1, 1)):
-        assert lane.ack(receipt, 1000.0, None) is None
-        assert lane.ack_many((receipt,), 1000.0, None) is None
-    assert lane.ack_many((), 1000.0, None) is None
+        assert path.ack(receipt, 1000.0, None) is None
+        assert path.ack_many((receipt,), 1000.0, None) is None
+    assert path.ack_many((), 1000.0, None) is None
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
 def test_a_full_segment_is_left_to_the_log(popped: Any, more: int) -> None:
     size = popped(1)[0].stats.segment_bytes
     store, _ = popped(1, segment_bytes=size + more)
-    assert (store.core.lane.segment() is not None) == (more > 0)
+    assert (acks.segment_for(store.core.fastpath, 1) is not None) == (more > 0)
 
 
 @pytest.mark.parametrize("room", [-1, 0, 1, 2])
@@ -216,8 +215,8 @@ def test_it_is_taken_up_to_where_answers_would_wait(popped: Any, room: int, limi
         written.append(data)
         return DONE
 
-    lane = store.core.lane
-    reply = lane.ack(receipts[0], store.now, write) if count == 1 else lane.ack_many(tuple(receipts), store.now, write)
+    path, disk = store.core.fastpath, SimpleNamespace(write=write)
+    reply = path.ack(receipts[0], store.now, disk) if count == 1 else path.ack_many(receipts, store.now, disk)
     assert (reply is not None) == (room > 0)
     assert log.unflushed_bytes == before + sum(map(len, written))
     assert log.dirty_since == (store.now if room > 0 else None)

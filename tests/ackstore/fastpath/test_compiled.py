@@ -1,4 +1,4 @@
-"""The compiled short way: it is taken, says what the plain one says, and leaves to it what is not plain."""
+"""The compiled fast path: it is taken, says what the plain one says, and leaves to the long way what is not plain."""
 
 import gc
 import os
@@ -7,7 +7,7 @@ import sys
 import time
 from heapq import heappop
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
@@ -24,15 +24,16 @@ from ackstore.core.queues import Queue
 from ackstore.core.replay import Replay
 from ackstore.core.replies import Reply
 from ackstore.core.states import State, encode_state
-from ackstore.fastpath import fast, plain
-from ackstore.fastpath.lane import Lane
+from ackstore.fastpath import COMPILED, calls, reading, settling
+from ackstore.fastpath.plain import reading as plain_reading
+from ackstore.fastpath.plain import settling as plain_settling
 from ackstore.format.payloads import encode_ack, encode_checkpoint, queue_prefix
 from ackstore.format.records import ACK, CHECKPOINT, HEADER_BYTES, RENEW, STATE, Header, encode_record, scan
 from ackstore.format.recovery import Span
 from ackstore.runtime.files import RealDisk
 from disks import HangingDisk
 
-compiled = pytest.mark.skipif(not fast.COMPILED, reason="ackstore.fastpath._fast is not built: it needs a C compiler")
+compiled = pytest.mark.skipif(not COMPILED, reason="the fast path is not compiled: it needs a C compiler")
 QUIET = ackstore.Config(flush_interval=1000.0, offset_interval=1000.0, max_batch=64)
 
 
@@ -44,21 +45,16 @@ def popped(store: ackstore.Store, count: int) -> list[str]:
     return receipts
 
 
-@pytest.fixture
-def no_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever takes the plain short way fails."""
-    monkeypatch.setattr(Lane, "ack", None)
-    monkeypatch.setattr(Lane, "ack_many", None)
-
-
 @compiled
-@pytest.mark.usefixtures("no_lane")
 @pytest.mark.parametrize("logs", [1, 3])
 def test_it_is_taken(tmp_path: Path, logs: int) -> None:
+    assert calls.ack.__module__ == "ackstore.fastpath.compiled.calls"
     with ackstore.Store(tmp_path, evolve(QUIET, logs=logs)) as store:
         receipts = popped(store, 4)
-        assert store.ack(receipts[0]) is Reply.OK
-        assert store.ack_many(receipts[1:]) == [Reply.OK] * 3
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Core, "submit", None)
+            assert store.ack(receipts[0]) is Reply.OK
+            assert store.ack_many(receipts[1:]) == [Reply.OK] * 3
         assert store.stats().replies[Reply.OK] == 3 + 4  # publish, pop, flush; four acks
 
 
@@ -79,8 +75,8 @@ NONSENSE = st.one_of(
 def test_nonsense_is_left_to_the_others(tmp_path_factory: pytest.TempPathFactory, receipts: list[Any]) -> None:
     with ackstore.Store(tmp_path_factory.mktemp("store"), QUIET) as store:
         good = popped(store, 2)
-        assert fast.ack(store, receipts[0]) is None
-        assert fast.ack_many(store, [good[0], *receipts]) is None
+        assert calls.ack(store, receipts[0]) is None
+        assert calls.ack_many(store, [good[0], *receipts]) is None
         assert store.ack_many(good) == [Reply.OK] * 2, "something was done"
 
 
@@ -89,18 +85,18 @@ def test_what_it_leaves_to_the_others(tmp_path: Path) -> None:
     now = [1000.0]
     with ackstore.Store(tmp_path, QUIET, clock=lambda: now[0]) as store:
         receipts = popped(store, 6)
-        assert fast.ack_many(store, tuple(receipts)) is None  # only what it can copy
-        assert fast.ack_many(store, []) is None
-        assert fast.ack_many(store, receipts * 11) is None  # more than max_batch
-        assert fast.ack_many(store, [receipts[0], receipts[1], receipts[0]]) is None  # one twice
-        assert fast.ack(store, receipts[0]) is Reply.OK
-        assert fast.ack(store, receipts[0]) is None  # its ack is on its way
+        assert calls.ack_many(store, cast("Any", tuple(receipts))) is None  # only a list
+        assert calls.ack_many(store, []) is None
+        assert calls.ack_many(store, receipts * 11) is None  # more than max_batch
+        assert calls.ack_many(store, [receipts[0], receipts[1], receipts[0]]) is None  # one twice
+        assert calls.ack(store, receipts[0]) is Reply.OK
+        assert calls.ack(store, receipts[0]) is None  # its ack is on its way
         store.flush()
-        assert fast.ack(store, receipts[0]) is None  # settled
+        assert calls.ack(store, receipts[0]) is None  # settled
         now[0] += 30.0
-        assert fast.ack(store, receipts[1]) is None  # expired
-        assert fast.ack_many(store, receipts[1:3]) is None
-    assert fast.ack(store, receipts[1]) is None  # closed
+        assert calls.ack(store, receipts[1]) is None  # expired
+        assert calls.ack_many(store, receipts[1:3]) is None
+    assert calls.ack(store, receipts[1]) is None  # closed
 
 
 @compiled
@@ -109,10 +105,10 @@ def test_a_receipt_of_another_delivery_or_queue(tmp_path: Path) -> None:
         store.publish("other", 1)
         (other,) = [delivery.receipt for delivery in store.pop("other")]
         first, second = two(store)
-        assert fast.ack(store, first.replace("orders", "nobody")) is None
-        assert fast.ack(store, first[:31] + "f" + first[32:]) is None
-        assert fast.ack_many(store, [first, other]) is None
-        assert fast.ack_many(store, [first, second]) == [Reply.OK] * 2
+        assert calls.ack(store, first.replace("orders", "nobody")) is None
+        assert calls.ack(store, first[:31] + "f" + first[32:]) is None
+        assert calls.ack_many(store, [first, other]) is None
+        assert calls.ack_many(store, [first, second]) == [Reply.OK] * 2
 
 
 @compiled
@@ -125,8 +121,8 @@ def test_acks_of_several_queues_by_turns(tmp_path: Path) -> None:
         receipts = [store.pop(name)[0].receipt for name in names]
         store.flush()
         for receipt in receipts:
-            assert fast.ack(store, receipt.replace("@", "@x")) is None
-            assert fast.ack(store, receipt) is Reply.OK
+            assert calls.ack(store, receipt.replace("@", "@x")) is None
+            assert calls.ack(store, receipt) is Reply.OK
         found = store.stats().queues
         assert {str(queue): each.acking for queue, each in found.items()} == {
             "a/default/0": 1,
@@ -151,9 +147,8 @@ def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
         (file,) = disk.files.values()
         with open(os.devnull, "rb") as unwritable:  # noqa: PTH123
             fd, file.fd = file.fd, unwritable.fileno()
-            assert fast.ack(store, receipts[0]) is None
-            assert fast.ack_many(store, receipts[1:]) is None
-            assert store.ack(receipts[0]) is Reply.FAILED
+            assert calls.ack(store, receipts[0]) is Reply.FAILED
+            assert calls.ack_many(store, receipts[1:]) == [Reply.FAILED] * 2
             file.fd = fd
         assert store.ack_many(receipts) == [Reply.OK] * 3
     with ackstore.Store(tmp_path, QUIET) as store:
@@ -164,8 +159,7 @@ def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
 def test_a_disk_of_ones_own_is_asked(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path / "store", QUIET, disk=HangingDisk(tmp_path / "store")) as store:
         (receipt,) = popped(store, 1)
-        assert fast.ack(store, receipt) is None
-        assert store.ack(receipt) is Reply.OK
+        assert calls.ack(store, receipt) is Reply.OK
 
 
 @compiled
@@ -192,11 +186,9 @@ def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
     disk = HangingDisk(tmp_path / "store")
     store = ackstore.Store(tmp_path / "store", QUIET, disk=disk)
     receipts = popped(store, 3)
-    assert isinstance(store._lane, Lane)
-    store._direct = (store._lane,)
     disk.go_on.clear()
-    assert fast.ack(store, receipts[0]) is Reply.OK
-    assert fast.ack_many(store, receipts[1:]) == [Reply.OK] * 2
+    assert calls.ack(store, receipts[0]) is Reply.OK
+    assert calls.ack_many(store, receipts[1:]) == [Reply.OK] * 2
     assert store.close(0.2) is Reply.UNKNOWN
     disk.go_on.set()
     del store, disk
@@ -220,7 +212,7 @@ def test_plain_and_compiled_let_go_of_the_same(settled: list[bool], floor: int) 
         return made
 
     one, other = entries(), entries()
-    assert fast.first_unsettled(one, floor) == plain.first_unsettled(other, floor)
+    assert settling.first_unsettled(one, floor) == plain_settling.first_unsettled(other, floor)
     assert one.keys() == other.keys()
 
 
@@ -239,7 +231,7 @@ def test_plain_and_compiled_time_the_same(each: list[tuple[Any, ...]], most: int
         return made
 
     one, other = entries(), entries()
-    found, expected = fast.timers_of(one, most), plain.timers_of(other, most)
+    found, expected = settling.timers_of(one, most), plain_settling.timers_of(other, most)
     assert [sorted(heap) for heap in found] == [sorted(heap) for heap in expected]
     assert [entry.timed for entry in one.values()] == [entry.timed for entry in other.values()]
     for heap in found:
@@ -260,13 +252,14 @@ MERGING = evolve(QUIET, merge=True)
 
 
 @compiled
-@pytest.mark.usefixtures("no_lane")
 def test_it_is_taken_into_the_merge_buffer(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path, MERGING) as store:
         receipts = held(store, 5)
         written = store.stats().written
-        assert store.ack(receipts[0]) is Reply.OK
-        assert store.ack_many(receipts[1:4]) == [Reply.OK] * 3
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Core, "submit", None)
+            assert store.ack(receipts[0]) is Reply.OK
+            assert store.ack_many(receipts[1:4]) == [Reply.OK] * 3
         stats = store.stats()
         assert (stats.merged, stats.merging, stats.written, stats.replies[Reply.OK]) == (4, 5, written, 5 + 4)
         assert store.flush() is Reply.OK
@@ -281,12 +274,12 @@ def test_what_it_does_not_merge(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path, MERGING, clock=lambda: now[0]) as store:
         first, second = held(store, 2)
         [other] = held(store, 1, "other")
-        assert fast.ack_many(store, [first, second, first]) is None  # one twice
-        assert fast.ack_many(store, [first, other]) is None
+        assert calls.ack_many(store, [first, second, first]) is None  # one twice
+        assert calls.ack_many(store, [first, other]) is None
         store.flush()
         third, fourth = held(store, 4)
-        assert fast.ack_many(store, [third, second]) is None  # one that is not held any more
-        assert fast.ack_many(store, [second, third]) is None
+        assert calls.ack_many(store, [third, second]) is None  # one that is not held any more
+        assert calls.ack_many(store, [second, third]) is None
         core = store._core
         assert isinstance(core, Core)
         for part, name, value in (
@@ -297,11 +290,11 @@ def test_what_it_does_not_merge(tmp_path: Path) -> None:
         ):
             before = getattr(part, name)
             setattr(part, name, value)
-            assert fast.ack(store, third) is None
-            assert fast.ack_many(store, [third, fourth]) is None
+            assert calls.ack(store, third) is None
+            assert calls.ack_many(store, [third, fourth]) is None
             setattr(part, name, before)
-        assert fast.ack_many(store, [third, fourth]) == [Reply.OK] * 2
-        assert fast.ack(store, third) is None  # merged before
+        assert calls.ack_many(store, [third, fourth]) == [Reply.OK] * 2
+        assert calls.ack(store, third) is None  # merged before
         assert store.stats().merged == 2
 
 
@@ -321,7 +314,7 @@ def test_plain_and_compiled_settle_the_same_run(how: list[str], floor: int, most
             state = how[offset - floor]
             entry.settled = state == "settled"
             if state in ("merged", "waited", "durable", "acking"):
-                entry.ack = Record(ACK if state == "acking" else plain.MERGED, queue)
+                entry.ack = Record(ACK if state == "acking" else plain_settling.MERGED, queue)
                 entry.ack.waiters = [(operation, 0, Reply.SETTLED)] if state == "waited" else None
                 entry.ack.durables = [operation] if state == "durable" else None
         return made
@@ -333,14 +326,14 @@ def test_plain_and_compiled_settle_the_same_run(how: list[str], floor: int, most
         waited = [acks.index(ack) for ack in module.settle_run(found)]
         return [entry.offset for entry in found], waited, [(entry.settled, entry.ack) for entry in found]
 
-    assert run(fast) == run(plain)
+    assert run(settling) == run(plain_settling)
 
 
 SCRIPT = """
 import sys
 from ackstore import Config, Store
-from ackstore.fastpath import fast
-print(fast.COMPILED)
+from ackstore.fastpath import COMPILED
+print(COMPILED)
 with Store(sys.argv[1], Config(flush_interval=1000.0, logs=int(sys.argv[2])), clock=lambda: 1000.0) as store:
     for queue in ("orders/billing/0", "orders/billing/1", "orders/billing/2", "a"):
         store.publish(queue, 9)
@@ -405,7 +398,7 @@ def test_plain_and_compiled_find_the_same_records(records: Any, at: int, by: int
     data[max(at % len(data), 12)] ^= by  # not in the version
     with pytest.MonkeyPatch.context() as patch:
         found = scan("log", bytes(data))
-        patch.setattr("ackstore.format.records.whole_records", plain.whole_records)
+        patch.setattr("ackstore.format.records.whole_records", plain_reading.whole_records)
         assert found == scan("log", bytes(data))
 
 
@@ -429,15 +422,15 @@ def test_plain_and_compiled_replay_the_same(records: Any, proved: int, junk: byt
 
     with pytest.MonkeyPatch.context() as patch:
         found = replayed()
-        patch.setattr("ackstore.core.replay.replay_acks", plain.replay_acks)
+        patch.setattr("ackstore.core.replay.replay_acks", plain_reading.replay_acks)
         assert found == replayed()
 
 
 @compiled
 def test_plain_stretches_are_gone_over_at_once() -> None:
     data = log_of([(ACK, "a/b/1", [(0, 1, 1), (1, 1, 1)], 0), (ACK, "a/b/1", [(2, 1, 1)], 0)])
-    assert fast.whole_records(data, HEADER_BYTES, 1, 0) == (len(data), 3, 1)
+    assert reading.whole_records(data, HEADER_BYTES, 1, 0) == (len(data), 3, 1)
     queue = Queue(ackstore.QueueId.parse("a/b/1"), commits_checkpoints=False)
     queue.entries = {offset: Entry(offset, 1, 1, 0.0) for offset in range(3)}
-    assert fast.replay_acks(data, HEADER_BYTES, 2, {queue.prefix: queue}) == (len(data), 2)
+    assert reading.replay_acks(data, HEADER_BYTES, 2, {queue.prefix: queue}) == (len(data), 2)
     assert (queue.floor, queue.entries) == (3, {})

@@ -20,7 +20,7 @@ import ackstore
 from ackstore import Config, Reply, Stats, Store
 from ackstore.core.effects import Answer, Create, Effect, Failed, Rename, Result, Sync, Unlink, Write
 from ackstore.core.requests import Flush
-from ackstore.fastpath import fast
+from ackstore.fastpath import COMPILED, calls
 from ackstore.runtime import crew, gate
 from ackstore.runtime.threads import Waiter
 from disks import HangingDisk
@@ -311,14 +311,14 @@ class TestClosing:
         assert store.close() is Reply.OK
 
 
-@pytest.mark.skipif(not fast.COMPILED, reason="ackstore.fastpath._fast is not built: it needs a C compiler")
-def test_the_compiled_way_waits_no_longer(tmp_path: Path) -> None:
+@pytest.mark.skipif(not COMPILED, reason="the fast path is not compiled: it needs a C compiler")
+def test_the_compiled_path_waits_no_longer(tmp_path: Path) -> None:
     with Store(tmp_path, Config(op_timeout=0.2)) as store:
         store.publish("q", 2)
         receipts = [each.receipt for each in store.pop("q", 2)]
         with store._lock, in_time():  # as if in a write
-            assert fast.ack(store, receipts[0]) is None
-            assert fast.ack_many(store, receipts) is None
+            assert calls.ack(store, receipts[0]) is None
+            assert calls.ack_many(store, receipts) is None
             assert store.ack(receipts[0]) is Reply.BUSY
             assert store.ack_many(receipts) == [Reply.BUSY] * 2
         assert store.ack_many(receipts) == [Reply.OK] * 2
@@ -331,7 +331,8 @@ def test_an_error_is_noted_though_a_write_hangs(tmp_path: Path, monkeypatch: pyt
     def unforeseen(*_: object) -> None:
         raise ArithmeticError("unforeseen")
 
-    monkeypatch.setattr(fast, "ack", unforeseen)
+    monkeypatch.setattr(calls, "ack", unforeseen)
+    monkeypatch.setattr(calls, "ack_many", unforeseen)
     with in_time(), pytest.raises(ackstore.StoreBroken):
         hung.store.ack(hung.receipts[1])
     with in_time(), pytest.raises(ackstore.StoreBroken):

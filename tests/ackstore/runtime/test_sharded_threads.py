@@ -172,14 +172,14 @@ def test_many_threads_and_all_is_found_again(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-def test_the_short_way_leads_to_the_same_files(tmp_path: Path) -> None:
-    """Acks by the short way and by the long one write the same bytes, whichever log they are in."""
+def test_the_fast_path_leads_to_the_same_files(tmp_path: Path) -> None:
+    """Acks by the fast path and by the long way write the same bytes, whichever log they are in."""
     config = Config(logs=2, flush_interval=30.0, offset_interval=30.0)
     left = []
     for long in (False, True):
         with Store(tmp_path / str(long), config, clock=lambda: 1000.0) as store:
             if long:
-                store._lane = None
+                store._paths = ()
             store.publish("q/g/0", 9)
             store.publish("q/g/1", 9)
             found = [each.receipt for queue in ("q/g/0", "q/g/1") for each in store.pop(queue, 4, 60.0)]
@@ -194,7 +194,7 @@ def test_the_short_way_leads_to_the_same_files(tmp_path: Path) -> None:
     assert len(left[0]) == 2
 
 
-def test_a_write_that_fails_on_the_short_way(tmp_path: Path) -> None:
+def test_a_write_that_fails_on_the_fast_path(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     with Store(tmp_path, QUICK, disk=disk) as store:
         held = receipts_of(store, 3)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from ackstore.fastpath import fast, plain
+from ackstore.fastpath import turns as rule
+from ackstore.fastpath.turns import take_turns
 
 
-@pytest.mark.parametrize("free_after", [0, 3, plain.TURNS, plain.TURNS + 1])
+@pytest.mark.parametrize("free_after", [0, 3, rule.TURNS, rule.TURNS + 1])
 def test_a_thread_stays_aside_before_it_sleeps_on_a_lock(free_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, ...]] = []
     naps: list[float] = []
@@ -15,7 +16,7 @@ def test_a_thread_stays_aside_before_it_sleeps_on_a_lock(free_after: int, monkey
         asked.append(how)
         return len(asked) > free_after
 
-    assert fast.take_turns(acquire) is (free_after <= plain.TURNS)
-    turns = min(free_after + 1, plain.TURNS)
-    assert asked == [(False,)] * turns + [(True, plain.SLEEP)] * (free_after >= plain.TURNS)
-    assert naps == [plain.NAP] * min(free_after, plain.TURNS)
+    assert take_turns(acquire) is (free_after <= rule.TURNS)
+    turns = min(free_after + 1, rule.TURNS)
+    assert asked == [(False,)] * turns + [(True, rule.SLEEP)] * (free_after >= rule.TURNS)
+    assert naps == [rule.NAP] * min(free_after, rule.TURNS)

@@ -1,0 +1,29 @@
+"""What the core tells its parts: what became of the records that each of them writes.
+
+>>> class Quiet:
+...     def cached(self, record, prompt): pass
+...     def failed(self, record): pass
+...     def flushed(self, record): pass
+>>> isinstance(Quiet(), Part)
+True
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from ackstore.core.log import Record
+
+
+@runtime_checkable
+class Part(Protocol):
+    """What writes one kind of record."""
+
+    def cached(self, record: Record, prompt: bool, /) -> None:
+        """A record is CACHED; `prompt` says that this is enough for an answer."""
+
+    def failed(self, record: Record, /) -> None:
+        """A record was certainly not stored."""
+
+    def flushed(self, record: Record, /) -> None:
+        """A record is FLUSHED."""

@@ -1,0 +1,26 @@
+"""The store's clock.
+
+>>> clock = wall_clock()
+>>> abs(clock() - time.time()) < 1.0
+True
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ackstore.fastpath import COMPILED
+
+if TYPE_CHECKING or not COMPILED:
+    from ackstore.fastpath.plain.basics import Clock
+else:
+    from ackstore.fastpath.compiled.basics import Clock
+
+
+def wall_clock() -> Callable[[], float]:
+    """A clock that shows wall time when it is made, and from then on only ever goes forward: nobody
+    who sets the system's clock can delay a sync or bring a deadline nearer."""
+    source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return Clock(time.time() - time.clock_gettime(source), source)
