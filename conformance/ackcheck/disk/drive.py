@@ -1,0 +1,207 @@
+"""A running disk: its server, its loop device, and what may be asked of it while it runs.
+
+>>> from ackcheck.disk.available import missing
+>>> if missing() is None:
+...     with Drive(1 << 20) as drive:
+...         descriptor = os.open(drive.device, os.O_WRONLY)
+...         lying = drive.arm(Fault(on="flush", do="lie"))
+...         _ = os.write(descriptor, b"x" * 4096); os.fsync(descriptor); os.close(descriptor)
+...         assert drive.hits(lying) == 1 and drive.counts()["unflushed"] == 1
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ackcheck.disk import fuse, namespace
+from ackcheck.disk.blocks import Choice
+from ackcheck.disk.errors import BadFault, DiskFailed
+from ackcheck.disk.faults import Fault
+from ackcheck.disk.loop import Loop
+
+MOST_BYTES: Final = 16 << 30
+SECONDS: Final = 60.0
+"""After which a server that does not answer is given up: it never waits for anything itself."""
+
+
+class Drive:
+    """A block device of `size` bytes. Use as a context manager; leaving it ends its process and frees the device.
+
+    Any thread may ask it something. Raises `DiskUnavailable` where there can be none, `DiskFailed` where it broke.
+    """
+
+    def __init__(self, size: int) -> None:
+        if not 0 < size <= MOST_BYTES or size % 4096:
+            raise BadFault(f"a disk of {size} bytes; write a multiple of 4096, at most {MOST_BYTES}")
+        self.size = size
+        self._undo = contextlib.ExitStack()
+        self._lock = threading.Lock()
+        self._incoming = b""
+
+    @property
+    def device(self) -> Path:
+        """The block device."""
+        return self._loop.path
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            namespace.enter()
+            ends = fuse.mount()
+            try:
+                self._start(ends.device, undo)
+                undo.callback(os.close, ends.tree)
+            finally:
+                os.close(ends.device)
+            try:
+                file = os.open(fuse.FILE, os.O_RDWR | os.O_CLOEXEC, dir_fd=ends.tree)
+            except OSError as error:
+                raise DiskFailed(f"the disk's server did not start: {error}; its output says why") from error
+            try:
+                self._loop = Loop(file)
+            finally:
+                os.close(file)
+            undo.callback(self._loop.close)
+            self._undo = undo.pop_all()
+        return self
+
+    def _start(self, device: int, undo: contextlib.ExitStack) -> None:
+        """Start the server; what is undone is undone backwards, so it is waited for when all that it serves is gone."""
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(SECONDS)
+        self._cut_told, cut = os.pipe2(os.O_CLOEXEC)
+        command = [sys.executable, "-m", "ackcheck.disk.server", "--device", str(device), "--size", str(self.size)]
+        command += ["--control", str(theirs.fileno()), "--cut", str(cut), "--owner", str(os.getpid())]
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(device, theirs.fileno(), cut),
+                env={**os.environ, "PYTHONPATH": path},
+                start_new_session=True,  # Ctrl-C is for us, not for the disk that we have still to unmount
+            )
+        finally:
+            theirs.close()
+            os.close(cut)
+        undo.callback(_reap, self._process)
+        undo.callback(self._control.close)
+        undo.callback(os.close, self._cut_told)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    @property
+    def pid(self) -> int:
+        """The process of the server."""
+        return self._process.pid
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def arm(self, fault: Fault) -> int:
+        """Put a fault in force; return its number."""
+        return int(self._ask(op="arm", fault=fault.message()))
+
+    def disarm(self, number: int | None = None) -> None:
+        """Take a fault back, or all of them; what it holds is done."""
+        self._ask(op="disarm", number=number)
+
+    def let_go(self, number: int | None = None) -> int:
+        """Let go what a fault holds, or all that is held; it stays in force. Return how many requests that were."""
+        return int(self._ask(op="let_go", number=number))
+
+    def hits(self, number: int) -> int:
+        """Return how often a fault was met."""
+        return int(self._ask(op="hits", number=number))
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted: writes, bytes, flushes, reads, and what faults did."""
+        counts: dict[str, int] = self._ask(op="counts")
+        return counts
+
+    def written(self) -> list[tuple[int, int, int]]:
+        """Return where was written: offset, bytes, how often."""
+        return [(offset, size, count) for offset, size, count in self._ask(op="written")]
+
+    def cut(self) -> None:
+        """Cut the power: what is certain stands still from now on."""
+        self._ask(op="cut")
+
+    def go_on(self) -> None:
+        """After a fault has cut the power: do what waited, as what the cut may or may not leave."""
+        self._ask(op="go_on")
+
+    def epochs(self) -> list[dict[int, list[str]]]:
+        """End the story of a cut disk; return the versions of each block, epoch by epoch, by their digests."""
+        return [{int(block): names for block, names in epoch.items()} for epoch in self._ask(op="epochs")]
+
+    def show(self, choice: Choice) -> None:
+        """Let an image be what is seen, and note which of its blocks are read."""
+        self._ask(op="show", epoch=choice.epoch, blocks=_message(choice))
+        self._loop.forget_cached()
+
+    def adopt(self, choice: Choice) -> None:
+        """Go on from an image."""
+        self._ask(op="adopt", epoch=choice.epoch, blocks=_message(choice))
+        self._loop.forget_cached()
+
+    def read_blocks(self) -> frozenset[int]:
+        """Return which blocks were read since the image was first seen."""
+        return frozenset(self._ask(op="read_blocks"))
+
+    def forget_cached(self) -> None:
+        """Let the kernel drop what it keeps of the device."""
+        self._loop.forget_cached()
+
+    def was_cut(self, seconds: float = 0.0) -> bool:
+        """Whether a fault has cut the power, by now or within some seconds."""
+        return bool(select.select([self._cut_told], [], [], seconds)[0])
+
+    @property
+    def cut_descriptor(self) -> int:
+        """Can be read once a fault has cut the power, for who waits for other things too."""
+        return self._cut_told
+
+    def _ask(self, **command: Any) -> Any:
+        with self._lock:
+            try:
+                self._control.sendall(json.dumps(command).encode() + b"\n")
+                pieces = [self._incoming]
+                while b"\n" not in pieces[-1]:
+                    pieces.append(self._control.recv(1 << 20))
+                    if not pieces[-1]:
+                        raise DiskFailed(f"the disk's server has ended (exit status {self._process.poll()})")
+                line, _, self._incoming = b"".join(pieces).partition(b"\n")
+            except OSError as error:
+                raise DiskFailed(f"the disk's server does not answer: {error}") from error
+        answer = json.loads(line)
+        if "error" in answer:
+            raise BadFault(answer["error"])
+        return answer["ok"]
+
+
+def _message(choice: Choice) -> dict[str, list[int]]:
+    return {str(block): list(how) for block, how in choice.blocks.items()}
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
