@@ -168,7 +168,7 @@ class Judge:
         with self._of(key[0]) as queue:
             contract = queue.contracts.get(key[1])
             worlds = contract.worlds if contract else ()
-            return max((len(world.changes) + len(world.unconfirmed) for world in worlds), default=MOST_OPEN) < MOST_OPEN
+            return max((world.open_changes for world in worlds), default=MOST_OPEN) < MOST_OPEN
 
     def change_asked(self, key: Key, event: RenewAsked | ReleaseAsked) -> None:
         """A renewal or a release is about to be asked for."""

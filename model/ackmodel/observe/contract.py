@@ -24,6 +24,7 @@ from attrs import Factory, define, field
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from .blame import blame, was_reset
+from .domination import undominated, undominated_now
 from .events import Event
 from .possible import UNAFFECTED, possible_after
 from .stakes import at_stake
@@ -74,9 +75,8 @@ class Contract:
     def worlds_after(self, event: Event) -> frozenset[World]:
         """Return the worlds that an observation would leave, without taking it up."""
         claim = self.claim
-        return frozenset(
-            after for world in self.worlds for now in drift(world) for after in possible_after(event, now, claim)
-        )
+        drifted = undominated_now(now for world in self.worlds for now in drift(world))
+        return undominated(after for now in drifted for after in possible_after(event, now, claim))
 
     def stakes(self, event: Event) -> tuple[Clause, ...]:
         """Return the clauses that a store would break that showed the opposite of `event` next."""

@@ -183,8 +183,7 @@ class Oracle:
         key = self._receipts.get(receipt)
         if key is None:
             return True
-        worlds = self.messages.contract(key).worlds
-        return max(len(world.changes) + len(world.unconfirmed) for world in worlds) < MOST_OPEN
+        return max(world.open_changes for world in self.messages.contract(key).worlds) < MOST_OPEN
 
     def release_asked(self, op: int, receipt: str, at: float) -> None:
         """The delivery with this receipt was to be given back."""

@@ -19,7 +19,7 @@ from attrs import evolve
 from ..spec.stages import Level
 from . import events
 from .events import Event, Reply
-from .worlds import NEEDED, NEVER, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
+from .worlds import NEEDED, NEVER, UNHEARD, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
 
 UNAFFECTED = (events.WriteFailed, events.SyncEnded, events.Discarded)
 """Events that leave every world as it is."""
@@ -152,7 +152,7 @@ def _(event: events.ResetAsked, world: World, claim: Claim) -> tuple[World, ...]
 @possible_after.register
 def _(event: events.AckAnswered, world: World, claim: Claim) -> tuple[World, ...]:
     """The answer to an ack (clauses reply-after-stage, reply-never-false, receipt-is-exact)."""
-    ended = evolve(world, asked=world.asked - {event.op})
+    ended = evolve(world, asked=world.asked - {event.op}, by=UNHEARD if world.by == event.op else world.by)
     settled = world.settled is not Settled.NO
     match event.reply:
         case Reply.OK:
@@ -160,7 +160,7 @@ def _(event: events.AckAnswered, world: World, claim: Claim) -> tuple[World, ...
         case Reply.SETTLED:
             return _settled_before(world, ended, claim, event.at)
         case Reply.UNKNOWN:
-            return (world,)
+            return (world.unheard(event.op),)
         case Reply.FAILED | Reply.BUSY:
             return () if settled and world.by == event.op else (ended,)
         case Reply.EXPIRED | Reply.INVALID:
@@ -178,7 +178,7 @@ def _(event: events.ChangeAnswered, world: World, claim: Claim) -> tuple[World, 
             older = _not_ended_by(ended, frozenset({event.op})) if claim.level is Level.DISK else ended.older
             return (evolve(ended, older=older),) if took else ()
         case Reply.UNKNOWN:
-            return (world,)
+            return (world.unheard(event.op),)
         case Reply.SETTLED:
             return () if took else _settled_before(world, ended, claim, event.at)
         case Reply.FAILED | Reply.BUSY:
@@ -193,7 +193,7 @@ def _(event: events.ChangeAnswered, world: World, claim: Claim) -> tuple[World, 
 def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, ...]:
     """The answer to a reset: OK is answered when no fault can undo it (clause commit-is-monotone)."""
     if event.reply is Reply.UNKNOWN:
-        return (world,)
+        return (world.unheard(event.op),)
     took = event.op in world.unconfirmed
     ended = world.without(event.op)
     if event.reply is Reply.OK:
@@ -238,49 +238,47 @@ def _(event: events.ProcessCrashed, world: World, claim: Claim) -> tuple[World, 
     """The memory goes, and with it, at level MEMORY, all that was only promised there (clause
     survives-process-crash)."""
     ended = _stopped(world)
-    if world.shaky:
-        return _all_open(ended)
     merged = claim.level is Level.MEMORY
     undone = [lease for lease in world.older if merged or lease.ended_by in world.unconfirmed]
     known = {ended, *(_brought_back(ended, lease) for lease in undone)}
     if merged and world.loose:
         known.add(_forgotten(ended))
-    if world.settled is not Settled.MEMORY:
-        return tuple(known)
-    gone = {evolve(left, settled=Settled.NO, by=None) for left in known}
-    return tuple(gone | {evolve(left, settled=Settled.CACHED) for left in known})
+    if world.settled is Settled.MEMORY:
+        gone = {evolve(left, settled=Settled.NO, by=None) for left in known}
+        known = gone | {evolve(left, settled=Settled.CACHED) for left in known}
+    return (*known, *_undone_resets(ended))
 
 
 @possible_after.register
 def _(event: events.Restarted, world: World, claim: Claim) -> tuple[World, ...]:
     """All that was under way has ended."""
-    if not (world.changes or world.shaky):
-        return (world,)
-    return (evolve(world, changes=world.changes - world.resets, shaky=frozenset()),)
+    ended = world.unheard(*world.open_ops)
+    return (evolve(ended, changes=ended.changes - ended.resets, shaky=frozenset()),)
 
 
 @possible_after.register
 def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
     """The memory and any subset of the unsynced writes go; what is left is on the disk (clause
     survives-power-loss)."""
-    ended = evolve(_stopped(world), older=frozenset(), loose=False, sure=world.least)
-    if world.shaky:
-        left = _all_open(evolve(ended, older=world.older))
-        return tuple(evolve(each, shaky=frozenset()) for each in left)
+    stopped = evolve(_stopped(world), loose=False, sure=world.least)
+    ended = evolve(stopped, older=frozenset(), shaky=frozenset())
     known = {ended, *(_brought_back(ended, lease) for lease in world.older)}
     if world.loose:
         known.add(evolve(_forgotten(ended), least=world.sure, sure=world.sure))
-    if world.settled is Settled.DURABLE:
-        return tuple(known)
-    gone = {evolve(left, settled=Settled.NO, by=None) for left in known}
-    if world.settled is Settled.NO:
-        return tuple(gone)
-    return tuple(gone | {evolve(left, settled=Settled.DURABLE) for left in known})
+    if world.settled is not Settled.DURABLE:
+        gone = {evolve(left, settled=Settled.NO, by=None) for left in known}
+        kept = known if world.settled is not Settled.NO else ()
+        known = gone | {evolve(left, settled=Settled.DURABLE) for left in kept}
+    return (*known, *(evolve(left, older=frozenset(), shaky=frozenset()) for left in _undone_resets(stopped)))
 
 
 def _stopped(world: World) -> World:
     """What had not taken effect never will; but for a reset, which recovery may read, and only then put to effect."""
-    return evolve(world, asked=frozenset(), changes=world.resets, unconfirmed=frozenset())
+    ended = world.unheard(*world.open_ops)
+    older = frozenset(
+        evolve(lease, ended_by=None) if lease.ended_by in ended.unconfirmed else lease for lease in ended.older
+    )
+    return evolve(ended, asked=frozenset(), changes=ended.resets, unconfirmed=frozenset(), older=older)
 
 
 def _brought_back(world: World, lease: Lease) -> World:
@@ -294,10 +292,12 @@ def _forgotten(world: World) -> World:
     return evolve(world, current=None, deadline=NEVER, least=world.sure, dead=False)
 
 
-def _all_open(world: World) -> tuple[World, ...]:
-    """A fault may have undone a reset, in part or as a whole: settled or not, in hand or not, nothing is certain. What
-    it has undone recovery may read again, and put to effect later."""
+def _undone_resets(world: World) -> tuple[World, ...]:
+    """What a world may be too if a fault has undone a reset, in part or as a whole: settled or not, in hand or not,
+    nothing is certain. Recovery may read it again, and put it to effect later."""
+    if not world.shaky:
+        return ()
     undone = evolve(world, changes=world.changes | world.shaky)
     unsettled = evolve(undone, settled=Settled.NO, by=None, least=0, sure=0)
-    known = {world, _forgotten(unsettled), *(_brought_back(unsettled, lease) for lease in world.older)}
-    return (*known, evolve(undone, settled=Settled.DURABLE, by=None))
+    back = (_brought_back(unsettled, lease) for lease in world.older)
+    return (_forgotten(unsettled), *back, evolve(undone, settled=Settled.DURABLE, by=None))

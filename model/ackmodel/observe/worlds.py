@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from attrs import evolve, frozen
@@ -36,6 +37,10 @@ NEEDED = {Level.MEMORY: Settled.MEMORY, Level.PAGE_CACHE: Settled.CACHED, Level.
 """What an OK at a level says of the ack (the observable core, specs/README.md)."""
 
 UNSEEN = "a delivery that was never answered"
+
+UNHEARD = -1
+"""Stands for each operation that nobody will be answered any more (it was answered, or the store stopped): what it may
+still do does not depend on which of them it is. Operations that are under way have numbers from 0."""
 
 
 @frozen
@@ -63,7 +68,10 @@ class Release:
 
 @frozen
 class Reset:
-    """The offset is to be set, by operation `op`; `anew`: this message is then as never handed out, else settled."""
+    """The offset is to be set, by operation `op`; `anew`: this message is then as never handed out, else settled.
+
+    One that will get no answer stays possible when it has taken effect: recovery may read it, nobody sees how often.
+    """
 
     op: int
     anew: bool
@@ -74,12 +82,15 @@ Change: TypeAlias = Renewal | Release | Reset
 
 @frozen
 class Lease:
-    """What held the message before operation `ended_by`; a fault that undoes the operation brings it back."""
+    """What held the message before operation `ended_by`; a fault that undoes the operation brings it back.
+
+    None: an operation of an earlier life of the process, that only a power loss can undo.
+    """
 
     receipt: str | None
     deadline: float
     least: int
-    ended_by: int
+    ended_by: int | None
 
 
 @frozen(cache_hash=True)
@@ -127,12 +138,47 @@ class World:
         """Whether it may be a dead letter at that time: its last attempt has ended."""
         return claim.max_attempts is not None and self.most >= claim.max_attempts and at >= self.deadline
 
+    def unheard(self, *ops: int) -> World:
+        """The same when these operations will get no answer any more: what they may do is as before."""
+        gone = frozenset(ops)
+        return evolve(
+            self,
+            asked=frozenset(UNHEARD if op in gone else op for op in self.asked),
+            by=UNHEARD if self.by in gone else self.by,
+            changes=frozenset(_unheard(change, gone) for change in self.changes),
+            unconfirmed=frozenset(UNHEARD if op in gone else op for op in self.unconfirmed),
+            older=frozenset(
+                evolve(lease, ended_by=UNHEARD)
+                if lease.ended_by in gone and lease.ended_by in self.unconfirmed
+                else lease
+                for lease in self.older
+            ),
+            shaky=frozenset(_unheard(change, gone) for change in self.shaky),
+        )
+
+    @property
+    def open_changes(self) -> int:
+        """How many changes may still be answered or take effect, but for resets that nobody will be answered."""
+        changes = [change for change in self.changes if change.op != UNHEARD or not isinstance(change, Reset)]
+        return len(changes) + len(self.unconfirmed - {UNHEARD})
+
+    @property
+    def open_ops(self) -> frozenset[int]:
+        """The operations that it knows of and that may still be answered."""
+        by = frozenset() if self.by is None else frozenset({self.by})
+        return (self.asked | by | self.unconfirmed | {change.op for change in self.changes | self.shaky}) - {UNHEARD}
+
     def without(self, op: int) -> World:
         """The same with this change neither to come nor unconfirmed."""
         left = frozenset(change for change in self.changes if change.op != op)
         return evolve(self, changes=left, unconfirmed=self.unconfirmed - {op})
 
 
+def _unheard(change: Change, ops: frozenset[int]) -> Change:
+    return evolve(change, op=UNHEARD) if change.op in ops else change
+
+
+@lru_cache(maxsize=10_000)
 def drift(world: World) -> tuple[World, ...]:
     """Return what a world may have become unobserved: an ack or a change took effect, or came closer to the disk."""
     if not world.changes and (world.settled is Settled.DURABLE or not (world.asked or world.settled)):
@@ -178,6 +224,6 @@ def took_effect(world: World, change: Change) -> World:
             )
         case Reset(anew=anew):
             settled = Settled.NO if anew else Settled.DURABLE
-            left = world.resets - {change}
+            left = world.resets if change.op == UNHEARD else world.resets - {change}
             shaky = world.shaky | {change}
             return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=older, shaky=shaky)
