@@ -11,6 +11,7 @@ or a command, says so in its `pyproject.toml`:
     store = "acklab.reference.subject:REFERENCE"        # an ackcheck.lab.Reference
     [project.entry-points."ackcheck.bugs"]
     zoo = "acklab.zoo:BUGS"                             # a mapping of names to ackcheck.lab.KnownBug
+    exhibits = "acklab.zoo.exhibits:EXHIBITS"
 
 In a checkout they are read from its own `pyproject.toml`, whether it is installed or not.
 
@@ -62,7 +63,7 @@ class Reference(Protocol):
 
 
 class KnownBug(Protocol):
-    """A bug that some broker had, and that breaks one of these clauses first."""
+    """A bug that some broker had, or a store made to break one clause."""
 
     @property
     def name(self) -> str:
@@ -80,8 +81,13 @@ class KnownBug(Protocol):
         ...
 
     @property
-    def breaks(self) -> tuple[Clause, ...]:
-        """The clauses."""
+    def seen(self) -> tuple[Clause, ...]:
+        """The clauses that it breaks first in a pinned run."""
+        ...
+
+    @property
+    def may_break(self) -> tuple[Clause, ...]:
+        """The clauses that it may break first as well."""
         ...
 
 

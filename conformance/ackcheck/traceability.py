@@ -1,8 +1,8 @@
-"""What ties to a clause: the checks that judge it, the rules and bugs that break it, the tests that name it.
+"""What ties to a clause: its checks, the rules and bugs that break it, what keeps it in model and store, its tests.
 
 Nothing is listed by hand. Invariants and leads-to properties are found in the tables of `ackmodel.spec.invariants` and
 `ackmodel.spec.liveness`, monitors by their names; what the contract, the oracle and the harness may blame is read from
-their sources: a function judges the clauses that it names.
+their sources: a function judges the clauses that it names. What keeps them is in `ackcheck.keeping`.
 
 >>> ties = ties_of(Clause.FLUSH_IS_REAL)
 >>> ties.checks[0]
@@ -23,6 +23,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 import ackmodel
+from ackcheck.keeping import functions_keeping, functions_of, store_functions, tree_of
 from ackcheck.lab import KnownBug, known_bugs
 from ackmodel import RULES, Clause, Rule
 from ackmodel.observe import monitors
@@ -45,22 +46,39 @@ class Check:
 
 @frozen
 class Ties:
-    """Everything that ties to one clause. `tests` is empty where there is no checkout around the package."""
+    """Everything that ties to one clause. `tests` is empty where there is no checkout around the package.
+
+    `seen` are the bugs that break it first in a pinned run, `may` those that may break it first as well. `store` are
+    the functions of the reference store that keep it, empty where that is not installed.
+    """
 
     clause: Clause
     checks: tuple[Check, ...]
     rules: tuple[Rule, ...]
-    bugs: tuple[KnownBug, ...]
+    seen: tuple[KnownBug, ...]
+    may: tuple[KnownBug, ...]
+    store: tuple[str, ...]
     tests: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return the ties as JSON types."""
         return {
             "checks": [asdict(check) for check in self.checks],
-            "rules": [{"name": rule.name, "says": rule.says, "source": rule.source} for rule in self.rules],
-            "bugs": [{"name": bug.name, "mechanism": bug.mechanism, "source": bug.source} for bug in self.bugs],
+            "rules": [_rule_json(rule) for rule in self.rules],
+            "bugs_seen": [_bug_json(bug) for bug in self.seen],
+            "bugs_that_may": [_bug_json(bug) for bug in self.may],
+            "store": list(self.store),
             "tests": list(self.tests),
         }
+
+
+def _rule_json(rule: Rule) -> dict[str, Any]:
+    told = {"name": rule.name, "says": rule.says, "source": rule.source}
+    return told | {"functions": list(functions_keeping(rule))}
+
+
+def _bug_json(bug: KnownBug) -> dict[str, Any]:
+    return {"name": bug.name, "mechanism": bug.mechanism, "source": bug.source}
 
 
 def ties_of(clause: Clause) -> Ties:
@@ -69,7 +87,9 @@ def ties_of(clause: Clause) -> Ties:
         clause,
         checks=tuple(check for judged, check in all_checks() if judged is clause),
         rules=tuple(rule for rule in RULES.values() if clause in rule.falls),
-        bugs=tuple(bug for bug in known_bugs().values() if clause in bug.breaks),
+        seen=tuple(bug for bug in known_bugs().values() if clause in bug.seen),
+        may=tuple(bug for bug in known_bugs().values() if clause in bug.may_break),
+        store=store_functions().get(clause, ()),
         tests=naming_tests(CHECKOUT).get(clause, ()),
     )
 
@@ -112,7 +132,7 @@ def _where(function: Any) -> str:
 
 def _monitors() -> Iterator[tuple[Clause, Check]]:
     """Yield the monitors that the oracle calls: one that nobody calls checks nothing."""
-    called = _monitors_called(_tree(MODEL / "observe" / "oracle.py"))
+    called = _monitors_called(tree_of(MODEL / "observe" / "oracle.py"))
     for name in monitor_names():
         clause = clause_of(name)
         if clause is not None and name in called:
@@ -125,7 +145,7 @@ PREPARING = frozenset({"at_stake"})
 
 def _blamed(kind: str, path: Path, module: str) -> Iterator[tuple[Clause, Check]]:
     """Yield the clauses that the functions of a module name; where one calls the monitor, that stands for it."""
-    for name, function in _functions(_tree(path)):
+    for name, function in functions_of(tree_of(path)):
         if name.rpartition(".")[2] in PREPARING:
             continue
         monitored = {clause_of(called) for called in _monitors_called(function)}
@@ -141,25 +161,11 @@ def _monitors_called(tree: ast.AST) -> set[str]:
     return {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "monitors"}
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """Yield functions and methods, by qualified name."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node.name, node
-        elif isinstance(node, ast.ClassDef):
-            yield from ((f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef))
-
-
 def _clause_in(node: ast.AST) -> Clause | None:
     """Return the clause that `Clause.NAME` names."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Clause":
         return Clause.__members__.get(node.attr)
     return None
-
-
-@functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 # --- tests ----------------------------------------------------------------------------------------------------------
@@ -175,7 +181,7 @@ def naming_tests(checkout: Path) -> Mapping[Clause, tuple[str, ...]]:
     for path in sorted(checkout.glob("tests/**/test_*.py")):
         if path.stem == "test_spec":
             continue
-        for test, clauses in _tests(_tree(path)):
+        for test, clauses in _tests(tree_of(path)):
             for clause in clauses:
                 found.setdefault(clause, []).append(f"{path.relative_to(checkout)}::{test}")
     return {clause: tuple(tests) for clause, tests in found.items()}

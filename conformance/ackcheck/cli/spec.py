@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, write_json
+from ackcheck.keeping import functions_keeping
 from ackcheck.spec import ClauseText, MalformedClauses, MissingClauses, UnknownClause, clause_named, clause_texts
 from ackcheck.traceability import Ties, ties_of
 
@@ -70,7 +71,7 @@ def _print_all(console: Console, texts: Iterable[ClauseText]) -> None:
 
 
 def _counted(ties: Ties) -> str:
-    counts = {"check": ties.checks, "rule": ties.rules, "bug": ties.bugs, "test": ties.tests}
+    counts = {"check": ties.checks, "rule": ties.rules, "bug": ties.seen, "test": ties.tests}
     shown = [f"{len(found)} {name}{'' if len(found) == 1 else 's'}" for name, found in counts.items() if found]
     return "\n".join(shown)
 
@@ -79,8 +80,14 @@ def _print_one(console: Console, text: ClauseText, ties: Ties) -> None:
     console.print(Markdown(text.markdown))
     sections: dict[str, list[tuple[str, str]]] = {
         "judged by": [(check.where, check.kind) for check in ties.checks],
-        "broken without the rule": [(rule.name, rule.says) for rule in ties.rules],
-        "broken by the bug": [(bug.name, bug.source) for bug in ties.bugs],
+        "broken without the rule": [
+            entry
+            for rule in ties.rules
+            for entry in [(rule.name, rule.says), *((f"  {function}", "") for function in functions_keeping(rule))]
+        ],
+        "broken first, as a pinned run shows, by the bug": [(bug.name, bug.source) for bug in ties.seen],
+        "may be broken first by the bug": [(bug.name, bug.source) for bug in ties.may],
+        "kept in the reference store by": [(function, "") for function in ties.store],
         "named in the test": [(test, "") for test in ties.tests],
     }
     for label, entries in sections.items():

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from acklab.zoo.seen import SEEN
 from ackmodel import Clause, CommitPolicy, Level
 from ackstore.core.core import Core
 
@@ -55,6 +56,7 @@ class Bug:
 
     `name` is its name in the catalogue, `core` the broken store, `breaks` the clauses any of which may be the first to
     fall, `source` the projects that shipped it. `level`, `commit` and `logs` are the settings under which it shows.
+    Which of `breaks` it was seen to break first, in a pinned run, `seen` tells.
     """
 
     name: str
@@ -69,6 +71,16 @@ class Bug:
     def mechanism(self) -> str:
         """What the broken store does, in a sentence: the docstring of its core."""
         return " ".join((self.core.__doc__ or "").split())
+
+    @property
+    def seen(self) -> tuple[Clause, ...]:
+        """The clauses that it was seen to break first, each in a run of `acklab.zoo.seen`."""
+        return tuple(dict.fromkeys(seen.clause for seen in SEEN if seen.bug == self.name))
+
+    @property
+    def may_break(self) -> tuple[Clause, ...]:
+        """The clauses that it may break first as well, as the faults around it decide."""
+        return tuple(clause for clause in self.breaks if clause not in self.seen)
 
 
 def zoo_of(bugs: Iterable[Bug]) -> Mapping[str, Bug]:

@@ -279,8 +279,8 @@ class Core(CoreFields):
         return self._io
 
     def cached(self, records: list[Record]) -> None:
-        """Records have become CACHED: answer those for which that is enough (clause
-        `reply-after-stage`)."""
+        """Records have become CACHED: answer those for which that is enough (clauses `reply-after-stage`,
+        `survives-process-crash`)."""
         prompt = self.flusher.answers_when_cached()
         for record in records:
             self._parts[record.kind].cached(record, prompt)

@@ -214,7 +214,7 @@ class Flusher(FlusherFields):
             self.sync_succeeded(now)
 
     def sync_succeeded(self, now: float) -> None:
-        """Everything that the cycle covers is FLUSHED."""
+        """Everything that the cycle covers is FLUSHED (clauses `flush-is-real`, `survives-power-loss`)."""
         self._end()
         self.covered_since = None
         self.syncs += 1
@@ -228,7 +228,7 @@ class Flusher(FlusherFields):
         self.log.sync_succeeded(self.segments, self.covers, now)
 
     def sync_failed(self, now: float) -> None:
-        """Nothing is FLUSHED, and the files cannot be trusted any more."""
+        """Nothing is FLUSHED, and the files cannot be trusted any more (clause `flush-rewrites`)."""
         if self.left:
             self.failed_seconds.observe(now - self.began)
         self.log.leftovers.hang(self.syncing)

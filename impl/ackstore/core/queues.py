@@ -246,7 +246,7 @@ class Queue(QueueFields):
             self._time(entry)
 
     def settle(self, entries: Iterable[Entry]) -> None:
-        """The ack of `entries` is FLUSHED."""
+        """The ack of `entries` is FLUSHED: they are never handed out again (clause `no-return`)."""
         for entry in entries:
             entry.ack = None
             entry.settled = True

@@ -1,0 +1,115 @@
+"""Stores made to break one clause, where no bug of a broker that stands in the zoo shows this very clause first.
+
+>>> EXHIBITS["answers-twice"].seen
+(<Clause.REPLY_EXACTLY_ONCE: 'reply-exactly-once'>,)
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from acklab.zoo.bug import Bug, zoo_of
+from ackmodel import Clause
+from ackstore.config import Config
+from ackstore.core.acks import Acks
+from ackstore.core.core import Core
+from ackstore.core.effects import Answer
+from ackstore.core.flusher import Flusher
+from ackstore.core.log import Record
+from ackstore.core.offsets import Offsets
+from ackstore.core.replies import Reply
+from ackstore.core.requests import Flush
+from ackstore.format.recovery import Recovered
+
+SOURCE = "made for this clause"
+
+
+class _AnswersAgain(Acks):
+    def answer(self, record: Record) -> None:
+        waiting = [operation.op for operation, _, _ in record.waiters or () if operation.replies is None]
+        super().answer(record)
+        for op in waiting:
+            self.operations.send((0, Answer(op, Reply.OK)))
+
+
+class AnswersTwice(Core):
+    """An ack is answered by the thread that wrote it, and by the completion that it had registered."""
+
+    acks_class = _AnswersAgain
+
+
+class _IsHandedOutAgain(Acks):
+    def cached(self, record: Record, prompt: bool) -> None:
+        super().cached(record, prompt)
+        record.queue.unsettle(record.entries)
+
+
+class ForgetsWhatItAnswered(Core):
+    """The ack is written and answered OK, and the timer of the delivery runs on."""
+
+    acks_class = _IsHandedOutAgain
+
+
+class BelievesWhatRecoveryRead(Core):
+    """A barrier right after recovery is answered at once: what was read from the files is taken to be on the disk."""
+
+    def __init__(self, config: Config, recovered: Recovered, now: float) -> None:
+        super().__init__(config, recovered, now)
+        self.read = self.log.submitted
+
+    def _flush(self, op: int, request: Flush, now: float, deadline: float) -> None:
+        if self.log.submitted == self.read:
+            self.operations.end(self.operations.begin(op, deadline), Reply.OK)
+        else:
+            super()._flush(op, request, now, deadline)
+
+
+class _PassesWhatIsHandedOut(Offsets):
+    def offsets_to_write(self) -> dict[str, int]:
+        return {
+            token: max(queue.entries, default=queue.committed - 1) + 1
+            for token, queue in self.queues.items()
+            if queue.entries or queue.committed
+        }
+
+
+class OffsetFileAheadAndBelieved(Core):
+    """The offset file passes what was only handed out, and is believed when the store opens."""
+
+    offsets_class = _PassesWhatIsHandedOut
+
+    def __init__(self, config: Config, recovered: Recovered, now: float) -> None:
+        super().__init__(config, evolve(recovered, offsets=evolve(recovered.offsets, committed={})), now)
+        for token, offset in recovered.offsets.committed.items():
+            if token in self.queues:
+                self.queues[token].committed = offset
+
+    def cached(self, records: list[Record]) -> None:
+        super().cached(records)
+        self.offsets.moved(self.now)
+
+
+class _NeverGoesBack(Flusher):
+    def _count(self, failures: int) -> None:
+        before = self.mode
+        super()._count(failures)
+        if before == "refuse":
+            self.mode = before
+
+
+class StaysDegraded(Core):
+    """After too many failed syncs requests are refused, and no sync that succeeds ever changes that."""
+
+    flusher_class = _NeverGoesBack
+
+
+EXHIBITS = zoo_of(
+    (
+        Bug("answers-twice", AnswersTwice, (Clause.REPLY_EXACTLY_ONCE,), SOURCE),
+        Bug("forgets-what-it-answered", ForgetsWhatItAnswered, (Clause.NO_RETURN,), SOURCE),
+        Bug("believes-what-recovery-read", BelievesWhatRecoveryRead, (Clause.RECOVERED_IS_CACHED,), SOURCE),
+        Bug("offset-file-ahead-and-believed", OffsetFileAheadAndBelieved, (Clause.DERIVED_NEVER_AHEAD,), SOURCE),
+        Bug("stays-degraded", StaysDegraded, (Clause.FLUSH_DEGRADES,), SOURCE),
+    )
+)
+"""Every exhibit by its name."""
