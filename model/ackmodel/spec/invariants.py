@@ -135,7 +135,8 @@ def reply_never_false(config: Config, seen: Seen) -> bool:
     flushed = sum(record.stage is Stage.FLUSHED for record in is_now) > sum(
         record.stage is Stage.FLUSHED for record in was
     )
-    return not stored and not flushed and seen.after.promise <= seen.before.promise
+    promised = seen.after.promise > seen.before.promise or seen.after.renewed > seen.before.renewed
+    return not stored and not flushed and not promised
 
 
 def reply_exactly_once(config: Config, seen: Seen) -> bool:
@@ -185,16 +186,16 @@ def recovered_is_cached(config: Config, seen: Seen) -> bool:
 def commit_is_monotone(config: Config, seen: Seen) -> bool:
     """No copy of the offset goes back but by the loss of what was above it: memory, then page cache, then disk.
 
-    A reset, which is meant to go back, takes all copies with it: no restart may bring one of them back.
+    The one in memory goes back only with the process, and recovery starts at no less than the disk has. A reset, which
+    is meant to go back, takes all copies with it: no restart may bring one of them back.
     """
     before, after = seen.shared_before.offset, seen.shared_after.offset
     if seen.action == "reset_offset":
         return after == Offset()
-    if after.disk < before.disk:
+    if after.disk < before.disk or (after.cached < before.cached and seen.action != "power_loss"):
         return False
-    return seen.action == "power_loss" or (
-        after.cached >= before.cached and (not seen.shared_after.up or after.volatile >= after.disk)
-    )
+    least = before.volatile if seen.shared_before.up else before.disk
+    return not seen.shared_after.up or after.volatile >= least
 
 
 def no_return(config: Config, seen: Seen) -> bool:

@@ -167,18 +167,28 @@ STEPS = [
     ),
     (
         Clause.COMMIT_IS_MONOTONE,
-        step("recover", {}, {}, was={"offset": Offset(0, 1, 1)}, is_now={"offset": Offset(0, 1, 1)}),
-        step("recover", {}, {}, was={"offset": Offset(0, 1, 1)}, is_now={"offset": Offset(1, 1, 1)}),
+        step("recover", {}, {}, was=CRASHED | {"offset": Offset(0, 1, 1)}, is_now={"offset": Offset(0, 1, 1)}),
+        step("recover", {}, {}, was=CRASHED | {"offset": Offset(0, 1, 1)}, is_now={"offset": Offset(1, 1, 1)}),
     ),
     (
         Clause.COMMIT_IS_MONOTONE,
         step("write_offset", {}, {}, was={"offset": Offset(2, 2, 0)}, is_now={"offset": Offset(2, 1, 0)}),
-        step("power_loss", {}, {}, was={"offset": Offset(2, 2, 0)}, is_now={"offset": Offset(0, 0, 0)}),
+        step("power_loss", {}, {}, was={"offset": Offset(2, 2, 0)}, is_now=LOST | {"offset": Offset(0, 0, 0)}),
     ),
     (
         Clause.COMMIT_IS_MONOTONE,
-        step("power_loss", {}, {}, was={"offset": Offset(2, 2, 1)}, is_now={"offset": Offset(0, 0, 0)}),
-        step("power_loss", {}, {}, was={"offset": Offset(2, 2, 1)}, is_now={"offset": Offset(0, 1, 1)}),
+        step("power_loss", {}, {}, was={"offset": Offset(2, 2, 1)}, is_now=LOST | {"offset": Offset(0, 0, 0)}),
+        step("power_loss", {}, {}, was={"offset": Offset(2, 2, 1)}, is_now=LOST | {"offset": Offset(0, 1, 1)}),
+    ),
+    (
+        Clause.COMMIT_IS_MONOTONE,
+        step("commit", {}, {}, was={"offset": Offset(2, 1, 0)}, is_now={"offset": Offset(1, 1, 0)}),
+        step("close", {}, {}, was={"offset": Offset(2, 1, 0)}, is_now=CLOSED | {"offset": Offset(0, 1, 0)}),
+    ),
+    (
+        Clause.REPLY_NEVER_FALSE,
+        step("fail_renewal_write", {"renewal": PENDING}, {"renewed": CRASH}),
+        step("fail_renewal_write", {"renewal": PENDING}, {}),
     ),
     (
         Clause.NO_RETURN,

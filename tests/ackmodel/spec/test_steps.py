@@ -4,6 +4,7 @@ from attrs import evolve
 
 from ackmodel import Config, Message, Phase, Promise, Record, Shared, Stage, Syncing, Truth, moves
 from ackmodel.spec.environment.crashes import unpowered
+from ackmodel.spec.protocol.answering import may_answer
 from ackmodel.spec.system import State
 
 SYNCING = Shared(syncing=(Syncing.RUNNING,))
@@ -68,3 +69,12 @@ def test_a_settled_message_is_handed_out_by_nobody() -> None:
     settled = Message(index=0, phase=Phase.SETTLED, delivery=1, asked=True)
     actions = {move.action for move in moves(config, (Shared(), (settled,)))}
     assert actions & {"pop", "expire", "deliver"} == set()
+
+
+def test_a_store_that_answers_before_the_write_still_waits_for_the_disk_where_it_must() -> None:
+    early = Config(level="disk", rules={"answer-after-write": False})
+    neither = Config(level="disk", rules={"answer-after-write": False, "answer-after-flush": False})
+    for stage in (Stage.PENDING, Stage.CACHED, Stage.FLUSHED):
+        record = Record(stage)
+        assert may_answer(early, Shared(), record) == (stage is Stage.FLUSHED)
+        assert may_answer(neither, Shared(), record)

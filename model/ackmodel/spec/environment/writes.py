@@ -82,4 +82,6 @@ def fail_renewal_write(config: Config, shared: Shared, message: Message) -> Iter
         yield Step("fail_renewal_write", spend(shared, "write_failures"), message)
     else:
         kept = evolve(message, phase=Phase.DELIVERED, renewal=ABSENT, released=False)
+        if not (message.released or config.keeps(rules.FAILED_WRITE_IS_NOT_OK)):
+            kept = evolve(kept, renewed=Promise.SURVIVES_PROCESS_CRASH)
         yield Step("fail_renewal_write", failed(config, shared), kept)

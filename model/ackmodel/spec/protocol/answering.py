@@ -14,7 +14,7 @@ from attrs import evolve
 from .. import needs, rules
 from ..config import Config
 from ..facts import By, Kind, step
-from ..stages import Level, Promise, Record, Stage
+from ..stages import Level, Promise, Record
 from ..state import Message, Mode, Phase, Shared
 from ..steps import Step
 
@@ -35,8 +35,8 @@ def may_answer(config: Config, shared: Shared, record: Record) -> bool:
     level = answer_level(config, shared)
     if level is Level.DISK and not config.keeps(rules.ANSWER_AFTER_FLUSH):
         level = Level.PAGE_CACHE
-    if record.stage is Stage.PENDING and not config.keeps(rules.ANSWER_AFTER_WRITE):
-        return True
+    if level is Level.PAGE_CACHE and not config.keeps(rules.ANSWER_AFTER_WRITE):
+        level = Level.MEMORY
     return record.reaches(level)
 
 
