@@ -110,7 +110,7 @@ def _allows_more(stronger: World, weaker: World) -> bool:
         and stronger.sure <= weaker.sure
         and stronger.most >= weaker.most
         and stronger.loose >= weaker.loose
-        and (weaker.gone or stronger.asked >= weaker.asked)
+        and (weaker.settled is not Settled.NO or stronger.asked >= weaker.asked)
         and stronger.unconfirmed >= weaker.unconfirmed
         and stronger.shaky >= weaker.shaky
         and stronger.changes >= (weaker.resets if weaker.gone else weaker.changes)

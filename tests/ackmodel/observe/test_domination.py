@@ -155,6 +155,57 @@ def test_what_is_allowed_is_the_same_without_them(seed: int, level: Level, limit
         assert few.certainly_unsettled == every.certainly_unsettled, every.history
 
 
+def changed(world: World, random: Random, now: float) -> World:
+    """The same world with one or two fields changed, one way or the other."""
+    lease = Lease(
+        random.choice((world.current, "r0")), now + 5.0, random.randint(0, 2), random.choice((UNHEARD, None, 0))
+    )
+    heard = random.choice((frozenset(), frozenset({UNHEARD})))
+    resets = frozenset(Reset(UNHEARD, anew) for anew in (True, False) if random.random() < 0.5)
+    settled = random.choice(list(Settled))
+    unconfirmed = world.unconfirmed | heard | (frozenset({UNHEARD}) if lease.ended_by == UNHEARD else frozenset())
+    ways = [
+        {"least": random.randint(0, 2)},
+        {"most": random.randint(0, 2)},
+        {"sure": random.randint(0, 2)},
+        {"loose": not world.loose},
+        {"deadline": random.choice((now, now + 5.0))},
+        {"asked": world.asked - {UNHEARD} | heard},
+        {"changes": world.changes - resets, "shaky": world.shaky - resets},
+        {"changes": world.changes | resets},
+        {"changes": world.changes | resets, "shaky": world.shaky | resets},
+        {"settled": settled, "by": None if settled is Settled.NO else random.choice((None, UNHEARD, *world.asked))},
+        {"older": world.older | {lease}, "unconfirmed": unconfirmed},
+    ]
+    for way in random.sample(ways, random.randint(1, 2)):
+        world = evolve(world, **way)
+    return world
+
+
+@given(seed=st.integers(0, 2**32), level=LEVELS, limit=LIMITS)
+def test_whatever_happens_a_world_that_dominates_goes_on_to_dominate(
+    seed: int, level: Level, limit: int | None
+) -> None:
+    """The step of the proof in `specs/worlds.md`, of worlds as they come up and of others near them."""
+    random = Random(seed)
+    every, history = Contract(level, max_attempts=limit), History(random)
+    claim = every.claim
+    for _ in range(25):
+        event = history.draw()
+        for world in random.sample(sorted(every.worlds, key=repr), min(3, len(every.worlds))):
+            weaker = changed(world, random, history.now)
+            stronger = changed(weaker, random, history.now)
+            if not dominates(stronger, weaker):
+                continue
+            allowed = [left for now in drift(stronger) for left in possible_after(event, now, claim)]
+            for now in drift(weaker):
+                for left in possible_after(event, now, claim):
+                    assert any(dominates(better, left) for better in allowed), (event, stronger, weaker, left)
+        if every.worlds_after(event):
+            every.observe(event)
+            history.took_place(event)
+
+
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("limit", [None, 3])
 @pytest.mark.parametrize("seed", range(3))
