@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from attrs import Factory, define, evolve
@@ -164,7 +165,7 @@ def changed(world: World, random: Random, now: float) -> World:
     resets = frozenset(Reset(UNHEARD, anew) for anew in (True, False) if random.random() < 0.5)
     settled = random.choice(list(Settled))
     unconfirmed = world.unconfirmed | heard | (frozenset({UNHEARD}) if lease.ended_by == UNHEARD else frozenset())
-    ways = [
+    ways: list[dict[str, Any]] = [
         {"least": random.randint(0, 2)},
         {"most": random.randint(0, 2)},
         {"sure": random.randint(0, 2)},
