@@ -50,7 +50,7 @@ def explore(config: Config, options: Options = DEFAULTS) -> Result:
 
 
 def _tried_first(options: Options) -> Options:
-    """What the graph engine is asked for where the table engine can take over."""
+    """Return what the graph engine is asked for where the table engine can take over."""
     most = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
     return evolve(options, max_states=min(most, AUTO_GRAPH_STATES))
 

@@ -123,7 +123,7 @@ def first_broken(config: Config, stalls: tuple[Clause, ...] = ()) -> tuple[Claus
 
 
 def _lassos(config: Config, clauses: tuple[Clause, ...]) -> tuple[dict[Clause, ProgressFinding], int]:
-    """The first lasso to each clause, and how many states were looked at."""
+    """Return the first lasso to each clause, and how many states were looked at."""
     if not clauses:
         return {}, 0
     result = explore(config)

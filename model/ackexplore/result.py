@@ -55,7 +55,7 @@ class StateSpace:
     columns: tuple[array[int], array[int], array[int], array[int]] = field(repr=False)
 
     def __len__(self) -> int:
-        """The number of states."""
+        """Return the number of states."""
         return len(self.codes)
 
     def state(self, node: int) -> State:

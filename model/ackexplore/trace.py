@@ -83,7 +83,7 @@ class Trace:
     broken: tuple[Clause, ...] = ()
 
     def __len__(self) -> int:
-        """The number of steps."""
+        """Return the number of steps."""
         return len(self.steps)
 
     @property

@@ -25,11 +25,11 @@ class Holdings:
     durable: dict[str, set[Key]] = Factory(dict)
 
     def wrote(self, file: str, messages: Iterable[Key]) -> None:
-        """A write to a file has returned."""
+        """Note that a write to a file has returned."""
         self.cached.setdefault(file, set()).update(messages)
 
     def begin(self, file: str) -> frozenset[Key]:
-        """A sync of a file begins; return what it covers."""
+        """Note that a sync of a file begins; return what it covers."""
         return frozenset(self.cached.get(file, ()))
 
     def synced(self, file: str, covered: frozenset[Key]) -> None:
@@ -37,13 +37,13 @@ class Holdings:
         self.durable.setdefault(file, set()).update(covered)
 
     def removed(self, file: str) -> set[Key]:
-        """A file was removed; return the messages of which it held the last record on the disk."""
+        """Note that a file was removed; return the messages of which it held the last record on the disk."""
         self.cached.pop(file, None)
         last = self.durable.pop(file, set())
         return last.difference(*self.durable.values()) if last else last
 
     def restarted(self, names: Iterable[str]) -> None:
-        """The power was lost: of what is left it is unknown when it was synced."""
+        """Note that the power was lost: of what is left it is unknown when it was synced."""
         left = set(names)
         self.cached = {file: messages for file, messages in self.cached.items() if file in left}
         self.durable = {file: set(messages) for file, messages in self.cached.items()}

@@ -66,7 +66,7 @@ class Simulation(Surveyor):
 
     @step
     def publish(self, *, queue: int, count: int) -> None:
-        """A producer adds messages, until so many of a queue were never handed out, or it holds as many as it may."""
+        """Have a producer add messages, until `count` of a queue were never handed out, or it is full."""
         name = QUEUES[queue % len(QUEUES)]
         end = min(self._handed_out[name] + count, MOST_MESSAGES)
         if end > self.ends[name] and not self._is_busy(name, "reset"):
@@ -74,7 +74,7 @@ class Simulation(Surveyor):
 
     @step
     def pop(self, *, count: int, queue: int = 0, invisible: float = LONG) -> None:
-        """A consumer pops up to `count` messages."""
+        """Have a consumer pop up to `count` messages."""
         name = QUEUES[queue % len(QUEUES)]
         if not self._is_busy(name, "reset"):
             self._pop(name, count, invisible)
@@ -89,34 +89,34 @@ class Simulation(Surveyor):
 
     @step
     def ack(self, *, which: int) -> None:
-        """A consumer acks a delivery, perhaps again, perhaps an earlier one."""
+        """Have a consumer ack a delivery, perhaps again, perhaps an earlier one."""
         for receipt in self._chosen(which):
             self._ack([receipt])
 
     @step
     def ack_many(self, *, which: int, count: int) -> None:
-        """A consumer acks several deliveries in one batch."""
+        """Have a consumer ack several deliveries in one batch."""
         receipts = [receipt for index in range(count) for receipt in self._chosen(which + index)]
         if receipts:
             self._ack(receipts)
 
     @step
     def renew(self, *, which: int, invisible: float = LONG) -> None:
-        """A consumer asks for more time, or for less."""
+        """Have a consumer ask for more time, or for less."""
         for receipt in self._chosen(which) if self.can("renew") else ():
             if self.oracle.may_change(receipt):
                 self._renew(receipt, invisible)
 
     @step
     def release(self, *, which: int) -> None:
-        """A consumer gives a delivery back."""
+        """Have a consumer give a delivery back."""
         for receipt in self._chosen(which) if self.can("release") else ():
             if self.oracle.may_change(receipt):
                 self._release(receipt)
 
     @step
     def reset(self, *, queue: int, offset: int) -> None:
-        """An operator sets the offset of a queue, when no operation on it is under way, nor is until this has ended."""
+        """Have an operator set the offset of a queue; no operation on it is under way until this has ended."""
         name = QUEUES[queue % len(QUEUES)]
         if self.can("reset") and not self._is_busy(name):
             self._reset(name, offset % (self.ends[name] + 1))
@@ -135,7 +135,7 @@ class Simulation(Surveyor):
 
     @step
     def flush(self) -> None:
-        """A client asks for a barrier."""
+        """Have a client ask for a barrier."""
         self._flush()
 
     # --- steps: the disk and the clock ------------------------------------------------------------------------------
@@ -168,14 +168,14 @@ class Simulation(Surveyor):
 
     @step
     def fail_sync(self, *, which: int = 0, wider: bool = False) -> None:
-        """A pending sync fails with EIO; with `wider`, what was written while it ran is lost with it."""
+        """Fail a pending sync with EIO; with `wider`, what was written while it ran is lost with it."""
         syncs = [pending for pending in self.pending if pending.io.syncs]
         if syncs:
             self._finish(syncs[which % len(syncs)], Outcome(errno.EIO), lost_since=wider)
 
     @step
     def fail_write(self, *, written: int = 0) -> None:
-        """A pending write, or what creates or renames a file, fails with ENOSPC, perhaps after some bytes."""
+        """Fail a pending write, or what creates or renames a file, with ENOSPC, perhaps after some bytes."""
         writes = [pending for pending in self.pending if not pending.io.syncs]
         if writes:
             most = max(0, len(writes[0].io.data) - 1)
@@ -183,7 +183,7 @@ class Simulation(Surveyor):
 
     @step
     def fill_up(self, *, written: int = 0) -> None:
-        """The next write that is done at once fails with ENOSPC, perhaps after some bytes."""
+        """Fail the next write that is done at once with ENOSPC, perhaps after some bytes."""
         self._full = Outcome(errno.ENOSPC, written=written)
 
     @step
@@ -195,7 +195,7 @@ class Simulation(Surveyor):
 
     @step
     def crash(self, *, fate: int) -> None:
-        """The process dies; `fate` seeds what becomes of the I/O it had under way; it is started again."""
+        """Kill the process; `fate` seeds what becomes of the I/O it had under way; it is started again."""
         random = Random(fate)
         for pending in self.pending if fate else []:
             chance = random.random()
@@ -207,7 +207,7 @@ class Simulation(Surveyor):
 
     @step
     def lose_power(self, *, fate: int) -> None:
-        """The machine stops. Of what was not synced nothing survives (0), everything (1), or what the seed says."""
+        """Stop the machine. Of what was not synced nothing survives (0), everything (1), or what the seed says."""
         random = Random(fate)
         self.disk.lose_power(
             lambda parts: {0: 0, 1: parts}.get(fate, random.choice((0, parts, random.randint(0, parts))))
@@ -216,7 +216,7 @@ class Simulation(Surveyor):
 
     @step
     def restart(self) -> None:
-        """The store is closed, with a disk that works, and opened again."""
+        """Close the store, with a disk that works, and open it again."""
         reply = self._close()
         if reply is Reply.OK:
             self._restart(Restarted())
@@ -227,7 +227,7 @@ class Simulation(Surveyor):
 
     @step
     def survey(self) -> None:
-        """The disk works again, every deadline passes, and everything that comes is popped: is it what must come?"""
+        """Heal the disk, pass every deadline, and pop everything that comes: is it what must come?"""
         self._survey()
 
     @step
@@ -247,7 +247,7 @@ class Simulation(Surveyor):
 
     @step
     def close(self) -> None:
-        """The store is closed on a disk that works: it drains, and answers."""
+        """Close the store on a disk that works: it drains, and answers."""
         self._close()
 
 

@@ -38,7 +38,7 @@ class Sample:
         return self.operations / self.seconds
 
     def of_batches(self, size: int) -> Sample:
-        """The same, where each operation was a batch of `size` acks; the times stay those of a batch."""
+        """Return the same, where each operation was a batch of `size` acks; the times stay those of a batch."""
         return evolve(self, operations=self.operations * size)
 
 
@@ -47,7 +47,7 @@ class ThreadFailed(Exception):
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """The value that `share` of the `ordered` ones do not exceed; 0.0 of none."""
+    """Return the value that `share` of the `ordered` ones do not exceed; 0.0 of none."""
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
@@ -97,7 +97,7 @@ def timed(work: Sequence[Iterator[Item]], operate: Callable[[Item], object], *, 
 
 
 def middle(samples: Sequence[Sample]) -> dict[str, float | None]:
-    """The median of every figure: `throughput`, `p50`, `p99`, `p999`, `syncs_per_second`."""
+    """Return the median of every figure: `throughput`, `p50`, `p99`, `p999`, `syncs_per_second`."""
     syncs = [sample.syncs_per_second for sample in samples if sample.syncs_per_second is not None]
     return {
         "throughput": median(sample.throughput for sample in samples),

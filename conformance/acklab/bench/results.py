@@ -42,7 +42,7 @@ class Contender(Protocol):
 
 @frozen
 class Entrant:
-    """A contender with so many threads, and what an answer of it means: it survives a clean restart (`memory`), the
+    """A contender with that many threads, and what an answer of it means: it survives a clean restart (`memory`), the
     death of the process (`page-cache`), power loss (`disk`), or there is none."""
 
     contender: Contender
@@ -75,11 +75,11 @@ class Results:
     bytes_per_inflight: float | None = None
 
     def row(self, name: str, threads: int) -> Row | None:
-        """The row of a contender; None if it was not measured."""
+        """Return the row of a contender; None if it was not measured."""
         return next((row for row in self.rows if (row.name, row.threads) == (name, threads)), None)
 
     def ratios(self) -> dict[str, float | None]:
-        """The ratios that the documentation names; None where a side of one was not measured."""
+        """Return the ratios that the documentation names; None where a side of one was not measured."""
 
         def rate(name: str, threads: int = 3) -> float | None:
             row = self.row(name, threads)
@@ -106,7 +106,7 @@ class Results:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The documented JSON."""
+        """Return the documented JSON."""
         return {
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()},
             "compiled": COMPILED,
@@ -173,7 +173,7 @@ def race(
 ) -> Results:
     """Have all of them take turns in new folders of `directory`, `rounds` times for `seconds` each.
 
-    With `records`, measure the recovery of so many too, and the memory of a message when so many (50,000 at most)
+    With `records`, measure the recovery of that many too, and the memory of a message when so many (50,000 at most)
     are in flight. `told` hears what is
     measured now. Raises `AckRefused`, `ThreadFailed`, and the `OSError` of a disk that fails.
     """
@@ -205,7 +205,7 @@ def race(
 
 
 def row_of(entrant: Entrant, samples: Sequence[Sample]) -> Row:
-    """The medians of an entrant's rounds."""
+    """Return the medians of an entrant's rounds."""
     figures: dict[str, Any] = middle(samples)
     return Row(name=entrant.contender.name, level=entrant.level, threads=entrant.threads, **figures)
 

@@ -39,7 +39,7 @@ class AckRefused(Exception):
 
 
 def shares(items: Sequence[str], threads: int) -> list[Iterator[str]]:
-    """Deal the items out to so many threads."""
+    """Deal the items out to that many threads."""
     return [iter(items[first::threads]) for first in range(threads)]
 
 
@@ -72,13 +72,13 @@ class StalledDisk(RealDisk):
 
 @frozen
 class StoreContender:
-    """The store with `config`, one `ack` a message; with `batch`, `ack_many` of so many."""
+    """The store with `config`, one `ack` a message; with `batch`, `ack_many` of that many."""
 
     name: str
     config: Config
     batch: int = 1
     most: int = 1_000_000
-    """Acks a second that no machine exceeds: so many messages are made ready, but no more than `MOST_MESSAGES`."""
+    """Acks a second that no machine exceeds: that many messages are made ready, but no more than `MOST_MESSAGES`."""
     stalled: bool = False
     """On a disk whose syncs take `STALL` seconds."""
 
@@ -118,7 +118,7 @@ def one_by(store: Store) -> Callable[[str], None]:
 
 
 def many_by(store: Store) -> Callable[[list[str]], None]:
-    """A batch of acks that have to succeed."""
+    """Ack a batch; every ack has to succeed."""
 
     def ack_many(receipts: list[str]) -> None:
         if store.ack_many(receipts).count(Reply.OK) != len(receipts):
@@ -154,7 +154,7 @@ class WriteLoop:
 
 
 def unflushed(config: Config) -> Config:
-    """The same without limits on what is not FLUSHED yet: the disk may be as late as it likes."""
+    """Return the same without limits on what is not FLUSHED yet: the disk may be as late as it likes."""
     return evolve(config, max_unflushed_records=10**8, max_unflushed_bytes=10**10)
 
 

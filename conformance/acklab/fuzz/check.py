@@ -80,7 +80,7 @@ def logs_of(files: Files) -> int:
 
 
 def files_of(files: Mapping[str, bytes], log: int, logs: int) -> Files:
-    """Return the files of one of so many logs."""
+    """Return the files of one of several logs."""
     part = f"-{log}of{logs}" if logs > 1 else ""
     segment = re.compile(rf"log{part}-\d{{8,}}\.seg", re.ASCII)
     return {name: data for name, data in files.items() if segment.fullmatch(name) or name == f"offsets{part}"}

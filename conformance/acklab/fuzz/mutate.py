@@ -273,7 +273,7 @@ def _drop_record(files: Files, name: str, choices: Choices) -> None:
 
 
 def _copy_record(files: Files, name: str, choices: Choices) -> None:
-    """A record once more, at another place or in another file."""
+    """Return a record once more, at another place or in another file."""
     data = files[name]
     if places := records_in(data):
         start, end = places[choices.number(1) % len(places)]

@@ -38,7 +38,7 @@ Check = Callable[[Files], str]
 
 
 def run_random(random: Random, *, runs: int, check: Check = check) -> Counter[str]:
-    """Check so many random inputs; return how often each outcome was seen. Raises `Misread`, with the input's bytes."""
+    """Check random inputs; return how often each outcome was seen. Raises `Misread`, with the input's bytes."""
     seen: Counter[str] = Counter()
     for _ in range(runs):
         seen[checked(random.randbytes(random.randrange(LONGEST)), check)] += 1
@@ -55,7 +55,7 @@ def checked(data: bytes, check: Check = check) -> str:
 
 
 def run_atheris(*, seed: int, seconds: int) -> tuple[Counter[str], str]:
-    """Fuzz for so many seconds; return how often each outcome was seen, and what broke, or an empty string.
+    """Fuzz for that many seconds; return how often each outcome was seen, and what broke, or an empty string.
 
     Raises `AtherisMissing`. The seed is libFuzzer's.
     """

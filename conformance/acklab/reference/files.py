@@ -102,7 +102,7 @@ class StoreTarget:
         return [reply.value for reply in self._store.ack_many(receipts)]
 
     def flush(self) -> str:
-        """The barrier."""
+        """Ask for a barrier."""
         return self._store.flush().value
 
     @property

@@ -24,7 +24,7 @@ CLAIMING: Mapping[Level, Config] = {
 """The settings of the reference store that claims a level."""
 
 SEVERAL = 4
-"""One run in so many is of a store with several logs."""
+"""One run in this many is of a store with several logs."""
 
 LOGS: Mapping[CommitPolicy, int] = {CommitPolicy.ACK: 2, CommitPolicy.CHECKPOINT: 3}
 """How many it has then."""

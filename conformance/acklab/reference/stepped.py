@@ -143,8 +143,11 @@ class Reference:
         )
 
     def _most_unflushed(self, queues: int) -> float:
-        """A request taken just below the limit may bring one record for each queue; and a barrier or a close, which are
-        never refused, one more of each for what was accepted into a merge buffer before."""
+        """Return how many records may be unflushed at most.
+
+        A request taken just below the limit may bring one record for each queue; and a barrier or a close, which are
+        never refused, one more of each for what was accepted into a merge buffer before.
+        """
         handed_over = queues if self.config.merge else 0
         return self.config.max_unflushed_records + max(queues - 1, 0) + handed_over
 

@@ -76,7 +76,7 @@ def run_soak(
     memory_after: float = LONG_ENOUGH,
     progress: Callable[[GradeReport], None] = lambda _: None,
 ) -> GradeReport:
-    """Soak the reference store, or a variant of it, for about so many seconds; stop at the first finding.
+    """Soak the reference store, or a variant of it, for about that many seconds; stop at the first finding.
 
     `allowed` bounds the growth of resident memory, in bytes; a soak of less than `memory_after` seconds is not judged
     by it. The seed chooses the traffic, the weather and the stops, but not how the machine interleaves the threads.

@@ -80,7 +80,7 @@ class Clock:
         return time.monotonic() + self._ahead
 
     def jump(self, seconds: float) -> None:
-        """Let so many seconds pass at once."""
+        """Let that many seconds pass at once."""
         self._ahead += seconds
 
 
@@ -122,7 +122,7 @@ class Floor:
 
     @contextmanager
     def untouched(self) -> Iterator[set[str]]:
-        """The queues that can be looked at: the serial ones only while no call is under way there."""
+        """Return the queues that can be looked at: the serial ones only while no call is under way there."""
         free = [name for name in SERIAL_QUEUES if self.turns[name].acquire(blocking=False)]
         try:
             yield {*SHORT_QUEUES, *LONG_QUEUES, *free}

@@ -89,7 +89,7 @@ class DeadDisk:
         return Taken(stats.dirty_bytes, segments, descriptors(), threading.active_count())
 
     def _limits(self) -> Taken:
-        """What it may be at most. Of what is unflushed there is a copy for each thread, and one."""
+        """Return what it may be at most. Of what is unflushed there is a copy for each thread, and one."""
         config, before = self.soak.config, self.before
         unflushed = LIMIT_BYTES + SPILL_BYTES
         pools = config.logs + (config.logs > 1)

@@ -48,7 +48,10 @@ CLAIMING: Mapping[Level, Config] = {
 
 
 def config_of(level: Level, seed: int) -> Config:
-    """The settings of a soak. At level MEMORY the policy is always `ack`: under `checkpoint` only the floor tells what
-    is done with, and there it may be that of a STATE which a power loss takes back."""
+    """Return the settings of a soak.
+
+    At level MEMORY the policy is always `ack`: under `checkpoint` only the floor tells what is done with, and there it
+    may be that of a STATE which a power loss takes back.
+    """
     checkpoint = level is not Level.MEMORY and (seed + (level is Level.DISK)) % 2 == 0
     return evolve(CLAIMING[level], commit="checkpoint" if checkpoint else "ack")

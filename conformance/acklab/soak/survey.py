@@ -28,7 +28,7 @@ AGAIN = 0.05
 
 def answered(what: str, call: Callable[[], Got], patience: float) -> Got:
     """Make a call of a store, and return what it returns, or raise what it raises; `Broken` if that takes longer than
-    so many seconds.
+    that many seconds.
 
     >>> answered("a sum", lambda: 1 + 1, patience=60.0)
     2

@@ -39,22 +39,22 @@ class Truth:
         self.lost = [(start, min(end, at)) for start, end in self.lost if start < at]
 
     def sync_succeeded(self, covered: int) -> None:
-        """A sync that began when the file had so many bytes has returned success."""
+        """Note that a sync has returned success that began when the file had `size` bytes."""
         self.synced = max(self.synced, min(covered, self.end))
 
     def sync_failed(self) -> None:
-        """What was not safe is clean now, and never will be."""
+        """Note that what was not safe is clean now, and never will be."""
         if self.end > self.synced:
             self.lost.append((self.synced, self.end))
         self.synced = self.end
 
     def renamed(self, before: bytes | None) -> None:
-        """The file took the name of another, of which a power loss would have left `before`."""
+        """Note that the file took the name of another, of which a power loss would have left `before`."""
         self.named, self.before = False, before
         self.renames += 1
 
     def name_synced(self, renames: int) -> None:
-        """A sync of the directory, which began when it had been renamed so often, has returned success."""
+        """Note that a sync of the directory, which began when it had been renamed so often, has returned success."""
         if renames == self.renames:
             self.named, self.before = True, None
 

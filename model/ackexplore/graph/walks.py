@@ -41,7 +41,7 @@ class Walked:
 
 
 def _moves(model: Interned, code: Code) -> list[tuple[Taken, int]]:
-    """The steps out of a state, each with the clauses broken by it or after it."""
+    """Return the steps out of a state, each with the clauses broken by it or after it."""
     return [
         ((model.actions[action], actor, after), broken | model.broken_state(after))
         for action, actor, after, broken in successors(model, code)

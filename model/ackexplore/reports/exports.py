@@ -68,7 +68,7 @@ def write_graphml(result: Result, path: Path) -> None:
 
 
 def _quoted(text: str) -> str:
-    """A DOT string; its line ends are the escape \\n."""
+    """Return a DOT string; its line ends are the escape \\n."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 

@@ -64,7 +64,7 @@ def _records(state: State) -> Iterator[tuple[str, Record]]:
 
 
 def _client(step: TraceStep) -> str:
-    """What the consumer of the acting message sees."""
+    """Return what the consumer of the acting message sees."""
     told = named(step.action).client
     if step.actor is None or not told:
         return ""
@@ -84,7 +84,7 @@ def _marked(text: str, new: bool) -> str:
 
 
 def _beliefs(step: TraceStep) -> str:
-    """What changed in the store: everything that is not a record, and the beliefs in records."""
+    """Return what changed in the store: everything that is not a record, and the beliefs in records."""
     told = []
     several = len(step.after[1]) > 1
     for change in step.changes:
@@ -99,7 +99,7 @@ def _beliefs(step: TraceStep) -> str:
 
 
 def _bytes_in(step: TraceStep, truths: frozenset[Truth]) -> str:
-    """The records whose bytes are in a place now; new ones marked."""
+    """Return the records whose bytes are in a place now; new ones marked."""
     before = dict(_records(step.before))
     told = []
     for name, record in _records(step.after):

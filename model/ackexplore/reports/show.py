@@ -54,7 +54,7 @@ def clause_in_a_line(clause: Clause) -> str:
 
 
 def _changed(change: Change, step: TraceStep) -> Text:
-    """A change of the acting message needs no name; any other does."""
+    """Return the name of what changed: the acting message needs none, any other does."""
     own = change.where == f"message {step.actor}"
     text = Text("" if own else f"{change.where} ", style="dim")
     text.append(change.field, style="bold")

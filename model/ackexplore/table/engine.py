@@ -43,7 +43,7 @@ FIRST_BITS = 6
 BUFFER_BYTES = 1 << 26
 MANY_SHARDS = 256
 MANY_STATES = 1 << 18
-"""From so many states on the visited ones are kept in many shards."""
+"""From this many states on the visited ones are kept in many shards."""
 RECENT_STATES = 1 << 12
 MISSING_PAIRS = 1 << 16
 SMALL_LEVEL = 4_096
@@ -257,7 +257,7 @@ class Search:
         return self.visited.nbytes + sum(int(level.nbytes) for level in self.levels) + self.pairs.nbytes
 
     def _may_take(self, more: int) -> None:
-        """Raise `TooMuchMemory` if so many bytes more would be over the limit."""
+        """Raise `TooMuchMemory` if that many bytes more would be over the limit."""
         if self.nbytes + more > self.memory:
             raise TooMuchMemory(self.memory, self.nbytes + more, self.result(complete=False))
 

@@ -21,7 +21,7 @@ from ackexplore.table.layout import WORD_BITS
 from ackmodel import Config
 
 MOST_COUNTED = 2_000_000
-"""A sibling is counted up to so many states: a second or two."""
+"""A sibling is counted up to that many states: a second or two."""
 BYTES_A_WORD = 28
 """What a state takes for each word: at most 15 in the set of visited ones, 8 in its level, and some as a new one."""
 CERTAIN = 2

@@ -24,7 +24,7 @@ def zeros(*shape: int) -> Counts:
 
 
 def new_tally(rows: int = 0) -> Tally:
-    """Return a tally of nothing, for one thread and one level, where there are so many pairs."""
+    """Return a tally of nothing, for one thread and one level, where there are that many pairs."""
     first = np.full(len(CLAUSES), -1, dtype=np.int64)
     return Tally(visits=zeros(rows), hits=zeros(MOST_ACTIONS), violations=zeros(len(CLAUSES)), first=first)
 

@@ -79,7 +79,7 @@ class Buffers(NamedTuple):
 
 @inlined
 def mix(x: U64) -> U64:
-    """The finalizer of SplitMix64."""
+    """Return the finalizer of SplitMix64."""
     x = (x ^ (x >> S30)) * MIX_1
     x = (x ^ (x >> S27)) * MIX_2
     return x ^ (x >> S31)
@@ -87,7 +87,7 @@ def mix(x: U64) -> U64:
 
 @inlined
 def hash_at(states: Words, index: int) -> U64:
-    """The hash of a packed state: its high half gives the shard, its low half the place in it."""
+    """Return the hash of a packed state: its high half gives the shard, its low half the place in it."""
     h = mix(states[index, 0])
     for word in range(1, states.shape[1]):
         h = mix(h ^ states[index, word])
@@ -96,19 +96,19 @@ def hash_at(states: Words, index: int) -> U64:
 
 @inlined
 def part_of(half: U64, parts: U64) -> U64:
-    """One of so many parts, all equally likely, by 32 bits of a hash: a multiplication is cheaper than a remainder."""
+    """Return one of `parts`, all equally likely, by 32 bits of a hash: to multiply is cheaper than a remainder."""
     return (half * parts) >> S32
 
 
 @inlined
 def field_at(states: Words, index: int, fields: Bits, number: int) -> U64:
-    """The number in a field of a packed state."""
+    """Return the number in a field of a packed state."""
     return (states[index, fields[number, 0]] >> fields[number, 1]) & fields[number, 2]
 
 
 @inlined
 def pair_name(slot: U64, shared: U64, message: U64) -> U64:
-    """The name of a pair; see `StepTables.pair_key`."""
+    """Return the name of a pair; see `StepTables.pair_key`."""
     return (U(slot) | (message << SLOT_BITS) | (shared << SHARED_SHIFT)) + ONE
 
 

@@ -31,7 +31,7 @@ WORD_BITS = 63
 
 
 def _places(widths: tuple[int, ...], word_bits: int) -> tuple[tuple[int, int], ...]:
-    """The (word, shift) of each field, from the top: a field that does not fit the rest of a word begins the next."""
+    """Return the (word, shift) of each field, from the top: what does not fit a word begins the next."""
     places, word, used = [], 0, 0
     for width in widths:
         if used + width > word_bits:

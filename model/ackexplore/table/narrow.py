@@ -36,7 +36,7 @@ AHEAD = 32
 
 @inlined
 def _in_order(state: U64, shift: Bits, mask: Bits, alike: int) -> U64:
-    """The state with alike messages sorted: an insertion sort, since most are in order."""
+    """Return the state with alike messages sorted: an insertion sort, since most are in order."""
     for number in range(1 + alike, shift.shape[0]):
         here = number
         while here > alike:
@@ -51,7 +51,7 @@ def _in_order(state: U64, shift: Bits, mask: Bits, alike: int) -> U64:
 
 @inlined
 def _broadcasts(found: Counts, masks: Bits) -> tuple[U64, U64]:
-    """The bits of the broadcasts that are possible, and of those that have a choice of outcomes."""
+    """Return the bits of the broadcasts that are possible, and of those that have a choice of outcomes."""
     some, barred, choice = NONE, NONE, NONE
     for slot in range(found.shape[0]):
         some |= masks[found[slot], 0]

@@ -60,7 +60,7 @@ class Visited:
         ]
 
     def __len__(self) -> int:
-        """The number of states seen."""
+        """Return the number of states seen."""
         return sum(shard.count for shard in self._shards)
 
     @property
@@ -77,7 +77,7 @@ class Visited:
         return np.zeros((capacity, self.words), dtype=np.uint64)
 
     def make_room(self, shard: int, incoming: int) -> None:
-        """Grow a shard until it can take so many states; not to be called from two threads at once."""
+        """Grow a shard until it can take that many states; not to be called from two threads at once."""
         own = self._shards[shard]
         capacity = len(own.table)
         more, of = GROWN.get(self.words, GROWN_LONG)
