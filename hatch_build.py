@@ -32,7 +32,7 @@ class Compile(BuildHookInterface[Any]):
     """Puts the extension beside its source, from where a checkout imports it, and into the wheel."""
 
     def initialize(self, _version: str, build_data: dict[str, Any]) -> None:
-        """Called before a wheel, or the link to a checkout, is made."""
+        """Compile before a wheel, or the link to a checkout, is made."""
         if os.environ.get("ACKSTORE_PURE"):
             return
         try:
