@@ -14,7 +14,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check deep test mutants lint format lock clean
+.PHONY: help check deep test mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -32,6 +32,9 @@ test: lint ## lint, types, and every test, with line and branch coverage
 mutants: $(STAMP) ## change the core in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'
 	$(BIN)/python -m tests.mutants.run $(ARGS)
+
+twin: $(STAMP) ## set the model beside its twin in TLA+ (needs Java; ARGS="--random 50"); some minutes
+	PYTHONPATH=tests/support $(BIN)/python -m tests.tla.run $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check $(SOURCES)

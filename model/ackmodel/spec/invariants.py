@@ -45,7 +45,7 @@ StepInvariant = Callable[[Config, Seen], bool]
 
 
 def reply_after_stage(config: Config, shared: Shared, message: Message) -> bool:
-    """No promise stands while the ack, or the renewal, has yet to be written, or at level DISK to be flushed."""
+    """No promise stands while its record is yet to be written, or at DISK, in a store that runs, to be flushed."""
     return _has_reached(shared, message.promise, message.ack) and _has_reached(shared, message.renewed, message.renewal)
 
 
@@ -63,7 +63,7 @@ def flush_is_real(config: Config, shared: Shared, message: Message) -> bool:
 
 
 def flush_rewrites(config: Config, shared: Shared, message: Message) -> bool:
-    """What a failed sync lost is never FLUSHED before it was written again."""
+    """What a failed sync lost (PHANTOM, or reverted) is never FLUSHED before it was written again."""
     return Record(Stage.FLUSHED, config.lost) not in message.records
 
 
@@ -127,7 +127,10 @@ HANDED_OUT = frozenset({Phase.DELIVERED, Phase.RENEWING, Phase.ACKING})
 
 
 def reply_never_false(config: Config, seen: Seen) -> bool:
-    """A failed or timed-out write or sync moves no record up the ladder, and promises nothing."""
+    """A failed or timed-out write or sync promises nothing, and after it no more records are stored, or flushed.
+
+    They are counted, since the record of an earlier delivery may take the place of one that could not be written.
+    """
     if kind_of(seen.action) not in FAILURES:
         return True
     was, is_now = seen.before.records, seen.after.records
@@ -157,7 +160,7 @@ def flush_degrades(config: Config, seen: Seen) -> bool:
 
 
 def survives_process_crash(config: Config, seen: Seen) -> bool:
-    """After a process crash, what was promised is settled, and what was handed out is known to be."""
+    """After a process crash, what was promised is settled, and what was handed out (not at MEMORY) is known to be."""
     if seen.action == "process_crash":
         void = seen.before.promise <= Promise.SURVIVES_RESTART or seen.before.unrecorded
         return void or seen.after.ack.readable

@@ -39,7 +39,7 @@ def stopped(shared: Shared, power: Power) -> Shared:
 
 
 def forgotten(record: Record) -> Record:
-    """Return a record after the process died: the belief in it is gone, its bytes are where they were."""
+    """Return a record after the process ended: no belief is left, so it reads CACHED; its bytes are where they were."""
     return Record(Stage.CACHED, record.truth) if record.readable else ABSENT
 
 

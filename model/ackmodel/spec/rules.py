@@ -39,7 +39,7 @@ ANSWER_AFTER_FLUSH = Rule(
 )
 FAILED_WRITE_IS_NOT_OK = Rule(
     "failed-write-is-not-ok",
-    "When the write fails, the operation is answered FAILED.",
+    "When the write of an ack or a renewal fails, the operation is answered FAILED.",
     (Clause.REPLY_NEVER_FALSE,),
     {"write_failures": 1},
     "RocketMQ #4806",
@@ -145,7 +145,7 @@ RECOVERY_KEEPS_OFFSET = Rule(
 )
 OFFSET_FILE_IS_ATOMIC = Rule(
     "offset-file-is-atomic",
-    "The offset file is replaced as a whole: a power loss leaves the old one or the new one.",
+    "The offset file is replaced as a whole: a power loss meanwhile leaves the old one or the new one.",
     (Clause.COMMIT_IS_MONOTONE,),
     {"messages": 2, "power_losses": 1},
     "RocketMQ #3401, #5905, #9412, #9705",

@@ -129,7 +129,8 @@ class Message:
     `unrecorded` says that the message is settled and no record about it is left, or was ever written: the offset alone
     will tell.
     The ghosts: `asked` (the consumer of this delivery asked to ack it), `promise` and `renewed` (what the answers to
-    its ack and to its renewal still promise), `garbled` (the ack is no longer what was submitted).
+    its ack and to its renewal still promise), `garbled` (the ack is no longer what was submitted). Of these another
+    delivery begins anew all but `promise`: what was said of an ack stands until a fault voids it.
     """
 
     index: int

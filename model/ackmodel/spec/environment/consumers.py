@@ -51,6 +51,7 @@ def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[
     """A settled message is acked again: answered SETTLED, nothing changes (clause receipt-is-exact).
 
     SETTLED promises what OK does: it is answered once the first ack, whatever became of its own answer, is that far.
+    Where no record of the ack is left (it was merged, or retired) it promises nothing anew.
     """
     if not shared.up or not config.careless or message.phase is not Phase.SETTLED or message.dead:
         return

@@ -45,7 +45,10 @@ def keeping(message: Message, least: Promise) -> Message:
 
 @step(by=By.MACHINE, kind=Kind.STOPPED, fair=False, needs=(needs.POWER_LOSSES,))
 def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The machine stops: any subset of what was not synced survives (clause survives-power-loss)."""
+    """The machine stops: any subset of what was not synced survives (clause survives-power-loss).
+
+    The offset file is the old one or the new one; one that is replaced in place may at that moment read as none.
+    """
     if shared.power is Power.LOST or not shared.budget.power_losses:
         return
     offset = shared.offset

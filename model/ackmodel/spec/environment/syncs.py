@@ -153,7 +153,7 @@ def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
     told=SyncError.EACH,
 )
 def sync_fails_again(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync covers bytes that an earlier one has lost, and is told so (`SyncError.EACH`)."""
+    """The running sync covers bytes that an earlier one has lost, is told so (`SyncError.EACH`), and writes nothing."""
     if config.sync_error is not SyncError.EACH:
         return
 
@@ -201,7 +201,7 @@ def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
 @step(by=By.DISK, kind=Kind.LATE_FAILURE, fair=False, needs=(needs.SYNC_TIMEOUTS, needs.SYNC_FAILURES), each_log=True)
 def late_sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """A sync that was given up fails at last: what was not yet written again is lost."""
+    """A sync that was given up fails at last, at the cost of a failure: what was not yet written again is lost."""
 
     def outcome(record: Record) -> Record:
         lost = record.stage is Stage.SUSPECT and record.truth is Truth.DIRTY

@@ -30,7 +30,7 @@ def failed(config: Config, shared: Shared) -> Shared:
 
 @step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES,), record="checkpoint")
 def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The write of a checkpoint fails (ENOSPC): the pop is answered FAILED, the message is free again."""
+    """The write of a checkpoint fails (ENOSPC): the pop is answered FAILED, and is as if it had not been."""
     if not shared.up or not shared.budget.write_failures or message.checkpoint.stage is not Stage.PENDING:
         return
     if not config.keeps(rules.FAILURE_ENDS_OPERATION):

@@ -42,7 +42,7 @@ def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Ste
 
 @step(by=By.STORE, kind=Kind.ANSWERED_OTHERWISE, fair=True, needs=(needs.FAILING_SYNCS,), client="told UNKNOWN")
 def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The record is written, but cannot be flushed for now: answered UNKNOWN, and effective if it survives."""
+    """The record of an ack or a renewal is written, but cannot be flushed for now: UNKNOWN, and it takes effect."""
     if not shared.up or message.dead or answer_level(config, shared) is not Level.DISK:
         return
     if message.phase is Phase.ACKING and message.ack.stage is Stage.SUSPECT:
@@ -54,7 +54,10 @@ def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(), record="ack", client="called back")
 def durable_callback(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The flush of the ack is made known, by a callback or by a barrier (clause survives-power-loss)."""
+    """The flush of the ack is made known, by a callback or by a barrier (clause survives-power-loss).
+
+    A barrier speaks of all that is settled: also of what was answered UNKNOWN, and of what recovery found.
+    """
     promised = message.promise is Promise.SURVIVES_POWER_LOSS
     if not shared.up or message.phase is not Phase.SETTLED or promised or not message.ack.stored or message.dead:
         return

@@ -50,7 +50,7 @@ def may_commit(config: Config, message: Message) -> bool:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def write_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The offset file is replaced: written beside, synced, renamed (clause derived-never-ahead)."""
+    """The offset file is replaced, where it differs: written beside, synced, renamed (clause derived-never-ahead)."""
     offset = shared.offset
     if shared.up and offset.volatile != offset.cached:
         yield Broadcast("write_offset", evolve(shared, offset=evolve(offset, cached=offset.volatile)))
@@ -83,7 +83,7 @@ def afresh(message: Message) -> tuple[Message, ...]:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.COMPACTION,))
 def retire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The records of a message are discarded (clause retire-is-safe)."""
+    """The records of a settled message are discarded, once none of them is unflushed (clause retire-is-safe)."""
     if not shared.up or not config.compaction or message.phase is not Phase.SETTLED:
         return
     settled = message.ack.stage is Stage.FLUSHED and not any(record.unflushed for record in message.records)

@@ -55,7 +55,7 @@ def best_stored(message: Message) -> Record:
 
 
 def better(newer: Record, older: Record) -> Record:
-    """Return the checkpoint on which recovery, and so the offset, may rely more."""
+    """Return the one whose bytes are safer, so that recovery may rely on it more; the newer of equal ones."""
     rank = (Truth.NOWHERE, Truth.PHANTOM, Truth.DIRTY, Truth.DISK)
     return max(newer, older, key=lambda record: rank.index(record.truth))
 

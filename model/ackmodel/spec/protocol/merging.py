@@ -47,6 +47,6 @@ def without_pending(message: Message) -> Record:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.MERGING,), record="ack")
 def hand_over(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A message was settled by merging, and the offset has not come to it: its ack goes to the store after all."""
+    """What was settled by merging, and the offset has not come to, is handed to the store after all, at any time."""
     if shared.up and config.merge_buffer and message.unrecorded and not message.passed_by(shared.offset.volatile):
         yield Step("hand_over", shared, evolve(message, ack=ACCEPTED, unrecorded=False))

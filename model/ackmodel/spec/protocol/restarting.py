@@ -22,7 +22,7 @@ from ..steps import Broadcast
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.RESTARTS,))
 def close(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The store is closed: possible once it has drained (clause close-drains)."""
+    """The store is closed: possible once it has drained, no sync runs, and the offset is on the disk (close-drains)."""
     if not shared.up or not shared.budget.restarts:
         return
     offset = shared.offset
@@ -71,7 +71,11 @@ def recovered(config: Config, record: Record) -> Record:
 
 
 def recovered_message(config: Config, message: Message, offset: int) -> Message:
-    """Return a message as recovery finds it: settled, still with its consumer, or waiting (clause no-limbo)."""
+    """Return a message as recovery finds it: settled, still with its consumer, or waiting (clause no-limbo).
+
+    Where nothing of the newest delivery can be read, the one before it counts as the newest, or none was. Below the
+    offset nobody looks for a message: one without a record is settled there, rightly or not.
+    """
     found = message.with_records(lambda record: recovered(config, record))
     if not config.keeps(rules.RECOVERY_READS_RENEWALS):
         found = evolve(found, renewal=ABSENT)

@@ -80,7 +80,10 @@ def believe_sync_failed(config: Config, record: Record) -> Record:
 
 
 def believe_sync_timed_out(config: Config, record: Record) -> Record:
-    """Return what a timed-out sync makes of the belief in a record (clause reply-never-false)."""
+    """Return what a timed-out sync makes of the belief in a record (clause reply-never-false).
+
+    It may have touched whatever is not flushed, also what was written while it ran, and may still end.
+    """
     if record.stage is Stage.FLUSHING and not config.keeps(rules.TIMEOUT_IS_UNKNOWN):
         return evolve(record, stage=Stage.FLUSHED)
     return evolve(record, stage=Stage.SUSPECT) if record.unflushed else record

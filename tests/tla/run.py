@@ -1,0 +1,105 @@
+"""The model beside its twin in TLA+, one configuration after the other: equal counts, or where they differ.
+
+    make twin                               # the small ones, every rule, the large ones: some minutes
+    make twin ARGS="--only rules"           # small, rules or large
+    make twin ARGS="--random 50 --seed 7"   # configurations chosen by chance; the seed is printed, and repeats them
+
+Needs Java and the extra `tla`. Ends with 1 if any count differs, with 3 if TLC cannot run.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from random import SystemRandom
+
+import click
+from attrs import asdict, fields
+from tests.tla.cases import LARGE, SMALL, at_random, without
+
+from ackexplore import Options, TooManyStates, explore
+from ackmodel import RULES, Config
+from twin import Counts, by_ackexplore, by_tlc, missing
+
+MOST_AT_RANDOM = 30_000
+"""States of a configuration that chance has chosen: larger ones are passed over."""
+
+
+def chosen(only: str | None) -> Iterator[tuple[str, Config]]:
+    """Yield the configurations of the lists, by name."""
+    lists: Mapping[str, Mapping[str, Config]] = {
+        "small": SMALL,
+        "rules": {f"without {rule}": without(rule) for rule in RULES},
+        "large": LARGE,
+    }
+    for name, configs in lists.items():
+        if only in (None, name):
+            yield from configs.items()
+
+
+def by_chance(count: int, seed: int) -> Iterator[tuple[str, Config]]:
+    """Yield configurations that chance has chosen, and that are not too large."""
+    yield from islice(((settings_of(config), config) for config in at_random(seed) if fits(config)), count)
+
+
+def fits(config: Config) -> bool:
+    """Return whether a configuration has few enough states."""
+    try:
+        explore(config, Options(max_states=MOST_AT_RANDOM))
+    except TooManyStates:
+        return False
+    return True
+
+
+def settings_of(config: Config) -> str:
+    """Return the settings that are not the ordinary ones, in a line."""
+    ordinary = Config()
+    return " ".join(
+        f"{item.name}={sorted(mine) if isinstance(mine, frozenset) else getattr(mine, 'value', mine)}"
+        for item in fields(Config)
+        if (mine := getattr(config, item.name)) != getattr(ordinary, item.name)
+    )
+
+
+def differences(ours: Counts, theirs: Counts) -> Iterator[str]:
+    """Yield a line for each count that differs."""
+    other = asdict(theirs)
+    for name, count in asdict(ours).items():
+        if isinstance(count, dict):
+            for key in sorted({*count, *other[name]}):
+                if count.get(key) != other[name].get(key):
+                    yield f"{name} {key}: ackexplore {count.get(key, 0)}, TLC {other[name].get(key, 0)}"
+        elif count != other[name]:
+            yield f"{name}: ackexplore {count}, TLC {other[name]}"
+
+
+@click.command(help=__doc__)
+@click.option("--only", type=click.Choice(["small", "rules", "large"]), help="One of the lists.")
+@click.option("--random", "count", type=click.IntRange(min=1), help="So many configurations chosen by chance instead.")
+@click.option("--seed", type=int, help="Which ones; printed when it is not given.")
+def main(only: str | None, count: int | None, seed: int | None) -> None:
+    """Compare, and say each count that differs."""
+    if lacking := missing():
+        click.echo(lacking, err=True)
+        sys.exit(3)
+    if count and seed is None:
+        seed = SystemRandom().randrange(10**6)
+    if count:
+        click.echo(f"seed {seed}")
+    different = tried = 0
+    for name, config in by_chance(count, seed or 0) if count else chosen(only):
+        ours, began = by_ackexplore(config), time.monotonic()
+        lines = list(differences(ours, by_tlc(config)))
+        seconds = time.monotonic() - began
+        tried, different = tried + 1, different + bool(lines)
+        clauses = ", ".join(ours.broken) or "no clause broken"
+        click.echo(f"{'DIFFERENT' if lines else 'equal'}: {name}: {ours.states} states, {ours.edges} edges, {clauses}")
+        click.echo(f"    TLC took {seconds:.1f} s" + "".join(f"\n    {line}" for line in lines))
+    click.echo(f"{tried} configurations, {different} different")
+    sys.exit(bool(different))
+
+
+if __name__ == "__main__":
+    main()
