@@ -81,13 +81,14 @@ class Drive:
         self._cut_told, cut = os.pipe2(os.O_CLOEXEC)
         command = [sys.executable, "-m", "ackcheck.disk.server", "--device", str(device), "--size", str(self.size)]
         command += ["--control", str(theirs.fileno()), "--cut", str(cut), "--owner", str(os.getpid())]
+        command += ["--outside", str(namespace.outside())]
         path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=(device, theirs.fileno(), cut),
+                pass_fds=(device, theirs.fileno(), cut, namespace.outside()),
                 env={**os.environ, "PYTHONPATH": path},
                 start_new_session=True,  # Ctrl-C is for us, not for the disk that we have still to unmount
             )

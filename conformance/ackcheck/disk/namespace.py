@@ -2,7 +2,8 @@
 
 Mounts made by a thread that has entered it are seen by that thread and by the processes it starts, and by nobody else;
 once the last of them has ended, by SIGKILL too, the kernel unmounts what is there and frees the loop devices. Nothing
-has to be swept up, and no process has to watch.
+has to be swept up, and no process has to watch. The disk's server stands outside (`leave`): who serves the requests of
+an unmount must not be the one who waits for it.
 
 >>> seen = []
 >>> def look() -> None:
@@ -27,7 +28,7 @@ _MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
 _MINE = "/proc/thread-self/ns/mnt"
 
 _lock = threading.Lock()
-_ours: list[int] = []  # a descriptor that keeps it
+_ours: list[int] = []  # a descriptor of the one outside, and one that keeps ours
 
 
 def enter() -> None:
@@ -35,19 +36,30 @@ def enter() -> None:
     library = ctypes.CDLL(None, use_errno=True)
     try:
         with _lock:
-            if _ours and os.fstat(_ours[0]).st_ino == os.stat(_MINE).st_ino:
+            if _ours and os.fstat(_ours[1]).st_ino == os.stat(_MINE).st_ino:
                 return
             if _ours:
                 _must(library.unshare(_CLONE_FS))
-                _must(library.setns(_ours[0], _CLONE_NEWNS))
+                _must(library.setns(_ours[1], _CLONE_NEWNS))
                 return
+            outside = os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)
             _must(library.unshare(_CLONE_NEWNS))
             _must(library.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
-            _ours.append(os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC))
+            _ours.extend((outside, os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)))
     except OSError as error:
         raise DiskUnavailable(
             f"no mount namespace of our own here: {error}; run as root, in a container with --privileged"
         ) from error
+
+
+def outside() -> int:
+    """Return a descriptor of the namespace that this process was in before, for `leave`; it has entered its own."""
+    return _ours[0]
+
+
+def leave(descriptor: int) -> None:
+    """Put this process, which has one thread, into the namespace of a descriptor. Raises `OSError`."""
+    _must(ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNS))
 
 
 def mount(source: str, target: str, kind: str, options: str) -> None:

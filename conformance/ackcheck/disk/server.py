@@ -1,9 +1,10 @@
 """The process of the disk: reads the kernel's requests from one descriptor, and commands from a socket.
 
-`python -m ackcheck.disk.server --device FD --control FD --cut FD --size BYTES --owner PID` is started by
+`python -m ackcheck.disk.server --device FD --control FD --cut FD --size BYTES --owner PID --outside FD` is started by
 `ackcheck.disk.drive`, which owns the other ends. It is one thread, that never waits for a disk: all it holds is in
 memory. It ends when the control socket is closed, when its owner's process has ended (whose forks may still hold the
-socket), and when the kernel lets the file system go.
+socket), and when the kernel lets the file system go. An owner that is killed is unmounting as it ends, which needs the
+disk: what a fault holds is let go as soon as that is seen.
 
 A command is a line of JSON, `{"op": "arm", "fault": {..}}`; its answer is one, `{"ok": ..}` or `{"error": ".."}`.
 
@@ -27,9 +28,10 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from ackcheck.disk import fuse
+from ackcheck.disk import fuse, namespace
 from ackcheck.disk.blocks import Blocks, Choice, digest
 from ackcheck.disk.errors import BadFault
 from ackcheck.disk.faults import parsed
@@ -41,6 +43,10 @@ LONGEST_LINE: Final = 64 << 20
 PATIENCE: Final = 64
 """Requests that are served in a row before commands, and what has become due, get a turn."""
 
+LOOKING: Final = 200.0
+"""Milliseconds after which, while something is held, it is looked whether the owner is ending."""
+
+_EXITING = 4  # PF_EXITING, among the flags of a process
 _IO_FLUSHER = 57  # PR_SET_IO_FLUSHER: our memory is never reclaimed by writing to the disk that we are
 
 
@@ -111,10 +117,31 @@ def _shown(requests: Requests, op: str, epoch: int, chosen: Mapping[str, Any]) -
         requests.read_blocks = set()
 
 
+class Owner:
+    """The process that the disk is for.
+
+    >>> Owner(os.getpid()).is_ending()
+    False
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.descriptor = os.pidfd_open(pid)
+        """Can be read once it has ended."""
+
+    def is_ending(self) -> bool:
+        """Whether it has begun to end, or has."""
+        try:
+            stat = Path("/proc", str(self.pid), "stat").read_bytes()
+        except OSError:
+            return True
+        return bool(int(stat.rpartition(b")")[2].split()[6]) & _EXITING)
+
+
 class Server:
     """Joins the kernel, the commands and the disk."""
 
-    def __init__(self, device: int, control: socket.socket, cut: int, size: int, owner: int) -> None:
+    def __init__(self, device: int, control: socket.socket, cut: int, size: int, owner: Owner) -> None:
         self._device, self._control, self._cut, self._owner = device, control, cut, owner
         self._commands = bytearray()
         self._size = size
@@ -126,7 +153,7 @@ class Server:
         poller = select.poll()
         poller.register(self._device, select.POLLIN)
         poller.register(self._control, select.POLLIN)
-        poller.register(self._owner, select.POLLIN)
+        poller.register(self._owner.descriptor, select.POLLIN)
         room = bytearray(fuse.ROOM)
         view = memoryview(room)
         in_a_row = 0
@@ -143,13 +170,21 @@ class Server:
                 self._serve(view[:count])
                 in_a_row += 1
                 continue
-            wait = 0.0 if in_a_row == PATIENCE else self._requests.wait()
-            ready = poller.poll(None if wait is None else wait * 1000 + 1)
+            ready = poller.poll(0 if in_a_row == PATIENCE else self._patience())
             in_a_row = 0
             self._requests.tick()
+            if self._requests.waiting and self._owner.is_ending():
+                self._requests.go_on()
             awake = {one for one, _ in ready}
-            if self._owner in awake or (self._control.fileno() in awake and not self._obey()):
+            if self._owner.descriptor in awake or (self._control.fileno() in awake and not self._obey()):
                 return
+
+    def _patience(self) -> float | None:
+        """Return for how many milliseconds nothing has to be done; None: until something comes."""
+        due = self._requests.wait()
+        if not self._requests.waiting:
+            return None if due is None else due * 1000 + 1
+        return min(LOOKING, LOOKING if due is None else due * 1000 + 1)
 
     def _serve(self, request: memoryview) -> None:
         _, operation, unique, *_ = fuse.REQUEST.unpack_from(request)
@@ -205,12 +240,14 @@ class Server:
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="ackcheck.disk.server", description=__doc__.splitlines()[0])
-    for name in ("--device", "--control", "--cut", "--size", "--owner"):
+    for name in ("--device", "--control", "--cut", "--size", "--owner", "--outside"):
         parser.add_argument(name, type=int, required=True)
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_IO_FLUSHER, 1, 0, 0, 0)  # best effort: it is there since Linux 5.6, and for root only
-    owner = os.pidfd_open(options.owner)
+    namespace.leave(options.outside)
+    os.close(options.outside)
+    owner = Owner(options.owner)
     if os.getppid() != options.owner:  # it has ended already, and the number may be another's
         return 0
     with socket.socket(fileno=options.control) as control:

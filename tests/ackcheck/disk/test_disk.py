@@ -185,22 +185,23 @@ from ackcheck.disk.disk import sync_filesystem
 with Disk(Path(sys.argv[1])) as disk:
     (disk.directory / "file").write_bytes(b"dirty")
     disk.arm(Fault(on="flush", do="stall"))
-    if os.fork() == 0:
+    if sys.argv[2] == "forked" and os.fork() == 0:
         sync_filesystem(disk.mountpoint)  # is held by the disk
         os._exit(0)
-    while not disk.drive.counts()["waiting"]:
+    while sys.argv[2] == "forked" and not disk.drive.counts()["waiting"]:
         time.sleep(0.01)
     print(disk.drive.pid, disk.drive.device.name, flush=True)
     time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("victim", ["suite", "server"])
-def test_nothing_is_left_when_the_suite_or_the_disk_is_killed(victim: str, tmp_path: Path) -> None:
-    """Neither a mount, nor a loop device, nor a process: even of one that a stalled flush holds."""
+@pytest.mark.parametrize("how", ["alone", "forked"])
+@pytest.mark.parametrize("victims", ["suite", "server and suite", "suite and server"])
+def test_nothing_is_left_whoever_is_killed(victims: str, how: str, tmp_path: Path) -> None:
+    """Neither a mount, nor a loop device, nor a process: even where a flush is held that the unmount waits for."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
-        [sys.executable, "-c", USES_A_DISK, str(tmp_path)],
+        [sys.executable, "-c", USES_A_DISK, str(tmp_path), how],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path},
@@ -210,9 +211,11 @@ def test_nothing_is_left_when_the_suite_or_the_disk_is_killed(victim: str, tmp_p
     pid, device = process.stdout.readline().split()
     assert device in loops()
     assert not os.path.ismount(tmp_path / "disk")  # it is theirs alone
-    if victim == "server":
-        os.kill(int(pid), signal.SIGKILL)
-    os.killpg(process.pid, signal.SIGKILL)
+    for victim in victims.split(" and "):
+        if victim == "suite":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            os.kill(int(pid), signal.SIGKILL)
     process.communicate()
     wait_for(lambda: device not in loops())
     wait_for(lambda: not Path("/proc", pid).exists())
