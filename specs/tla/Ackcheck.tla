@@ -17,7 +17,8 @@ ProtocolStep(p) ==
   \/ Pop(p) \/ WriteCheckpoint(p) \/ Deliver(p) \/ Bury(p) \/ Buried(p)
   \/ WriteAck(p) \/ AnswerAck(p) \/ AnswerUnknown(p) \/ DurableCallback(p)
   \/ WriteRenewal(p) \/ AnswerRenewal(p) \/ AnswerRelease(p)
-  \/ Merge(p) \/ HandOver(p) \/ CommitOffset(p) \/ Retire(p) \/ Rewrite(p)
+  \/ Merge(p) \/ HandOver(p) \/ CommitOffset(p) \/ Retire(p)
+  \/ \E kind \in Kinds : Rewrite(p, kind)
 EnvironmentStep(p) ==
   \/ AskAck(p) \/ LateAck(p) \/ DuplicateAck(p) \/ ReuseBuffer(p)
   \/ AskRenewal(p) \/ Release(p) \/ Expire(p)

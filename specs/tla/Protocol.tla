@@ -207,12 +207,11 @@ Retire(p) ==
 Rewritten(record) ==
   Record("cached", IF Durable(record) \/ ~Keeps("rewrite-after-failure") THEN record.truth ELSE "dirty")
 
-Rewrite(p) ==
+Rewrite(p, kind) ==
   LET m == messages[p] IN
   /\ Keeps("retry-after-failure")
-  /\ \E kind \in Kinds :
-       /\ m[kind].stage = "suspect"
-       /\ Local("rewrite_" \o kind, p, shared, [m EXCEPT ![kind] = Rewritten(@)])
+  /\ m[kind].stage = "suspect"
+  /\ Local("rewrite_" \o kind, p, shared, [m EXCEPT ![kind] = Rewritten(@)])
 
 (* --------------------------------- Syncing ------------------------------- *)
 

@@ -99,11 +99,14 @@ TypeOK ==
    often; a value it only looks at. *)
 Holds(condition) == condition = TRUE
 
+(* How a step is noted; InTheEnd does without. *)
+Noted(name, actor) == [name |-> name, actor |-> actor]
+
 (* A local step concerns one message, and the shared part. *)
 Local(name, p, part, message) ==
   /\ shared' = part
   /\ messages' = [messages EXCEPT ![p] = message]
-  /\ step' = [name |-> name, actor |-> p]
+  /\ step' = Noted(name, p)
 
 (* Each way to choose one outcome for each message. *)
 RECURSIVE Choices(_, _)
@@ -117,7 +120,7 @@ Choices(outcomes, places) ==
 Broadcast(name, part, outcomes) ==
   /\ shared' = part
   /\ messages' \in Choices(outcomes, Places)
-  /\ step' = [name |-> name, actor |-> Nobody]
+  /\ step' = Noted(name, Nobody)
 
 Same == [p \in Places |-> {messages[p]}]
 Everywhere(Change(_)) == [p \in Places |-> {EachRecord(messages[p], Change)}]

@@ -117,8 +117,12 @@ def _end(said: str) -> str:
 def settings(config: Config) -> str:
     """Return what TLC reads beside the module: the settings of a configuration as constants."""
     lines = ["SPECIFICATION CountingSpec", "INVARIANTS TypeOK CountState", "ACTION_CONSTRAINT CountStep", "VIEW State"]
-    constants = [f"  {constant(item.name)} = {value(getattr(config, item.name))}" for item in fields(Config)]
-    return "\n".join([*lines, "CONSTANTS", *constants, ""])
+    return "\n".join([*lines, *constants_of(config), ""])
+
+
+def constants_of(config: Config) -> list[str]:
+    """Return the lines that give the settings of a configuration to the constants of the module State."""
+    return ["CONSTANTS", *(f"  {constant(item.name)} = {value(getattr(config, item.name))}" for item in fields(Config))]
 
 
 def constant(setting: str) -> str:

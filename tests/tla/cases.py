@@ -51,6 +51,9 @@ FEW_RULES = (
     "reset-is-recorded",
 )
 
+STALLING = tuple(name for name, rule in RULES.items() if rule.stalls)
+"""Without these a fair run never comes to what some clause asks for."""
+
 LARGE: Mapping[str, Config] = {
     "two messages, crash, failed sync": Config(messages=2, process_crashes=1, sync_failures=1),
     "two messages, loss, policy ack": Config(messages=2, power_losses=1, commit="ack", deliveries=2),

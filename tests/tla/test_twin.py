@@ -8,8 +8,9 @@ import pytest
 from attrs import fields
 from tests.tla.cases import FEW_RULES, SMALL, without
 
-from ackmodel import Config
+from ackmodel import RULES, Config
 from twin import MODULES, TlcFailed, by_ackexplore, by_tlc, missing, read, run, settings
+from twin_runs import PROPERTIES, agrees, kept, stalled
 
 tlc = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -29,6 +30,26 @@ def test_both_find_the_same_broken_without_a_rule(rule: str) -> None:
     counts = by_tlc(config, quick=True)
     assert counts == by_ackexplore(config)
     assert counts.broken
+
+
+@tlc
+@pytest.mark.no_cover
+@pytest.mark.parametrize("rule", ["deadline-is-watched", "failure-ends-operation", "commit-without-traffic"])
+def test_both_find_the_same_fair_runs_that_never_end_well(rule: str) -> None:
+    config = without(rule)
+    clauses = stalled(config)
+    assert clauses == {clause.value for clause in RULES[rule].stalls}
+    assert agrees(config, clauses)
+
+
+@tlc
+@pytest.mark.no_cover
+def test_what_is_not_fair_may_never_happen(tmp_path: Path) -> None:
+    modules = shutil.copytree(MODULES, tmp_path / "tla")
+    text = (modules / "InTheEnd.tla").read_text(encoding="utf-8")
+    (modules / "InTheEnd.tla").write_text(text.replace("WF_State(Up /\\ SyncDirectory)", "TRUE"), encoding="utf-8")
+    assert kept(Config(), PROPERTIES)
+    assert agrees(Config(), ["commit-progresses"], modules)
 
 
 WRONG = {

@@ -4,9 +4,10 @@ A property says: after every state where its trigger holds, every fair run comes
 the invariants, both look at one message beside the shared part, so that they are asked once for each distinct pair; an
 explorer judges them on its graph.
 
-Fair means: the protocol does not put off for ever what it can do (write, answer, rewrite, sync, commit), a running sync
-that no fault ends succeeds in the end, and time passes. Consumers need not ack. Faults need not happen, and their
-budgets are finite, so that every run has a last fault.
+Fair means: the protocol does not put off for ever what it can do (write, answer, bury, rewrite, sync, commit, recover),
+a running sync that no fault ends succeeds in the end, or ends by being told of an old error, somebody asks for
+messages, and time passes. Consumers need not ack; nothing need be merged, discarded or called back. Faults need not
+happen, and their budgets are finite, so that every run has a last fault.
 
 >>> from attrs import evolve
 >>> shared, (message,) = Config().initial()
