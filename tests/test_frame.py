@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "acklab": {"ackmodel", "ackstore", "ackcheck"},
 }
 MAX_LINES = 450
+SOURCES = {".py", ".pyx", ".pxd", ".pxi"}
 
 # Written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:(?:root|home|Users|work)/\w|tmp/(?:plan|t)\b)")
@@ -103,7 +104,9 @@ def tracked_files(root: Path) -> list[Path]:
 
 def files_fit_in_a_head(root: Path) -> list[str]:
     counts = {
-        path: len(path.read_text(encoding="utf-8").splitlines()) for path in tracked_files(root) if path.suffix == ".py"
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in tracked_files(root)
+        if path.suffix in SOURCES
     }
     return [
         f"{path.relative_to(root)}: {count} lines, split it (limit {MAX_LINES})"
@@ -152,6 +155,7 @@ OFFENDING = [
     (modules_have_docstrings, "conformance/ackcheck/rig/a.py", "X = 1\n"),
     (modules_have_docstrings, "impl/ackstore/__init__.py", ""),
     (files_fit_in_a_head, "tests/a.py", "X = 1\n" * (MAX_LINES + 1)),
+    (files_fit_in_a_head, "impl/ackstore/a.pyx", "X = 1\n" * (MAX_LINES + 1)),
     (names_no_machine, "README.md", "see " + "/".join(["", "home", "me", "x"]) + "\n"),
     (names_no_machine, "specs/a.md", "see `" + "/".join(["", "tmp", "plan", "x"]) + "`\n"),
     (version_stands_once, "model/ackmodel/__init__.py", '"""D."""\n__version__ = "1.0"\n'),
