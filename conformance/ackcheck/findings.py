@@ -12,6 +12,7 @@ from collections import Counter
 from attrs import Factory, define, frozen
 
 from ackcheck.history import Line
+from ackcheck.hits import Hits
 from ackmodel import Clause
 
 
@@ -65,6 +66,8 @@ class GradeReport:
     """Methods that the target has not got in any case, so that what needs them was not judged."""
     operations: int = 0
     """Calls that clients made to the store."""
+    hits: Hits = Factory(Hits)
+    """The faults on real files, as the rig saw them hit."""
     figures: dict[str, float] = Factory(dict)
     """What was measured, by a name that says the unit."""
 
@@ -78,4 +81,5 @@ class GradeReport:
         self.not_judged = self.not_judged or part.not_judged
         self.lacks |= part.lacks
         self.operations += part.operations
+        self.hits = self.hits.plus(*part.hits.all)
         self.figures |= part.figures

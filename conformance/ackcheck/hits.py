@@ -49,7 +49,7 @@ class Hit:
     lost: int = 0
     """Bytes that the target had written, and the disk has not."""
     refused: int = 0
-    """Syncs that the disk refused (a failed sync) or held up (a stalled one)."""
+    """Writes that the disk refused at a sync (a failed one), or syncs that it held up (stalled ones)."""
     missed: str = ""
     """Why it does not count; empty where it does."""
 

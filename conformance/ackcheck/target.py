@@ -95,7 +95,6 @@ class Target(Protocol):
 
         - `queues`: for each queue `committed`, the consumer offset, and `persisted`, what of it is on the disk.
         - `outstanding`: counts, by name, that are zero when there is nothing to do.
-        - `syncs`, `sync_failures`: how many syncs have succeeded, and failed, since the store was opened.
         """
         ...
 

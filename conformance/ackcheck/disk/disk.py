@@ -36,7 +36,7 @@ from ackcheck.disk.extents import Extent, extents_below
 from ackcheck.disk.faults import Fault
 from ackcheck.disk.filesystem import FILESYSTEMS, FileSystem, named
 from ackcheck.disk.images import FEW, Image, Plan, planned
-from ackcheck.rig.loop import holders_of
+from ackcheck.rig.witness import holders
 
 DEFAULT = "ext4"
 BUSY_SECONDS = 5.0
@@ -152,7 +152,7 @@ class Disk:
                 namespace.unmount(str(self.mountpoint))
             except OSError as error:
                 if time.monotonic() > deadline:
-                    who = ", ".join(holders_of(self.mountpoint)) or "an unknown holder"
+                    who = ", ".join(holders(self.mountpoint)) or "an unknown holder"
                     raise DiskFailed(f"{self.mountpoint} cannot be unmounted ({error}): {who}; end it first") from error
                 time.sleep(0.005)
             else:

@@ -49,8 +49,6 @@ class Shown:
 
     offsets: Mapping[str, Sighting] = Factory(dict)
     outstanding: Mapping[str, float] = Factory(dict)
-    syncs: int | None = None
-    sync_failures: int | None = None
 
     @property
     def anything(self) -> bool:
@@ -133,19 +131,12 @@ def shown_by(result: Any) -> Shown:
                 for queue, seen in result.get("queues", {}).items()
             },
             outstanding={str(name): float(count) for name, count in result.get("outstanding", {}).items()},
-            syncs=_counter(result, "syncs"),
-            sync_failures=_counter(result, "sync_failures"),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProtocolError(
             f"'stats' was answered {_cut(result)} ({type(error).__name__}: {error}); where it shows them, queues is an "
-            "object of objects with committed and persisted, outstanding an object of numbers, syncs and "
-            "sync_failures are numbers"
+            "object of objects with committed and persisted, and outstanding an object of numbers"
         ) from None
-
-
-def _counter(result: Mapping[str, Any], name: str) -> int | None:
-    return int(result[name]) if name in result else None
 
 
 def _cut(result: Any) -> str:

@@ -19,6 +19,7 @@ from attrs import define, field
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.session import Session
+from ackcheck.hits import Fault
 from ackcheck.rig import Child
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS
@@ -57,7 +58,8 @@ def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
     """Return the child process that will serve `target` on `directory`, not started."""
     if isinstance(target, str):
         return Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
-    return Child([word.replace("{dir}", str(directory)) for word in target], reply_timeout=reply_timeout)
+    command = [word.replace("{dir}", str(directory)) for word in target]
+    return Child(command, directory=directory, reply_timeout=reply_timeout)
 
 
 NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackcheck.target.Target)"
@@ -152,6 +154,7 @@ class Campaign:
             child.kill()
             report.checked.update(session.oracle.checked)
             report.operations += session.traffic.operations
+            report.hits = report.hits.plus(*session.hits.all)
             report.lacks -= session.offered.judged if session.offered else set()
             self.tell()
 
@@ -188,4 +191,6 @@ def kill(session: Session, event: ProcessCrashed | PowerLost | None = None) -> N
     in_flight = session.child.in_flight
     session.note("store", f"SIGKILL, at {session.now:.3f} s, {in_flight} calls under way")
     session.ran["SIGKILL"] += 1
-    session.stopped(session.child.kill(), event or ProcessCrashed())
+    killed = session.child.kill()
+    session.hit(killed, Fault.PROCESS_CRASH)
+    session.stopped(killed, event or ProcessCrashed())

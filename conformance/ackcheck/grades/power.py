@@ -22,7 +22,6 @@ from typing import Literal
 
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
-from ackcheck.grades.answers import Shown
 from ackcheck.grades.campaign import (
     Campaign,
     Progress,
@@ -36,6 +35,7 @@ from ackcheck.grades.campaign import (
 )
 from ackcheck.grades.process import LONGEST, OPENING, REQUESTS
 from ackcheck.grades.session import Session
+from ackcheck.hits import Fault
 from ackcheck.rig import (
     AfterDelay,
     AfterReplies,
@@ -48,7 +48,7 @@ from ackcheck.rig import (
     choose_writeback,
 )
 from ackmodel import Level
-from ackmodel.observe.events import PowerLost
+from ackmodel.observe.events import PowerLost, Reply
 
 LOSSES_A_CASE = 10
 
@@ -154,7 +154,9 @@ def lose_power(session: Session, rig: PowerRig) -> None:
     session.note("page cache", f"the kernel writes back: {described(writeback)}")
     session.note("disk", f"the power goes, at {session.now:.3f} s, {session.child.in_flight} calls under way")
     session.ran["power loss"] += 1
-    session.stopped(rig.power_loss(session.child, writeback=writeback), PowerLost())
+    killed = rig.power_loss(session.child, writeback=writeback)
+    session.hit(killed, Fault.POWER_LOSS, lost=rig.lost)
+    session.stopped(killed, PowerLost())
 
 
 def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal) -> None:
@@ -162,7 +164,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     session.open(more=MANY)
     session.run(AfterReplies(REQUESTS // 2))
     session.flush()
-    before = session.look()
+    session.look()
     session.note("disk", f"is full from here on ({journal} journal): syncs fail")
     session.ran["full disk"] += 1
     session.traffic.forgiving = True
@@ -172,17 +174,18 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
         if journal == "spared":
             disk.relieve()
             session.note("disk", "has room again")
-            session.flush()
-            tell_syncs(session, before)
+            tell_syncs(session, disk, session.flush())
             session.flush()
         else:
             session.ran["journal that died"] += disk.is_dead()
     except TargetDied:
         session.note("store", "ended its process")
         session.ran["the target ended at a failed sync"] += 1
-    session.ran["failed fsync"] += failures_since(session, before)
     session.note("store", f"is killed, at {session.now:.3f} s, {session.child.in_flight} calls under way")
     killed = session.child.kill()
+    refused = disk.refused()
+    session.ran["failed fsync"] += refused
+    session.hit(killed, Fault.FAILED_SYNC, refused=refused)
     disk.remount()
     session.note("disk", "is mounted again: only what is really on it can be read")
     session.stopped(killed, PowerLost())
@@ -192,18 +195,12 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     close_and_reopen(session)
 
 
-def tell_syncs(session: Session, before: Shown) -> None:
-    """Tell the oracle that syncs failed, and that later ones succeeded, as far as the store shows it."""
-    now = session.look()
-    if failures_since(session, before):
+def tell_syncs(session: Session, disk: FullBackingRig, barrier: Reply) -> None:
+    """Tell the oracle that syncs failed, as the rig saw, and that one has succeeded since, if a barrier says so."""
+    if disk.refused():
         session.oracle.sync_ended("failed")
-        if now.syncs is not None and before.syncs is not None and now.syncs > before.syncs:
+        if barrier is Reply.OK:
             session.oracle.sync_ended("ok")
-
-
-def failures_since(session: Session, before: Shown) -> int:
-    """Return how many syncs have failed since then, as far as the store shows it."""
-    return (session.traffic.shown.sync_failures or 0) - (before.sync_failures or 0)
 
 
 def described(writeback: Writeback) -> str:

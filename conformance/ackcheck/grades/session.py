@@ -5,9 +5,6 @@ How its answers are judged, and why that is sound, is told in `ackcheck.grades.t
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,6 +15,7 @@ from attrs import define, field
 from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.workload import QUEUES, SHORT, Call
+from ackcheck.hits import Fault, Hits
 from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
 from ackmodel import CommitPolicy
@@ -73,6 +71,8 @@ class Session:
     ran: Counter[str]
     traffic: Traffic = field(init=False)
     random: Random = field(init=False)
+    hits: Hits = field(factory=Hits)
+    """The faults, as they were seen to hit."""
     offered: Offered | None = None
     """What the target offers beyond the rest; None before it was first opened."""
     _published: int = 0
@@ -118,6 +118,7 @@ class Session:
             self.child.call("publish", queue=queue, end=self._published)
             self.ran["publish"] += 1
         self.look()
+        self.child.mark()  # what it writes from here on is what it was asked for
 
     def _take_offer(self, offered: Offered) -> None:
         """Note what may be asked of the target; raise `ProtocolError` where it said otherwise before."""
@@ -158,11 +159,9 @@ class Session:
         """
         while answers := self.child.poll():
             self.traffic.take(answers)
-        assert self.child.pid is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.child.pid, signal.SIGSTOP)
-            self._burst(WINDOW - self.child.in_flight)
-            os.killpg(self.child.pid, signal.SIGCONT)
+        self.child.stop()
+        self._burst(WINDOW - self.child.in_flight)
+        self.child.go_on()
         time.sleep(LAST_MOMENT * self.traffic.random.random() ** 3)
 
     def _burst(self, calls: int) -> None:
@@ -174,6 +173,13 @@ class Session:
         self.traffic.cut_off(killed)
         self.oracle.stopped(event)
         self.traffic.story.round()
+
+    def hit(self, killed: Killed, fault: Fault, *, lost: int = 0, refused: int = 0) -> None:
+        """Note a fault of which a kill was a part, as it was seen to hit."""
+        hit = killed.hit(fault, lost=lost, refused=refused)
+        self.hits = self.hits.plus(hit)
+        if hit.missed:
+            self.note("store", hit.missed)
 
     def close(self) -> Reply:
         """Close the store in order, and end its process."""

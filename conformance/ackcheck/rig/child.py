@@ -21,12 +21,15 @@ be pipelined, and replies may come in any order.
 A reply counts as given once the target has written it, read or not: `kill` reads what is left in
 the pipe before it says what was unanswered. No threads: the pipes are served whenever the caller
 waits for something.
+
+A kill ends everything that the target has started (`ackcheck.rig.contained`), sees that none of it
+is left, and says what it hit: how many processes, and how many files of its directory the target
+had written to.
 """
 
 import contextlib
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -39,11 +42,16 @@ from typing import IO, Any, Self
 
 from attrs import evolve, frozen
 
-from ackcheck.rig.errors import ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
+from ackcheck.hits import Fault, Hit
+from ackcheck.rig.contained import Contained
+from ackcheck.rig.errors import ProtocolError, TargetDied, TargetError, TargetHung
 from ackcheck.rig.wire import LINE_LIMIT, decode_reply, encode_request
+from ackcheck.rig.witness import Seen, changes, holders, look
 
 STDERR_TAIL = 4096  # bytes shown of a dead target's last words
-REAP_SECONDS = 5.0  # a killed process that is not gone by then is stuck in the kernel
+READ_SECONDS = 5.0  # for what a killed target had left in its pipe
+HEIR_SECONDS = 2.0  # for an answer from what a process has left behind that has ended itself
+ENDED_SECONDS = 1.0  # between the end of a target's output and its own
 
 
 @frozen(kw_only=True)
@@ -70,18 +78,42 @@ class Exchange:
 class Killed:
     """What a killed target had answered (and nobody had received yet), and what it had not.
 
-    An unanswered request may have taken effect or not.
+    An unanswered request may have taken effect or not. The rest is what the kill hit.
     """
 
     answered: tuple[Exchange, ...]
     unanswered: tuple[Exchange, ...]
+    processes: tuple[int, ...] = ()
+    """The numbers of the processes that were ended; none is left."""
+    held_by: str = ""
+    """By what they were held together."""
+    wrote: int = 0
+    """Files of the target's directory that were made, changed or removed since `Child.mark`, or its start."""
+    strangers: tuple[str, ...] = ()
+    """Processes that the target did not start, and that have files of its directory open for writing."""
+
+    def hit(self, fault: Fault, *, lost: int = 0, refused: int = 0) -> Hit:
+        """Return the fault of which this kill was a part, as it was seen to hit."""
+        missed = ""
+        if fault is Fault.FAILED_SYNC and not refused:
+            missed = (
+                "the disk refused no sync, though it was full: the target did not sync meanwhile, or wrote only to "
+                "blocks that it had before (a log that is made in advance)"
+            )
+        if self.strangers:
+            missed = (
+                f"{', '.join(self.strangers)} did not come of the target's command, has files of its directory open, "
+                "and lived on: have the target start it, or name it with --server"
+            )
+        return Hit(fault, self.held_by, len(self.processes), self.wrote, lost, refused, missed)
 
 
 class Child:
     """A target's process. Use as a context manager: leaving it kills the process.
 
     `reply_timeout` is in seconds; a line longer than `line_limit` bytes is refused either way.
-    `environment` is added to the caller's. Not for use by several threads at once.
+    `environment` is added to the caller's. `directory` is where the target is seen to write, or not.
+    Not for use by several threads at once.
     """
 
     def __init__(
@@ -89,14 +121,17 @@ class Child:
         command: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
         reply_timeout: float = 10.0,
         line_limit: int = LINE_LIMIT,
     ) -> None:
         self.command = tuple(command)
+        self.directory = directory
         self.environment = dict(environment or {})
         self.reply_timeout = reply_timeout
         self.line_limit = line_limit
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Contained | None = None
+        self._before: Mapping[str, Seen] = {}
         self._stderr: IO[bytes] | None = None
         self._next_id = 1
         self._reset()
@@ -110,7 +145,7 @@ class Child:
         command = [sys.executable, "-m", "ackcheck.rig.serve", "--target", target]
         command += ["--dir", str(directory), "--threads", str(threads)]
         path = os.pathsep.join(entry for entry in sys.path if entry)
-        return cls(command, environment={"PYTHONPATH": path}, reply_timeout=reply_timeout)
+        return cls(command, environment={"PYTHONPATH": path}, directory=directory, reply_timeout=reply_timeout)
 
     def _reset(self) -> None:
         self._outgoing = bytearray()
@@ -127,23 +162,27 @@ class Child:
         if self._process is not None:
             raise RuntimeError("the target is running; kill() or close() it first")
         self._reset()
+        self.mark()
         self._stderr = _unnamed_file()
         try:
-            self._process = subprocess.Popen(
+            self._process = Contained(
                 self.command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env={**os.environ, **self.environment},
-                bufsize=0,
-                start_new_session=True,  # so that the target's own children die with it
+                environment=self.environment,
             )
-        except OSError as error:
+        except BaseException:
             self._stderr.close()
-            raise TargetNotStarted(self.command, str(error)) from error
+            raise
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
         return self
+
+    def mark(self) -> None:
+        """From here on it is seen what the target writes to its directory."""
+        if self.directory is not None:
+            self._before = look(self.directory)
 
     def restart(self) -> Self:
         """Kill the process where it runs, and start it anew; the directory is the same."""
@@ -160,25 +199,46 @@ class Child:
                 pass
         self._listening = False
 
-    def kill(self) -> Killed:
-        """SIGKILL the process and its children, reap it, and read what it had answered.
-
-        Harmless when nothing runs.
-        """
+    def stop(self) -> None:
+        """Have the target, and all that it started, stand still."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(REAP_SECONDS)
-            self._outgoing.clear()
-            deadline = time.monotonic() + REAP_SECONDS
-            with contextlib.suppress(ProtocolError):  # garbage answers nothing
-                while not self._at_eof and time.monotonic() < deadline:
-                    self._exchange_bytes(deadline - time.monotonic())
-            self._release()
-        killed = Killed(answered=tuple(self._finished), unanswered=tuple(self._in_flight.values()))
+            self._process.stop()
+
+    def go_on(self) -> None:
+        """Have it go on."""
+        if self._process is not None:
+            self._process.go_on()
+
+    def kill(self) -> Killed:
+        """SIGKILL all of the target, see that nothing is left of it, and read what it had answered.
+
+        Harmless when nothing runs. Raises `TargetOutlived` where something cannot be ended.
+        """
+        hit: dict[str, Any] = {}
+        if self._process is not None:
+            try:
+                hit = {"processes": self._process.kill(), "held_by": self._process.held_by}
+            finally:
+                self._outgoing.clear()
+                deadline = time.monotonic() + READ_SECONDS
+                with contextlib.suppress(ProtocolError):  # garbage answers nothing
+                    while not self._at_eof and self._exchange_bytes(deadline - time.monotonic()):
+                        pass
+                self._release()
+            hit |= self._hit()
+        killed = Killed(answered=tuple(self._finished), unanswered=tuple(self._in_flight.values()), **hit)
         self._finished.clear()
         self._in_flight.clear()
         return killed
+
+    def _hit(self) -> dict[str, Any]:
+        """Return what the target, of which nothing is left, did to its directory, and who else is in there."""
+        if self.directory is None:
+            return {}
+        return {
+            "wrote": changes(self._before, look(self.directory)),
+            "strangers": tuple(holders(self.directory, writing=True)),
+        }
 
     def close(self) -> int:
         """Close the target's input and wait for it to exit; returns its exit status.
@@ -190,12 +250,10 @@ class Child:
             return 0
         assert self._process.stdin is not None
         self._process.stdin.close()
-        try:
-            status = self._process.wait(self.reply_timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise TargetHung("end of input", self.reply_timeout) from None
-        self.kill()  # what is left of its process group
+        status = self._process.status(self.reply_timeout)
+        self.kill()  # what it has left behind
+        if status is None:
+            raise TargetHung("end of input", self.reply_timeout)
         return status
 
     def _release(self) -> None:
@@ -286,7 +344,8 @@ class Child:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TargetHung(awaited.op if awaited else "?", self.reply_timeout)
-            self._exchange_bytes(remaining)
+            if not self._exchange_bytes(min(remaining, HEIR_SECONDS)) and self._ended():
+                raise self._death()  # what it has left behind holds its output, and says nothing
 
     def _exchange_bytes(self, seconds: float) -> bool:
         """Write and read what the pipes take and give, waiting up to `seconds`; whether any did."""
@@ -345,12 +404,14 @@ class Child:
             )
         )
 
+    def _ended(self) -> bool:
+        """Whether the process that was started has ended, and at most others of its kind are left."""
+        return self._process is not None and self._process.status() is not None
+
     def _death(self) -> TargetDied:
         assert self._process is not None
         assert self._stderr is not None
-        returncode: int | None = None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            returncode = self._process.wait(1.0)
+        returncode = self._process.status(ENDED_SECONDS)
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - STDERR_TAIL))
         tail = self._stderr.read().decode("utf-8", errors="replace").strip()

@@ -50,6 +50,17 @@ class TargetDied(RigError):
         self.stderr_tail = stderr_tail
 
 
+class TargetOutlived(RigError):
+    """Something of the target lives on after it was killed, so that a restart would prove nothing."""
+
+    def __init__(self, command: Sequence[str], left: Sequence[str]) -> None:
+        super().__init__(
+            f"{' '.join(command)!r} was killed, and this lives on: {', '.join(left)}; "
+            "end it, and see why SIGKILL did not"
+        )
+        self.left = tuple(left)
+
+
 class ProtocolError(RigError):
     """A line that is not a reply (or not a request); the message shows it, and what should be."""
 

@@ -54,6 +54,7 @@ from ackcheck.rig.loop import MIB, LoopImage, missing, run, unmount_by_force
 from ackcheck.rig.machine import sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
+FILE_SYSTEMS = Path("/sys/fs/ext4")
 SLACK = 2 * MIB  # of the tmpfs, beyond the image
 
 
@@ -94,6 +95,7 @@ class FullBackingRig:
             size=size,
             mount_options=("commit=3600",),
         )
+        self._warned = 0
 
     @property
     def path(self) -> Path:
@@ -107,8 +109,21 @@ class FullBackingRig:
         """
         if self._journal == "spared":
             trim(self._loop.mountpoint)  # what was freed since the mount
+        self._warned = self._warnings()
         with (self._backing / "filler").open("ab", buffering=0) as filler:
             _fill_up(filler.fileno())
+
+    def refused(self) -> int:
+        """Return how many writes to the files the disk has refused since it was full, and one more for a dead journal.
+
+        The file system counts them itself. Only a sync makes them, within the half minute that the kernel leaves dirty
+        pages alone.
+        """
+        return self._warnings() - self._warned + self.is_dead()
+
+    def _warnings(self) -> int:
+        [device] = self._loop.devices()
+        return int((FILE_SYSTEMS / Path(device).name / "warning_count").read_text())
 
     def relieve(self) -> None:
         """Give the space back. What a failed sync lost stays lost."""

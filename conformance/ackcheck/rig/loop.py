@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
+from ackcheck.rig.witness import holders
 
 TOOLS = ("mkfs.ext4", "mount", "umount", "losetup", "fallocate")
 COMMAND_SECONDS = 60.0
@@ -59,26 +60,6 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def holders_of(mountpoint: Path) -> list[str]:
-    """The processes with a file, or their working directory, below a mount point."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):  # it ended while we looked
-            links = [process / "cwd", *(process / "fd").iterdir()]
-            if any(_is_below(link, mountpoint) for link in links):
-                name = (process / "comm").read_text().strip()
-                found.append(f"process {process.name} ({name})")
-    return found
-
-
-def _is_below(link: Path, folder: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return link.readlink().is_relative_to(folder)
-    return False
-
-
 def unmount(mountpoint: Path) -> None:
     """Unmount, waiting a moment for killed processes to be gone; raises `MountBusy`."""
     deadline = time.monotonic() + BUSY_SECONDS
@@ -89,7 +70,7 @@ def unmount(mountpoint: Path) -> None:
             if not os.path.ismount(mountpoint):
                 return
             if time.monotonic() > deadline:
-                raise MountBusy(str(mountpoint), holders_of(mountpoint.resolve())) from None
+                raise MountBusy(str(mountpoint), holders(mountpoint)) from None
             time.sleep(0.02)
         else:
             return

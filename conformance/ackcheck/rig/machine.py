@@ -32,6 +32,7 @@ from typing import Protocol, Self, TypeVar, overload
 
 from ackcheck.rig.errors import MountBusy, MountFailed
 from ackcheck.rig.loop import MIB, LoopImage, missing
+from ackcheck.rig.witness import look, missing_since, unwritten
 from ackcheck.rig.writeback import NOTHING, Writeback, write_back
 
 T_co = TypeVar("T_co", covariant=True)
@@ -101,6 +102,8 @@ class PowerRig:
             size=size,
             mount_options=mount_options,
         )
+        self.lost = 0
+        """Bytes that the target had written when the power was last cut, and that are not on the disk."""
 
     @property
     def path(self) -> Path:
@@ -123,10 +126,12 @@ class PowerRig:
         write_back(writeback, self.path, bystander=self._loop.mountpoint / "bystander")
         if victim is not None:
             victim.stop_listening()
+        dirty, before = unwritten(self.path), look(self.path)
         shut_down(self._loop.mountpoint)
         killed = victim.kill() if victim is not None else None
         self._loop.unmount()
         self._loop.mount()
+        self.lost = max(dirty or 0, missing_since(before, look(self.path)))
         return killed
 
     def close(self) -> None:

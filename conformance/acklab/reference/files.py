@@ -127,7 +127,7 @@ class StoreTarget:
         return [letter.offset for letter in self._store.dead(queue)]
 
     def stats(self) -> Mapping[str, object]:
-        """Show what `Target.stats` names: the offsets, what is outstanding, and how the syncs went."""
+        """Show what `Target.stats` names: the offsets, and what is outstanding."""
         stats = self._store.stats()
         return {
             "queues": {
@@ -135,8 +135,6 @@ class StoreTarget:
                 for queue, seen in stats.queues.items()
             },
             "outstanding": {name: float(getattr(stats, name)) for name in OUTSTANDING},
-            "syncs": stats.syncs,
-            "sync_failures": stats.sync_failures,
         }
 
     def close(self) -> str:

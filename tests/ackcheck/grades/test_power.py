@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from ackcheck.cli.run import run
 from ackcheck.grades import power, run_power_grade
+from ackcheck.hits import Fault
 from ackcheck.rig import Range, TargetError, Writeback
 from ackcheck.suite import LEVELS
 from acklab.reference import files as reference
@@ -35,6 +36,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
     assert report.finding is None, str(report.finding)
     assert (report.grade, report.cases, report.not_judged) == ("power", 1, "")
     assert report.ran["power loss"] == 2
+    assert (report.hits.seen(Fault.POWER_LOSS), report.hits.reasons(Fault.POWER_LOSS)) == (2, ())
     assert report.ran["clean restart"] == 1
     assert told[-1] == 2
     assert report.checked[Clause.SURVIVES_POWER_LOSS] > 0
@@ -52,7 +54,9 @@ def test_the_reference_store_keeps_its_level_when_a_sync_fails(
     report = run_power_grade(reference.name_of(level), level, seed=4, rounds=0)
     assert report.finding is None, str(report.finding)
     assert (report.cases, report.ran["full disk"], report.ran["clean restart"]) == (2, 2, 2)
-    assert report.ran["failed fsync"] > 0  # of the disk that had room again; the other one's store cannot tell
+    assert report.ran["failed fsync"] > 0
+    assert (report.hits.tried(Fault.FAILED_SYNC), report.hits.seen(Fault.FAILED_SYNC)) == (2, 2)
+    assert report.hits.refused(Fault.FAILED_SYNC) == report.ran["failed fsync"]
     assert report.ran["journal that died"] == 1
     assert report.checked[Clause.SURVIVES_POWER_LOSS] > 0
     assert report.checked[Clause.FLUSH_REWRITES] > 0

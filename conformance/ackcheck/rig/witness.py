@@ -1,0 +1,135 @@
+"""What a target did to its directory, and what the disk did to the target: seen from outside, and not asked of it.
+
+Which files it made, changed or removed, and how much of what it wrote the disk has not got yet:
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     before = look(Path(folder))
+...     _ = (Path(folder) / "log").write_bytes(b"an ack")
+...     changes(before, look(Path(folder))), unwritten(Path(folder)) in (None, 4096)
+(1, True)
+
+And who else has files of it open: a server that the suite did not start, and that no kill of ours will reach.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+SYS_CACHESTAT = 451  # the same on all architectures, since Linux 6.5; glibc has no function for it yet
+
+MOST_FILES = 100_000
+"""Files of a directory that are looked at."""
+
+
+@frozen
+class Seen:
+    """What tells a file that was written to from one that was not."""
+
+    inode: int
+    size: int
+    changed_ns: int
+
+
+def look(directory: Path) -> Mapping[str, Seen]:
+    """Return every file of a directory, by its name relative to it. No link is followed."""
+    return {
+        str(path.relative_to(directory)): Seen(found.st_ino, found.st_size, found.st_mtime_ns)
+        for path, found in _files(directory)
+    }
+
+
+def changes(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> int:
+    """Return how many files were made, changed or removed between two looks."""
+    return sum(before.get(name) != after.get(name) for name in before.keys() | after.keys())
+
+
+def missing_since(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> int:
+    """Return how many bytes of files are gone, by the lengths of those that are shorter now, or not there any more.
+
+    >>> missing_since({"log": Seen(1, 900, 5), "new": Seen(2, 50, 5)}, {"log": Seen(1, 800, 4)})
+    150
+    """
+    return sum(max(0, seen.size - (after[name].size if name in after else 0)) for name, seen in before.items())
+
+
+def unwritten(directory: Path) -> int | None:
+    """Return how many bytes of the files' pages are newer than the disk; None where the kernel cannot tell."""
+    pages = 0
+    for path, _ in _files(directory):
+        with contextlib.suppress(OSError):  # the target may run, and remove it
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                pages += _not_clean(descriptor)
+            except NotImplementedError:
+                return None
+            finally:
+                os.close(descriptor)
+    return pages * PAGE
+
+
+def holders(directory: Path, *, writing: bool = False) -> list[str]:
+    """Return the processes that have a file below a directory open, or stand in it.
+
+    With `writing`, only those that have one open for writing.
+    """
+    found = []
+    inside = directory.resolve()
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # it ended while we looked, or is not ours to look into
+            links = [link for link in (process / "fd").iterdir() if _is_below(link, inside)]
+            if any(map(_for_writing, links)) if writing else links or _is_below(process / "cwd", inside):
+                name = (process / "comm").read_text().strip()
+                found.append(f"process {process.name} ({name})")
+    return found
+
+
+def _is_below(link: Path, folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return link.readlink().is_relative_to(folder)
+    return False
+
+
+def _for_writing(link: Path) -> bool:
+    """Whether a descriptor `/proc/PID/fd/N` is open for writing."""
+    for line in (link.parent.parent / "fdinfo" / link.name).read_text().splitlines():
+        if line.startswith("flags:"):
+            return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    count = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            count += 1
+            if count > MOST_FILES:
+                return
+            path = Path(folder, name)
+            with contextlib.suppress(OSError):
+                found = path.stat(follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode):
+                    yield path, found
+
+
+def _not_clean(descriptor: int) -> int:
+    """Return how many pages of a file are dirty, or on their way to the disk."""
+    span, told = (ctypes.c_uint64 * 2)(0, 0), (ctypes.c_uint64 * 5)()
+    if ctypes.CDLL(None, use_errno=True).syscall(SYS_CACHESTAT, descriptor, span, told, 0) == 0:
+        return told[1] + told[2]
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EPERM):
+        raise NotImplementedError("this kernel has no cachestat")
+    return 0  # no regular file
