@@ -78,8 +78,9 @@ SurvivesALoss(m, then) ==
 
 RecoveredIsCached(then) == Stepped({"recover"}) => \A record \in Records(then) : ~Flushed(record)
 
-(* A reset takes all copies with it. But for that none goes back except by the loss of what was above it: the one in memory
-   when the store stops, and never below the disk; the one in the page cache when the power goes; the one on the disk never. *)
+(* A reset takes all copies with it. But for that none goes back except by the loss of what was above it: the one in
+   memory when the store stops, and never below the disk; the one in the page cache when the power goes; the one on the
+   disk never. *)
 CommitIsMonotone ==
   IF Stepped({"reset_offset"}) THEN shared'.volatile = 0 /\ shared'.cached = 0 /\ shared'.disk = 0
   ELSE /\ shared'.disk >= shared.disk

@@ -9,10 +9,10 @@
 EXTENDS Ackcheck, TLC
 
 FoundStates == 1  \* states found
-LeftStates == 2  \* states left behind: all their successors are known
-Steps     == 3  \* by name, how many transitions
-Broken    == 4  \* by clause, how many states or transitions break it
-Distances == 5  \* by clause, how many steps lead to the first of them
+LeftStates  == 2  \* states left behind: all their successors are known
+Steps       == 3  \* by name, how many transitions
+Broken      == 4  \* by clause, how many states or transitions break it
+Distances   == 5  \* by clause, how many steps lead to the first of them
 
 None == [nothing \in {} |-> 0]
 ASSUME
@@ -25,8 +25,8 @@ Add(register, name, first, more) ==
 
 Breaks(clause, distance) == Add(Broken, clause, 1, 1) /\ Add(Distances, clause, distance, 0)
 
-(* An invariant that always holds: TLC looks at it once in each distinct state, breadth first. The level is then still that of
-   the state before, as it is in a transition; the first state is at level 1. *)
+(* An invariant that always holds: TLC looks at it once in each distinct state, breadth first. The level is then still
+   that of the state before, as it is in a transition; the first state is at level 1. *)
 CountState ==
   /\ TLCSet(FoundStates, TLCGet(FoundStates) + 1)
   /\ \A clause \in StateClauses : KeptInState(clause) \/ Breaks(clause, TLCGet("level"))
