@@ -12,31 +12,28 @@ True
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
+import sys
+from typing import Any
 
 import click
 
 from ackcheck import lab
+from ackcheck.cli._ending import status_of
 
 ORDER = ("run", "explore", "bugs", "trace", "vectors", "spec", "bench")
 """The commands in the order of a reader's use; others follow by name."""
 
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as a shell gives it."""
-
-
 class _Commands(click.Group):
     """A group whose commands are the modules of this package."""
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Run a command; one that is interrupted has judged nothing, and says so."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("\ninterrupted: no verdict", err=True)
-            ctx.exit(INTERRUPTED)
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command, and end the process with its exit code; not in standalone mode, as click's groups do."""
+        run = functools.partial(super().main, *args, standalone_mode=False, **extra)
+        return sys.exit(status_of(run)) if standalone_mode else run()
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         own = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]

@@ -80,6 +80,9 @@ SWITCHES = {
     "uncommitted": "Leave the offset where it began, so that the messages of a log are alike.",
     "confirm_syncs": "A sync counts only once another one after it has succeeded too.",
 }
+LEAST_MEMORY = 1 << 20
+"""Bytes that the table engine needs for anything at all."""
+
 NO_FAULTS = "no fault is in the budget: add --process-crashes 1, --power-losses 1 or --sync-failures 1"
 
 
@@ -127,13 +130,21 @@ def _bytes(ctx: click.Context, option: click.Parameter, text: str | None) -> int
     found = re.fullmatch(r"([1-9]\d*)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not found:
         raise click.BadParameter(f"{text!r} is no amount of memory; write 500M or 8G")
-    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+    size = int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+    if size < LEAST_MEMORY:
+        raise click.BadParameter(f"{text!r} is {size:,} bytes, too little to begin with; write 500M or 8G")
+    return size
 
 
 def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None:
     """Switch off each rule in turn, and show what falls."""
     with _progress_shown() as _, Console(stderr=True).status("switching off one rule after another"):
-        findings = explore_rules(config)
+        try:
+            findings = explore_rules(config)
+        except Unfinished as error:
+            raise Refused(f"{error}; --rules needs a smaller model: fewer messages, deliveries or faults") from error
+        except MissingExtra as error:
+            raise Refused(str(error)) from error
     if json_to != "-":
         console = Console()
         console.print(findings_view(findings))
@@ -161,9 +172,41 @@ EXPORTS = {
 }
 
 
+NOT_WITH_RULES = (
+    "without",
+    "clause",
+    "engine",
+    "memory",
+    "max_states",
+    "checkpoint",
+    "resume",
+    "symmetric",
+    "liveness",
+)
+"""Options that mean nothing where every rule is switched off in turn; and no export does."""
+
+
+def _check_together(ctx: click.Context, *, rules: bool, symmetric: bool, liveness: bool) -> None:
+    """Refuse options that say nothing, or not what they seem to, beside others."""
+    for name in (*NOT_WITH_RULES, *EXPORTS) if rules else ():
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{_flag(name)} says nothing beside --rules: leave one of them out")
+    if symmetric and (liveness or any(ctx.params[name] for name in ("graphml", "dot"))):
+        raise click.UsageError(
+            "--symmetric merges states, and --liveness, --graphml and --dot need each by itself: leave one of them out"
+        )
+
+
+def _file(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
+    """Return the name of a file to write to; the standard output is for people, or for JSON."""
+    if where == "-":
+        raise click.BadParameter("name a file: only --json can write to the standard output (-)")
+    return writable(ctx, option, where)
+
+
 def _export_options(command: Any) -> Any:
     for name, text in reversed(EXPORTS.items()):
-        option = click.option(f"--{name}", metavar="FILE", callback=writable, help=text)
+        option = click.option(f"--{name}", metavar="FILE", callback=_file, help=text)
         command = option(command)
     return command
 
@@ -282,6 +325,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     Exits with 0 if nothing is broken, 1 if a clause is (or, with --rules, if a rule proves not to be needed), 2 for a
     setting that is out of its range, or more states than --max-states.
     """
+    _check_together(ctx, rules=rules, symmetric=symmetric, liveness=liveness)
     if rules:
         exports = set(EXPORTS)
         _show_rules(ctx, _config_of({k: v for k, v in settings.items() if k not in exports}, without), json_to)

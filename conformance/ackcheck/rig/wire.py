@@ -64,6 +64,8 @@ def decode_object(line: bytes, hint: str) -> dict[str, Any]:
         value = json.loads(line)
     except ValueError:  # of which UnicodeDecodeError is one
         raise ProtocolError(f"not JSON: {line[:SHOWN]!r}; {hint}") from None
+    except RecursionError:
+        raise ProtocolError(f"JSON in JSON, too deep to be read: {line[:SHOWN]!r}; {hint}") from None
     if not isinstance(value, dict) or type(value.get("id")) is not int:
         raise ProtocolError(f"not an object with an integer id: {line[:SHOWN]!r}; {hint}")
     return value

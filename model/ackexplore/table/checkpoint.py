@@ -3,6 +3,7 @@
 A folder holds one file a level (packed states, `.npy`), and `search.json`: settings, counts, and every distinct value
 of the model by number. A level is written once, when it is finished; `search.json` is replaced after it. Whatever
 moment the search dies at, the folder holds a whole number of levels, and going on from there ends in the same counts.
+Both have a checksum: a bit that has changed meanwhile would be another count, and nobody would know.
 
 >>> import tempfile
 >>> from ackmodel import Config
@@ -15,6 +16,7 @@ moment the search dies at, the folder holds a whole number of levels, and going 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -29,7 +31,7 @@ from ackexplore.table.layout import Layout, Words
 from ackexplore.values import as_json, from_json
 from ackmodel import VERSION, Message, Shared
 
-FORMAT = 2
+FORMAT = 3
 INDEX = "search.json"
 
 
@@ -78,7 +80,8 @@ def save(search: Search, folder: Path) -> None:
     steps, found, number = search.pairs.steps, search.found, len(search.levels) - 1
     newest = search.levels[-1]
     _replace(folder / _level_file(number), lambda out: np.save(out, newest))
-    layout = {"widths": list(search.layout.widths), "word_bits": search.layout.word_bits, "states": len(newest)}
+    layout = {"widths": list(search.layout.widths), "word_bits": search.layout.word_bits}
+    layout |= {"states": len(newest), "sha256": _sum_of(newest)}
     search.saved_layouts.append(layout)
     index = {
         "format": FORMAT,
@@ -96,16 +99,16 @@ def save(search: Search, folder: Path) -> None:
         "messages": as_json(steps.model.messages),
         "slots": [slot.to_model for slot in steps.slots],
     }
-    _replace(folder / INDEX, lambda out: out.write(json.dumps(index).encode()))
+    whole = {"sha256": _sum_of(json.dumps(index).encode()), "search": index}
+    _replace(folder / INDEX, lambda out: out.write(json.dumps(whole).encode()))
+
+
+def _sum_of(data: bytes | Words) -> str:
+    return hashlib.sha256(data if isinstance(data, bytes) else np.ascontiguousarray(data).data).hexdigest()
 
 
 def _index_of(search: Search, folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadCheckpoint(f"{folder} holds no checkpoint: begin one without --resume") from None
-    except ValueError as error:
-        raise BadCheckpoint(f"{folder / INDEX} is damaged ({error}): begin anew in another folder") from None
+    index = _read_index(folder)
     asked = {
         "format": FORMAT,
         "model": VERSION,
@@ -118,8 +121,27 @@ def _index_of(search: Search, folder: Path) -> dict[str, Any]:
                 f"the checkpoint in {folder} is of another {name}: {index.get(name)!r}, not {wanted!r}; "
                 "use the same again, or begin anew in another folder"
             )
-    assert isinstance(index, dict)
+    if index["sum"] != index["sha256"]:
+        raise BadCheckpoint(f"{folder / INDEX} is damaged (its checksum is wrong): begin anew in another folder")
     return index
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    """Return what `search.json` holds, with its checksum as it is written there (`sha256`), and as it is (`sum`)."""
+    try:
+        whole = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadCheckpoint(f"{folder} holds no checkpoint: begin one without --resume") from None
+    except (ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"{folder / INDEX} is damaged ({error}): begin anew in another folder") from None
+    match whole:
+        case {"sha256": str(written), "search": dict(index)}:
+            return {**index, "sha256": written, "sum": _sum_of(json.dumps(index).encode())}
+        case {"format": told}:
+            raise BadCheckpoint(
+                f"the checkpoint in {folder} is of another format: {told!r}, not {FORMAT!r}; begin anew"
+            )
+    raise BadCheckpoint(f"{folder / INDEX} is damaged (it is no search): begin anew in another folder")
 
 
 def _level(folder: Path, number: int, saved: dict[str, Any], into: Layout) -> Words:
@@ -131,6 +153,8 @@ def _level(folder: Path, number: int, saved: dict[str, Any], into: Layout) -> Wo
         raise BadCheckpoint(f"{path} cannot be read ({error}): begin anew in another folder") from None
     if states.shape != (saved["states"], layout.words) or states.dtype != np.uint64:
         raise BadCheckpoint(f"{path} does not hold the states it should: begin anew in another folder")
+    if _sum_of(states) != saved["sha256"]:
+        raise BadCheckpoint(f"{path} is damaged (its checksum is wrong): begin anew in another folder")
     return layout.repack(states, into)
 
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from ackcheck.cli import INTERRUPTED, main
+from ackcheck.cli import main
+from ackcheck.cli._ending import INTERRUPTED
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.show import finding_view, print_verdict, ran_table
@@ -52,7 +53,7 @@ def test_an_interrupt_is_exit_code_130_and_no_verdict(
     assert "interrupted: no verdict" in ran.stderr
 
 
-@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (ValueError(), 1)])
+@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (ValueError(), 3)])
 def test_an_interrupt_within_the_store_is_one_too(
     cause: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def test_closed_its_output() -> None:
     [
         ("starting up...", "not JSON: b'starting up...'"),
         ("[1, 2]", "not an object with an integer id"),
+        ("[" * 1900, "not JSON|too deep to be read"),
         ('{"result": "OK"}', "not an object with an integer id"),
         ('{"id": true, "result": "OK"}', "not an object with an integer id"),
         ('{"id": 99, "result": "OK"}', "reply to request 99, which is not in flight"),

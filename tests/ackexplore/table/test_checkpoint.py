@@ -49,7 +49,7 @@ def test_after_a_kill_it_goes_on_to_the_same_counts(tmp_path: Path, whole: Resul
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     saved = json.loads((tmp_path / "search.json").read_text())
-    assert 11 <= len(saved["levels"]) - 1 < whole.depth
+    assert 11 <= len(saved["search"]["levels"]) - 1 < whole.depth
     same(explore(CONFIG, Options(engine="table", checkpoint=tmp_path, resume=True)), whole)
     same(explore(CONFIG, Options(engine="auto", checkpoint=tmp_path, resume=True)), whole)
 
@@ -126,6 +126,22 @@ def test_damage_is_told(tmp_path: Path) -> None:
     (tmp_path / "level-00003.npy").write_bytes((tmp_path / "level-00005.npy").read_bytes())
     with pytest.raises(BadCheckpoint, match=r"level-00003.npy does not hold the states it should"):
         load(Search(config=Config()), tmp_path)
-    (tmp_path / "search.json").write_text("{")
+    index = (tmp_path / "search.json").read_text()
+    for damage in ("{", "[]", "3", '{"levels": []}', '{"sha256": "0", "search": {}}', "[" * 100_000):
+        (tmp_path / "search.json").write_text(damage)
+        with pytest.raises(BadCheckpoint, match=r"search.json is damaged|is of another format"):
+            load(Search(config=Config()), tmp_path)
+    assert '"seconds": ' in index
+    (tmp_path / "search.json").write_text(index.replace('"seconds": ', '"seconds": 1'))
     with pytest.raises(BadCheckpoint, match=r"search.json is damaged"):
+        load(Search(config=Config()), tmp_path)
+
+
+def test_no_bit_of_a_level_changes_unseen(tmp_path: Path) -> None:
+    explore(Config(), Options(engine="table", checkpoint=tmp_path))
+    path = tmp_path / "level-00005.npy"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(BadCheckpoint, match=r"level-00005.npy is damaged \(its checksum is wrong\)"):
         load(Search(config=Config()), tmp_path)
