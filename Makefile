@@ -32,6 +32,7 @@ test: lint ## lint, types, and every test, with line and branch coverage
 mutants: $(STAMP) ## change the core in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'
 	$(BIN)/python -m tests.mutants.run $(ARGS)
+	$(BIN)/python -m tests.mutants.compiled $(ARGS)
 
 twin: $(STAMP) ## set the model beside its twin in TLA+ (needs Java; ARGS="--random 50"); some minutes
 	PYTHONPATH=tests/support $(BIN)/python -m tests.tla.run $(ARGS)

@@ -2,7 +2,8 @@
 
     make mutants                                     # all of them: hours; a run that was stopped goes on
     make mutants ARGS="--sample 20"                  # 20 of each module, chosen by --seed
-    make mutants ARGS="acks pops"                    # these modules
+    make mutants ARGS="core.acks core.pops"          # these modules
+    make mutants ARGS="compiled.basics"              # of what the fast path has in C (see `tests.mutants.compiled`)
     make mutants ARGS="--again build/mutants.jsonl"  # what survived then, after tests have been written for it
 
 The mutants are tried in random order, so that those of a run that did not come to its end are a fair sample. With
@@ -25,6 +26,7 @@ from typing import Any
 
 import click
 import pytest
+from tests.mutants.compiled import MODULES as COMPILED
 from tests.mutants.making import MODULES, ROOT, Mutant, mutants_of, plainly
 from tests.mutants.trial import Trial
 
@@ -122,7 +124,7 @@ def choose(modules: Sequence[str], sample: int | None, seed: int, again: Path | 
 
 
 @click.command()
-@click.argument("modules", nargs=-1, type=click.Choice(MODULES))
+@click.argument("modules", nargs=-1, type=click.Choice([*MODULES, *COMPILED]))
 @click.option("--sample", type=click.IntRange(1), help="So many of each module, chosen by seed; all by default.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the sample, and of the order.")
 @click.option("--jobs", default=2, show_default=True, help="Mutants tried at once.")
@@ -141,6 +143,9 @@ def main(
     results: Path | None,
 ) -> None:
     """Try the mutants of the store's core, and print what came of them. What the results have already is not tried."""
+    modules = tuple(name for name in modules if name not in COMPILED)
+    if sys.argv[1:] and not modules and {*sys.argv} & {*COMPILED}:
+        return  # `tests.mutants.compiled` tries them
     plainly()
     from hypothesis import Phase, settings
 

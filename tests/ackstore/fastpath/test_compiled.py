@@ -87,6 +87,7 @@ def test_what_it_leaves_to_the_others(tmp_path: Path) -> None:
         receipts = popped(store, 6)
         assert calls.ack_many(store, cast("Any", tuple(receipts))) is None  # only a list
         assert calls.ack_many(store, []) is None
+        assert calls.ack(store, type("Text", (str,), {})(receipts[0])) is None  # text of a kind of its own
         assert calls.ack_many(store, receipts * 11) is None  # more than max_batch
         assert calls.ack_many(store, [receipts[0], receipts[1], receipts[0]]) is None  # one twice
         assert calls.ack(store, receipts[0]) is Reply.OK

@@ -33,7 +33,7 @@ cdef object stored(
 cdef bint takes_acks(PathFields path) except -1
 
 @cython.locals(entry=EntryFields, n=Py_ssize_t, m=Py_ssize_t)
-cdef object merged(PathFields path, QueueFields queue, Deliveries deliveries, double now)
+cdef object merged(PathFields path, QueueFields queue, Deliveries deliveries, double now, EntryFields first)
 
 @cython.locals(
     queue=QueueFields, entry=EntryFields, prefix=bytes, segment=SegmentFields, record=RecordFields, log=LogFields

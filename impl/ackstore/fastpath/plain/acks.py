@@ -145,12 +145,17 @@ def takes_acks(path: FastPath) -> bool:
     )
 
 
-def merged(path: FastPath, queue: Queue, deliveries: basics.Deliveries, now: float) -> Reply | None:
-    """Settle deliveries whose checkpoints are in memory only; None, and nothing done, if that is not so of all."""
+def merged(
+    path: FastPath, queue: Queue, deliveries: basics.Deliveries, now: float, first: Entry | None
+) -> Reply | None:
+    """Settle deliveries whose checkpoints are in memory only; None, and nothing done, if that is not so of all. The
+    entry of the `first` is known."""
     if not takes_acks(path):
         return None
+    entry = first
     for n in range(deliveries.count):
-        entry = judged(queue, deliveries, n, now)
+        if n:
+            entry = judged(queue, deliveries, n, now)
         if entry is None or not entry.held:
             for m in range(n):
                 entry = queue.entries[deliveries.offsets[m]]
@@ -179,7 +184,7 @@ def take(path: FastPath, deliveries: basics.Deliveries, now: float, disk: basics
     if entry is None:
         return None
     if entry.held:
-        return merged(path, queue, deliveries, now)
+        return merged(path, queue, deliveries, now, entry)
     prefix = queue.prefix
     segment = segment_for(path, deliveries.record_bytes(prefix))
     if segment is None:
