@@ -1,27 +1,42 @@
 """What a campaign brings home: how often what was tried and checked, and what broke.
 
 >>> report = GradeReport(grade="sim", seed=1)
->>> report.finding is None
-True
+>>> report.found(Finding(Clause.NO_LIMBO, "q[3]: it did not come", "sim", 1))
+>>> report.found(Finding(Clause.NO_LIMBO, "q[14]: it did not come", "sim", 1))
+>>> [(finding.why, finding.times) for finding in report.findings]
+[('q[3]: it did not come', 2)]
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from ackcheck.history import Line
-from ackcheck.hits import Hits
-from ackmodel import Clause
+from ackcheck.hits import Fault, Hits
+from ackmodel import Clause, Level
+
+FAULTS: Mapping[Clause, tuple[Fault, ...]] = {
+    Clause.SURVIVES_PROCESS_CRASH: (Fault.PROCESS_CRASH,),
+    Clause.SURVIVES_POWER_LOSS: (Fault.POWER_LOSS, Fault.FAILED_SYNC),
+}
+"""By which faults on real files the clause that defines a level is put to the test."""
+
+PARTICULARS = re.compile(r"\S+\[\d+\]|\d+(?:\.\d+)?")
+"""What tells one case of the same failure from another: messages, numbers, times."""
 
 
 @frozen
 class Finding:
     """A clause that is broken, and the shortest way there that was found.
 
-    `test` is a Python program that shows it again; empty where chance outside our control plays a part. There `case` is
-    the number of its case, from 1, and `again` a command that repeats it.
+    `refutes` are the levels that make the broken promise. `test` is a Python program that shows it again; empty where
+    chance outside our control plays a part. There `case` is the number of its case, from 1, and `again` a command that
+    repeats it. `times` says how often the like of it was found.
     """
 
     clause: Clause
@@ -32,6 +47,13 @@ class Finding:
     test: str = ""
     case: int | None = None
     again: str = ""
+    refutes: tuple[Level, ...] = ()
+    times: int = 1
+
+    @property
+    def kind(self) -> tuple[str, str, tuple[Level, ...]]:
+        """What equal findings have in common."""
+        return self.clause.value, PARTICULARS.sub("N", self.why), self.refutes
 
     def __str__(self) -> str:
         """Return it whole, as plain text.
@@ -45,12 +67,29 @@ class Finding:
         head = f"{self.clause.value}: {self.why} (grade {self.grade}, seed {self.seed}{case})"
         return "\n".join([head, *lines, *([self.test] if self.test else [])])
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `ackcheck run --json` writes it."""
+        return {
+            "clause": self.clause.value,
+            "why": self.why,
+            "grade": self.grade,
+            "refutes": [level.value for level in self.refutes],
+            "times": self.times,
+            "seed": self.seed,
+            "case": self.case,
+            "again": self.again,
+            "history": [{"step": line.step, "lane": line.lane, "text": line.text} for line in self.lines],
+            "test": self.test,
+        }
+
 
 @define
 class GradeReport:
     """One campaign of one grade against one store. `cases` are runs from an empty directory.
 
-    `checked` counts how often each clause could have failed, `ran` how often each operation and fault really ran.
+    `checked` counts how often each clause could have failed, `ran` how often each operation and fault really ran,
+    `at_stake` for each level in how many faults the clause that says what survives them could have failed. `hits` are
+    the faults on real files, as they were seen to hit; `simulated` ones are the suite's own, and cannot miss.
     `not_judged` says why nothing could be tried, if so.
     """
 
@@ -59,8 +98,10 @@ class GradeReport:
     cases: int = 0
     seconds: float = 0.0
     checked: Counter[Clause] = Factory(Counter)
+    at_stake: dict[Level, Counter[Clause]] = Factory(dict)
+    simulated: bool = False
     ran: Counter[str] = Factory(Counter)
-    finding: Finding | None = None
+    findings: list[Finding] = Factory(list)
     not_judged: str = ""
     lacks: set[str] = Factory(set)
     """Methods that the target has not got in any case, so that what needs them was not judged."""
@@ -71,13 +112,40 @@ class GradeReport:
     figures: dict[str, float] = Factory(dict)
     """What was measured, by a name that says the unit."""
 
+    @property
+    def finding(self) -> Finding | None:
+        """The first finding, if there is one."""
+        return self.findings[0] if self.findings else None
+
+    def found(self, finding: Finding) -> None:
+        """Take in a finding; one that equals an earlier one is folded into it."""
+        for index, known in enumerate(self.findings):
+            if known.kind == finding.kind:
+                self.findings[index] = evolve(known, times=known.times + finding.times)
+                return
+        self.findings.append(finding)
+
+    def tested(self, level: Level, clause: Clause) -> int:
+        """Return in how many faults that were seen to hit a clause that defines a level could have failed."""
+        times = self.at_stake.get(level, Counter[Clause]())[clause]
+        if self.simulated or clause not in FAULTS:
+            return times
+        return min(times, sum(self.hits.seen(fault) for fault in FAULTS[clause]))
+
+    def add_stakes(self, at_stake: Mapping[Level, Counter[Clause]]) -> None:
+        """Add what was at stake in one more history."""
+        for level, counts in at_stake.items():
+            self.at_stake.setdefault(level, Counter()).update(counts)
+
     def add(self, part: GradeReport) -> None:
-        """Take in the report of another campaign of the same grade; its finding too, unless there is one."""
+        """Take in the report of another campaign of the same grade."""
         self.cases += part.cases
         self.seconds += part.seconds
         self.checked.update(part.checked)
+        self.add_stakes(part.at_stake)
         self.ran.update(part.ran)
-        self.finding = self.finding or part.finding
+        for finding in part.findings:
+            self.found(finding)
         self.not_judged = self.not_judged or part.not_judged
         self.lacks |= part.lacks
         self.operations += part.operations

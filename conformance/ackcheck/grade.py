@@ -32,24 +32,37 @@ def nobody(_done: int, _most: int) -> None:
     """Tell nobody."""
 
 
+def no_one(_report: GradeReport) -> None:
+    """Tell nobody."""
+
+
 @frozen
 class Job:
-    """What a grade is asked to do: how much of it, against whom, judged by which level.
+    """What a grade is asked to do: how much of it, against whom, judged for which levels, weakest first.
 
     `effort` counts what the grade counts; of the grades on real files only the case with the number `case`, from 1, is
     run where there is one.
     """
 
     subject: Subject
-    level: Level
+    levels: tuple[Level, ...]
     effort: int
     seed: int
     case: int | None = None
     reply_timeout: float = REPLY_TIMEOUT
     first: bool = True
-    """Whether no other level is judged before: what no level makes a difference to is tried once."""
+    """Whether no other mode of it is judged before: what no level makes a difference to is tried once."""
+    stop_at_first: bool = False
+    """Whether a finding ends it; else it goes on, and folds equal ones."""
     watch: Callable[[int, int], None] = nobody
     """Told how much is done, and of how much."""
+    tell: Callable[[GradeReport], None] = no_one
+    """Given the report as it is, now and then, and whenever something was found."""
+
+    @property
+    def level(self) -> Level:
+        """The strongest level: the one that a target with modes claims."""
+        return self.levels[-1]
 
 
 @frozen

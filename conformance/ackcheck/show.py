@@ -16,7 +16,8 @@ from rich.text import Text
 
 from ackcheck.findings import Finding
 from ackcheck.history import LANES, Line
-from ackcheck.verdict import NEEDS, LevelReport, Verdict
+from ackcheck.levels import FAULT_NAMES, LevelVerdict
+from ackcheck.verdict import NEEDS, ClauseVerdict, ModeReport, Verdict
 
 FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
 """How the text of a line ends that tells of a fault."""
@@ -72,9 +73,11 @@ def timeline(lines: Iterable[Line], *, narrow: bool = False) -> Table:
 
 def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     """Return a finding: what broke, the shortest history, and the test that shows it again."""
-    title = f"[bold red]{finding.clause.value}[/] is broken  (grade {finding.grade}, seed {finding.seed})"
+    title = (
+        f"[bold red]{finding.clause.value}[/] is broken  (grade {finding.grade}, seed {finding.seed}{_case(finding)})"
+    )
     head = Panel(escape(finding.why), title=title, title_align="left", border_style="red")
-    parts: list[RenderableType] = [head, Timeline(finding.lines)]
+    parts: list[RenderableType] = [head, *_refutes(finding), Timeline(finding.lines)]
     if test and finding.test:
         program = Syntax(finding.test, "python", word_wrap=True)  # else rich cuts off what is too long
         parts += ["Save this as test_replay.py, and run it to see it again:", "", program, ""]
@@ -90,6 +93,16 @@ def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
     return Group(*parts)
 
 
+def _case(finding: Finding) -> str:
+    return "" if finding.case is None else f", case {finding.case}"
+
+
+def _refutes(finding: Finding) -> list[str]:
+    """Return which levels a finding refutes, and how often the like of it was found."""
+    refutes = [f"refutes level {', '.join(level.value for level in finding.refutes)}"] if finding.refutes else []
+    return [*refutes, *([f"found {finding.times} times"] if finding.times > 1 else [])]
+
+
 def clause_table(verdict: Verdict) -> Table:
     """Return the clause table of a verdict."""
     table = Table("clause", "status", header_style="bold")
@@ -98,36 +111,48 @@ def clause_table(verdict: Verdict) -> Table:
     for clause in verdict.clauses().values():
         style = STYLES[clause.status]
         status = f"[{style}]{clause.status}[/]"
-        table.add_row(clause.clause.value, status, f"{clause.times_checked:,}", escape(clause.why))
+        table.add_row(clause.clause.value, status, f"{clause.times_checked:,}", escape(_why(clause)))
     return table
 
 
+def _why(clause: ClauseVerdict) -> str:
+    return (
+        f"at level {', '.join(level.value for level in clause.levels)}: {clause.why}" if clause.levels else clause.why
+    )
+
+
 def runs_table(verdict: Verdict) -> Table:
-    """Return what was tried: a row a level and grade."""
-    table = Table("level", "grade", header_style="bold")
-    for name in ("cases", "operations", "seconds", "seed"):
+    """Return what was tried: a row a grade, for each mode of a target with several."""
+    table = Table("judged for level", "grade", header_style="bold")
+    for name in ("cases", "operations", "findings", "seconds", "seed"):
         table.add_column(name, justify="right")
-    for level in verdict.levels:
-        for report in level.grades:
-            counts = (f"{report.cases:,}", f"{report.operations:,}", f"{report.seconds:.1f}", str(report.seed))
-            table.add_row(level.level.value, report.grade, *(counts if not report.not_judged else ["-"] * 4))
+    for mode in verdict.modes:
+        for report in mode.grades:
+            found = sum(finding.times for finding in report.findings)
+            counts = (f"{report.cases:,}", f"{report.operations:,}", str(found), f"{report.seconds:.1f}")
+            shown = (*counts, str(report.seed)) if not report.not_judged else ["-"] * 5
+            table.add_row(_levels(mode), report.grade, *shown)
         table.add_section()
     return table
 
 
+def _levels(mode: ModeReport) -> str:
+    return ", ".join(level.value for level in mode.levels)
+
+
 def ran_table(verdict: Verdict) -> Table:
-    """Return how often each operation and fault really ran, a row a grade, and what was measured, a row a level."""
+    """Return how often each operation and fault really ran, a row a grade, and what was measured, a row a mode."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
     table.add_column("grade")
-    together = ", at all levels together" if len(verdict.levels) > 1 else ""
+    together = ", in all modes together" if len(verdict.modes) > 1 else ""
     table.add_column("what really ran" + together, overflow="fold")
     ran: dict[str, Counter[str]] = {}
     measured: dict[str, str] = {}
-    for level in verdict.levels:
-        for report in level.grades:
+    for mode in verdict.modes:
+        for report in mode.grades:
             ran.setdefault(report.grade, Counter()).update(report.ran)
             if report.figures:
-                measured[f"{report.grade}, {level.level.value}"] = _listed(report.figures)
+                measured[f"{report.grade}, {mode.name}"] = _listed(report.figures)
     for grade, counts in ran.items():
         if counts:
             table.add_row(grade, _listed(counts))
@@ -143,11 +168,11 @@ def _listed(counts: Mapping[str, float]) -> str:
 
 def _not_judged(verdict: Verdict) -> dict[str, str]:
     """Return the grades of which nothing could be judged, and why."""
-    return {report.grade: report.not_judged for level in verdict.levels for report in level.grades if report.not_judged}
+    return {report.grade: report.not_judged for report in verdict.reports if report.not_judged}
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
-    """Print a verdict: what broke first, then the tables, then the level."""
+    """Print a verdict: what broke first, then the tables, then the levels."""
     for finding in verdict.findings:
         console.print(finding_view(finding))
     console.print(clause_table(verdict))
@@ -161,15 +186,31 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     for grade, why in _not_judged(verdict).items():
         console.print(f"[yellow]not judged[/]: grade {grade}: {escape(why)}", highlight=False)
     console.print(ran_table(verdict))
-    for level in verdict.levels:
-        console.print(f"level {level.level.value}: {_outcome(level)}")
-    if verdict.level is None:
-        console.print(f"[bold red]Verdict: {escape(verdict.target)} keeps no level that was judged.[/]")
-    else:
-        console.print(f"[bold green]Verdict: {escape(verdict.target)} keeps level {verdict.level.value.upper()}.[/]")
+    for told in verdict.levels:
+        console.print(f"level {told.level.value}: {_outcome(told)}", highlight=False)
+    console.print(_sentence(verdict))
 
 
-def _outcome(level: LevelReport) -> str:
-    if level.findings:
-        return "[bold red]broken[/]: " + ", ".join(finding.clause.value for finding in level.findings)
-    return "[green]kept[/]" if level.judged else "[yellow]not judged[/]"
+def _sentence(verdict: Verdict) -> str:
+    """Return the verdict in one sentence."""
+    target = escape(verdict.target)
+    open_ = ", ".join(told.level.value.upper() for told in verdict.levels if told.status == "not-judged")
+    beyond = f"; whether it keeps {open_} could not be judged" if open_ else ""
+    if verdict.level is not None:
+        style = {"kept": "bold green", "broken": "bold red", "not-judged": "bold yellow"}[verdict.outcome]
+        return f"[{style}]Verdict: {target} keeps level {verdict.level.value.upper()}{beyond}.[/]"
+    if open_:
+        return f"[bold yellow]Verdict: {target}: no level could be shown to be kept{beyond}.[/]"
+    return f"[bold red]Verdict: {target} keeps no level that was judged.[/]"
+
+
+def _outcome(told: LevelVerdict) -> str:
+    """Return what is said of a level, with what it rests on."""
+    at_stake = ", ".join(
+        f"{FAULT_NAMES[clause]} {times} (at least {told.floor[clause]})" for clause, times in told.tested.items()
+    )
+    if told.status == "kept":
+        return f"[green]kept[/]; something was at stake in: {at_stake}"
+    if told.status == "broken":
+        return f"[bold red]broken[/]: {told.why}"
+    return f"[yellow]not judged[/]: {escape(told.why)}; mend: {escape(told.mend)}"

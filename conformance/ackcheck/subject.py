@@ -60,6 +60,10 @@ class Subject:
             return lab.reference().name
         return self.target if isinstance(self.target, str) else " ".join(self.target)
 
+    def modes(self, levels: tuple[Level, ...]) -> tuple[tuple[Level, ...], ...]:
+        """Return for which levels each of its modes is judged: the reference store has one a level, others have one."""
+        return tuple((level,) for level in levels) if self.ours else (levels,)
+
     def served(self, level: Level) -> str | Sequence[str]:
         """Return what the rigs of the grades on real files serve."""
         return lab.reference().served(level) if self.target is None else self.target
@@ -87,12 +91,12 @@ class Subject:
             raise NoSuchTarget(f"{self.target!r} is no factory: it must return a fresh target each time it is called")
         return factory
 
-    def setups(self, level: Level, cases: int) -> list[tuple[SimSetup, int]]:
+    def setups(self, levels: tuple[Level, ...], cases: int) -> list[tuple[SimSetup, int]]:
         """Return the setups of the simulated grade, and how many runs each gets: `cases` for a commit policy."""
         if self.target is None:
-            return lab.reference().setups(level, cases)
+            return lab.reference().setups(levels[-1], cases)
         assert isinstance(self.target, str)
         make = self.factory()
         return [
-            (FactorySetup(level=level, commit=commit, make=make, name=self.target), cases) for commit in CommitPolicy
+            (FactorySetup(levels=levels, commit=commit, make=make, name=self.target), cases) for commit in CommitPolicy
         ]

@@ -1,25 +1,26 @@
 """The suite as a whole: which campaigns a profile runs against a target, and the verdict they add up to.
 
 >>> plan = Plan(levels=(Level.PAGE_CACHE,), faults=("sim",), effort={"sim": 2}, seed=1)
->>> run_suite(Subject(), plan).level.value
-'page-cache'
+>>> run_suite(Subject(), plan).outcome     # nothing broke, and next to nothing was tried
+'not-judged'
 """
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from attrs import evolve, frozen
+from attrs import Factory, define, evolve, frozen
 
 from ackcheck import lab
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import OWN
+from ackcheck.levels import FLOORS, Floor
 from ackcheck.sim.simulation import STEPS
 from ackcheck.subject import Subject
-from ackcheck.verdict import LevelReport, Verdict
+from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Level
 
 LEVELS: tuple[Level, ...] = tuple(Level)
@@ -46,8 +47,8 @@ def efforts(profile: str) -> Mapping[str, int]:
 
 @frozen
 class Plan:
-    """What is to be tried: of each grade so much; of the grades on real files only the case with this number, from 1,
-    where there is one."""
+    """What is to be tried: of each grade so much, judged for these levels; of the grades on real files only the case
+    with this number, from 1, where there is one."""
 
     levels: tuple[Level, ...]
     faults: tuple[str, ...]
@@ -56,76 +57,117 @@ class Plan:
     case: int | None = None
     reply_timeout: float = REPLY_TIMEOUT
     """Seconds after which a target on real files that has not answered hangs."""
+    floor: Floor = FLOORS["quick"]
+    """In how many faults what defines a level must have been at stake for it to be kept."""
+    stop_at_first: bool = False
 
     def cases(self, grade: str) -> int:
-        """Return how many cases a grade on real files has, at one level."""
+        """Return how many cases a grade on real files has."""
         count = grades()[grade].cases
         return count(self.effort.get(grade, 0)) if count else 0
 
 
-Watcher = Callable[[Level, str, int, int], None]
-"""Told of a level and grade how much is done, and of how much."""
+Watcher = Callable[[str, str, int, int], None]
+"""Told of a mode and grade how much is done, and of how much."""
 
 
-def run_suite(
-    subject: Subject,
-    plan: Plan,
-    watch: Watcher = lambda *_: None,
-    told: Callable[[Verdict, GradeReport], None] = lambda *_: None,
-) -> Verdict:
+Told = Callable[[Verdict], None]
+"""Told of the verdict so far."""
+
+
+def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None, told: Told = lambda _: None) -> Verdict:
     """Run every campaign of the plan; raise a `RigError` where the target or the machine does not work.
 
-    `told` hears at once of every campaign that has ended, with the verdict so far: what comes after may be interrupted.
+    `told` hears of the verdict so far whenever a campaign has ended, or has found something: what comes after may be
+    interrupted.
     """
-    verdict = Verdict(subject.name, ())
-    for number, level in enumerate(plan.levels):
-        before = verdict.levels
-        verdict = Verdict(subject.name, (*before, LevelReport(level, ())))
-        for report in _campaigns(subject, plan, level, (plan.seed + 10 * number) % SEEDS, watch):
-            verdict = Verdict(subject.name, (*before, LevelReport(level, (*verdict.levels[-1].grades, report))))
-            told(verdict, report)
-    return verdict
+    run = _Run(subject, plan, watch, told)
+    for number, levels in enumerate(subject.modes(plan.levels)):
+        run.judge(levels, (plan.seed + 10 * number) % SEEDS)
+        if run.over:
+            break
+    return run.verdict()
 
 
-def _campaigns(subject: Subject, plan: Plan, level: Level, seed: int, watch: Watcher) -> Iterator[GradeReport]:
-    """Yield the report of every campaign against one level."""
-    known = grades()
-    for name in plan.faults:
-        most = plan.effort.get(name, 0)
+@define
+class _Run:
+    """The campaigns of a plan, one after another; `modes` are those that have begun, the newest last."""
 
-        def done(count: int, of: int, name: str = name) -> None:
-            watch(level, name, count, of)
+    subject: Subject
+    plan: Plan
+    watch: Watcher
+    told: Told
+    modes: list[ModeReport] = Factory(list)
 
-        job = Job(
-            subject,
-            level,
+    @property
+    def over(self) -> bool:
+        """Whether something was found, and that is enough."""
+        return self.plan.stop_at_first and any(mode.findings for mode in self.modes)
+
+    def verdict(self, *more: GradeReport) -> Verdict:
+        """Return the verdict so far; `more` is a campaign of the newest mode that is under way."""
+        modes = self.modes
+        if more:
+            modes = [*modes[:-1], evolve(modes[-1], grades=(*modes[-1].grades, *more))]
+        return Verdict(self.subject.name, tuple(modes), chosen=len(self.plan.levels) == 1)
+
+    def judge(self, levels: tuple[Level, ...], seed: int) -> None:
+        """Run every campaign against one mode of the subject."""
+        self.modes.append(ModeReport(levels, (), self.plan.floor))
+        for name in self.plan.faults:
+            report = grades()[name].run(self._job(levels, seed, name))
+            if report is not None:
+                _say_how_to_repeat(self.subject, self.plan, levels, report)
+                self.modes[-1] = evolve(self.modes[-1], grades=(*self.modes[-1].grades, report))
+                self.told(self.verdict())
+            if self.over:
+                break
+
+    def _job(self, levels: tuple[Level, ...], seed: int, name: str) -> Job:
+        most, mode, found = self.plan.effort.get(name, 0), levels[-1].value if self.subject.ours else "", 0
+
+        def tell(report: GradeReport) -> None:
+            nonlocal found
+            if len(report.findings) > found:
+                found = len(report.findings)
+                _say_how_to_repeat(self.subject, self.plan, levels, report)
+                self.told(self.verdict(report))
+
+        self.watch(mode, name, 0, most)
+        return Job(
+            self.subject,
+            levels,
             most,
             seed,
-            case=plan.case,
-            reply_timeout=plan.reply_timeout,
-            first=level is plan.levels[0],
-            watch=done,
+            case=self.plan.case,
+            reply_timeout=self.plan.reply_timeout,
+            first=len(self.modes) == 1,
+            stop_at_first=self.plan.stop_at_first,
+            watch=lambda done, of: self.watch(mode, name, done, of),
+            tell=tell,
         )
-        done(0, most)
-        report = known[name].run(job)
-        if report is None:
-            continue
-        if report.finding is not None and report.finding.case is not None:
-            report.finding = evolve(report.finding, again=command_again(subject, plan, level, report.finding))
-        yield report
 
 
-def command_again(subject: Subject, plan: Plan, level: Level, finding: Finding) -> str:
+def _say_how_to_repeat(subject: Subject, plan: Plan, levels: tuple[Level, ...], report: GradeReport) -> None:
+    report.findings = [
+        evolve(finding, again=command_again(subject, plan, levels, finding)) if finding.case is not None else finding
+        for finding in report.findings
+    ]
+
+
+def command_again(subject: Subject, plan: Plan, levels: tuple[Level, ...], finding: Finding) -> str:
     """Return the command that repeats the case of a finding on real files.
 
     >>> from ackmodel import Clause
     >>> plan = Plan((Level.DISK,), ("process",), efforts("deep"), seed=7)
     >>> finding = Finding(Clause.NO_LIMBO, "it did not come", "process", 7, case=3)
-    >>> command_again(Subject(["./store", "{dir}"]), plan, Level.DISK, finding)
+    >>> command_again(Subject(["./store", "{dir}"]), plan, (Level.DISK,), finding)
     "ackcheck run --level disk --faults process --profile deep --seed 7 --case 3 -- ./store '{dir}'"
     """
     profiles = [name for name in PROFILES if efforts(name) == plan.effort]
-    words = ["ackcheck", "run", "--level", level.value, "--faults", finding.grade]
+    words = ["ackcheck", "run"]
+    words += ["--level", levels[0].value] if len(levels) == 1 else []
+    words += ["--faults", finding.grade]
     words += [word for name in profiles for word in ("--profile", name)]
     words += ["--seed", str(finding.seed), "--case", str(finding.case)]
     if plan.reply_timeout != REPLY_TIMEOUT:

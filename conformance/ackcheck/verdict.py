@@ -1,25 +1,23 @@
-"""The verdict: what a store was found to keep, clause by clause, and the level that follows.
+"""The verdict: what a store was found to keep, clause by clause, and the level that follows (specs/verdict.md).
 
->>> from collections import Counter
->>> report = GradeReport("sim", seed=1, cases=9, checked=Counter({Clause.NO_RETURN: 4}))
->>> verdict = Verdict("my store", (LevelReport(Level.PAGE_CACHE, (report,)),))
->>> verdict.level.value, verdict.clauses()[Clause.NO_RETURN].status
-('page-cache', 'kept')
+>>> report = GradeReport("sim", seed=1, cases=9, checked=Counter({Clause.NO_RETURN: 4}), simulated=True)
+>>> report.add_stakes({Level.PAGE_CACHE: Counter({Clause.SURVIVES_PROCESS_CRASH: 3, Clause.SURVIVES_POWER_LOSS: 3})})
+>>> verdict = Verdict("my store", (ModeReport((Level.PAGE_CACHE,), (report,)),))
+>>> verdict.level.value, verdict.outcome, verdict.clauses()[Clause.NO_RETURN].status
+('page-cache', 'kept', 'kept')
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from attrs import frozen
 
 from ackcheck.findings import Finding, GradeReport
+from ackcheck.levels import FLOORS, Floor, LevelVerdict, Status, judged
 from ackmodel import Clause, Level
-
-Status = Literal["kept", "broken", "not-judged"]
-
 
 NEEDS: Mapping[str, tuple[str, tuple[Clause, ...]]] = {
     "renew": ("renewals", (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT)),
@@ -32,54 +30,92 @@ NEEDS: Mapping[str, tuple[str, tuple[Clause, ...]]] = {
 
 @frozen
 class ClauseVerdict:
-    """One clause: its status, how often it could have failed, and why it is broken or was not judged."""
+    """One clause: its status, how often it could have failed, and why it is broken or was not judged.
+
+    `levels` are those at which it is broken.
+    """
 
     clause: Clause
     status: Status
     times_checked: int
     why: str = ""
+    levels: tuple[Level, ...] = ()
 
 
 @frozen
-class LevelReport:
-    """All that was tried against a store that claims one level."""
+class ModeReport:
+    """All that was tried against one target, judged for these levels at once: weakest first."""
 
-    level: Level
+    levels: tuple[Level, ...]
     grades: tuple[GradeReport, ...]
+    floor: Floor = FLOORS["quick"]
+
+    @property
+    def name(self) -> str:
+        """How tables call it, where there are several: by the strongest level it claims."""
+        return self.levels[-1].value
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What broke."""
-        return tuple(report.finding for report in self.grades if report.finding is not None)
+        return tuple(finding for report in self.grades for finding in report.findings)
 
     @property
-    def judged(self) -> bool:
-        """Whether anything was tried at all."""
-        return any(report.cases for report in self.grades)
+    def judged(self) -> tuple[LevelVerdict, ...]:
+        """What is said of each level; one that is refuted refutes those above it."""
+        told: list[LevelVerdict] = []
+        for level in self.levels:
+            found = judged(level, self.grades, self.floor)
+            weaker = next((below for below in told if below.status == "broken"), None)
+            if weaker is not None and found.status != "broken":
+                why = f"it promises what {weaker.level.value} does, and more"
+                found = LevelVerdict(level, "broken", why, "", found.tested, found.floor)
+            told.append(found)
+        return tuple(told)
 
 
 @frozen
 class Verdict:
-    """What the suite says of one target."""
+    """What the suite says of one target, or of one with several modes."""
 
     target: str
-    levels: tuple[LevelReport, ...]
+    modes: tuple[ModeReport, ...]
+    chosen: bool = False
+    """Whether levels were named that must be kept; else the target keeps the best it can."""
 
     @property
     def reports(self) -> tuple[GradeReport, ...]:
-        """The reports of all levels and grades."""
-        return tuple(report for level in self.levels for report in level.grades)
+        """The reports of all modes and grades."""
+        return tuple(report for mode in self.modes for report in mode.grades)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What broke, at any level."""
-        return tuple(finding for level in self.levels for finding in level.findings)
+        """What broke, in any mode."""
+        return tuple(finding for mode in self.modes for finding in mode.findings)
+
+    @property
+    def levels(self) -> tuple[LevelVerdict, ...]:
+        """What is said of every level."""
+        return tuple(told for mode in self.modes for told in mode.judged)
 
     @property
     def level(self) -> Level | None:
-        """The highest level that was judged and kept, if any was."""
-        kept = [report.level for report in self.levels if report.judged and not report.findings]
+        """The highest level that was put to the test and kept, if any was."""
+        kept = [told.level for told in self.levels if told.status == "kept"]
         return max(kept, key=list(Level).index, default=None)
+
+    @property
+    def outcome(self) -> Status:
+        """What the exit code says.
+
+        Kept: every level that was named; without one, the best level that is not refuted. Not judged: that one could
+        not be put to the test. Broken: it is refuted, or there is none.
+        """
+        statuses = [told.status for told in self.levels]
+        if self.chosen or len(self.modes) > 1:
+            return "broken" if "broken" in statuses else "not-judged" if "not-judged" in statuses else "kept"
+        standing = [status for status in statuses if status != "broken"]
+        return standing[-1] if standing else "broken" if statuses else "not-judged"
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -92,20 +128,33 @@ class Verdict:
         checked: Counter[Clause] = Counter()
         for report in self.reports:
             checked.update(report.checked)
-        broken = {finding.clause: finding.why for finding in reversed(self.findings)}
-        return {clause: _judged(clause, checked[clause], broken.get(clause)) for clause in Clause}
+        return {clause: self._of(clause, checked[clause]) for clause in Clause}
+
+    def _of(self, clause: Clause, times: int) -> ClauseVerdict:
+        found = [finding for finding in self.findings if finding.clause is clause]
+        if found:
+            levels = {level for finding in found for level in finding.refutes}
+            return ClauseVerdict(
+                clause, "broken", times, found[0].why, tuple(level for level in Level if level in levels)
+            )
+        if times:
+            return ClauseVerdict(clause, "kept", times)
+        return ClauseVerdict(clause, "not-judged", 0, "never put to the test")
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as `ackcheck run --json` writes it."""
         return {
             "target": self.target,
+            "outcome": self.outcome,
             "level": self.level.value if self.level else None,
+            "levels": [told.as_json() for told in self.levels],
             "clauses": [
                 {
                     "id": verdict.clause.value,
                     "status": verdict.status,
                     "times_checked": verdict.times_checked,
                     "why": verdict.why,
+                    "levels": [level.value for level in verdict.levels],
                 }
                 for verdict in self.clauses().values()
             ],
@@ -113,22 +162,14 @@ class Verdict:
                 {"needs": method, "what": NEEDS[method][0], "clauses": [clause.value for clause in NEEDS[method][1]]}
                 for method in self.lacks
             ],
-            "runs": [_run_as_json(level.level, report) for level in self.levels for report in level.grades],
+            "findings": [finding.as_json() for finding in self.findings],
+            "runs": [_run_as_json(mode, report) for mode in self.modes for report in mode.grades],
         }
 
 
-def _judged(clause: Clause, times: int, why: str | None) -> ClauseVerdict:
-    if why is not None:
-        return ClauseVerdict(clause, "broken", times, why)
-    if times:
-        return ClauseVerdict(clause, "kept", times)
-    return ClauseVerdict(clause, "not-judged", 0, "never put to the test")
-
-
-def _run_as_json(level: Level, report: GradeReport) -> dict[str, Any]:
-    finding = report.finding
+def _run_as_json(mode: ModeReport, report: GradeReport) -> dict[str, Any]:
     return {
-        "level": level.value,
+        "levels": [level.value for level in mode.levels],
         "grade": report.grade,
         "seed": report.seed,
         "cases": report.cases,
@@ -137,16 +178,6 @@ def _run_as_json(level: Level, report: GradeReport) -> dict[str, Any]:
         "not_judged": report.not_judged,
         "ran": dict(sorted(report.ran.items())),
         "figures": dict(sorted(report.figures.items())),
-        "times_checked": {clause.value: times for clause, times in sorted(report.checked.items())},
-        "finding": None
-        if finding is None
-        else {
-            "clause": finding.clause.value,
-            "why": finding.why,
-            "seed": finding.seed,
-            "case": finding.case,
-            "again": finding.again,
-            "history": [{"step": line.step, "lane": line.lane, "text": line.text} for line in finding.lines],
-            "test": finding.test,
-        },
+        "times_checked": {clause.value: times for clause, times in sorted((+report.checked).items())},
+        "findings": len(report.findings),
     }

@@ -11,7 +11,7 @@ from ackcheck.sim.grade import NO_STEPS
 from ackcheck.sim.simulation import STEPS
 from ackcheck.subject import Subject
 from ackcheck.suite import LEVELS, Plan, command_again, efforts, grades, never_ran, run_suite
-from ackcheck.verdict import LevelReport, Verdict
+from ackcheck.verdict import ModeReport, Verdict
 from acklab.fuzz import grade as fuzzing
 from acklab.fuzz.runner import AtherisMissing
 from acklab.reference.simulated import LOGS, SEVERAL
@@ -20,7 +20,7 @@ from ackmodel import Clause, CommitPolicy, Level
 
 
 def verdict_of(*reports: GradeReport) -> Verdict:
-    return Verdict("it", (LevelReport(Level.PAGE_CACHE, reports),))
+    return Verdict("it", (ModeReport((Level.PAGE_CACHE,), reports),), chosen=True)
 
 
 def ran(*missing: str) -> GradeReport:
@@ -38,13 +38,13 @@ def test_what_one_level_ran_counts_for_the_other() -> None:
 
 def test_a_run_that_ended_early_at_a_finding_owes_nothing() -> None:
     report = ran("fail_sync")
-    report.finding = Finding(Clause.NO_RETURN, "it came back", "sim", 1)
+    report.found(Finding(Clause.NO_RETURN, "it came back", "sim", 1, refutes=(Level.PAGE_CACHE,)))
     assert never_ran(verdict_of(report)) == []
 
 
 def test_a_clause_is_broken_kept_or_not_judged() -> None:
     report = GradeReport("sim", 1, cases=9, checked=Counter({Clause.NO_RETURN: 4, Clause.NO_LIMBO: 2}))
-    report.finding = Finding(Clause.NO_RETURN, "it came back", "sim", 1)
+    report.found(Finding(Clause.NO_RETURN, "it came back", "sim", 1, refutes=(Level.PAGE_CACHE,)))
     clauses = verdict_of(report).clauses()
     assert [clauses[clause].status for clause in (Clause.NO_RETURN, Clause.NO_LIMBO, Clause.FLUSH_IS_REAL)] == [
         "broken",
@@ -52,20 +52,6 @@ def test_a_clause_is_broken_kept_or_not_judged() -> None:
         "not-judged",
     ]
     assert verdict_of(report).level is None
-
-
-def test_the_level_is_the_highest_that_was_judged_and_kept() -> None:
-    kept, broken = GradeReport("sim", 1, cases=1), GradeReport("sim", 1, cases=1)
-    broken.finding = Finding(Clause.NO_RETURN, "it came back", "sim", 1)
-    unjudged = GradeReport("power", 1, not_judged="needs root and loop devices")
-
-    def level(first: GradeReport, second: GradeReport) -> Level | None:
-        return Verdict("it", (LevelReport(Level.PAGE_CACHE, (first,)), LevelReport(Level.DISK, (second,)))).level
-
-    assert level(kept, kept) is Level.DISK
-    assert level(kept, broken) is Level.PAGE_CACHE
-    assert level(kept, unjudged) is Level.PAGE_CACHE
-    assert level(broken, unjudged) is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +66,7 @@ def test_a_case_can_be_asked_for_again(target: str | list[str] | None, words: st
     plan = Plan((Level.MEMORY,), ("power",), {"sim": 1, "process": 1, "power": 1}, seed=1)
     finding = Finding(Clause.NO_RETURN, "it came back", "power", 21, case=2)
     command = "ackcheck run --level memory --faults power --seed 21 --case 2" + words
-    assert command_again(Subject(target), plan, Level.MEMORY, finding) == command
+    assert command_again(Subject(target), plan, (Level.MEMORY,), finding) == command
 
 
 def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
@@ -153,12 +139,12 @@ def test_deep_is_a_million_simulated_operations_a_level() -> None:
 
 @pytest.mark.parametrize("cases", [1, 3, 4, 45, 700])
 def test_some_runs_are_of_a_store_with_several_logs(cases: int) -> None:
-    setups = Subject().setups(Level.DISK, cases)
+    setups = Subject().setups((Level.DISK,), cases)
     assert sum(count for _, count in setups) == cases * len(CommitPolicy)
     assert {(setup.commit, setup.logs) for setup, count in setups if count} == {
         (commit, logs) for commit in CommitPolicy for logs in ((1, LOGS[commit]) if cases >= SEVERAL else (1,))
     }
-    assert all(setup.level is Level.DISK for setup, _ in setups)
+    assert all(setup.levels == (Level.DISK,) for setup, _ in setups)
 
 
 def test_a_target_of_somebody_else_is_not_soaked() -> None:
@@ -179,7 +165,7 @@ def test_the_reference_store_is_soaked() -> None:
     [report] = run_suite(Subject(), plan, lambda *told: watched.append(told)).reports
     assert (report.finding, report.cases, report.lacks) == (None, 1, set())
     assert report.operations > 0
-    assert {told[:2] for told in watched} == {(Level.DISK, "soak")}
+    assert {told[:2] for told in watched} == {("disk", "soak")}
 
 
 FUZZED = Plan(LEVELS, ("fuzz",), {"fuzz": 2}, seed=1)

@@ -15,5 +15,5 @@ from ackmodel import CommitPolicy, Level
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("commit", CommitPolicy)
 def test_a_campaign_finds_nothing(level: Level, commit: CommitPolicy) -> None:
-    report = run_sim_grade(ReferenceSetup(level=level, commit=commit), seed=1, cases=8)
+    report = run_sim_grade(ReferenceSetup(levels=(level,), commit=commit), seed=1, cases=8)
     assert report.finding is None

@@ -3,7 +3,7 @@
 A module `ackcheck.cli.NAME` holds a click command of the same name; it is found by being there, and imported only when
 it is used or listed; other packages add theirs by entry point (`ackcheck.lab`). Modules whose name begins with an
 underscore are helpers. Exit codes, for every command: 0 kept, 1 broken, 2 usage, 3 the target or the environment
-failed, 130 interrupted (Ctrl-C).
+failed, 4 not judged, 130 interrupted (Ctrl-C).
 
 >>> from click.testing import CliRunner
 >>> CliRunner().invoke(main, ["--version"]).output.startswith("ackcheck, version")

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-BROKEN, ENVIRONMENT = 1, 3
-"""Exit codes: a clause is broken; the target or the environment failed. Usage errors are 2, by click."""
+BROKEN, ENVIRONMENT, NOT_JUDGED = 1, 3, 4
+"""Exit codes: a clause is broken; the target or the environment failed; too little was at stake for a verdict. Usage
+errors are 2, by click."""
 
 MOST_SEED = 2**32 - 1
 

@@ -7,15 +7,15 @@
 
 >>> import json
 >>> from click.testing import CliRunner
->>> ran = CliRunner().invoke(run, ["--faults", "process", "--level", "disk", "--seed", "1", "--json", "-"])
+>>> ran = CliRunner().invoke(run, ["--faults", "process", "--level", "memory", "--seed", "1", "--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)["level"]
-(0, 'disk')
+(0, 'memory')
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ackcheck.cli._output import (
     BROKEN,
+    NOT_JUDGED,
     EnvironmentFailed,
     chosen,
     console_beside,
@@ -32,9 +33,10 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
-from ackcheck.findings import GradeReport
+from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
 from ackcheck.lab import NoReference
+from ackcheck.levels import FLOORS
 from ackcheck.rig import RigError
 from ackcheck.show import finding_view, print_verdict
 from ackcheck.subject import NoSuchTarget, Subject
@@ -82,28 +84,31 @@ def _check_case(plan: Plan) -> None:
 
 @contextmanager
 def _progress_shown(console: Console) -> Iterator[Watcher]:
-    """Show a bar a level and grade."""
+    """Show a bar a mode and grade."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
-        tasks: dict[tuple[Level, str], Any] = {}
+        tasks: dict[tuple[str, str], Any] = {}
 
-        def watch(level: Level, grade: str, done: int, most: int) -> None:
-            key = (level, grade)
+        def watch(mode: str, grade: str, done: int, most: int) -> None:
+            key = (mode, grade)
             if key not in tasks:
-                tasks[key] = progress.add_task(f"level {level.value}, {grade}", total=most)
+                tasks[key] = progress.add_task(f"level {mode}, {grade}" if mode else grade, total=most)
             progress.update(tasks[key], completed=min(done, most), total=most)
 
         yield watch
 
 
 def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> Verdict:
-    """Run the suite. What broke is shown on the standard error at once, and `write` gets the verdict so far whenever
-    something broke, so that it is there whatever comes after: an interruption, or a target that does not work."""
+    """Run the suite. That something broke is said at once, and `write` gets the verdict so far, so that it is there
+    whatever comes after; the findings themselves are shown once: with the verdict, or where there will be none."""
     shown = Console(stderr=True)
+    found: list[Finding] = []
 
-    def told(verdict: Verdict, report: GradeReport) -> None:
-        if report.finding is not None:
-            shown.print(finding_view(report.finding))
+    def told(verdict: Verdict) -> None:
+        for finding in verdict.findings[len(found) :]:
+            shown.print(f"[bold red]{finding.clause.value}[/] is broken ({finding.grade})", highlight=False)
+        if len(verdict.findings) > len(found):
+            found[:] = verdict.findings
             write(verdict)
 
     try:
@@ -112,7 +117,16 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
     except (NoSuchTarget, NoReference) as error:
         raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
+        _show(shown, found)
         raise EnvironmentFailed(f"{type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        _show(shown, found)
+        raise
+
+
+def _show(console: Console, found: Iterable[Finding]) -> None:
+    for finding in found:
+        console.print(finding_view(finding))
 
 
 @click.command()
@@ -130,6 +144,7 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
     metavar="SECONDS",
     help="When a target on real files hangs.",
 )
+@click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @seed_option()
 @json_option("the verdict")
@@ -144,16 +159,26 @@ def run(  # noqa: PLR0913 - an argument an option
     profile: str,
     case: int | None,
     reply_timeout: float,
+    stop_at_first: bool,
     seed: int | None,
     json_to: str | None,
 ) -> None:
     """Judge TARGET: module:factory, file.py:factory, or a command line after `--`, where {dir} is its directory.
 
     Without TARGET, judge the reference store: with its merge buffer at level memory, in async mode at level page-cache,
-    in sync mode at level disk. Exit codes: 0 kept, 1 broken, 2 usage, 3 the target or the machine failed.
+    in sync mode at level disk. Exit codes: 0 kept, 1 broken, 2 usage, 3 the target or the machine failed, 4 not judged.
     """
     subject = _subject(target)
-    plan = Plan((Level(level),) if level else LEVELS, faults, efforts(profile), chosen(seed), case, reply_timeout)
+    plan = Plan(
+        (Level(level),) if level else LEVELS,
+        faults,
+        efforts(profile),
+        chosen(seed),
+        case,
+        reply_timeout,
+        FLOORS[profile],
+        stop_at_first,
+    )
     _check_case(plan)
     console = console_beside(json_to)
 
@@ -167,8 +192,5 @@ def run(  # noqa: PLR0913 - an argument an option
     write(verdict)
     if missing := never_ran(verdict):
         raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
-    if not any(report.judged for report in verdict.levels):
-        raise EnvironmentFailed("no verdict: nothing could be judged, see the reasons above")
-    expected = plan.levels if subject.ours or level else ()
-    if verdict.level is None or any(report.findings for report in verdict.levels if report.level in expected):
-        ctx.exit(BROKEN)
+    if code := {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]:
+        ctx.exit(code)

@@ -2,8 +2,6 @@
 
 >>> child_of(["./store", "--data", "{dir}"], Path("/tmp/d"), reply_timeout=5.0).command
 ('./store', '--data', '/tmp/d')
->>> rounds_of_cases(25, 10)
-[10, 10, 5]
 """
 
 from __future__ import annotations
@@ -18,15 +16,16 @@ from attrs import define, field
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
+from ackcheck.grades.rounds import Kind, kind_of
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
+from ackcheck.panel import Fallen, Panel
 from ackcheck.rig import Child
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
-from ackmodel.observe.oracle import Oracle
 
 Target: TypeAlias = str | Sequence[str]
 """`module:factory` or `file.py:factory`, or a command line, in which `{dir}` stands for the directory."""
@@ -71,13 +70,14 @@ class Judging(Protocol):
     def __call__(
         self,
         target: Target,
-        level: Level,
+        levels: Level | tuple[Level, ...],
         *,
         seed: int,
         rounds: int,
         progress: Progress,
         reply_timeout: float,
         only: int | None,
+        stop_at_first: bool,
     ) -> GradeReport: ...
 
 
@@ -88,36 +88,45 @@ def judged_on_files(name: str, judging: Judging, counted: tuple[str, ...], job: 
 
     def done(report: GradeReport) -> None:
         job.watch(sum(report.ran[what] for what in counted), job.effort)
+        job.tell(report)
 
     return judging(
         job.subject.served(job.level),
-        job.level,
+        job.levels,
         seed=job.seed,
         rounds=job.effort,
         progress=done,
         reply_timeout=job.reply_timeout,
         only=job.case,
+        stop_at_first=job.stop_at_first,
     )
 
 
-def rounds_of_cases(rounds: int, most: int) -> list[int]:
-    """Share `rounds` out over cases of `most` each."""
-    return [min(most, rounds - done) for done in range(0, rounds, most)]
+def _as_levels(levels: Level | tuple[Level, ...]) -> tuple[Level, ...]:
+    return (levels,) if isinstance(levels, Level) else levels
 
 
 @define(eq=False)
 class Campaign:
-    """One grade against one target. Its cases are numbered from 1 and end up in `report`; `only` is the one to run."""
+    """One grade against one target, judged for some levels. Its cases are numbered from 1 and end up in `report`.
+
+    A case ends when no level is left standing, or its rounds are over; `only` is the one case to run.
+    """
 
     target: Target
-    level: Level
+    levels: tuple[Level, ...] = field(converter=_as_levels)
     grade: str
     seed: int
     commit: CommitPolicy = CommitPolicy.ACK
     reply_timeout: float = REPLY_TIMEOUT
     progress: Progress = no_progress
     only: int | None = None
+    stop_at_first: bool = False
     report: GradeReport = field(init=False)
+    rounds: int = field(init=False, default=0)
+    """How many have begun."""
+    spent: int = field(init=False, default=0)
+    """How many faults of its effort it has spent."""
     _number: int = field(init=False, default=0)
     _began: float = field(init=False, factory=time.monotonic)
 
@@ -129,34 +138,76 @@ class Campaign:
         self._number += 1
         return self.only is None or self._number == self.only
 
+    def next_kind(self, kinds: tuple[Kind, ...]) -> Kind:
+        """Begin a round; return of which kind it is."""
+        self.rounds += 1
+        self.spent += 1
+        self.tell()
+        return kind_of(self.rounds - 1 + (0 if self.only is None else self.only - 1), kinds)
+
+    def shares(self, rounds: int, most: int) -> Iterator[int]:
+        """Share `rounds` out over cases of `most` each; what a case that ended early has left is for more cases."""
+        left = rounds
+        if self.only is not None:
+            left = rounds if self.only > self._number else 0
+            self._number = max(self._number, self.only - 1)
+        while left > 0 and not self.over:
+            self._number += 1
+            before = self.spent
+            yield min(most, left)
+            left = 0 if self.only is not None else left - max(self.spent - before, 1)
+
+    @property
+    def over(self) -> bool:
+        """Whether no more cases are to be run, because something was found."""
+        return self.stop_at_first and bool(self.report.findings)
+
     @contextmanager
     def case(self, directory: Path, *, segment_bytes: int | None = None) -> Iterator[Session]:
         """Give a session on an empty directory, whose target is asked for files of the log that are so long.
 
-        What breaks in it becomes the finding; other errors go through.
+        What breaks in it becomes a finding; other errors go through.
         """
         report = self.report
         report.cases += 1
+        session = self._session(directory, segment_bytes)
+        try:
+            yield session
+        except Broken:
+            pass  # told to the report when it happened; no level is left standing
+        finally:
+            session.child.kill()
+            session.panel.count_stakes()
+            report.checked.update(session.panel.checked)
+            report.add_stakes(session.panel.at_stake)
+            report.operations += session.traffic.operations
+            report.hits = report.hits.plus(*session.hits.all)
+            report.lacks -= session.offered.judged if session.offered else set()
+            self.tell()
+
+    def _session(self, directory: Path, segment_bytes: int | None) -> Session:
         attempts = ATTEMPTS[(self.seed + self._number) % len(ATTEMPTS)]
         logs = LOGS_IN_TURN[(self.seed + self._number) % len(LOGS_IN_TURN)]
         child = child_of(self.target, directory, reply_timeout=self.reply_timeout)
         wishes = {MAX_ATTEMPTS: attempts, LOGS: logs, SEGMENT_BYTES: segment_bytes}
         child.environment.update((name, "" if wish is None else str(wish)) for name, wish in wishes.items())
-        report.ran["case that asks for several logs"] += logs > 1
+        self.report.ran["case that asks for several logs"] += logs > 1
         seed = f"{self.seed}/{self._number}"
-        session = Session(child, directory, Oracle(self.level), seed, self.commit, ran=report.ran)
-        try:
-            yield session
-        except Broken as broken:
-            lines = session.traffic.story.of(broken.key)
-            report.finding = Finding(broken.clause, broken.why, self.grade, self.seed, lines, case=self._number)
-        finally:
-            child.kill()
-            report.checked.update(session.oracle.checked)
-            report.operations += session.traffic.operations
-            report.hits = report.hits.plus(*session.hits.all)
-            report.lacks -= session.offered.judged if session.offered else set()
-            self.tell()
+        session = Session(child, directory, Panel(self.levels), seed, self.commit, ran=self.report.ran)
+        session.panel.told = lambda fallen: self._found(session, fallen)
+        return session
+
+    def _found(self, session: Session, fallen: Fallen) -> None:
+        """Take in that some levels fell, with what has happened until now."""
+        broken = fallen.broken
+        lines = session.traffic.story.of(broken.key)
+        finding = Finding(
+            broken.clause, broken.why, self.grade, self.seed, lines, case=self._number, refutes=fallen.levels
+        )
+        self.report.found(finding)
+        self.tell()
+        if self.stop_at_first:
+            raise broken
 
     def tell(self) -> None:
         """Tell how far it is."""
@@ -178,6 +229,7 @@ def close_and_reopen(session: Session) -> None:
     session.begin_round()
     session.settle_everything()
     reply = session.close()
+    session.child.close()
     killed = session.child.kill()
     event = Restarted() if reply is Reply.OK else ProcessCrashed()
     session.stopped(killed, event)

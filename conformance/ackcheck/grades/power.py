@@ -31,9 +31,10 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     kill,
     no_progress,
-    rounds_of_cases,
 )
-from ackcheck.grades.process import LONGEST, OPENING, REQUESTS
+from ackcheck.grades.process import OPENING
+from ackcheck.grades.rounds import POWER as POWER_ROUNDS
+from ackcheck.grades.rounds import REQUESTS, Kind, work
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
 from ackcheck.rig import (
@@ -44,9 +45,9 @@ from ackcheck.rig import (
     TargetDied,
     Writeback,
     available,
-    choose_kill,
     choose_writeback,
 )
+from ackcheck.rig.writeback import NOTHING
 from ackmodel import Level
 from ackmodel.observe.events import PowerLost, Reply
 
@@ -70,9 +71,9 @@ SEGMENTS = (LONG_SEGMENT, LONG_SEGMENT, LONG_SEGMENT, LONG_SEGMENT, None, None)
 """How long the files of the log are to be, in turn; None: as the target has them."""
 
 
-def run_power_grade(
+def run_power_grade(  # noqa: PLR0913 - an argument an option
     target: Target,
-    level: Level,
+    levels: Level | tuple[Level, ...],
     *,
     seed: int = 0,
     rounds: int = 3,
@@ -80,40 +81,42 @@ def run_power_grade(
     progress: Progress = no_progress,
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
+    stop_at_first: bool = False,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
-    `failed_syncs` is a fifth of the rounds, and at least one of each kind, unless told otherwise. Stops at the first
-    finding. Where the machine cannot lose its power the report says so (`not_judged`). `only` is the number of the one
-    case to run, from 1 to `cases`. Raises as `run_process_grade` does.
+    `failed_syncs` is a fifth of the rounds, and at least one of each kind, unless told otherwise. Where the machine
+    cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run, from 1 to
+    `cases`. Raises as `run_process_grade` does.
     """
-    campaign = Campaign(target, level, "power", seed, reply_timeout=reply_timeout, progress=progress, only=only)
+    campaign = Campaign(
+        target,
+        levels,
+        "power",
+        seed,
+        reply_timeout=reply_timeout,
+        progress=progress,
+        only=only,
+        stop_at_first=stop_at_first,
+    )
     if reason := available():
         campaign.report.not_judged = f"needs root and loop devices: {reason}"
         return campaign.report
-    for losses in rounds_of_cases(rounds, LOSSES_A_CASE):
-        if not campaign.due():
-            continue
+    for number in range(failing(rounds) if failed_syncs is None else failed_syncs):
+        if campaign.due() and not campaign.over:
+            journal = JOURNALS[number % len(JOURNALS)]
+            with (
+                _folder() as folder,
+                FullBackingRig(folder, journal=journal) as disk,
+                campaign.case(disk.path, segment_bytes=SEGMENTS[number % len(SEGMENTS)]) as session,
+            ):
+                fail_sync_and_judge(session, disk, journal)
+    for losses in campaign.shares(rounds, LOSSES_A_CASE):
         with _folder() as folder, PowerRig(folder) as rig, campaign.case(rig.path) as session:
             session.open()
             for _ in range(losses):
-                cut_and_judge(session, rig)
-                campaign.tell()
+                cut_and_judge(session, rig, campaign.next_kind(POWER_ROUNDS))
             close_and_reopen(session)
-        if campaign.report.finding is not None:
-            return campaign.report
-    for number in range(failing(rounds) if failed_syncs is None else failed_syncs):
-        if not campaign.due():
-            continue
-        journal = JOURNALS[number % len(JOURNALS)]
-        with (
-            _folder() as folder,
-            FullBackingRig(folder, journal=journal) as disk,
-            campaign.case(disk.path, segment_bytes=SEGMENTS[number % len(SEGMENTS)]) as session,
-        ):
-            fail_sync_and_judge(session, disk, journal)
-        if campaign.report.finding is not None:
-            break
     return campaign.report
 
 
@@ -123,8 +126,8 @@ def failing(rounds: int) -> int:
 
 
 def cases(rounds: int) -> int:
-    """Return how many cases so many rounds are."""
-    return len(rounds_of_cases(rounds, LOSSES_A_CASE)) + failing(rounds)
+    """Return how many cases so many rounds are, at most: a case ends early when no level is left standing."""
+    return failing(rounds) + rounds
 
 
 @contextlib.contextmanager
@@ -133,24 +136,23 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def cut_and_judge(session: Session, rig: PowerRig) -> None:
+def cut_and_judge(session: Session, rig: PowerRig, kind: Kind) -> None:
     """Work, lose the power, open again and judge."""
     begin_round(session)
     random = session.random
-    session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
-    if random.random() < 0.2:
+    work(session, kind)
+    if kind == "burst" and random.random() < 0.2:
         kill(session)
         session.begin_open()
         time.sleep(random.uniform(0.0, OPENING))
         session.ran["power loss while opening"] += 1
-    lose_power(session, rig)
+    lose_power(session, rig, NOTHING if kind == "single" else choose_writeback(random, rig.path))
     session.open(PowerLost())
     session.survey()
 
 
-def lose_power(session: Session, rig: PowerRig) -> None:
-    """Cut the power, and bring it back; what the kernel wrote before is chosen by seed."""
-    writeback = choose_writeback(session.random, rig.path)
+def lose_power(session: Session, rig: PowerRig, writeback: Writeback) -> None:
+    """Cut the power, and bring it back; `writeback` is what the kernel wrote before by itself."""
     session.note("page cache", f"the kernel writes back: {described(writeback)}")
     session.note("disk", f"the power goes, at {session.now:.3f} s, {session.child.in_flight} calls under way")
     session.ran["power loss"] += 1
@@ -196,11 +198,11 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
 
 
 def tell_syncs(session: Session, disk: FullBackingRig, barrier: Reply) -> None:
-    """Tell the oracle that syncs failed, as the rig saw, and that one has succeeded since, if a barrier says so."""
+    """Tell the oracles that syncs failed, as the rig saw, and that one has succeeded since, if a barrier says so."""
     if disk.refused():
-        session.oracle.sync_ended("failed")
+        session.panel.each(lambda oracle: oracle.sync_ended("failed"))
         if barrier is Reply.OK:
-            session.oracle.sync_ended("ok")
+            session.panel.each(lambda oracle: oracle.sync_ended("ok"))
 
 
 def described(writeback: Writeback) -> str:
@@ -216,4 +218,4 @@ def judge(job: Job) -> GradeReport:
     return judged_on_files("power", run_power_grade, ("SIGKILL", "power loss"), job)
 
 
-POWER = Grade("power", judge, counts="power losses", effort={"quick": 2, "standard": 20, "deep": 200}, cases=cases)
+POWER = Grade("power", judge, counts="power losses", effort={"quick": 4, "standard": 20, "deep": 200}, cases=cases)

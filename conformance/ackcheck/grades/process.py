@@ -21,20 +21,14 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     kill,
     no_progress,
-    rounds_of_cases,
 )
+from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
+from ackcheck.grades.rounds import Kind, work
 from ackcheck.grades.session import Session
-from ackcheck.rig import choose_kill
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import ProcessCrashed
 
 KILLS_A_CASE = 10
-
-REQUESTS = 80
-"""Most answers that are waited for before a kill."""
-
-LONGEST = 0.05
-"""Seconds that a round lasts at most, where it ends after a delay."""
 
 OPENING = 0.3
 """Seconds, at most, after which a store that is opening is killed: about what an interpreter takes to start."""
@@ -44,9 +38,9 @@ TWICE = 0.2
 """How often a store is killed again while it opens."""
 
 
-def run_process_grade(
+def run_process_grade(  # noqa: PLR0913 - an argument an option
     target: Target,
-    level: Level,
+    levels: Level | tuple[Level, ...],
     *,
     seed: int = 0,
     rounds: int = 10,
@@ -54,39 +48,39 @@ def run_process_grade(
     commit: CommitPolicy = CommitPolicy.ACK,
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
+    stop_at_first: bool = False,
 ) -> GradeReport:
-    """Kill the target `rounds` times, and judge by `level` what it remembers; stop at the first finding.
+    """Kill the target `rounds` times, and judge for all these levels at once what it remembers.
 
     `only` is the number of the one case to run, from 1 to `cases`; without it all are run. `commit` says what lets the
     store's offset pass a message. Raises a `RigError` where the target does not work: `TargetNotStarted`, `TargetHung`,
     `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
-    campaign = Campaign(target, level, "process", seed, commit, reply_timeout, progress, only)
-    for kills in rounds_of_cases(rounds, KILLS_A_CASE):
-        if not campaign.due():
-            continue
+    campaign = Campaign(target, levels, "process", seed, commit, reply_timeout, progress, only, stop_at_first)
+    for kills in campaign.shares(rounds, KILLS_A_CASE):
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
             session.open()
             left = kills
             while left > 0:
-                left -= kill_and_judge(session, may_repeat=left > 1)
-                campaign.tell()
+                before = session.ran["SIGKILL"]
+                kill_and_judge(session, campaign.next_kind(PROCESS_ROUNDS), may_repeat=left > 1)
+                killed = session.ran["SIGKILL"] - before
+                campaign.spent += killed - 1
+                left -= killed
             close_and_reopen(session)
-        if campaign.report.finding is not None:
-            break
     return campaign.report
 
 
 def cases(rounds: int) -> int:
-    """Return how many cases so many rounds are."""
-    return len(rounds_of_cases(rounds, KILLS_A_CASE))
+    """Return how many cases so many rounds are, at most: a case ends early when no level is left standing."""
+    return rounds
 
 
-def kill_and_judge(session: Session, *, may_repeat: bool = False) -> int:
-    """Work, kill, perhaps kill again while it opens, open again and judge; return how often it was killed."""
+def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) -> None:
+    """Work, kill, perhaps kill again while it opens, open again and judge."""
     begin_round(session)
     twice = may_repeat and session.random.random() < TWICE
-    session.run(choose_kill(session.random, requests=REQUESTS, longest=LONGEST))
+    work(session, kind)
     kill(session)
     if twice:
         session.begin_open()
@@ -95,7 +89,6 @@ def kill_and_judge(session: Session, *, may_repeat: bool = False) -> int:
         kill(session)
     session.open(ProcessCrashed())
     session.survey()
-    return 1 + twice
 
 
 def judge(job: Job) -> GradeReport:

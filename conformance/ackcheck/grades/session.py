@@ -16,6 +16,7 @@ from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.hits import Fault, Hits
+from ackcheck.panel import Panel
 from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
 from ackmodel import CommitPolicy
@@ -65,7 +66,7 @@ class Session:
 
     child: Child
     directory: Path
-    oracle: Oracle
+    panel: Panel
     seed: str
     commit: CommitPolicy
     ran: Counter[str]
@@ -79,7 +80,7 @@ class Session:
     _rounds: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.traffic = Traffic(self.child, self.oracle, Random(), self.ran, self.commit)
+        self.traffic = Traffic(self.child, self.panel, Random(), self.ran, self.commit)
         self.begin_round()
 
     def begin_round(self) -> None:
@@ -110,11 +111,11 @@ class Session:
         except (TargetError, TargetDied) as error:
             if event is None:
                 raise
-            raise self.oracle.cannot_open(event, error) from error
+            self.panel.broke(self.panel.strictest.cannot_open(event, error))
         self.traffic.heard.opened(self.now)
         self._published = self.traffic.work.end = self._published + more
         for queue in QUEUES:
-            self.oracle.published(queue, self._published)
+            self.panel.each(lambda oracle: oracle.published(queue, self._published))
             self.child.call("publish", queue=queue, end=self._published)
             self.ran["publish"] += 1
         self.look()
@@ -126,7 +127,7 @@ class Session:
             raise ProtocolError(f"'open' was answered {offered}, and before {self.offered}; answer always the same")
         self.offered = offered
         self.traffic.work.offers = offered.methods
-        self.oracle.says_attempts(offered.max_attempts)
+        self.panel.each(lambda oracle: oracle.says_attempts(offered.max_attempts))
 
     def begin_open(self) -> None:
         """Start the target and ask it to open its directory, without waiting for it."""
@@ -171,7 +172,7 @@ class Session:
     def stopped(self, killed: Killed, event: ProcessCrashed | PowerLost | Restarted) -> None:
         """Tell the oracle that the store stopped, and before that which calls it had answered, and which not."""
         self.traffic.cut_off(killed)
-        self.oracle.stopped(event)
+        self.panel.stopped(event)
         self.traffic.story.round()
 
     def hit(self, killed: Killed, fault: Fault, *, lost: int = 0, refused: int = 0) -> None:
@@ -181,14 +182,29 @@ class Session:
         if hit.missed:
             self.note("store", hit.missed)
 
-    def close(self) -> Reply:
-        """Close the store in order, and end its process."""
-        self.traffic.settle()
+    def close(self, *, busy: bool = False) -> Reply:
+        """Close the store in order, if `busy` with calls under way, and end its process."""
+        if busy:
+            self._burst(WINDOW - self.child.in_flight)
+        else:
+            self.traffic.settle()
         self.ran["close"] += 1
-        reply = reply_of(self.child.call("close"), "close")
+        reply = self._closing(self.child.send("close"))
         self.note("client", f"close is answered {reply.value}")
-        self.oracle.closed(reply)
-        self.child.close()
+        self.panel.each(lambda oracle: oracle.closed(reply))
+        return reply
+
+    def _closing(self, number: int) -> Reply:
+        """Wait for the answers to a close, and to all that was under way; what raises meanwhile is unknown."""
+        reply: Reply | None = None
+        self.traffic.forgiving, before = True, self.traffic.forgiving
+        while reply is None or self.traffic.under_way:
+            for exchange in [self.child.receive()]:
+                if exchange.id == number:
+                    reply = reply_of(exchange.value(), "close")
+                else:
+                    self.traffic.take([exchange])
+        self.traffic.forgiving = before
         return reply
 
     # --- judging ----------------------------------------------------------------------------------------------------
@@ -213,19 +229,31 @@ class Session:
             time.sleep(0.01)
         for queue, sighting in self.traffic.shown.offsets.items():
             if self._is_settled(queue):
-                self.oracle.saw_all_settled(sighting, self._published)
+                self.panel.each(lambda oracle: oracle.saw_all_settled(sighting, self._published))
         if self.traffic.shown.outstanding:
-            self.oracle.saw_quiescence(self.traffic.shown.outstanding)
+            self.panel.each(lambda oracle: oracle.saw_quiescence(self.traffic.shown.outstanding))
 
     def _ack_the_unsettled(self) -> int:
         """Ack the newest delivery of every message that is not certainly settled; return how many of them are left."""
         newest = {key: receipt for receipt, key in self.traffic.where.items()}
-        unsettled = [key for key, told in self.oracle.contracts.items() if key in newest and not told.certainly_settled]
+        unsettled = [key for key in self.panel.messages() if key in newest and not self.panel.certainly_settled(key)]
         for start in range(0, len(unsettled), BATCH):
             receipts = tuple(newest[key] for key in unsettled[start : start + BATCH])
             self.traffic.ask(Call("ack_many", "ack_many", receipts=receipts))
         self.traffic.settle()
-        return sum(not self.oracle.contracts[key].certainly_settled for key in unsettled)
+        return sum(not self.panel.certainly_settled(key) for key in unsettled)
+
+    def ask(self, call: Call) -> None:
+        """Ask for something, and wait for every answer."""
+        self.traffic.ask(call)
+        self.traffic.settle()
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[str]:
+        """Pop when nothing else is under way; return the receipts that were given."""
+        self.traffic.settle()
+        before = len(self.traffic.where)
+        self.ask(self.traffic.work.pop(queue, count, invisible))
+        return list(self.traffic.where)[before:]
 
     def flush(self) -> Reply:
         """Ask for a barrier, and wait for its answer."""
@@ -276,8 +304,10 @@ class Session:
             if not given:
                 time.sleep(0.02)
         self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
-        self.oracle.saw_answers_again(self.traffic.refused)
-        self.oracle.drained(queue, came, at=due - self.traffic.slack, dead=dead, all_listed=late)
+        self.panel.each(lambda oracle: oracle.saw_answers_again(self.traffic.refused))
+        self.panel.each(
+            lambda oracle: oracle.drained(queue, came, at=due - self.traffic.slack, dead=dead, all_listed=late)
+        )
 
     def _dead_letters(self, queue: str) -> frozenset[int] | None:
         """Return the dead letters of a queue, None where the target shows none."""
@@ -295,19 +325,24 @@ class Session:
 
     def _misses(self, queue: str, came: set[int], at: float, dead: frozenset[int] | None) -> bool:
         """Whether a message of the queue should have come, or be a dead letter, and did not, and is not."""
-        for (name, offset), contract in self.oracle.contracts.items():
-            listed = None if dead is None else offset in dead
-            if name == queue and offset not in came and not contract.worlds_after(Absent(at, listed)):
-                return True
-        return False
+        return not self.panel.all_agree(lambda oracle: not _misses(oracle, queue, came, at, dead))
 
     def _is_settled(self, queue: str) -> bool:
         """Whether every message of a queue is certainly settled."""
-        told = [contract for (name, _), contract in self.oracle.contracts.items() if name == queue]
-        return bool(told) and all(contract.certainly_settled for contract in told)
+        keys = [key for key in self.panel.messages() if key[0] == queue]
+        return bool(keys) and all(self.panel.certainly_settled(key) for key in keys)
 
     def _rests(self) -> bool:
         """Whether the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""
         offsets = [seen for queue, seen in self.traffic.shown.offsets.items() if self._is_settled(queue)]
         ends = all(seen.committed == seen.persisted == self._published for seen in offsets)
         return ends and not any(self.traffic.shown.outstanding.values())
+
+
+def _misses(oracle: Oracle, queue: str, came: set[int], at: float, dead: frozenset[int] | None) -> bool:
+    """Whether a message of the queue should have come, at one level."""
+    for (name, offset), contract in oracle.contracts.items():
+        listed = None if dead is None else offset in dead
+        if name == queue and offset not in came and not contract.worlds_after(Absent(at, listed)):
+            return True
+    return False

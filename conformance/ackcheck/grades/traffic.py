@@ -42,11 +42,12 @@ from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of
 from ackcheck.grades.heard import Heard
 from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
+from ackcheck.panel import Panel
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import CommitPolicy
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
-from ackmodel.observe.oracle import Delivered, Oracle
+from ackmodel.observe.oracle import Delivered
 
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
@@ -70,7 +71,7 @@ class Traffic:
     """The calls to one target, under way and answered, and the oracle that is told of them."""
 
     child: Child
-    oracle: Oracle
+    panel: Panel
     random: Random
     ran: Counter[str]
     commit: CommitPolicy = CommitPolicy.ACK
@@ -103,7 +104,11 @@ class Traffic:
     _acknowledged: set[Key] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
-        self.work = Workload(self.random, may_change=self.oracle.may_change, may_reset=self.oracle.may_reset)
+        self.work = Workload(
+            self.random,
+            may_change=lambda receipt: self.panel.all_agree(lambda oracle: oracle.may_change(receipt)),
+            may_reset=lambda queue: self.panel.all_agree(lambda oracle: oracle.may_reset(queue)),
+        )
 
     @property
     def now(self) -> float:
@@ -114,6 +119,11 @@ class Traffic:
     def operations(self) -> int:
         """How many calls were made."""
         return self._ops
+
+    @property
+    def under_way(self) -> int:
+        """How many calls have no answer yet."""
+        return len(self._under_way)
 
     def settle(self) -> None:
         """Wait for every answer."""
@@ -128,17 +138,21 @@ class Traffic:
         now = self.now
         match call.op:
             case "pop":
-                self.oracle.pop_asked(op, call.queue, deadline=now + call.invisible)
+                self.panel.each(lambda oracle: oracle.pop_asked(op, call.queue, deadline=now + call.invisible))
             case "ack" | "ack_many":
-                self.oracle.ack_asked(op, call.receipts, at=now - self.slack)
+                self.panel.each(lambda oracle: oracle.ack_asked(op, call.receipts, at=now - self.slack))
             case "renew":
-                self.oracle.renew_asked(op, call.receipts[0], at=now - self.slack, deadline=now + call.invisible)
+                self.panel.each(
+                    lambda oracle: oracle.renew_asked(
+                        op, call.receipts[0], at=now - self.slack, deadline=now + call.invisible
+                    )
+                )
             case "release":
-                self.oracle.release_asked(op, call.receipts[0], at=now - self.slack)
+                self.panel.each(lambda oracle: oracle.release_asked(op, call.receipts[0], at=now - self.slack))
             case "reset":
-                self.oracle.reset_asked(op, call.queue, call.offset)
+                self.panel.each(lambda oracle: oracle.reset_asked(op, call.queue, call.offset))
             case "flush":
-                self.oracle.barrier_asked(op)
+                self.panel.each(lambda oracle: oracle.barrier_asked(op))
         asked = Asked(op, call, self._subjects(call), now)
         if call.op not in SILENT:
             self.story.note("client", f"{call.describe(self._named)}  (operation {op})", about=asked.about)
@@ -201,7 +215,9 @@ class Traffic:
             case "pop":
                 self._not_popped(asked, Reply.UNKNOWN)
             case "ack" | "ack_many":
-                self.oracle.ack_answered(asked.op, [Reply.UNKNOWN] * len(asked.call.receipts), at=at)
+                self.panel.each(
+                    lambda oracle: oracle.ack_answered(asked.op, [Reply.UNKNOWN] * len(asked.call.receipts), at=at)
+                )
             case "renew" | "release" | "reset":
                 self._changed(asked, Reply.UNKNOWN, at)
             case "flush":
@@ -227,7 +243,7 @@ class Traffic:
         self.story.note("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
-        self.oracle.popped(op, call.queue, given, at=at)
+        self.panel.each(lambda oracle: oracle.popped(op, call.queue, given, at=at))
 
     def _not_popped(self, asked: Asked, reply: Reply) -> None:
         """A pop handed nothing out, as far as is known."""
@@ -236,17 +252,17 @@ class Traffic:
         self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
         if reply is Reply.UNKNOWN:
             self._unanswered(asked)
-        self.oracle.pop_refused(asked.op, reply)
+        self.panel.each(lambda oracle: oracle.pop_refused(asked.op, reply))
 
     def _changed(self, asked: Asked, reply: Reply, at: float) -> None:
         """A renewal, a release or a reset was answered."""
         self.story.note("client", f"operation {asked.op} is answered {reply.value}, at {at:.3f} s", about=asked.about)
         if asked.call.op == "reset":
-            self.oracle.reset_answered(asked.op, reply)
+            self.panel.each(lambda oracle: oracle.reset_answered(asked.op, reply))
             return
         if asked.call.op == "renew" and reply in (Reply.OK, Reply.UNKNOWN):
             self._moved(asked, at)
-        self.oracle.change_answered(asked.op, reply, at=at)
+        self.panel.each(lambda oracle: oracle.change_answered(asked.op, reply, at=at))
 
     def _moved(self, asked: Asked, at: float) -> None:
         """A renewal took effect between its asking and `at`, or may have."""
@@ -261,32 +277,36 @@ class Traffic:
             keys = [(queue, offset) for offset in new]
             self.story.note("store", f"dead letters of {queue}: {listed}, at {at:.3f} s", about=keys)
         self.dead[queue] = offsets
-        self.oracle.saw_dead(queue, offsets, at=at)
+        self.panel.each(lambda oracle: oracle.saw_dead(queue, offsets, at=at))
 
     def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
         self.story.note("client", f"operation {asked.op} is answered {told}, at {at:.3f} s", about=asked.about)
         self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
-        self.oracle.ack_answered(asked.op, replies, at=at)
+        self.panel.each(lambda oracle: oracle.ack_answered(asked.op, replies, at=at))
 
     def _flushed(self, asked: Asked, reply: Reply) -> None:
         self.barrier = reply
         self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
-        self.oracle.barrier_answered(asked.op, reply)
+        self.panel.each(lambda oracle: oracle.barrier_answered(asked.op, reply))
 
     def _saw(self, shown: Shown) -> None:
         """The store showed itself; which acks it holds for unflushed is not part of that."""
         for queue, now in shown.offsets.items():
             if now != self.shown.offsets.get(queue):
                 self.story.note("offset", f"{queue}: {now.committed}, {now.persisted} on the disk", about=[queue])
-            self.oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
+            self.panel.each(
+                lambda oracle: oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
+            )
         self.shown = shown
 
     def _unanswered(self, asked: Asked) -> None:
         """A pop will have no answer: what it took, by now at the latest, is hidden for as long as was asked."""
         call = asked.call
         self._hidden(call, self.now)
-        self.oracle.pop_asked(asked.op, call.queue, deadline=self.now + call.invisible + CLOCKS)
+        self.panel.each(
+            lambda oracle: oracle.pop_asked(asked.op, call.queue, deadline=self.now + call.invisible + CLOCKS)
+        )
 
     def _hidden(self, call: Call, since: float) -> None:
         if call.invisible < LONG:

@@ -10,32 +10,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
+from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
 from ackcheck.findings import Finding, GradeReport
+from ackcheck.panel import Fallen
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.shrink import Step, shortest, simplest
 from ackcheck.sim.simulation import Simulation
 from ackcheck.verdict import NEEDS
+from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 
 STEPS_A_RUN = 30
+
+MOST_SHORTENED = 8
+"""Findings of different kinds that are shortened, in one campaign."""
 
 AT_ONCE = 1_000
 """Runs that Hypothesis makes in one go. It remembers every choice of all of them, some 50 KB a run."""
 
 
 def run_sim_grade(
-    setup: SimSetup, *, seed: int, cases: int, progress: Callable[[GradeReport], None] = lambda _: None
+    setup: SimSetup,
+    *,
+    seed: int,
+    cases: int,
+    progress: Callable[[GradeReport], None] = lambda _: None,
+    stop_at_first: bool = False,
 ) -> GradeReport:
-    """Run `cases` runs, or until a clause breaks; the finding is shortened. Equal seeds give equal campaigns."""
-    report = GradeReport("sim", seed)
+    """Run `cases` runs, or until the first finding; findings are shortened. Equal seeds give equal campaigns."""
+    report = GradeReport("sim", seed, simulated=True)
     started = time.monotonic()
-    failed: list[tuple[SimSetup, Simulation]] = []
+    known: dict[tuple[str, str, tuple[Level, ...]], Finding] = {}
 
     class Machine(AckStoreMachine):
         def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:
@@ -44,30 +56,40 @@ def run_sim_grade(
 
         def done(self) -> None:
             run = self.run
-            report.cases += 1
-            report.operations += run.operations
-            report.checked.update(run.oracle.checked)
-            report.ran.update(run.ran)
-            if setup.logs > 1:
-                report.ran["run with several logs"] += 1
-            report.lacks.update(method for method in NEEDS if not run.can(method))
+            _count(report, run, setup)
+            for fallen in run.panel.fallen:
+                found = Finding(fallen.broken.clause, fallen.broken.why, "sim", seed, refutes=fallen.levels)
+                if found.kind not in known:
+                    known[found.kind] = _shortened(self.setup, run, fallen, found, len(known))
+                report.found(known[found.kind])
             report.seconds = time.monotonic() - started
-            if run.broken is not None:
-                failed.append((self.setup, run))
             progress(report)
+            if stop_at_first and run.broken is not None:
+                raise run.broken
 
     class WithSeveralLogs(SeveralLogsMachine, Machine):
         """As `Machine`, with one rule more."""
 
     machine = WithSeveralLogs if setup.logs > 1 else Machine
-    try:
+    with suppress(Broken):
         for begun in range(0, cases, AT_ONCE):
             with_seed(f"{seed}/{begun}" if begun else seed)(machine)
             run_state_machine_as_test(machine, settings=_settings(min(AT_ONCE, cases - begun)))
-    except Broken:
-        report.finding = _finding(*failed[0], seed)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _count(report: GradeReport, run: Simulation, setup: SimSetup) -> None:
+    """Add a run that is over to the report."""
+    run.panel.count_stakes()
+    report.cases += 1
+    report.operations += run.operations
+    report.checked.update(run.panel.checked)
+    report.add_stakes(run.panel.at_stake)
+    report.ran.update(run.ran)
+    if setup.logs > 1:
+        report.ran["run with several logs"] += 1
+    report.lacks.update(method for method in NEEDS if not run.can(method))
 
 
 def _settings(cases: int) -> settings:
@@ -85,19 +107,25 @@ def _settings(cases: int) -> settings:
     )
 
 
-def _finding(setup: SimSetup, failed: Simulation, seed: int) -> Finding:
-    """Return the shortened finding of a run that broke a clause."""
-    assert failed.broken is not None
-    clause = failed.broken.clause
+def _shortened(setup: SimSetup, failed: Simulation, fallen: Fallen, found: Finding, before: int) -> Finding:
+    """Return the finding with the shortest script that shows it; not shortened after so many `before` it."""
+    clause = fallen.broken.clause
 
     def still_breaks(script: list[Step]) -> bool:
-        run = setup.breaks(script)
-        return run is not None and run.broken is not None and run.broken.clause is clause
+        return _as(clause, fallen.levels, setup.breaks(script)) is not None
 
-    script = simplest(shortest(failed.script, still_breaks), still_breaks)
+    script = failed.script
+    if before < MOST_SHORTENED:
+        script = simplest(shortest(script, still_breaks), still_breaks)
     run = setup.breaks(script) or failed
-    assert run.broken is not None
-    return Finding(clause, run.broken.why, "sim", seed, tuple(run.history.lines), as_test(setup, script))
+    shown = _as(clause, fallen.levels, run) or fallen
+    return evolve(found, why=shown.broken.why, lines=tuple(run.history.lines), test=as_test(setup, script))
+
+
+def _as(clause: Clause, levels: tuple[Level, ...], run: Simulation | None) -> Fallen | None:
+    """Return where a run broke the same clause at the same levels."""
+    fell = run.panel.fallen if run else []
+    return next((one for one in fell if one.broken.clause is clause and one.levels == levels), None)
 
 
 def as_test(setup: SimSetup, script: list[Step]) -> str:

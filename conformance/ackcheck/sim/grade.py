@@ -12,22 +12,23 @@ NO_STEPS = "the target does its own I/O: it has no `take` (see ackcheck.sim.targ
 
 
 def judge(job: Job) -> GradeReport:
-    """Return one report for both commit policies; stop at the first finding."""
+    """Return one report for both commit policies."""
     if not job.subject.stepped:
         return GradeReport("sim", job.seed, not_judged=NO_STEPS)
-    whole = GradeReport("sim", job.seed)
+    whole = GradeReport("sim", job.seed, simulated=True)
     most = job.effort * len(CommitPolicy)
-    before = 0
-    for number, (setup, cases) in enumerate(job.subject.setups(job.level, job.effort)):
+    for number, (setup, cases) in enumerate(job.subject.setups(job.levels, job.effort)):
 
-        def done(report: GradeReport, before: int = before) -> None:
+        def done(report: GradeReport, before: int = whole.cases) -> None:
             job.watch(min(before + report.cases, most), most)
 
         with target_code("step"):
-            part = run_sim_grade(setup, seed=job.seed + number, cases=cases, progress=done)
-        before += cases
+            part = run_sim_grade(
+                setup, seed=job.seed + number, cases=cases, progress=done, stop_at_first=job.stop_at_first
+            )
         whole.add(part)
-        if part.finding is not None:
+        job.tell(whole)
+        if part.findings and job.stop_at_first:
             break
     job.watch(most, most)
     return whole

@@ -13,6 +13,7 @@ from typing import cast
 from attrs import Factory, define, field, frozen
 
 from ackcheck.history import History
+from ackcheck.panel import Panel
 from ackcheck.sim.disk import Disk, SyncBegun
 from ackcheck.sim.holdings import Holdings
 from ackcheck.sim.target import BecameDurable, Ended, Extended, Io, Outcome, SteppedTarget
@@ -20,7 +21,7 @@ from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken, Key
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import IoCounts, Sighting
-from ackmodel.observe.oracle import Delivered, Oracle
+from ackmodel.observe.oracle import Delivered
 
 QUEUES = ("orders/billing/0", "orders/billing/1")
 MESSAGES = 6
@@ -65,10 +66,10 @@ class Host:
     """A target with its surroundings. `make` gives a fresh target each time the store is opened."""
 
     make: Callable[[], SteppedTarget]
-    level: Level
+    levels: tuple[Level, ...]
     commit: CommitPolicy = CommitPolicy.ACK
     disk: Disk = Factory(Disk)
-    oracle: Oracle = field(init=False)
+    panel: Panel = field(init=False)
     history: History = Factory(History)
     now: float = 1_000.0
     target: SteppedTarget = field(init=False)
@@ -96,9 +97,9 @@ class Host:
 
     def __attrs_post_init__(self) -> None:
         self.target = self.make()
-        self.oracle = Oracle(self.level, getattr(self.target, "max_attempts", None))
+        self.panel = Panel(self.levels, getattr(self.target, "max_attempts", None))
         for queue, end in self.ends.items():
-            self.oracle.published(queue, end)
+            self.panel.each(lambda oracle: oracle.published(queue, end))
         self._open()
 
     def can(self, method: str) -> bool:
@@ -113,7 +114,7 @@ class Host:
         pending = Pending(io, self.now, None, self.counts.writes)
         outcome = self._apply(pending, Outcome(outcome.error, min(outcome.written, most)))
         if not outcome.ok:
-            self.oracle.write_failed()
+            self.panel.each(lambda oracle: oracle.write_failed())
         return outcome
 
     @property
@@ -154,9 +155,11 @@ class Host:
                 unflushed = [
                     key[1] for receipt, key in self._accepted.items() if key[0] == queue and not held.get(receipt, True)
                 ]
-            self.oracle.saw_offset(queue, now, unflushed)
-        self.oracle.saw_flushed(receipt for receipt, flushed in (look.flushed or {}).items() if flushed)
-        self.oracle.saw_memory(look.outstanding, look.limits)
+            self.panel.each(lambda oracle: oracle.saw_offset(queue, now, unflushed))
+        self.panel.each(
+            lambda oracle: oracle.saw_flushed(receipt for receipt, flushed in (look.flushed or {}).items() if flushed)
+        )
+        self.panel.each(lambda oracle: oracle.saw_memory(look.outstanding, look.limits))
 
     def _ask(self, asked: Asked, text: str) -> int:
         self._ops += 1
@@ -168,14 +171,14 @@ class Host:
     def _publish(self, queue: str, end: int) -> None:
         self.history.add("client", f"publish {queue}: it holds [0..{end - 1}]")
         self.ends[queue] = end
-        self.oracle.published(queue, end)
+        self.panel.each(lambda oracle: oracle.published(queue, end))
         self.target.publish(queue, end, self.now)
         self._take()
 
     def _pop(self, queue: str, count: int, invisible: float) -> int:
         op = self._ask(Asked("pop", queue), f"pop {count} of {queue}, invisible {invisible:g} s")
         self._latest = max(self._latest, self.now + invisible)
-        self.oracle.pop_asked(op, queue, deadline=self.now + invisible)
+        self.panel.each(lambda oracle: oracle.pop_asked(op, queue, deadline=self.now + invisible))
         self.target.pop(op, queue, count, invisible, self.now)
         self._take()
         return op
@@ -183,7 +186,7 @@ class Host:
     def _ack(self, receipts: list[str]) -> int:
         names = ", ".join(self._name(receipt) for receipt in receipts)
         op = self._ask(Asked("ack", receipts=tuple(receipts), io=self.counts), f"ack {names}")
-        self.oracle.ack_asked(op, receipts, at=self.now)
+        self.panel.each(lambda oracle: oracle.ack_asked(op, receipts, at=self.now))
         self._acks[op] = tuple(receipts)
         lent = list(receipts)
         self.target.ack(op, lent, self.now)
@@ -196,14 +199,14 @@ class Host:
             Asked("renew", receipts=(receipt,)), f"renew {self._name(receipt)}, invisible {invisible:g} s more"
         )
         self._latest = max(self._latest, self.now + invisible)
-        self.oracle.renew_asked(op, receipt, at=self.now, deadline=self.now + invisible)
+        self.panel.each(lambda oracle: oracle.renew_asked(op, receipt, at=self.now, deadline=self.now + invisible))
         self.extended.renew(op, receipt, invisible, self.now)
         self._take()
         return op
 
     def _release(self, receipt: str) -> int:
         op = self._ask(Asked("release", receipts=(receipt,)), f"release {self._name(receipt)}")
-        self.oracle.release_asked(op, receipt, at=self.now)
+        self.panel.each(lambda oracle: oracle.release_asked(op, receipt, at=self.now))
         self.extended.release(op, receipt, self.now)
         self._take()
         return op
@@ -211,7 +214,7 @@ class Host:
     def _reset(self, queue: str, offset: int) -> int:
         op = self._ask(Asked("reset", queue), f"reset {queue} to {offset}")
         self._accepted = {receipt: key for receipt, key in self._accepted.items() if key[0] != queue}
-        self.oracle.reset_asked(op, queue, offset)
+        self.panel.each(lambda oracle: oracle.reset_asked(op, queue, offset))
         self._handed_out[queue] = offset
         self.extended.reset(op, queue, offset, self.now)
         self._take()
@@ -227,7 +230,7 @@ class Host:
 
     def _flush(self) -> int:
         op = self._ask(Asked("flush"), "flush")
-        self.oracle.barrier_asked(op)
+        self.panel.each(lambda oracle: oracle.barrier_asked(op))
         self.target.flush(op, self.now)
         self._take()
         return op
@@ -249,7 +252,7 @@ class Host:
                 case BecameDurable(op):
                     self.history.add("client", f"operation {op} is durable")
                     keys = {self._where[receipt] for receipt in self._acks[op] if receipt in self._where}
-                    self.oracle.called_back(keys, at=self.now)
+                    self.panel.each(lambda oracle: oracle.called_back(keys, at=self.now))
 
     def _begin(self, io: Io) -> None:
         begun = None
@@ -264,40 +267,41 @@ class Host:
         asked = self.asked.pop(ended.op, None)
         self._replies[ended.op] = ended.reply
         if asked is None:
-            raise Broken(Clause.REPLY_EXACTLY_ONCE, f"operation {ended.op} was answered again, {ended.reply.value}")
+            again = f"operation {ended.op} was answered again, {ended.reply.value}"
+            self.panel.broke(Broken(Clause.REPLY_EXACTLY_ONCE, again))
         if asked.kind == "pop" and ended.reply is Reply.OK:
             for seen in ended.deliveries:
                 self._where[seen.receipt] = (asked.queue, seen.offset)
                 self._handed_out[asked.queue] = max(self._handed_out[asked.queue], seen.offset + 1)
             self.given.extend(ended.deliveries)
-            self.oracle.popped(ended.op, asked.queue, ended.deliveries, at=self.now)
+            self.panel.each(lambda oracle: oracle.popped(ended.op, asked.queue, ended.deliveries, at=self.now))
         elif asked.kind == "pop":
-            self.oracle.pop_refused(ended.op, ended.reply)
+            self.panel.each(lambda oracle: oracle.pop_refused(ended.op, ended.reply))
         elif asked.kind == "flush":
-            self.oracle.barrier_answered(ended.op, ended.reply)
+            self.panel.each(lambda oracle: oracle.barrier_answered(ended.op, ended.reply))
         elif asked.kind == "ack":
             self._ack_ended(ended, asked)
         elif asked.kind == "reset":
-            self.oracle.reset_answered(ended.op, ended.reply)
+            self.panel.each(lambda oracle: oracle.reset_answered(ended.op, ended.reply))
         elif asked.kind in ("renew", "release"):
-            self.oracle.change_answered(ended.op, ended.reply, at=self.now)
+            self.panel.each(lambda oracle: oracle.change_answered(ended.op, ended.reply, at=self.now))
 
     def _ack_ended(self, ended: Ended, asked: Asked) -> None:
         replies = ended.replies or (ended.reply,) * len(asked.receipts)
         for receipt, reply in zip(asked.receipts, replies, strict=False):
             if reply is Reply.OK and receipt in self._where:
                 self._accepted[receipt] = self._where[receipt]
-                self.oracle.saw_reply(asked.io, self.counts)
-        self.oracle.ack_answered(ended.op, replies, at=self.now)
+                self.panel.each(lambda oracle: oracle.saw_reply(asked.io, self.counts))
+        self.panel.each(lambda oracle: oracle.ack_answered(ended.op, replies, at=self.now))
 
     def _finish(self, pending: Pending, outcome: Outcome, *, lost_since: bool = False) -> None:
         """Complete one I/O: on the disk, for the oracle, and for the target."""
         self.pending.remove(pending)
         outcome = self._apply(pending, outcome, lost_since=lost_since)
         if pending.io.action == "sync" and not pending.timed_out:
-            self.oracle.sync_ended("ok" if outcome.ok else "failed")
+            self.panel.each(lambda oracle: oracle.sync_ended("ok" if outcome.ok else "failed"))
         elif not outcome.ok and pending.io.action == "write":
-            self.oracle.write_failed()
+            self.panel.each(lambda oracle: oracle.write_failed())
         self.target.finish(pending.io.id, outcome, self.now)
         self._take()
 
@@ -320,7 +324,8 @@ class Host:
         self.history.add("disk" if io.syncs else "page cache", f"{io.describe()}: {outcome.describe()}")
         self._failing = not outcome.ok or (self._failing and not io.syncs)
         if io.acks is not None and (outcome.ok or outcome.written):
-            self.oracle.wrote(io.acks)
+            acks = io.acks
+            self.panel.each(lambda oracle: oracle.wrote(acks))
         if outcome.ok:
             self._note_held(io, pending.covers)
         if outcome.ok and io.action == "write":
@@ -336,7 +341,8 @@ class Host:
         elif io.action == "sync":
             self._held.synced(io.file, covers)
         elif io.action == "unlink":
-            self.oracle.discarded(self._held.removed(io.file), io.file)
+            removed = self._held.removed(io.file)
+            self.panel.each(lambda oracle: oracle.discarded(removed, io.file))
 
     def _wait(self, until: float) -> None:
         """Let time pass without I/O; timers run when they are due."""
@@ -357,7 +363,7 @@ class Host:
             if pending.io.action == "sync" and not pending.timed_out and self.now - pending.since >= HANGING:
                 pending.timed_out = self._failing = True
                 self.history.add("disk", f"{pending.io.describe()}: hangs")
-                self.oracle.sync_ended("timed out")
+                self.panel.each(lambda oracle: oracle.sync_ended("timed out"))
 
     def _open(self) -> None:
         self._asked_since_open = 0
@@ -378,13 +384,13 @@ class Host:
         self._accepted.clear()  # what an earlier process held for flushed, the new one may have yet to prove
         if isinstance(event, PowerLost):
             self._held.restarted(self.disk.names())
-        self.oracle.stopped(event)
+        self.panel.stopped(event)
         self.history.add("store", "opens the directory")
         self.target = self.make()
         try:
             self._open()
         except Exception as error:  # whatever it is: it cannot be opened
-            raise self.oracle.cannot_open(event, error) from error
+            self.panel.broke(self.panel.strictest.cannot_open(event, error))
 
 
 def _items(ended: Ended) -> str:

@@ -1,13 +1,14 @@
 """What the simulated grade runs: which target, judged at which level and commit policy, and how to write it down.
 
 >>> from acklab.reference.simulated import ReferenceSetup
->>> ReferenceSetup(level=Level.DISK).begin().oracle.level.value
+>>> ReferenceSetup((Level.DISK,)).begin().panel.strictest.level.value
 'disk'
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import field, frozen
 
@@ -22,7 +23,7 @@ from ackmodel.observe.broken import Broken
 class SimSetup:
     """A stepped target, and what it claims. Subclasses give `target`, and `as_source` for findings."""
 
-    level: Level = Level.PAGE_CACHE
+    levels: tuple[Level, ...] = (Level.PAGE_CACHE,)
     commit: CommitPolicy = CommitPolicy.ACK
 
     logs = 1
@@ -42,16 +43,14 @@ class SimSetup:
 
     def begin(self) -> Simulation:
         """Return a fresh run."""
-        return Simulation(self.target, self.level, self.commit)
+        return Simulation(self.target, self.levels, self.commit)
 
     def breaks(self, script: list[Step]) -> Simulation | None:
-        """Replay a script; return the run if it broke a clause, else None. The run's `broken` says which."""
+        """Replay a script; return the run if a level fell, else None. The run's `broken` says what broke first."""
         run = self.begin()
-        try:
+        with suppress(Broken):
             replay(run, script)
-        except Broken:
-            return run
-        return None
+        return run if run.panel.fallen else None
 
 
 @frozen
@@ -78,7 +77,7 @@ class FactorySetup(SimSetup):
             imports=("from ackcheck.rig.serve import load_factory", "from ackcheck.sim.setup import FactorySetup"),
             kind="FactorySetup",
             arguments=(
-                ("level", str(self.level)),
+                ("levels", f"({', '.join(map(str, self.levels))},)"),
                 ("commit", str(self.commit)),
                 ("make", f"load_factory({self.name!r})"),
             ),

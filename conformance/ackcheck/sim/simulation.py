@@ -6,7 +6,7 @@ was to see.
 
 >>> from acklab.reference.stepped import Reference
 >>> from ackmodel import Level
->>> run = Simulation(Reference, Level.PAGE_CACHE)
+>>> run = Simulation(Reference, (Level.PAGE_CACHE,))
 >>> run.pop(count=2); run.finish_all(); run.ack(which=0); run.finish_all()
 >>> run.crash(fate=0); run.survey()
 >>> [name for name, _ in run.script]
@@ -44,23 +44,23 @@ def step(method: Method[Params]) -> Method[Params]:
         self.script.append((method.__name__, dict(kwargs)))
         self.ran[method.__name__] += 1
         self.history.step += 1
-        try:
-            method(self, *args, **kwargs)
-            self.look()
-        except Broken as broken:
-            self.broken = broken
-            raise
+        method(self, *args, **kwargs)
+        self.look()
 
     return cast("Method[Params]", noted)
 
 
 @define(eq=False)
 class Simulation(Surveyor):
-    """A run of a target, step by step. `broken` is the clause that the last step broke, if it did."""
+    """A run of a target, step by step."""
 
     script: list[tuple[str, dict[str, Any]]] = Factory(list)
     ran: Counter[str] = Factory(Counter)
-    broken: Broken | None = None
+
+    @property
+    def broken(self) -> Broken | None:
+        """The clause that broke first, at one level at least."""
+        return self.panel.fallen[0].broken if self.panel.fallen else None
 
     # --- steps: clients ---------------------------------------------------------------------------------------------
 
@@ -104,14 +104,14 @@ class Simulation(Surveyor):
     def renew(self, *, which: int, invisible: float = LONG) -> None:
         """Have a consumer ask for more time, or for less."""
         for receipt in self._chosen(which) if self.can("renew") else ():
-            if self.oracle.may_change(receipt):
+            if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
                 self._renew(receipt, invisible)
 
     @step
     def release(self, *, which: int) -> None:
         """Have a consumer give a delivery back."""
         for receipt in self._chosen(which) if self.can("release") else ():
-            if self.oracle.may_change(receipt):
+            if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
                 self._release(receipt)
 
     @step
@@ -238,12 +238,12 @@ class Simulation(Surveyor):
         self._answered(self._ack(list(newest.values())))
         op = self._flush()
         reply = self._replies[op] if self._answered(op) else Reply.UNKNOWN
-        self.oracle.saw_answers_again(None if reply is Reply.OK else reply)
+        self.panel.each(lambda oracle: oracle.saw_answers_again(None if reply is Reply.OK else reply))
         self.look()
         look = self.target.look([])
         for queue, now in (look.offsets or {}).items():
-            self.oracle.saw_all_settled(now, self.ends[queue])
-        self.oracle.saw_quiescence(look.outstanding)
+            self.panel.each(lambda oracle: oracle.saw_all_settled(now, self.ends[queue]))
+        self.panel.each(lambda oracle: oracle.saw_quiescence(look.outstanding))
 
     @step
     def close(self) -> None:
@@ -252,7 +252,7 @@ class Simulation(Surveyor):
 
 
 def replay(run: Simulation, script: Sequence[tuple[str, dict[str, Any]]]) -> Simulation:
-    """Take the steps of a script; raise `Broken` where one breaks a clause, and return the run if none does."""
+    """Take the steps of a script; raise `Broken` where one breaks a clause at every level that is judged."""
     for name, arguments in script:
         if name not in STEPS:
             raise ValueError(f"no step {name!r}: the steps are {', '.join(sorted(STEPS))}")

@@ -2,7 +2,7 @@
 
 >>> from acklab.reference.stepped import Reference
 >>> from ackmodel import Level
->>> surveyor = Surveyor(Reference, Level.PAGE_CACHE)
+>>> surveyor = Surveyor(Reference, (Level.PAGE_CACHE,))
 >>> surveyor._survey()
 >>> len(surveyor.given), surveyor.asked
 (12, {})
@@ -28,9 +28,9 @@ class Surveyor(Host):
     def rest(self, idle: float = 1.0) -> None:
         """Let a working disk finish everything, until the store has been idle for a while; then all is flushed."""
         self._finish_everything(idle)
-        look = self.target.look([])
-        if look.unflushed is not None and not self._failing:
-            self.oracle.saw_idle(look.unflushed, idle=idle, interval=idle / 2)
+        unflushed = self.target.look([]).unflushed
+        if unflushed is not None and not self._failing:
+            self.panel.each(lambda oracle: oracle.saw_idle(unflushed, idle=idle, interval=idle / 2))
 
     def _finish_everything(self, idle: float = 1.0) -> None:
         """Let I/O succeed and timers run until nothing has come of it for a while."""
@@ -44,7 +44,7 @@ class Surveyor(Host):
                 break
             self._wait(max(tick, self.now))
         else:
-            raise Broken(Clause.QUIESCENCE_IS_ZERO, f"the store did not come to rest in {PATIENCE} rounds")
+            self.panel.broke(Broken(Clause.QUIESCENCE_IS_ZERO, f"the store did not come to rest in {PATIENCE} rounds"))
 
     def _survey(self) -> None:
         self.rest()
@@ -75,8 +75,8 @@ class Surveyor(Host):
         self._take()
         self._finish_everything()
         if op in self.asked:
-            raise Broken(Clause.CLOSE_DRAINS, "close was not answered, on a disk that works")
-        self.oracle.closed(self._replies[op], self.target.look([]).unflushed or 0)
+            self.panel.broke(Broken(Clause.CLOSE_DRAINS, "close was not answered, on a disk that works"))
+        self.panel.each(lambda oracle: oracle.closed(self._replies[op], self.target.look([]).unflushed or 0))
         return self._replies[op]
 
     def _drain(self, queue: str) -> None:
@@ -87,7 +87,9 @@ class Surveyor(Host):
             before = len(self.given)
             op = self._pop(queue, 8, LONG)
             if not self._answered(op):
-                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
+                self.panel.broke(
+                    Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
+                )
             new = self.given[before:]
             came.update(seen.offset for seen in new)
             refused = None if self._replies[op] is Reply.OK else self._replies[op]
@@ -95,8 +97,9 @@ class Surveyor(Host):
                 self._wait_working(self.now + 1.0)
             elif not new:
                 break
-        self.oracle.saw_answers_again(refused)
-        self.oracle.drained(queue, came, at=self.now, dead=self._dead_letters(queue))
+        self.panel.each(lambda oracle: oracle.saw_answers_again(refused))
+        dead = self._dead_letters(queue)
+        self.panel.each(lambda oracle: oracle.drained(queue, came, at=self.now, dead=dead))
 
     def _dead_letters(self, queue: str) -> frozenset[int] | None:
         """Return the dead letters of a queue, once the store has had time to store them; None if it shows none."""

@@ -31,7 +31,7 @@ def judge(job: Job) -> GradeReport | None:
     report.ran.update(seen)
     report.checked[Clause.SURVIVES_POWER_LOSS] += report.cases
     if broke:
-        report.finding = Finding(Clause.SURVIVES_POWER_LOSS, broke, "fuzz", job.seed)
+        report.found(Finding(Clause.SURVIVES_POWER_LOSS, broke, "fuzz", job.seed, refutes=job.levels))
     return report
 
 

@@ -69,7 +69,7 @@ def seeds() -> tuple[Files, ...]:
 def _left_by(seed: int, level: Level, config: Config) -> Files:
     """Return what a short life leaves, that ends with a process crash."""
     random = Random(seed)
-    run = Simulation(lambda: Reference(config), level)
+    run = Simulation(lambda: Reference(config), (level,))
     steps: dict[Callable[[], None], int] = {
         lambda: run.pop(count=2, queue=random.randint(0, 1)): 6,
         lambda: run.ack(which=random.randrange(8)): 8,

@@ -1,6 +1,6 @@
 """The reference store, or a broken variant of it, as the simulated grade runs it.
 
->>> ReferenceSetup(level=Level.DISK, max_attempts=3).target().config.mode
+>>> ReferenceSetup((Level.DISK,), max_attempts=3).target().config.mode
 'sync'
 """
 
@@ -40,6 +40,11 @@ class ReferenceSetup(SimSetup):
     fastpath: bool = False
     logs: int = 1
 
+    @property
+    def level(self) -> Level:
+        """The level that it claims."""
+        return self.levels[-1]
+
     def target(self) -> Reference:
         claiming = CLAIMING[self.level]
         config = evolve(claiming, commit=self.commit.value, max_attempts=self.max_attempts, logs=self.logs)
@@ -54,13 +59,13 @@ class ReferenceSetup(SimSetup):
         if self.bug:
             given["core"] = f"bug_named({self.bug!r}).core"
             imports.append("from acklab.zoo import bug_named")
-        claims = {"level": str(self.level), "commit": str(self.commit)}
+        claims = {"levels": f"({self.level},)", "commit": str(self.commit)}
         return Source(tuple(imports), "ReferenceSetup", tuple((claims | given).items()))
 
 
 def setups(level: Level, cases: int) -> list[tuple[SimSetup, int]]:
     """Return the setups of the store that claims a level, and how many runs each gets: `cases` for a commit policy."""
     several = cases // SEVERAL
-    one: list[tuple[SimSetup, int]] = [(ReferenceSetup(level, commit), cases - several) for commit in CommitPolicy]
-    more = [(ReferenceSetup(level, commit, logs=LOGS[commit]), several) for commit in CommitPolicy]
+    one: list[tuple[SimSetup, int]] = [(ReferenceSetup((level,), commit), cases - several) for commit in CommitPolicy]
+    more = [(ReferenceSetup((level,), commit, logs=LOGS[commit]), several) for commit in CommitPolicy]
     return one + [each for each in more if several]

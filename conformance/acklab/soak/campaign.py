@@ -326,7 +326,7 @@ class Soak:
         self.tell()
         self.report.checked.update(self.floor.judge.checked)
         if self.broken is not None:
-            self.report.finding = finding_of(self.broken, self.seed)
+            self.report.found(finding_of(self.broken, self.seed))
 
     def tell(self) -> None:
         report = self.report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from ackcheck.findings import GradeReport
 from ackcheck.grade import Grade, Job
 from acklab.soak.campaign import run_soak
@@ -19,7 +21,9 @@ def judge(job: Job) -> GradeReport:
     def done(report: GradeReport) -> None:
         job.watch(min(int(report.seconds), job.effort), job.effort)
 
-    return run_soak(job.level, seed=job.seed, seconds=job.effort, progress=done)
+    report = run_soak(job.level, seed=job.seed, seconds=job.effort, progress=done)
+    report.findings = [evolve(finding, refutes=job.levels) for finding in report.findings]
+    return report
 
 
 SOAK = Grade("soak", judge, counts="seconds", effort={"quick": 2, "standard": 30, "deep": 600})

@@ -96,6 +96,8 @@ def _broken_promise(history: list[Event], promised: int, why: str) -> tuple[Clau
     before = told[max(index for index, seen in enumerate(told) if isinstance(seen, events.AckAsked)) :]
     if _discarded(history):
         return Clause.RETIRE_IS_SAFE, why + ", and the file with its last record had been removed"
+    if history[promised] == events.MadeDurable(by="close"):
+        return Clause.CLOSE_DRAINS, why + " by the close"
     if events.PowerLost() in since:
         return _blame_power_loss(before), why + " before the power was lost"
     if events.WriteFailed() in before:

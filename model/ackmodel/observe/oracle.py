@@ -400,9 +400,17 @@ class Oracle:
         self.messages.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
 
     def closed(self, reply: Reply, unflushed: int = 0) -> None:
-        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen."""
+        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen.
+
+        OK is a barrier: it promises that all that was answered before survives power loss.
+        """
         unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
         self.messages.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
+        if reply is Reply.OK:
+            self.durable(self._acknowledged, "close")
+            for key, secured in sorted(self._deliveries.items()):
+                self.messages.observe(key, secured)
+            self._deliveries.clear()
 
     # --- within -----------------------------------------------------------------------------------------------------
 

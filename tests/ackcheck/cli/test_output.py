@@ -14,7 +14,7 @@ from ackcheck.cli._ending import INTERRUPTED
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.show import finding_view, print_verdict, ran_table
-from ackcheck.verdict import LevelReport, Verdict
+from ackcheck.verdict import ModeReport, Verdict
 from ackexplore.needed import Finding as RuleFinding
 from ackexplore.reports.show import findings_view
 from acklab.cli.bugs import catches_table
@@ -128,8 +128,8 @@ def test_so_are_those_of_rules_and_what_falls_is_told() -> None:
 
 def test_what_really_ran_is_told_once_a_grade_and_what_was_not_judged_with_its_reason() -> None:
     levels = tuple(
-        LevelReport(
-            level,
+        ModeReport(
+            (level,),
             (
                 GradeReport("sim", 7, cases=1, operations=1500, ran=Counter({"crash": 1000, "fill_up": 0})),
                 GradeReport("power", 7, not_judged="needs root"),

@@ -76,7 +76,7 @@ def test_a_right_store_that_is_not_ours_passes_a_failed_sync(monkeypatch: pytest
 @on_machine
 @pytest.mark.machine
 def test_a_store_that_never_syncs_is_caught() -> None:
-    report = run_power_grade(f"{TOYS}:NeverSyncs", Level.DISK, seed=4, rounds=4, failed_syncs=0)
+    report = run_power_grade(f"{TOYS}:NeverSyncs", Level.DISK, seed=4, rounds=4, failed_syncs=0, stop_at_first=True)
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
     assert "before the power was lost" in report.finding.why
@@ -88,10 +88,10 @@ def test_a_store_that_never_syncs_is_caught() -> None:
 @pytest.mark.machine
 def test_the_level_decides_what_may_be_lost() -> None:
     async_store, seed = reference.name_of(Level.PAGE_CACHE), 1
-    flushed = run_power_grade(async_store, Level.DISK, seed=seed, rounds=6, failed_syncs=0)
+    flushed = run_power_grade(async_store, Level.DISK, seed=seed, rounds=6, failed_syncs=0, stop_at_first=True)
     while flushed.finding is None and seed < 5:  # how much is not synced when the power goes is the machine's
         seed += 1
-        flushed = run_power_grade(async_store, Level.DISK, seed=seed, rounds=6, failed_syncs=0)
+        flushed = run_power_grade(async_store, Level.DISK, seed=seed, rounds=6, failed_syncs=0, stop_at_first=True)
     assert flushed.finding is not None  # an asynchronous store that claims to be synchronous
     # An ack, a renewal, or a release: whichever the power took.
     assert flushed.finding.clause in (Clause.SURVIVES_POWER_LOSS, Clause.DEADLINE_IS_EXACT, Clause.NO_LIMBO)
@@ -100,7 +100,7 @@ def test_the_level_decides_what_may_be_lost() -> None:
 @on_machine
 @pytest.mark.machine
 def test_a_store_that_believes_the_second_sync_is_caught() -> None:
-    report = run_power_grade(f"{TOYS}:SyncsAgain", Level.DISK, seed=1, rounds=0, failed_syncs=2)
+    report = run_power_grade(f"{TOYS}:SyncsAgain", Level.DISK, seed=1, rounds=0, failed_syncs=2, stop_at_first=True)
     assert report.finding is not None
     assert report.finding.clause in (Clause.SURVIVES_POWER_LOSS, Clause.FLUSH_REWRITES)
 
@@ -115,10 +115,10 @@ def test_the_command_catches_fsyncgate() -> None:
         run, [target, "--level", bug.level.value, "--faults", "power", "--seed", "1", "--json", "-"]
     )
     assert ran.exit_code == 1, ran.output
-    [found] = json.loads(ran.stdout)["runs"]
-    assert found["finding"]["clause"] in {clause.value for clause in bug.breaks}
-    assert found["ran"]["failed fsync"] > 0
-    assert found["ran"]["full disk"] == 1  # the first of them shows it
+    verdict = json.loads(ran.stdout)
+    [report] = verdict["runs"]
+    assert {found["clause"] for found in verdict["findings"]} <= {clause.value for clause in bug.breaks}
+    assert report["ran"]["failed fsync"] > 0
 
 
 @on_machine

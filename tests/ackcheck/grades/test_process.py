@@ -12,18 +12,21 @@ import pytest
 from ackcheck.findings import GradeReport
 from ackcheck.grades import process, run_process_grade, session
 from ackcheck.grades.session import QueueNeverEmpty
+from ackcheck.panel import Panel
 from ackcheck.rig import Child, ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
 from ackcheck.suite import LEVELS
 from acklab.reference import files as reference
 from acklab.zoo import BUGS
 from ackmodel import Clause, CommitPolicy, Level
-from ackmodel.observe.oracle import Oracle
 
 TOYS = Path(__file__).with_name("toys.py")
 
 
 def judge(toy: str, *, rounds: int = 2, seed: int = 1, reply_timeout: float = 10.0) -> GradeReport:
-    return run_process_grade(f"{TOYS}:{toy}", Level.DISK, seed=seed, rounds=rounds, reply_timeout=reply_timeout)
+    target = f"{TOYS}:{toy}"
+    return run_process_grade(
+        target, Level.DISK, seed=seed, rounds=rounds, reply_timeout=reply_timeout, stop_at_first=True
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -55,14 +58,17 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
         Clause.QUIESCENCE_IS_ZERO,
         Clause.CLOSE_DRAINS,
     ):
-        assert report.checked[clause] > 0, clause
+        may_be_lost = level is Level.MEMORY and clause is Clause.SURVIVES_PROCESS_CRASH
+        assert may_be_lost or report.checked[clause] > 0, clause
 
 
 def test_some_cases_ask_for_several_logs() -> None:
     bug = BUGS["several-logs-share-one-mark-file"]
     for _ in range(5):  # when the processes are killed is the machine's
         with suppress(TargetError):  # nor does a store with this bug always open again
-            report = run_process_grade(reference.name_of(bug.level, bug=bug.name), bug.level, seed=0, rounds=4)
+            report = run_process_grade(
+                reference.name_of(bug.level, bug=bug.name), bug.level, seed=0, rounds=4, stop_at_first=True
+            )
             assert report.ran["case that asks for several logs"] == 1
             if report.finding is not None:
                 break
@@ -96,9 +102,10 @@ def test_so_does_one_with_all_there_can_be(seed: int) -> None:
 )
 def test_bugs_of_renewals_releases_resets_and_dead_letters_are_caught(name: str, seed: int) -> None:
     bug = BUGS[name]
-    report = run_process_grade(reference.name_of(bug.level, name), bug.level, seed=seed, rounds=20)
+    report = run_process_grade(reference.name_of(bug.level, name), bug.level, seed=seed, rounds=20, stop_at_first=True)
     assert report.finding is not None
-    assert report.finding.clause in bug.breaks, report.finding.why
+    # Where it shows after a SIGKILL, an ack that was answered may be what did not survive.
+    assert report.finding.clause in {*bug.breaks, Clause.SURVIVES_PROCESS_CRASH}, report.finding.why
 
 
 def test_what_a_target_lacks_is_not_asked_for() -> None:
@@ -120,7 +127,7 @@ def test_one_case_is_run_by_itself_and_begins_as_it_did(monkeypatch: pytest.Monk
 def test_a_round_begins_with_the_same_choices_whatever_came_before() -> None:
     drawn = []
     for spent in (0, 7):
-        one = session.Session(Child(["true"]), Path(), Oracle(Level.DISK), "9/1", CommitPolicy.ACK, Counter())
+        one = session.Session(Child(["true"]), Path(), Panel((Level.DISK,)), "9/1", CommitPolicy.ACK, Counter())
         for _ in range(spent):
             one.random.random(), one.traffic.random.random()
         one.begin_round()

@@ -10,11 +10,11 @@ import pytest
 from ackcheck.grades import session
 from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, SHORT, Call
+from ackcheck.panel import Panel
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost
-from ackmodel.observe.oracle import Oracle
 
 QUEUE = QUEUES[0]
 OFFERS = {"offers": ["dead", "release", "renew", "reset"], "max_attempts": 1}
@@ -31,6 +31,9 @@ class Machine:
         self.sent: list[Exchange] = []
         monkeypatch.setattr("ackcheck.grades.session.time.monotonic", lambda: self.now)
         monkeypatch.setattr("ackcheck.grades.session.time.sleep", self.sleep)
+
+    def mark(self) -> None:
+        """It writes nothing."""
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -70,11 +73,11 @@ class OneMessage:
         self.dead_from = self.rests_from = float("inf")
         self.given = False
         self.acks = "OK"
-        oracle = Oracle(Level.MEMORY)
-        self.session = Session(cast(Child, self.machine), Path(), oracle, "1", CommitPolicy.ACK, Counter())
+        panel = Panel((Level.MEMORY,))
+        self.session = Session(cast(Child, self.machine), Path(), panel, "1", CommitPolicy.ACK, Counter())
         self.session.traffic._began = self.machine.now
         self.session.open(more=0)
-        oracle.published(QUEUE, 1)
+        panel.each(lambda oracle: oracle.published(QUEUE, 1))
 
     def answer(self, op: str, arguments: dict[str, Any]) -> Any:
         match op:
@@ -174,7 +177,7 @@ def test_a_store_that_comes_to_rest_when_the_machine_moves_again_is_right(store:
 
     store.machine.answer = stands_still
     store.session.settle_everything()
-    assert store.session.oracle.checked[Clause.QUIESCENCE_IS_ZERO] == 1
+    assert store.session.panel.strictest.checked[Clause.QUIESCENCE_IS_ZERO] == 1
 
 
 def test_one_that_does_not_is_not(store: OneMessage) -> None:

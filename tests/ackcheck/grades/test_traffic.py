@@ -9,11 +9,11 @@ import pytest
 
 from ackcheck.grades.traffic import CLOCKS, Traffic
 from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
+from ackcheck.panel import Panel
 from ackcheck.rig import Child, Exchange, Killed, TargetError
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import ProcessCrashed, Reply
-from ackmodel.observe.oracle import Oracle
 
 QUEUE = QUEUES[0]
 
@@ -25,9 +25,9 @@ class Wire:
         self.now = 0.0
         self.sent: list[Exchange] = []
         monkeypatch.setattr("ackcheck.grades.traffic.time.monotonic", lambda: self.now)
-        oracle = Oracle(Level.DISK)
-        oracle.published(QUEUE, 2)
-        self.traffic = Traffic(cast(Child, self), oracle, Random(1), Counter(), began=0.0)
+        panel = Panel((Level.DISK,))
+        panel.each(lambda oracle: oracle.published(QUEUE, 2))
+        self.traffic = Traffic(cast(Child, self), panel, Random(1), Counter(), began=0.0)
 
     def send(self, op: str, **arguments: Any) -> int:
         exchange = Exchange(id=len(self.sent), op=op, arguments=arguments, sent_ns=int(self.now * 1e9))
@@ -129,7 +129,7 @@ def test_a_pop_without_an_answer_hides_until_the_kill_and_its_invisible_time(wir
     wire.ask(pop(), 1.0)
     wire.now = 3.0  # killed
     wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[0],)))
-    oracle = wire.traffic.oracle
+    oracle = wire.traffic.panel.strictest
     oracle.stopped(ProcessCrashed())
     oracle.drained(QUEUE, [], at=3.0 + SHORT)
     with pytest.raises(Broken) as caught:
@@ -144,7 +144,7 @@ def test_answers_that_were_in_the_pipe_at_the_kill_count(wire: Wire) -> None:
     number = wire.ask(ack("r1"), 1.02)
     killed = Killed(answered=(wire.answered(number, "OK", 1.05),), unanswered=())
     wire.traffic.cut_off(killed)
-    wire.traffic.oracle.stopped(ProcessCrashed())
+    wire.traffic.panel.stopped(ProcessCrashed())
     with pytest.raises(Broken) as caught:
         given(wire, "r2", sent=2.0, received=2.01)
     assert caught.value.clause is Clause.SURVIVES_PROCESS_CRASH
@@ -170,7 +170,7 @@ def test_but_has_an_unknown_outcome_while_the_disk_is_failing(wire: Wire) -> Non
     wire.traffic.work._popping[QUEUE] = [SHORT]
     wire.answer(wire.ask(pop(), 1.06), None, 1.07, error=error)
     assert wire.traffic.ran["calls that raised"] == 3
-    oracle = wire.traffic.oracle
+    oracle = wire.traffic.panel.strictest
     oracle.drained(QUEUE, [], at=1.07 + SHORT)  # [1] is perhaps hidden, and [0] settled or hidden
     given(wire, "r2", sent=2.0, received=2.01)  # the ack had no effect: that is possible too
 
@@ -178,7 +178,7 @@ def test_but_has_an_unknown_outcome_while_the_disk_is_failing(wire: Wire) -> Non
 def test_an_unknown_outcome_is_not_settled_for_certain(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(ack("r1"), 1.02), "UNKNOWN", 1.03)
-    told = wire.traffic.oracle.contracts[QUEUE, 0]
+    told = wire.traffic.panel.strictest.contracts[QUEUE, 0]
     assert not told.certainly_settled
     assert not told.certainly_unsettled
 
@@ -223,7 +223,7 @@ def test_a_renewal_without_an_answer_may_have_moved_it(wire: Wire) -> None:
     wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[number],)))
     assert wire.traffic.back_at == pytest.approx(1.2 + SHORT + CLOCKS)
     assert wire.traffic.slack == pytest.approx(0.1)
-    wire.traffic.oracle.stopped(ProcessCrashed())
+    wire.traffic.panel.stopped(ProcessCrashed())
     given(wire, "r2", sent=1.26, received=1.27)  # the old deadline has passed, and the renewal had no effect
 
 
@@ -247,7 +247,7 @@ def test_an_answer_to_a_release_may_come_after_the_next_delivery(wire: Wire) -> 
 def test_a_reset_sticks(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(RESET, 1.02), "OK", 1.03)
-    wire.traffic.oracle.stopped(ProcessCrashed())
+    wire.traffic.panel.stopped(ProcessCrashed())
     assert broken_by(wire, "r2", sent=2.0) is Clause.COMMIT_IS_MONOTONE
 
 
@@ -255,13 +255,13 @@ def test_one_that_had_no_answer_may(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     number = wire.ask(RESET, 1.02)
     wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[number],)))
-    wire.traffic.oracle.stopped(ProcessCrashed())
-    assert not wire.traffic.oracle.may_reset(QUEUE)
+    wire.traffic.panel.stopped(ProcessCrashed())
+    assert not wire.traffic.panel.strictest.may_reset(QUEUE)
     given(wire, "r2", sent=2.0, received=2.01)
 
 
 def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
-    oracle = wire.traffic.oracle
+    oracle = wire.traffic.panel.strictest
     oracle.says_attempts(1)
     oracle.contracts.clear()
     given(wire, "r1", sent=1.0, received=1.01)
@@ -276,8 +276,8 @@ def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
 
 
 def test_listed_before_it_is_a_finding(wire: Wire) -> None:
-    wire.traffic.oracle.says_attempts(1)
-    wire.traffic.oracle.contracts.clear()
+    wire.traffic.panel.strictest.says_attempts(1)
+    wire.traffic.panel.strictest.contracts.clear()
     given(wire, "r1", sent=1.0, received=1.01)
     with pytest.raises(Broken, match="a dead letter at") as caught:
         wire.answer(wire.ask(DEAD, 1.1), [0], 1.11)
@@ -289,7 +289,7 @@ def test_a_pop_that_is_refused_took_nothing(wire: Wire) -> None:
     wire.answer(wire.ask(pop(), 1.0), "BUSY", 1.01)
     assert wire.traffic.refused is Reply.BUSY
     with pytest.raises(Broken):
-        wire.traffic.oracle.drained(QUEUE, [], at=1.02)
+        wire.traffic.panel.strictest.drained(QUEUE, [], at=1.02)
     wire.answer(wire.ask(pop(), 1.03), [], 1.04)
     assert wire.traffic.refused is None
 
@@ -297,7 +297,7 @@ def test_a_pop_that_is_refused_took_nothing(wire: Wire) -> None:
 def test_one_whose_outcome_is_unknown_may_have(wire: Wire) -> None:
     wire.traffic.work._popping[QUEUE] = [SHORT]
     wire.answer(wire.ask(pop(), 1.0), "UNKNOWN", 1.01)
-    wire.traffic.oracle.drained(QUEUE, [], at=1.02)
+    wire.traffic.panel.strictest.drained(QUEUE, [], at=1.02)
     assert wire.traffic.ran["pops refused"] == 1
 
 
@@ -319,5 +319,5 @@ def test_the_history_names_deliveries_and_not_receipts(wire: Wire) -> None:
 
 def test_time_is_counted_from_the_beginning() -> None:
     began = time.monotonic()
-    fresh = Traffic(cast(Child, None), Oracle(Level.DISK), Random(1), Counter())
+    fresh = Traffic(cast(Child, None), Panel((Level.DISK,)), Random(1), Counter())
     assert 0.0 <= fresh.now <= time.monotonic() - began

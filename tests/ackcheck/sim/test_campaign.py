@@ -19,7 +19,7 @@ from acklab.zoo import bug_named
 from ackmodel import Clause, CommitPolicy, Level
 
 BUG = bug_named("old-segment-not-fsynced-on-rotation")
-BROKEN = ReferenceSetup(level=BUG.level, commit=BUG.commit, core=BUG.core, bug=BUG.name)
+BROKEN = ReferenceSetup(levels=(BUG.level,), commit=BUG.commit, core=BUG.core, bug=BUG.name)
 
 
 def test_equal_seeds_give_equal_campaigns_and_others_do_not() -> None:
@@ -90,12 +90,12 @@ def test_what_a_target_raises_is_not_swallowed() -> None:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("commit", list(CommitPolicy))
 def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
-    target = ReferenceSetup(level=level, commit=commit).target()
+    target = ReferenceSetup(levels=(level,), commit=commit).target()
     assert isinstance(target, Reference)
     mode, merge = {"memory": ("async", True), "page-cache": ("async", False), "disk": ("sync", False)}[level.value]
     assert (target.config.mode, target.config.merge, target.config.commit) == (mode, merge, commit.value)
     assert target.config.logs == 1
-    several = ReferenceSetup(level=level, commit=commit, logs=3).target()
+    several = ReferenceSetup(levels=(level,), commit=commit, logs=3).target()
     assert isinstance(several, Reference)
     assert several.config == evolve(target.config, logs=3)
 

@@ -30,7 +30,7 @@ CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
         ],
     ),
     "what a full disk has cut short is not completed by a power loss that takes what was written over it": (
-        ReferenceSetup(level=Level.MEMORY),
+        ReferenceSetup(levels=(Level.MEMORY,)),
         [
             ("pop", {"count": 1, "queue": 0}),
             ("reset", {"queue": 1, "offset": 0}),
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
         ],
     ),
     "a recovered offset that only the log told is written to the offset file": (
-        ReferenceSetup(level=Level.DISK, commit=CommitPolicy.CHECKPOINT),
+        ReferenceSetup(levels=(Level.DISK,), commit=CommitPolicy.CHECKPOINT),
         [
             ("pop", {"count": 4, "queue": 1}),
             ("pop", {"count": 4, "queue": 0}),
@@ -78,7 +78,7 @@ CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
         ],
     ),
     "a store that closes asks for no time that has passed, while its merge buffer is on its way to the log": (
-        ReferenceSetup(level=Level.MEMORY, max_attempts=2),
+        ReferenceSetup(levels=(Level.MEMORY,), max_attempts=2),
         [
             ("finish_writes", {}),
             ("pop", {"count": 1}),
@@ -129,7 +129,7 @@ Its callback is told later than UNKNOWN: the dead letter was what settled the me
 
 @pytest.mark.parametrize("level", list(Level))
 def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: Level) -> None:
-    run = replay(ReferenceSetup(level=level, max_attempts=2, fastpath=True).begin(), LATE_ACKS)
+    run = replay(ReferenceSetup(levels=(level,), max_attempts=2, fastpath=True).begin(), LATE_ACKS)
     told = [line.text for line in run.history.lines if line.lane == "client"]
     assert told.index("operation 5 is answered UNKNOWN") < told.index("operation 5 is durable")
 

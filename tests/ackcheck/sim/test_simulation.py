@@ -34,7 +34,7 @@ SCRIPT: Script = [
 def test_the_same_script_gives_the_same_history() -> None:
     first, second = (replay(ReferenceSetup().begin(), SCRIPT) for _ in range(2))
     assert first.history.lines == second.history.lines
-    assert first.oracle.checked == second.oracle.checked
+    assert first.panel.checked == second.panel.checked
     assert first.script == SCRIPT
     assert {line.lane for line in first.history.lines} == {"client", "store", "page cache", "disk", "offset"}
 
@@ -154,7 +154,7 @@ class AcksOfNothing(Reference):
 
 def judged(target: type[Reference], script: list[tuple[str, dict[str, object]]]) -> Broken:
     with pytest.raises(Broken) as caught:
-        replay(Simulation(target, Level.PAGE_CACHE), script)
+        replay(Simulation(target, (Level.PAGE_CACHE,)), script)
     return caught.value
 
 
@@ -201,7 +201,7 @@ def test_a_renewed_delivery_outlives_a_crash_and_its_first_deadline() -> None:
     run = replay(ReferenceSetup().begin(), [*script, ("crash", {"fate": 0}), ("wait", {"seconds": 6.0})])
     replay(run, [("pop", {"count": 9}), ("finish_all", {}), ("ack", {"which": 0}), ("finish_all", {})])
     assert [seen.offset for seen in run.given] == [0, 1, 2, 3, 4, 5], "message 0 came once"
-    assert run.oracle.contracts[QUEUES[0], 0].certainly_settled
+    assert run.panel.strictest.contracts[QUEUES[0], 0].certainly_settled
 
 
 def test_a_released_delivery_comes_again_at_once() -> None:
@@ -251,6 +251,6 @@ class Bare:
 
 
 def test_a_target_that_offers_no_more_is_judged_without() -> None:
-    run = replay(Simulation(cast("Any", Bare), Level.PAGE_CACHE), SCRIPT)
+    run = replay(Simulation(cast("Any", Bare), (Level.PAGE_CACHE,)), SCRIPT)
     replay(run, [("renew", {"which": 0}), ("release", {"which": 0}), ("reset", {"queue": 0, "offset": 2})])
     assert {asked.kind for asked in run.asked.values()} <= {"close"}

@@ -15,7 +15,7 @@ ALL = {**BUGS, **EXHIBITS}
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: f"{seen.bug}-{seen.clause.value}")
 def test_the_pinned_run_breaks_the_clause_and_only_in_the_broken_store(seen: Seen) -> None:
     bug = ALL[seen.bug]
-    right = ReferenceSetup(level=bug.level, commit=bug.commit, logs=bug.logs, max_attempts=seen.max_attempts)
+    right = ReferenceSetup(levels=(bug.level,), commit=bug.commit, logs=bug.logs, max_attempts=seen.max_attempts)
     run = evolve(right, core=bug.core, bug=bug.name).breaks(seen.script)
     assert run is not None, "the bug was not caught"
     assert run.broken is not None

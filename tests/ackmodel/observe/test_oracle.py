@@ -374,3 +374,19 @@ def test_what_is_broken_is_counted_too() -> None:
     with pytest.raises(Broken):
         oracle.drained("q", [], at=9.0)
     assert oracle.checked[Clause.NO_LIMBO] == 1
+
+
+def test_a_close_that_is_answered_ok_is_a_barrier(oracle: Oracle) -> None:
+    ack(oracle)
+    oracle.closed(Reply.OK)
+    oracle.stopped(PowerLost())
+    with pytest.raises(Broken) as broken:
+        returns(oracle)
+    assert clause_of(broken) is Clause.CLOSE_DRAINS
+
+
+def test_a_close_that_is_not_promises_nothing(oracle: Oracle) -> None:
+    ack(oracle)
+    oracle.closed(Reply.UNKNOWN)
+    oracle.stopped(PowerLost())
+    returns(oracle)
