@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from ackcheck.disk import namespace
+from ackcheck.disk.blocks import BLOCK
 from ackcheck.disk.drive import Drive
 from ackcheck.disk.errors import BadFault, DiskFailed, ImageNotMounted
 from ackcheck.disk.extents import Extent, extents_below
@@ -125,7 +126,7 @@ class Disk:
         labels = {block: one.name for one in self._extents() for block in range(one.first, one.first + one.count)}
         found: dict[str, int] = {}
         for offset, _, count in self.drive.written():
-            name = labels.get(offset // 4096, "")
+            name = labels.get(offset // BLOCK, "")
             found[name] = found.get(name, 0) + count
         return found
 
@@ -202,6 +203,11 @@ class Cut:
         self.labels = labels
         self.read: frozenset[int] = frozenset()
         """Which blocks were read while the last image was shown."""
+
+    @property
+    def lost(self) -> int:
+        """Bytes that were written, and that the disk may not have."""
+        return BLOCK * sum(len(versions) - 1 for epoch in self.epochs for versions in epoch.values())
 
     def plan(self, *, seed: int | str, most: int = FEW, torn: bool = True) -> Plan:
         """Choose the images to be judged."""

@@ -13,11 +13,23 @@
 
 from ackcheck.grade import Grade
 from ackcheck.grades.campaign import Target
+from ackcheck.grades.disk import DISK, run_disk_grade
 from ackcheck.grades.power import POWER, run_power_grade
 from ackcheck.grades.process import PROCESS, run_process_grade
 from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.sim.grade import SIM
 
-OWN: tuple[Grade, ...] = (SIM, PROCESS, POWER)
+OWN: tuple[Grade, ...] = (SIM, PROCESS, POWER, DISK)
 
-__all__ = ["OWN", "POWER", "PROCESS", "SIM", "QueueNeverEmpty", "Target", "run_power_grade", "run_process_grade"]
+__all__ = [
+    "DISK",
+    "OWN",
+    "POWER",
+    "PROCESS",
+    "SIM",
+    "QueueNeverEmpty",
+    "Target",
+    "run_disk_grade",
+    "run_power_grade",
+    "run_process_grade",
+]

@@ -194,10 +194,10 @@ class Campaign:
         self.report.ran["case that asks for several logs"] += logs > 1
         seed = f"{self.seed}/{self._number}"
         session = Session(child, directory, Panel(self.levels), seed, self.commit, ran=self.report.ran)
-        session.panel.told = lambda fallen: self._found(session, fallen)
+        session.panel.told = lambda fallen: self.found(session, fallen)
         return session
 
-    def _found(self, session: Session, fallen: Fallen) -> None:
+    def found(self, session: Session, fallen: Fallen) -> None:
         """Take in that some levels fell, with what has happened until now."""
         broken = fallen.broken
         lines = session.traffic.story.of(broken.key)

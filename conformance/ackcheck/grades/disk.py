@@ -1,0 +1,294 @@
+"""The disk grade: a disk whose every fault is certain, and of each power cut not one state but many.
+
+The target works on a file system on a disk of our own (`ackcheck.disk`): ext4, XFS and Btrfs in turn, as far as they
+are there. In each case something is done to the disk first, by seed (`PRELUDES`). Then the power is cut, at a moment of
+our choosing or by the n-th flush, and everything that the cut may have left is an *image*: the file system is mounted
+from each of them, the target opened on it and asked for all it has, and a copy of what we know of it judges that.
+Images that hold the same where anything was read are judged once. From one of them the target goes on.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Final, Literal
+
+from attrs import frozen
+
+from ackcheck.disk import BadFault, Cut, Disk, Fault, Folder, Image, ImageNotMounted
+from ackcheck.disk.available import missing
+from ackcheck.findings import GradeReport
+from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grades.campaign import (
+    Campaign,
+    Progress,
+    Target,
+    begin_round,
+    close_and_reopen,
+    judged_on_files,
+    kill,
+    no_progress,
+)
+from ackcheck.grades.power import FAILING, MANY
+from ackcheck.grades.rounds import LONGEST, REQUESTS
+from ackcheck.grades.session import Session
+from ackcheck.hits import Fault as Hurt
+from ackcheck.rig import AfterDelay, AfterReplies, TargetDied, choose_kill
+from ackmodel import Level
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
+
+FILESYSTEMS: Final = ("ext4", "xfs", "btrfs", "ext4-writeback", "ext4-journal")
+"""In turn, case by case; where one is missing, ext4 takes its turn."""
+
+IMAGES: Final = 12
+"""Images of one cut, at most; all of them where there are no more."""
+
+FLUSHES: Final = 30
+"""Flushes, at most, before the one at which the power is cut."""
+
+SLOW: Final = 0.3
+"""How often the flushes are slow where nothing else is done to the disk."""
+
+LATENCY: Final = 0.05
+"""Seconds that a slow flush takes."""
+
+HELD: Final = 0.3
+"""Seconds for which calls are made while the flushes of the disk are held."""
+
+GROWING: Final = 64
+"""Blocks behind those of a file that it is likely to grow into."""
+
+Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush"]
+
+PRELUDES: Final[tuple[Prelude, ...]] = ("nothing", "writes", "held", "at a flush", "writes", "a flush")
+"""What is done to the disk before the cut, in turn: nothing, or its flushes are slow; the writes of the target's files
+are refused for a while; its flushes are held while the process is killed; the power is cut by a flush itself; one flush
+is refused. Three in a row have refused writes among them."""
+
+
+def run_disk_grade(  # noqa: PLR0913 - an argument an option
+    target: Target,
+    levels: Level | tuple[Level, ...],
+    *,
+    seed: int = 0,
+    rounds: int = 3,
+    progress: Progress = no_progress,
+    reply_timeout: float = REPLY_TIMEOUT,
+    only: int | None = None,
+    stop_at_first: bool = False,
+    filesystem: str | None = None,
+    images: int = IMAGES,
+) -> GradeReport:
+    """Cut the power `rounds` times, and judge what the target remembers on up to `images` images of each cut.
+
+    `filesystem` is the one to use in every case. Where the machine cannot have such a disk the report says so
+    (`not_judged`). Raises as `run_process_grade` does, and `DiskFailed`.
+    """
+    campaign = Campaign(
+        target,
+        levels,
+        "disk",
+        seed,
+        reply_timeout=reply_timeout,
+        progress=progress,
+        only=only,
+        stop_at_first=stop_at_first,
+    )
+    if reason := missing(filesystem or FILESYSTEMS[0]):
+        campaign.report.not_judged = reason
+        return campaign.report
+    for number in range(cases(rounds)):
+        if not campaign.due():
+            continue
+        name = filesystem or _in_turn(number)
+        with (
+            tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
+            Disk(Path(folder), name) as disk,
+            campaign.case(disk.directory) as session,
+        ):
+            session.ran[f"case on {name}"] += 1
+            session.note("disk", f"carries {name}, mounted with {','.join(disk.filesystem.options)}")
+            session.open(more=MANY)
+            _Round(campaign, session, disk, PRELUDES[(seed + number) % len(PRELUDES)], images).run()
+            campaign.tell()
+            close_and_reopen(session)
+        if campaign.over:
+            break
+    return campaign.report
+
+
+def cases(rounds: int) -> int:
+    """Return how many cases so many cuts are."""
+    return rounds
+
+
+def _in_turn(number: int) -> str:
+    name = FILESYSTEMS[number % len(FILESYSTEMS)]
+    return name if missing(name) is None else FILESYSTEMS[0]
+
+
+@frozen
+class _Round:
+    """One power cut, and what is done to the disk before it."""
+
+    campaign: Campaign
+    session: Session
+    disk: Disk
+    prelude: Prelude
+    images: int
+
+    def run(self) -> None:
+        """Work, hurt the disk, cut its power, judge the images, and go on from one of them."""
+        begin_round(self.session)
+        if self.prelude == "held":
+            self._kill_while_held()
+        if self.prelude in ("writes", "a flush"):
+            self._refuse()
+        else:
+            self._work()
+        cut = self._cut()
+        good = self._judge(cut)
+        cut.adopt(self.session.random.choice(good))
+        self.session.note("disk", "is mounted again, from one of the images")
+        self.session.open(PowerLost())
+        self.session.survey()
+
+    def _work(self) -> None:
+        random = self.session.random
+        if self.prelude == "at a flush":
+            self.session.run(AfterReplies(REQUESTS // 2))
+            at = random.randrange(FLUSHES)
+            self.session.note("disk", f"loses its power at the flush after {at} more, if it comes to that")
+            self.disk.arm(Fault(on="flush", do="cut", after=at))
+            self.session.run(AfterDelay(HELD))
+        else:
+            if random.random() < SLOW:
+                self.session.note("disk", f"takes {LATENCY:g} s for each flush")
+                self.disk.arm(Fault(on="flush", do="slow", seconds=LATENCY))
+            self.session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
+
+    def _kill_while_held(self) -> None:
+        """Kill the target's process while every flush is held: what it has not given to the kernel is gone."""
+        session = self.session
+        session.run(AfterReplies(REQUESTS // 2))
+        session.note("disk", "holds every flush from here on")
+        held = self.disk.arm(Fault(on="flush", do="stall"))
+        session.run(AfterDelay(HELD))
+        hits = self.disk.hits(held)
+        session.note("disk", f"has held {hits} flushes, and lets them go once the process is killed")
+        letting_go = threading.Timer(0.1, self.disk.disarm, (held,))
+        letting_go.start()
+        try:
+            kill(session)
+        finally:
+            letting_go.join()
+        session.ran["SIGKILL while flushes are held"] += bool(hits)
+        session.open(ProcessCrashed())
+        session.survey()
+
+    def _refuse(self) -> None:
+        """Refuse writes or a flush while the target works; then the disk is well, and a barrier is asked for."""
+        session = self.session
+        session.run(AfterReplies(REQUESTS // 2))
+        session.flush()
+        session.look()
+        fault = self.disk.arm(self._refusing())
+        session.note("disk", f"refuses {self.prelude} from here on")
+        session.traffic.forgiving = True
+        try:
+            session.run(AfterDelay(FAILING))
+            hits = self.disk.hits(fault)
+            self.disk.disarm()
+            session.note("disk", f"is well again; it has refused {hits}")
+            session.ran[f"refused {self.prelude}"] += hits
+            session.run(AfterReplies(REQUESTS // 2))
+            barrier = session.flush()
+            if hits:
+                session.panel.each(lambda oracle: oracle.sync_ended("failed"))
+                if barrier is Reply.OK:
+                    session.panel.each(lambda oracle: oracle.sync_ended("ok"))
+        except TargetDied:
+            session.note("store", "ended its process")
+            session.ran["the target ended at a failed sync"] += 1
+
+    def _refusing(self) -> Fault:
+        """Return which writes are refused: those of the target's files, where the file system says where they lie."""
+        after = self.session.random.randrange(6)
+        if self.prelude == "a flush":
+            return Fault(on="flush", do="eio", after=after, times=1)
+        try:
+            near = tuple((first, count + GROWING) for first, count in self.disk.blocks_of())
+        except BadFault:
+            return Fault(on="write", do="eio", after=after, times=1)
+        return Fault(on="write", do="eio", blocks=near)
+
+    def _cut(self) -> Cut:
+        session = self.session
+        session.note("disk", f"loses its power, at {session.now:.3f} s, {session.child.in_flight} calls under way")
+        session.ran["power cut"] += 1
+        refused = self.disk.drive.counts()["refused"]
+        killed, cut = self.disk.cut(session.child)
+        assert killed is not None
+        session.traffic.forgiving = False
+        session.hit(killed, Hurt.POWER_LOSS, lost=cut.lost)
+        if self.prelude in ("writes", "a flush"):
+            session.hit(killed, Hurt.FAILED_SYNC, refused=refused)
+        session.stopped(killed, PowerLost())
+        return cut
+
+    def _judge(self, cut: Cut) -> list[Image]:
+        """Judge the images; return those on which nothing broke, or all of them if there are none."""
+        session, ran = self.session, self.session.ran
+        plan = cut.plan(seed=f"{session.seed}/{session.random.random()}", most=self.images)
+        folder, good = Folder(), []
+        ran["images there are"] += min(plan.total, 1 << 40)
+        ran["images equal to another"] += plan.equal
+        for image in plan.images:
+            if folder.folds(image):
+                ran["images folded: equal in what was read"] += 1
+                continue
+            try:
+                with cut.shown(image):
+                    ran["images judged"] += 1
+                    good += [image] * self._holds(image)
+            except ImageNotMounted:
+                ran["images that no file system could be mounted from"] += 1
+                continue
+            folder.judged(image, cut.read)
+        return good or list(plan.images)
+
+    def _holds(self, image: Image) -> bool:
+        """Open the target on an image that is mounted, and survey it; return whether nothing broke."""
+        twin = twin_of(self.session)
+        twin.panel.told = lambda fallen: self.campaign.found(twin, fallen)
+        twin.note("disk", f"is mounted again, from an image ({image.kind})")
+        before = Counter(twin.panel.checked)
+        try:
+            twin.open(PowerLost(), more=0)
+            twin.survey()
+        except Broken:
+            if self.campaign.over:
+                raise
+        finally:
+            twin.child.kill()
+            self.campaign.report.checked.update(twin.panel.checked - before)
+            self.session.ran.update(twin.ran)
+        return twin.panel.standing.keys() == self.session.panel.standing.keys()
+
+
+def twin_of(session: Session) -> Session:
+    """Return a session that knows what this one does, of the same target, which does not run."""
+    shared = {id(session.child): session.child, id(session.ran): Counter[str]()}
+    return copy.deepcopy(session, shared)
+
+
+def judge(job: Job) -> GradeReport:
+    """Cut the power as often as the job says."""
+    return judged_on_files("disk", run_disk_grade, ("power cut",), job)
+
+
+DISK = Grade("disk", judge, counts="power cuts", effort={"quick": 3, "standard": 30, "deep": 400}, cases=cases)

@@ -1,0 +1,70 @@
+"""The disk grade keeps a right store on every image, and sees what one outcome a cut would seldom show."""
+
+from pathlib import Path
+
+import pytest
+
+from ackcheck.disk.available import missing
+from ackcheck.findings import GradeReport
+from ackcheck.grades import disk, run_disk_grade
+from ackcheck.hits import Fault
+from ackmodel import Clause, Level
+
+TOYS = Path(__file__).with_name("toys.py")
+
+
+def graded(name: str, prelude: disk.Prelude, filesystem: str = "ext4", *, images: int = 4) -> GradeReport:
+    """Judge a toy by one cut, after one prelude."""
+    seed = disk.PRELUDES.index(prelude)
+    return run_disk_grade(f"{TOYS}:{name}", Level.DISK, seed=seed, rounds=1, filesystem=filesystem, images=images)
+
+
+@pytest.fixture
+def disk_grade() -> None:
+    if reason := missing():
+        pytest.skip(reason)
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+@pytest.mark.parametrize(("prelude", "filesystem"), [("at a flush", "ext4"), ("held", "xfs"), ("nothing", "btrfs")])
+def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: str) -> None:
+    if reason := missing(filesystem):
+        pytest.skip(reason)
+    report = graded("Toy", prelude, filesystem)
+    assert report.finding is None
+    assert report.ran["images judged"] >= 1
+    assert report.checked[Clause.SURVIVES_POWER_LOSS]
+    assert report.hits.seen(Fault.POWER_LOSS) == 1
+    assert report.ran["SIGKILL while flushes are held"] == (prelude == "held")
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+@pytest.mark.parametrize(("name", "prelude"), [("NeverSyncs", "nothing"), ("SyncsAgain", "writes")])
+def test_wrong_store_is_seen_through(name: str, prelude: disk.Prelude) -> None:
+    report = graded(name, prelude)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
+    assert any("from an image" in line.text for line in report.finding.lines)
+    assert report.finding.case == 1
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+def test_store_that_panics_at_a_failed_sync_is_kept() -> None:
+    report = graded("Panics", "writes")
+    assert report.finding is None
+    assert report.ran["the target ended at a failed sync"] == 1
+    assert report.hits.refused(Fault.FAILED_SYNC)
+
+
+def test_machine_that_cannot_have_a_disk_judges_nothing_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ackcheck.grades.disk.missing", lambda *_: "a disk needs root")
+    report = run_disk_grade(f"{TOYS}:Toy", Level.DISK)
+    assert (report.not_judged, report.cases, report.finding) == ("a disk needs root", 0, None)
+
+
+def test_three_cases_in_a_row_have_refused_writes_among_them() -> None:
+    twice = disk.PRELUDES * 2
+    assert all("writes" in twice[start : start + 3] for start in range(len(disk.PRELUDES)))
