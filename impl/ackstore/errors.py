@@ -47,6 +47,10 @@ class StoreClosed(UsageError):
     """An operation on a store that is closed, or closing."""
 
 
+class StoreForked(UsageError):
+    """A call in a child of the process that opened the store."""
+
+
 class StoreStalled(StoreError):
     """A write that does not return holds the store: nothing was done."""
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import NoReturn, Self, cast
 
 from attrs import evolve
 
@@ -165,6 +165,7 @@ class Store(Driver):
         """The messages of `queue` that nobody settled in `Config.max_attempts` deliveries, the oldest first; of more
         than `Config.max_dead` only the latest. Empty for a queue that is not known. Raises `StoreStalled` as `publish`.
         """
+        self._check_process()
         parsed = queue if isinstance(queue, QueueId) else QueueId.parse(queue)
         if not self._gate.take(self.config.op_timeout):
             raise self._stalled()
@@ -197,6 +198,7 @@ class Store(Driver):
         Returns within about a second. While a write hangs nobody can look into the store: then it is what was seen
         last, with `Stats.stalled` saying for how long the write hangs, and `Stats.age` how old the figures are.
         """
+        self._check_process()
         if not self._gate.take(gate.STALLED):
             seen, at = self._seen
             stalled = self._gate.stalled() or gate.STALLED  # it may be returning just now
@@ -223,9 +225,11 @@ class Store(Driver):
         then. Closing again returns the same.
 
         Returns within `timeout` and a few seconds more for threads to end. A write that still hangs then keeps the
-        directory locked until it returns.
+        directory locked until it returns. In a forked child it is UNKNOWN, and nothing is done.
         """
         check_timeout(timeout)
+        if self._left_behind:
+            return Reply.UNKNOWN
         if not self._closing.acquire(timeout=within(timeout)):
             return Reply.UNKNOWN  # another thread is closing it, and has more time
         try:
@@ -247,9 +251,19 @@ class Store(Driver):
     ) -> None:
         """Close; as nobody hears the reply, it is logged where it is not OK."""
         reply = self.close()
-        if reply is not Reply.OK:
+        if reply is not Reply.OK and not self._left_behind:
             text = "%s: closing was answered %s: what was not FLUSHED by then survives a crash of the process only"
             log.warning(text, self.path, reply.name, extra={**self._fields("unclean"), "reply": reply.name})
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"the store at {self.path} cannot be sent to another process: send receipts, and have the process that "
+            "opened it ack them"
+        )
+
+    def _check_process(self) -> None:
+        if self._left_behind:
+            raise self._refusal()
 
     def _stalled(self) -> StoreStalled:
         return StoreStalled(

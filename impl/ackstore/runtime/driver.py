@@ -21,6 +21,7 @@ it is opened again. Nothing is lost by that which a process crash would not lose
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,10 +37,10 @@ from ackstore.core.operations import check_timeout
 from ackstore.core.replies import Reply
 from ackstore.core.requests import AckMany, Close, Flush, Pop, Request
 from ackstore.core.stats import Stats
-from ackstore.errors import StoreBroken, StoreClosed, UsageError
+from ackstore.errors import StoreBroken, StoreClosed, StoreForked, UsageError
 from ackstore.fastpath.clock import wall_clock
 from ackstore.fastpath.fields import StoreFields
-from ackstore.runtime import crew, gate
+from ackstore.runtime import crew, forks, gate
 from ackstore.runtime.crew import Crew
 from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, WritesBy, perform, prepare
 from ackstore.runtime.gate import Gate
@@ -74,6 +75,7 @@ class Driver(StoreFields):
         clock: Callable[[], float] | None,
     ) -> None:
         self.path = path
+        self._opened_by = os.getpid()
         self.config = config
         self._clock = clock or wall_clock()
         prepare(self.path)
@@ -123,6 +125,18 @@ class Driver(StoreFields):
             self._seen = self._look(), time.monotonic()
             """What was seen last, and when."""
         self._timer.start()
+        forks.watch(self)
+
+    def leave_behind(self) -> None:
+        """Do nothing any more: this is a child of the process that opened the store. No lock is taken, since a thread
+        that there is no more may have had it."""
+        self._paths = ()
+        self._broken = StoreForked(f"the store at {self.path} belongs to process {self._opened_by}, not to its child")
+        self._directory_lock.forget()
+
+    @property
+    def _left_behind(self) -> bool:
+        return isinstance(self._broken, StoreForked)
 
     # How a call becomes an operation
 
@@ -171,7 +185,7 @@ class Driver(StoreFields):
             self._wake.notify()
         return op, answer
 
-    def _broken_by(self, error: BaseException) -> StoreBroken | StoreClosed:
+    def _broken_by(self, error: BaseException) -> StoreBroken | StoreClosed | StoreForked:
         """An error that nobody foresaw has come out of a call."""
         self._break(error)
         return self._refusal()
@@ -180,7 +194,12 @@ class Driver(StoreFields):
         if self._broken is not None:
             raise self._refusal() from self._broken
 
-    def _refusal(self) -> StoreBroken | StoreClosed:
+    def _refusal(self) -> StoreBroken | StoreClosed | StoreForked:
+        if self._left_behind:
+            return StoreForked(
+                f"the store at {self.path} was opened by process {self._opened_by}, and this is process {os.getpid()}, "
+                "forked from it: ask that process, or open a store in another directory"
+            )
         if isinstance(self._broken, StoreClosed):
             return StoreClosed("the store is closed: open it again")
         return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")

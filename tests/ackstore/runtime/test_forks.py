@@ -1,0 +1,137 @@
+"""A store in a process that was forked from the one that opened it: every call is refused, and nothing is lost."""
+
+import multiprocessing
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ackstore import Config, Reply, Store, StoreForked
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+CALLS: dict[str, Callable[[Store, str], Any]] = {
+    "ack": lambda store, receipt: store.ack(receipt),
+    "ack, the long way": lambda store, receipt: store.ack(receipt, timeout=1.0),
+    "ack_many": lambda store, receipt: store.ack_many([receipt]),
+    "pop": lambda store, _: store.pop("q", 1),
+    "publish": lambda store, _: store.publish("q", 200),
+    "renew": lambda store, receipt: store.renew(receipt),
+    "release": lambda store, receipt: store.release(receipt),
+    "reset": lambda store, _: store.reset("q", 0),
+    "flush": lambda store, _: store.flush(),
+    "degrade": lambda store, _: store.degrade(),
+    "dead": lambda store, _: store.dead("q"),
+    "stats": lambda store, _: store.stats(),
+}
+
+
+def said_in_child(call: Callable[[], Any]) -> str:
+    """What a call comes to in a forked child."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            said = f"returned {call()!r}"
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read().decode()
+    os.waitpid(child, 0)
+    return said
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_child_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with Store(tmp_path) as store:
+        store.publish("q", 100)
+        first, second = (each.receipt for each in store.pop("q", 2))
+        said = said_in_child(lambda: CALLS[name](store, first))
+        assert said.startswith("StoreForked: ")
+        assert f"opened by process {os.getpid()}" in said
+        assert store.ack(first) is store.ack(second) is Reply.OK
+    with Store(tmp_path) as again:
+        assert again.ack_many([first, second]) == [Reply.SETTLED] * 2
+
+
+def test_a_child_is_refused_though_a_thread_that_it_lacks_had_the_lock(tmp_path: Path) -> None:
+    with Store(tmp_path, Config(op_timeout=600.0)) as store:
+        store.publish("q", 1)
+        (delivery,) = store.pop("q")
+        taken, done = threading.Event(), threading.Event()
+
+        def keep() -> None:
+            with store._lock:
+                taken.set()
+                done.wait()
+
+        thread = threading.Thread(target=keep)
+        thread.start()
+        taken.wait()
+        try:
+            assert said_in_child(lambda: store.ack(delivery.receipt)).startswith("StoreForked")
+            assert said_in_child(store.stats).startswith("StoreForked")
+            assert said_in_child(store.close) == f"returned {Reply.UNKNOWN!r}"
+        finally:
+            done.set()
+            thread.join()
+
+
+def test_a_child_leaves_the_directory_to_others(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+
+        def holds() -> list[str]:
+            files = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
+            return [file for file in files if os.path.lexists(file) and os.path.realpath(file).endswith("/lock")]
+
+        assert len(holds()) == 1
+        assert said_in_child(holds) == "returned []"
+        store.publish("q", 1)
+        assert said_in_child(store.close) == f"returned {Reply.UNKNOWN!r}"
+        assert store.flush() is Reply.OK
+
+
+_shared: list[Store] = []
+
+
+def _settle(receipt: str) -> str:
+    try:
+        return _shared[0].ack(receipt).name
+    except StoreForked:
+        return "StoreForked"
+
+
+def test_what_a_pool_of_forked_workers_is_told_holds(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.publish("q", 30)
+        receipts = [each.receipt for each in store.pop("q", 30)]
+        store.flush()
+        _shared[:] = [store]
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            told = pool.map(_settle, receipts[:20])
+        told += [store.ack(receipt).name for receipt in receipts[20:]]
+        _shared.clear()
+    assert told == ["StoreForked"] * 20 + ["OK"] * 10
+    with Store(tmp_path) as again:
+        replies = again.ack_many(receipts)
+    assert [reply is Reply.SETTLED for reply in replies] == [each == "OK" for each in told]
+
+
+def test_a_store_that_was_closed_before_is_none_of_its_business(tmp_path: Path) -> None:
+    closed = Store(tmp_path / "closed")
+    closed.close()
+    with Store(tmp_path / "open") as store:
+        assert said_in_child(store.flush).startswith("StoreForked")
+    assert closed.close() is Reply.OK
+
+
+def test_a_store_is_not_sent_to_another_process(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, pytest.raises(TypeError, match="cannot be sent to another process"):
+        pickle.dumps(store)
