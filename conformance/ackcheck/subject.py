@@ -16,6 +16,7 @@ from attrs import frozen
 
 from ackcheck import lab
 from ackcheck.rig import RigError, TargetError
+from ackcheck.rig.apart import WithServer
 from ackcheck.rig.serve import load_factory
 from ackcheck.sim.setup import FactorySetup, SimSetup
 from ackcheck.sim.target import SteppedTarget
@@ -47,6 +48,8 @@ class Subject:
     """
 
     target: str | Sequence[str] | None = None
+    server: Sequence[str] = ()
+    """The command of a server that the target is the adapter of; empty where the target is all there is."""
 
     @property
     def ours(self) -> bool:
@@ -64,9 +67,10 @@ class Subject:
         """Return for which levels each of its modes is judged: the reference store has one a level, others have one."""
         return tuple((level,) for level in levels) if self.ours else (levels,)
 
-    def served(self, level: Level) -> str | Sequence[str]:
+    def served(self, level: Level) -> str | Sequence[str] | WithServer:
         """Return what the rigs of the grades on real files serve."""
-        return lab.reference().served(level) if self.target is None else self.target
+        target = lab.reference().served(level) if self.target is None else self.target
+        return WithServer(target, self.server) if self.server else target
 
     @property
     def stepped(self) -> bool:

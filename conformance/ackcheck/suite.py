@@ -172,6 +172,8 @@ def command_again(subject: Subject, plan: Plan, levels: tuple[Level, ...], findi
     words += ["--seed", str(finding.seed), "--case", str(finding.case)]
     if plan.reply_timeout != REPLY_TIMEOUT:
         words += ["--reply-timeout", f"{plan.reply_timeout:g}"]
+    if subject.server:
+        words += ["--server", shlex.join(subject.server)]
     if isinstance(subject.target, str):
         words.append(subject.target)
     elif subject.target is not None:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -56,17 +57,30 @@ def _grades(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     return tuple(grade for grade in known if grade in names)
 
 
-def _subject(words: tuple[str, ...]) -> Subject:
+def _subject(words: tuple[str, ...], server: tuple[str, ...]) -> Subject:
     if not words:
+        if server:
+            raise click.UsageError("--server needs a TARGET: the adapter, which speaks the protocol")
         return Subject()
     if len(words) == 1 and ":" in words[0]:
-        return Subject(words[0])
+        return Subject(words[0], server)
     if shutil.which(words[0].replace("{dir}", "")) is None:
         raise click.BadParameter(
             f"no program {words[0]!r}: name a factory as module:factory or file.py:factory, or a command line after --",
             param_hint="TARGET",
         )
-    return Subject(words)
+    return Subject(words, server)
+
+
+def _command(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Return the words of a command that is given as one."""
+    try:
+        words = tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no command ({error}): quote it as for a shell") from error
+    if text is not None and (not words or shutil.which(words[0]) is None):
+        raise click.BadParameter(f"no program {(words or (text,))[0]!r}: write the server's command, in quotes")
+    return words
 
 
 def _check_case(plan: Plan) -> None:
@@ -118,7 +132,8 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
         raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
         _show(shown, found)
-        raise EnvironmentFailed(f"{type(error).__name__}: {error}") from error
+        why = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+        raise EnvironmentFailed("\n".join(why)) from error
     except KeyboardInterrupt:
         _show(shown, found)
         raise
@@ -145,6 +160,12 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     help="When a target on real files hangs.",
 )
 @click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
+@click.option(
+    "--server",
+    callback=_command,
+    metavar="CMD",
+    help="Start, kill and restart this server, in whose command {dir} is the directory; TARGET, its adapter, lives on.",
+)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @seed_option()
 @json_option("the verdict")
@@ -160,6 +181,7 @@ def run(  # noqa: PLR0913 - an argument an option
     case: int | None,
     reply_timeout: float,
     stop_at_first: bool,
+    server: tuple[str, ...],
     seed: int | None,
     json_to: str | None,
 ) -> None:
@@ -168,7 +190,7 @@ def run(  # noqa: PLR0913 - an argument an option
     Without TARGET, judge the reference store: with its merge buffer at level memory, in async mode at level page-cache,
     in sync mode at level disk. Exit codes: 0 kept, 1 broken, 2 usage, 3 the target or the machine failed, 4 not judged.
     """
-    subject = _subject(target)
+    subject = _subject(target, server)
     plan = Plan(
         (Level(level),) if level else LEVELS,
         faults,

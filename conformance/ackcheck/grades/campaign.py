@@ -16,19 +16,23 @@ from attrs import define, field
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
+from ackcheck.grades.failing import circumstances
 from ackcheck.grades.rounds import Kind, kind_of
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
 from ackcheck.panel import Fallen, Panel
-from ackcheck.rig import Child
+from ackcheck.rig import Child, RigError
+from ackcheck.rig.apart import Apart, WithServer
+from ackcheck.rig.room import check_room
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 
-Target: TypeAlias = str | Sequence[str]
-"""`module:factory` or `file.py:factory`, or a command line, in which `{dir}` stands for the directory."""
+Target: TypeAlias = str | Sequence[str] | WithServer
+"""`module:factory` or `file.py:factory`, or a command line, in which `{dir}` stands for the directory; perhaps with the
+command of a server apart from it."""
 
 Progress: TypeAlias = Callable[[GradeReport], None]
 """Is told after every round how far the campaign is."""
@@ -57,6 +61,16 @@ def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
     """Return the child process that will serve `target` on `directory`, not started."""
     if isinstance(target, str):
         return Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
+    if isinstance(target, WithServer):
+        adapter = child_of(target.adapter, directory, reply_timeout=reply_timeout)
+        server = [word.replace("{dir}", str(directory)) for word in target.server]
+        return Apart(
+            adapter.command,
+            server=server,
+            directory=directory,
+            environment=adapter.environment,
+            reply_timeout=reply_timeout,
+        )
     command = [word.replace("{dir}", str(directory)) for word in target]
     return Child(command, directory=directory, reply_timeout=reply_timeout)
 
@@ -168,6 +182,7 @@ class Campaign:
 
         What breaks in it becomes a finding; other errors go through.
         """
+        check_room()
         report = self.report
         report.cases += 1
         session = self._session(directory, segment_bytes)
@@ -175,8 +190,10 @@ class Campaign:
             yield session
         except Broken:
             pass  # told to the report when it happened; no level is left standing
+        except (RigError, OSError) as error:
+            raise self._failed(error, session) from error
         finally:
-            session.child.kill()
+            session.child.end()
             session.panel.count_stakes()
             report.checked.update(session.panel.checked)
             report.add_stakes(session.panel.at_stake)
@@ -199,6 +216,7 @@ class Campaign:
 
     def found(self, session: Session, fallen: Fallen) -> None:
         """Take in that some levels fell, with what has happened until now."""
+        check_room()  # a store without room may break anything
         broken = fallen.broken
         lines = session.traffic.story.of(broken.key)
         finding = Finding(
@@ -208,6 +226,12 @@ class Campaign:
         self.tell()
         if self.stop_at_first:
             raise broken
+
+    def _failed(self, error: RigError | OSError, session: Session) -> RigError:
+        """Return what went wrong in a case, with what helps to see why."""
+        history = [line.text for line in session.traffic.story.history.lines]
+        case = f"case {self._number} of grade {self.grade}, seed {self.seed}"
+        return circumstances(error, case, history, session.child.last_words())
 
     def tell(self) -> None:
         """Tell how far it is."""

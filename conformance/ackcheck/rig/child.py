@@ -133,6 +133,7 @@ class Child:
         self._process: Contained | None = None
         self._before: Mapping[str, Seen] = {}
         self._stderr: IO[bytes] | None = None
+        self._said = ""
         self._next_id = 1
         self._reset()
 
@@ -163,7 +164,7 @@ class Child:
             raise RuntimeError("the target is running; kill() or close() it first")
         self._reset()
         self.mark()
-        self._stderr = _unnamed_file()
+        self._stderr = unnamed_file()
         try:
             self._process = Contained(
                 self.command,
@@ -256,9 +257,20 @@ class Child:
             raise TargetHung("end of input", self.reply_timeout)
         return status
 
+    def end(self) -> None:
+        """End the target for good; harmless when nothing runs."""
+        self.kill()
+
+    def last_words(self) -> str:
+        """Return the end of what the target has written to its standard error since it was started."""
+        if self._stderr is not None and not self._stderr.closed:
+            self._said = tail_of(self._stderr)
+        return self._said
+
     def _release(self) -> None:
         assert self._process is not None
         assert self._stderr is not None
+        self.last_words()
         for stream in (self._process.stdin, self._process.stdout, self._stderr):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -410,14 +422,16 @@ class Child:
 
     def _death(self) -> TargetDied:
         assert self._process is not None
-        assert self._stderr is not None
         returncode = self._process.status(ENDED_SECONDS)
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - STDERR_TAIL))
-        tail = self._stderr.read().decode("utf-8", errors="replace").strip()
-        return TargetDied(returncode, len(self._in_flight), tail)
+        return TargetDied(returncode, len(self._in_flight), self.last_words())
 
 
-def _unnamed_file() -> IO[bytes]:
-    """Where a child's last words go: a pipe that nobody reads would make it hang."""
+def unnamed_file() -> IO[bytes]:
+    """Return where a child's last words go: a pipe that nobody reads would make it hang."""
     return tempfile.TemporaryFile()
+
+
+def tail_of(file: IO[bytes]) -> str:
+    """Return the end of what a child has written."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), STDERR_TAIL, max(0, size - STDERR_TAIL)).decode("utf-8", errors="replace").strip()

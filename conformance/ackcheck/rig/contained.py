@@ -174,6 +174,10 @@ class Contained:
         with contextlib.suppress(OSError):
             self._control.sendall(b"g")
 
+    def terminate(self) -> None:
+        """Ask the command itself to end (SIGTERM)."""
+        self._signal(signal.SIGTERM)
+
     def kill(self) -> tuple[int, ...]:
         """SIGKILL every process, the command itself at once, and wait until none is left; return their numbers.
 

@@ -61,6 +61,14 @@ class TargetOutlived(RigError):
         self.left = tuple(left)
 
 
+class NoRoom(RigError):
+    """The suite has no room left for what it tries; the message says where."""
+
+
+class RigFailed(RigError):
+    """The machine failed the rig in a way that no other name says; the message is the system's."""
+
+
 class ProtocolError(RigError):
     """A line that is not a reply (or not a request); the message shows it, and what should be."""
 

@@ -1,0 +1,204 @@
+"""A server apart from its adapter: the suite starts, kills and restarts the server, and the adapter lives on.
+
+A client of a broker keeps what it knows over the broker's death: what it has published, which connection is new. So an
+adapter that is a client is started once, and told of every restart by another `open`, with `restarts`: how often the
+server was started again before.
+
+>>> import tempfile
+>>> echo = '''import json, sys
+... for line in sys.stdin:
+...     asked = json.loads(line)
+...     print(json.dumps({"id": asked["id"], "result": asked.get("restarts")}), flush=True)
+... '''
+>>> with tempfile.TemporaryDirectory() as folder:
+...     with Apart([sys.executable, "-c", echo], server=["sleep", "60"], directory=Path(folder)) as target:
+...         first, adapter, server = target.call("open"), target.adapter_pid, target.pid
+...         hit = target.kill()
+...         again = target.start().call("open")
+...         first, again, adapter == target.adapter_pid, server in hit.processes, target.pid not in hit.processes
+(0, 1, True, True, True)
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys  # noqa: F401 - the example above uses it
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from attrs import frozen
+
+from ackcheck.rig.child import READ_SECONDS, Child, Killed, tail_of, unnamed_file
+from ackcheck.rig.contained import Contained
+from ackcheck.rig.errors import TargetDied, TargetHung
+from ackcheck.rig.wire import decode_reply
+
+PASSING_ON = 1.0
+"""Seconds for an adapter to pass on what its server had answered before it was killed."""
+
+
+@frozen
+class WithServer:
+    """A target whose server is apart: how each of the two is started. `{dir}` stands for the server's directory."""
+
+    adapter: str | Sequence[str]
+    server: Sequence[str]
+
+
+class Apart(Child):
+    """An adapter, spoken to as any `Child`, whose life and death are those of a server beside it.
+
+    `server` is the server's command. It is ready when the adapter has answered `open`. What the adapter answers with an
+    error to a call that was under way when its server was killed counts as not answered.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        server: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        reply_timeout: float = 10.0,
+    ) -> None:
+        super().__init__(command, environment=environment, directory=directory, reply_timeout=reply_timeout)
+        self.server = tuple(server)
+        self._server: Contained | None = None
+        self._server_log: IO[bytes] | None = None
+        self._server_said = ""
+        self._starts = 0
+        self._over: set[int] = set()
+        """Requests whose answers are not waited for any more."""
+        self._deaf = False
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, `None` when it does not run."""
+        return None if self._server is None else self._server.pid
+
+    @property
+    def adapter_pid(self) -> int | None:
+        """The adapter's process id, `None` when it does not run."""
+        return super().pid
+
+    def start(self) -> Self:
+        """Start the server (again, after a kill or close), and the adapter where it does not run yet."""
+        if self._server is not None:
+            raise RuntimeError("the server is running; kill() or close() it first")
+        self.mark()
+        self._deaf = False
+        self._server_log = unnamed_file()
+        log = self._server_log
+        self._server = Contained(
+            self.server, stdin=subprocess.DEVNULL, stdout=log, stderr=log, environment=self.environment
+        )
+        self._starts += 1
+        if self._process is None:
+            super().start()
+        return self
+
+    def send(self, op: str, **arguments: Any) -> int:
+        """Put a request on its way; `open` says how often the server was started again."""
+        return super().send(op, **arguments, **({"restarts": self._starts - 1} if op == "open" else {}))
+
+    def stop(self) -> None:
+        """Have the server stand still."""
+        if self._server is not None:
+            self._server.stop()
+
+    def go_on(self) -> None:
+        """Have it go on."""
+        if self._server is not None:
+            self._server.go_on()
+
+    def stop_listening(self) -> None:
+        """Take in what has been answered by now; what comes later to these requests was never heard."""
+        while not self._at_eof and self._exchange_bytes(0):
+            pass
+        self._deaf = True
+
+    def kill(self) -> Killed:
+        """SIGKILL all of the server, see that nothing is left of it, and hear what it had answered."""
+        hit: dict[str, Any] = {}
+        if self._server is not None:
+            try:
+                hit = {"processes": self._server.kill(), "held_by": self._server.held_by}
+            finally:
+                self._let_server_go()
+            hit |= self._hit()
+            self._hear_what_is_left()
+        answered = tuple(done for done in self._finished if done.error is None)
+        failed = tuple(done for done in self._finished if done.error is not None)
+        killed = Killed(answered=answered, unanswered=(*failed, *self._in_flight.values()), **hit)
+        self._over.update(self._in_flight)
+        self._finished.clear()
+        self._in_flight.clear()
+        return killed
+
+    def close(self) -> int:
+        """Ask the server to end (SIGTERM), and wait for it; the adapter lives on. Returns its exit status."""
+        if self._server is None:
+            return 0
+        self._server.terminate()
+        status = self._server.status(self.reply_timeout)
+        self.kill()
+        if status is None:
+            raise TargetHung("SIGTERM", self.reply_timeout)
+        return status
+
+    def end(self) -> None:
+        """End the adapter and the server."""
+        try:
+            if self._process is not None:
+                super().kill()
+        finally:
+            self.kill()
+
+    def last_words(self) -> str:
+        """Return the end of what the server, and then the adapter, has written beside its answers."""
+        return "\n".join(filter(None, (self._server_words(), super().last_words())))
+
+    def _server_words(self) -> str:
+        if self._server_log is not None and not self._server_log.closed:
+            self._server_said = tail_of(self._server_log)
+        return self._server_said
+
+    def _let_server_go(self) -> None:
+        self._server_words()
+        assert self._server_log is not None
+        self._server_log.close()
+        self._server = None
+
+    def _hear_what_is_left(self) -> None:
+        deadline = time.monotonic() + (0.0 if self._deaf else min(PASSING_ON, READ_SECONDS))
+        while self._process is not None and self._in_flight and not self._at_eof and time.monotonic() < deadline:
+            self._exchange_bytes(deadline - time.monotonic())
+
+    def _finish(self, line: bytes) -> None:
+        number = decode_reply(line).id
+        if number in self._over:
+            self._over.discard(number)
+        elif not (self._deaf and number in self._in_flight):
+            super()._finish(line)
+
+    def _ended(self) -> bool:
+        return super()._ended() or (self._server is not None and self._server.status() is not None)
+
+    def _death(self) -> TargetDied:
+        if self._server is not None and (status := self._server.status()) is not None:
+            return TargetDied(status, len(self._in_flight), self._server_words())
+        return super()._death()
+
+    def __enter__(self) -> Self:
+        return self.start() if self._server is None else self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
