@@ -33,10 +33,13 @@ SECTOR: Final = 512
 
 
 class Loop:
-    """A loop device, of blocks of 512 bytes; `descriptor` is its own, and keeps it."""
+    """A loop device, of blocks of 512 bytes; `descriptor` is its own, and keeps it.
 
-    def __init__(self, backing: int) -> None:
-        self.path, self.descriptor = _attached(backing)
+    `direct`: past the page cache, so that each request comes to the file as it was made, and when.
+    """
+
+    def __init__(self, backing: int, *, direct: bool = True) -> None:
+        self.path, self.descriptor = _attached(backing, _AUTOCLEAR | (_DIRECT if direct else 0))
 
     def forget_cached(self) -> None:
         """Let the kernel write and drop what it keeps of the device, so that the next read comes to the disk."""
@@ -49,11 +52,11 @@ class Loop:
         os.close(self.descriptor)
 
 
-def _attached(backing: int) -> tuple[Path, int]:
+def _attached(backing: int, flags: int) -> tuple[Path, int]:
     for _ in range(TRIES):
         path = _free()
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        config = CONFIG.pack(backing, SECTOR, 0, 0, 0, _AUTOCLEAR | _DIRECT, b"ackcheck", b"", b"")
+        config = CONFIG.pack(backing, SECTOR, 0, 0, 0, flags, b"ackcheck", b"", b"")
         try:
             fcntl.ioctl(descriptor, _CONFIGURE, config)
         except OSError as error:
