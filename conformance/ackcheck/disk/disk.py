@@ -165,6 +165,15 @@ class Disk:
         self.drive.forget_cached()
         self.mount()
 
+    def has_given_up(self) -> bool:
+        """Whether the file system takes nothing any more, until it is mounted again: read-only, or shut down."""
+        try:
+            (self.mountpoint / "tried").touch()
+            (self.mountpoint / "tried").unlink()
+        except OSError:
+            return True
+        return False
+
     def _let_go(self) -> None:
         with contextlib.suppress(DiskFailed):
             self.drive.disarm()

@@ -207,6 +207,10 @@ class _Round:
             self.disk.disarm()
             session.note("disk", f"is well again; it has refused {hits}")
             session.ran[f"refused {self.prelude}"] += hits
+            if self.disk.has_given_up():
+                session.note("disk", "carries a file system that takes nothing any more")
+                session.ran["file system that gave up"] += 1
+                return
             session.run(AfterReplies(REQUESTS // 2))
             barrier = session.flush()
             if hits:

@@ -120,6 +120,16 @@ def test_stalled_flush_holds_a_sync_until_it_is_let_go(tmp_path: Path) -> None:
         assert not sync.is_alive()
 
 
+def test_file_system_whose_journal_dies_has_given_up_until_it_is_mounted_again(tmp_path: Path) -> None:
+    with Disk(tmp_path) as disk:
+        assert not disk.has_given_up()
+        disk.arm(Fault(on="flush", do="eio", times=1))
+        assert failing(lambda: synced(disk.directory / "log", b"1")) == errno.EIO
+        assert disk.has_given_up()
+        disk.remount()
+        assert not disk.has_given_up()
+
+
 def test_lying_flush_loses_what_was_synced(tmp_path: Path) -> None:
     with Disk(tmp_path) as disk:
         synced(disk.directory / "log", b"1" * 4096)
