@@ -2,7 +2,9 @@
 
 >>> report = GradeReport(grade="sim", seed=1)
 >>> report.found(Finding(Clause.NO_LIMBO, "q[3]: it did not come", "sim", 1))
+True
 >>> report.found(Finding(Clause.NO_LIMBO, "q[14]: it did not come", "sim", 1))
+False
 >>> [(finding.why, finding.times) for finding in report.findings]
 [('q[3]: it did not come', 2)]
 """
@@ -117,13 +119,14 @@ class GradeReport:
         """The first finding, if there is one."""
         return self.findings[0] if self.findings else None
 
-    def found(self, finding: Finding) -> None:
-        """Take in a finding; one that equals an earlier one is folded into it."""
+    def found(self, finding: Finding) -> bool:
+        """Take in a finding; one that equals an earlier one is folded into it. Return whether it is a new one."""
         for index, known in enumerate(self.findings):
             if known.kind == finding.kind:
                 self.findings[index] = evolve(known, times=known.times + finding.times)
-                return
+                return False
         self.findings.append(finding)
+        return True
 
     def tested(self, level: Level, clause: Clause) -> int:
         """Return in how many faults that were seen to hit a clause that defines a level could have failed."""

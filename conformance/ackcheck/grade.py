@@ -14,6 +14,7 @@ be tried, the report says why, and what would mend it:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from attrs import frozen
 
@@ -52,6 +53,8 @@ class Job:
     reply_timeout: float = REPLY_TIMEOUT
     first: bool = True
     """Whether no other mode of it is judged before: what no level makes a difference to is tried once."""
+    evidence: Path | None = None
+    """Where a folder is written for each finding on real files; None: nowhere."""
     stop_at_first: bool = False
     """Whether a finding ends it; else it goes on, and folds equal ones."""
     watch: Callable[[int, int], None] = nobody

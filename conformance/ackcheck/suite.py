@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from attrs import Factory, define, evolve, frozen
 
@@ -60,6 +61,8 @@ class Plan:
     floor: Floor = FLOORS["quick"]
     """In how many faults what defines a level must have been at stake for it to be kept."""
     stop_at_first: bool = False
+    evidence: Path | None = None
+    """Where a folder is written for each finding on real files; None: nowhere."""
 
     def cases(self, grade: str) -> int:
         """Return how many cases a grade on real files has."""
@@ -143,6 +146,7 @@ class _Run:
             reply_timeout=self.plan.reply_timeout,
             first=len(self.modes) == 1,
             stop_at_first=self.plan.stop_at_first,
+            evidence=self.plan.evidence,
             watch=lambda done, of: self.watch(mode, name, done, of),
             tell=tell,
         )

@@ -18,6 +18,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -139,6 +140,11 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
         raise
 
 
+def _findings_beside(json_to: str | None) -> Path | None:
+    """Return the folder of the findings where none was named: beside the JSON, if that is a file."""
+    return Path(f"{json_to}.findings") if json_to not in (None, "-") else None
+
+
 def _show(console: Console, found: Iterable[Finding]) -> None:
     for finding in found:
         console.print(finding_view(finding))
@@ -158,6 +164,13 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="When a target on real files hangs.",
+)
+@click.option(
+    "--findings",
+    "evidence",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a folder for each finding on real files: history, wire log, standard error, directory, machine.",
 )
 @click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
 @click.option(
@@ -180,6 +193,7 @@ def run(  # noqa: PLR0913 - an argument an option
     profile: str,
     case: int | None,
     reply_timeout: float,
+    evidence: Path | None,
     stop_at_first: bool,
     server: tuple[str, ...],
     seed: int | None,
@@ -200,6 +214,7 @@ def run(  # noqa: PLR0913 - an argument an option
         reply_timeout,
         FLOORS[profile],
         stop_at_first,
+        _findings_beside(json_to) if evidence is None else evidence,
     )
     _check_case(plan)
     console = console_beside(json_to)

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
+from ackcheck.grades.evidence import keep
 from ackcheck.grades.failing import circumstances
 from ackcheck.grades.rounds import Kind, kind_of
 from ackcheck.grades.session import Session
@@ -81,7 +82,7 @@ NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackch
 class Judging(Protocol):
     """A grade on real files, as `run_process_grade` and `run_power_grade` are."""
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - as many as a job has
         self,
         target: Target,
         levels: Level | tuple[Level, ...],
@@ -92,6 +93,7 @@ class Judging(Protocol):
         reply_timeout: float,
         only: int | None,
         stop_at_first: bool,
+        evidence: Path | None,
     ) -> GradeReport: ...
 
 
@@ -113,6 +115,7 @@ def judged_on_files(name: str, judging: Judging, counted: tuple[str, ...], job: 
         reply_timeout=job.reply_timeout,
         only=job.case,
         stop_at_first=job.stop_at_first,
+        evidence=job.evidence,
     )
 
 
@@ -136,6 +139,8 @@ class Campaign:
     progress: Progress = no_progress
     only: int | None = None
     stop_at_first: bool = False
+    evidence: Path | None = None
+    """Where a folder is written for each finding; None: nowhere."""
     report: GradeReport = field(init=False)
     rounds: int = field(init=False, default=0)
     """How many have begun."""
@@ -222,7 +227,8 @@ class Campaign:
         finding = Finding(
             broken.clause, broken.why, self.grade, self.seed, lines, case=self._number, refutes=fallen.levels
         )
-        self.report.found(finding)
+        if self.report.found(finding) and self.evidence is not None:
+            keep(finding, session, self.evidence)
         self.tell()
         if self.stop_at_first:
             raise broken

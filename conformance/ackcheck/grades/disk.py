@@ -80,6 +80,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
     stop_at_first: bool = False,
+    evidence: Path | None = None,
     filesystem: str | None = None,
     images: int = IMAGES,
 ) -> GradeReport:
@@ -97,6 +98,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
         progress=progress,
         only=only,
         stop_at_first=stop_at_first,
+        evidence=evidence,
     )
     if reason := missing(filesystem or FILESYSTEMS[0]):
         campaign.report.not_judged = reason

@@ -82,6 +82,7 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
     stop_at_first: bool = False,
+    evidence: Path | None = None,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
@@ -98,6 +99,7 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
         progress=progress,
         only=only,
         stop_at_first=stop_at_first,
+        evidence=evidence,
     )
     if reason := available():
         campaign.report.not_judged = f"needs root and loop devices: {reason}"

@@ -49,6 +49,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
     stop_at_first: bool = False,
+    evidence: Path | None = None,
 ) -> GradeReport:
     """Kill the target `rounds` times, and judge for all these levels at once what it remembers.
 
@@ -56,7 +57,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     store's offset pass a message. Raises a `RigError` where the target does not work: `TargetNotStarted`, `TargetHung`,
     `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
-    campaign = Campaign(target, levels, "process", seed, commit, reply_timeout, progress, only, stop_at_first)
+    campaign = Campaign(target, levels, "process", seed, commit, reply_timeout, progress, only, stop_at_first, evidence)
     for kills in campaign.shares(rounds, KILLS_A_CASE):
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
             session.open()

@@ -28,6 +28,7 @@ had written to.
 """
 
 import contextlib
+import json
 import os
 import select
 import subprocess
@@ -35,7 +36,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -48,6 +49,8 @@ from ackcheck.rig.errors import ProtocolError, TargetDied, TargetError, TargetHu
 from ackcheck.rig.wire import LINE_LIMIT, decode_reply, encode_request
 from ackcheck.rig.witness import Seen, changes, holders, look
 
+WIRE_LINES = 2000  # that went to and fro, and are remembered
+WIRE_SHOWN = 2000  # bytes remembered of each
 STDERR_TAIL = 4096  # bytes shown of a dead target's last words
 READ_SECONDS = 5.0  # for what a killed target had left in its pipe
 HEIR_SECONDS = 2.0  # for an answer from what a process has left behind that has ended itself
@@ -134,6 +137,7 @@ class Child:
         self._before: Mapping[str, Seen] = {}
         self._stderr: IO[bytes] | None = None
         self._said = ""
+        self._wire: deque[tuple[int, str, bytes]] = deque(maxlen=WIRE_LINES)
         self._next_id = 1
         self._reset()
 
@@ -261,6 +265,11 @@ class Child:
         """End the target for good; harmless when nothing runs."""
         self.kill()
 
+    def wire(self) -> Iterator[str]:
+        """Yield the last lines that went to the target and came from it, as JSON: time, direction, line."""
+        for at, way, line in self._wire:
+            yield json.dumps([at, way, line.decode("utf-8", errors="replace").rstrip("\n")])
+
     def last_words(self) -> str:
         """Return the end of what the target has written to its standard error since it was started."""
         if self._stderr is not None and not self._stderr.closed:
@@ -312,6 +321,7 @@ class Child:
         self._next_id += 1
         self._in_flight[number] = Exchange(id=number, op=op, arguments=arguments, sent_ns=time.monotonic_ns())
         self._outgoing += line
+        self._wire.append((time.monotonic_ns(), ">", line[:WIRE_SHOWN]))
         self._exchange_bytes(0)
         return number
 
@@ -398,6 +408,7 @@ class Child:
         *lines, rest = self._incoming.split(b"\n")
         self._incoming = rest
         for line in lines:
+            self._wire.append((time.monotonic_ns(), "<", bytes(line[:WIRE_SHOWN])))
             self._finish(bytes(line))
         if len(rest) > self.line_limit:
             raise ProtocolError(f"the target wrote {len(rest)} bytes without a line end, over {self.line_limit}")
