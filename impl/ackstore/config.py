@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from attrs import Attribute, evolve, field, frozen
 
-from ackstore.errors import ConfigInvalid
+from ackstore.errors import ConfigInvalid, shown
 
 
 def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
     def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         if value not in allowed:
             names = ", ".join(map(repr, allowed))
-            raise ConfigInvalid(f"{attribute.name} is {value!r}: choose one of {names}")
+            raise ConfigInvalid(f"{attribute.name} is {shown(value)}: choose one of {names}")
 
     return check
 
@@ -33,29 +33,29 @@ def _whole(least: int, most: int | None = None) -> Callable[[Any, Attribute[Any]
 
     def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         if type(value) is not int or value < least or (most is not None and value > most):
-            raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer {limits}")
+            raise ConfigInvalid(f"{attribute.name} is {shown(value)}: give an integer {limits}")
 
     return check
 
 
 def _count_or_none(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if value is not None and (type(value) is not int or value < 1):
-        raise ConfigInvalid(f"{attribute.name} is {value!r}: give an integer of at least 1, or None for no limit")
+        raise ConfigInvalid(f"{attribute.name} is {shown(value)}: give an integer of at least 1, or None for no limit")
 
 
 def _switch(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if type(value) is not bool:
-        raise ConfigInvalid(f"{attribute.name} is {value!r}: give True or False")
+        raise ConfigInvalid(f"{attribute.name} is {shown(value)}: give True or False")
 
 
 def _seconds(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-    if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
-        raise ConfigInvalid(f"{attribute.name} is {value!r}: give a positive number of seconds")
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ConfigInvalid(f"{attribute.name} is {shown(value)}: give a positive number of seconds")
 
 
 def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
     if type(value) not in (int, float) or not 0 <= value <= 1:
-        raise ConfigInvalid(f"{attribute.name} is {value!r}: give a number from 0 to 1")
+        raise ConfigInvalid(f"{attribute.name} is {shown(value)}: give a number from 0 to 1")
 
 
 #: As many logs as a store may have.
@@ -185,9 +185,8 @@ class Config:
             )
         for name, least in (("max_unflushed_records", 2), ("max_unflushed_bytes", 2), ("merge_messages", 1)):
             if getattr(self, name) < least * self.logs:
-                raise ConfigInvalid(
-                    f"{name} is {getattr(self, name)} and logs is {self.logs}: give at least {least} for each log"
-                )
+                found = shown(getattr(self, name))
+                raise ConfigInvalid(f"{name} is {found} and logs is {self.logs}: give at least {least} for each log")
 
     def share(self, log: int) -> Config:
         """The settings of log `log`, numbered from 1, by itself.

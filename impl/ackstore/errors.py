@@ -47,6 +47,10 @@ class StoreClosed(UsageError):
     """An operation on a store that is closed, or closing."""
 
 
+class ResetsExhausted(UsageError):
+    """A reset of a queue beyond those that an epoch can number."""
+
+
 class StoreForked(UsageError):
     """A call in a child of the process that opened the store."""
 
@@ -73,6 +77,10 @@ class DirectoryIsAFile(DirectoryError):
     """The path names a file."""
 
 
+class DirectoryNameInvalid(DirectoryError):
+    """A path that no file system takes."""
+
+
 class DirectoryNotWritable(DirectoryError):
     """The directory cannot be created, entered or written."""
 
@@ -87,6 +95,10 @@ class LogError(StoreError):
 
 class LogDamaged(LogError):
     """Bytes that were proved durable are missing or changed."""
+
+
+class NumbersExhausted(LogError):
+    """The directory was opened more often than an epoch can number."""
 
 
 class LogUnreadable(LogError):
@@ -107,3 +119,21 @@ class OffsetsAheadOfLog(LogDamaged):
 
 class FutureFormat(LogError):
     """A file written by a later version of this package."""
+
+
+def shown(value: object) -> str:
+    """A value that is wrong, for a message: as it is written in Python, and cut where that is long.
+
+    >>> shown("x" * 99), shown(10**5000)
+    ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...", 'an int of 16610 bits')
+    """
+    if isinstance(value, int) and value.bit_length() > LONG_NUMBER:
+        return f"an int of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+SHOWN = 60
+"""Characters of a wrong value that a message shows."""
+LONG_NUMBER = 128
+"""Bits beyond which a number is not written out: Python refuses to, somewhere."""

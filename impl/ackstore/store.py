@@ -167,12 +167,10 @@ class Store(Driver):
         """
         self._check_process()
         parsed = queue if isinstance(queue, QueueId) else QueueId.parse(queue)
-        if not self._gate.take(self.config.op_timeout):
+        found = self._gate.run(self.config.op_timeout, self._core.dead_letters, parsed)
+        if found is False:
             raise self._stalled()
-        try:
-            return list(self._core.dead_letters(parsed))
-        finally:
-            self._lock.release()
+        return list(found)
 
     def flush(self, timeout: float | None = None) -> Reply:
         """Wait until everything submitted before is FLUSHED: OK, or UNKNOWN after `timeout`; BUSY when not even the
@@ -199,23 +197,23 @@ class Store(Driver):
         last, with `Stats.stalled` saying for how long the write hangs, and `Stats.age` how old the figures are.
         """
         self._check_process()
-        if not self._gate.take(gate.STALLED):
-            seen, at = self._seen
-            stalled = self._gate.stalled() or gate.STALLED  # it may be returning just now
-            return evolve(
-                seen,
-                healthy=self._broken is None,
-                stalled=stalled,
-                age=time.monotonic() - at,
-                resident_bytes=resident_bytes(),
-            )
-        try:
-            if self._broken is None:
-                self._core.now = self._clock()
-            self._seen = self._look(count=count), time.monotonic()
-            return self._seen[0]
-        finally:
-            self._lock.release()
+        found = self._gate.run(gate.STALLED, self._see, count=count)
+        if found:
+            return found
+        seen, at = self._seen
+        return evolve(
+            seen,
+            healthy=self._broken is None,
+            stalled=0.0 if self._gate.owned() else self._gate.stalled() or gate.STALLED,  # it may be returning just now
+            age=time.monotonic() - at,
+            resident_bytes=resident_bytes(),
+        )
+
+    def _see(self, *, count: bool) -> Stats:
+        if self._broken is None:
+            self._core.now = self._clock()
+        self._seen = self._look(count=count), time.monotonic()
+        return self._seen[0]
 
     def close(self, timeout: float = 10.0) -> Reply:
         """Refuse new operations, make everything durable, and let go of the directory.

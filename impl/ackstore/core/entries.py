@@ -26,6 +26,10 @@ RELEASED = 0.0
 #: An epoch is the open of the store that handed a message out, and above these bits the number of resets of its queue.
 OPEN_BITS = 40
 _OPEN = (1 << OPEN_BITS) - 1
+MAX_GENERATION = (1 << 64 - OPEN_BITS) - 1
+"""No queue is reset more often, so that an epoch fits in a record and in a receipt."""
+MAX_ATTEMPT = 2**32 - 1
+"""No message is handed out more often."""
 
 
 @lru_cache(maxsize=4096)  # one integer object for all deliveries of an epoch

@@ -23,6 +23,7 @@ True
 
 from __future__ import annotations
 
+import re
 import struct
 from binascii import hexlify, unhexlify
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
-from ackstore.errors import QueueNameInvalid
+from ackstore.errors import QueueNameInvalid, shown
 
 #: Longest topic or group, in UTF-8 bytes: both fit in a record's queue field with room to spare.
 MAX_NAME_BYTES = 255
@@ -41,20 +42,23 @@ MAX_QUEUE = 2**31 - 1
 
 _FIELDS = struct.Struct(">QIQ")
 _unpack = _FIELDS.unpack
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 _HEAD = 2 * _FIELDS.size
 """Characters of a receipt before the '@'."""
 
 
 def _is_name(_instance: object, _attribute: object, value: Any) -> None:
     if not (isinstance(value, str) and value and value.isprintable()) or "/" in value:
-        raise QueueNameInvalid(f"{value!r} cannot name a topic or group: give printable text, not empty, without '/'")
+        raise QueueNameInvalid(
+            f"{shown(value)} cannot name a topic or group: give printable text, not empty, without '/'"
+        )
     if len(value.encode()) > MAX_NAME_BYTES:
         raise QueueNameInvalid(f"a topic or group name takes at most {MAX_NAME_BYTES} bytes: shorten {value[:40]!r}...")
 
 
 def _is_number(_instance: object, _attribute: object, value: Any) -> None:
     if type(value) is not int or not 0 <= value <= MAX_QUEUE:
-        raise QueueNameInvalid(f"{value!r} cannot number a queue: give an integer from 0 to {MAX_QUEUE}")
+        raise QueueNameInvalid(f"{shown(value)} cannot number a queue: give an integer from 0 to {MAX_QUEUE}")
 
 
 @frozen(order=True, cache_hash=True)
@@ -82,11 +86,13 @@ class QueueId:
 @lru_cache(maxsize=4096)
 def _parse_queue(text: str) -> QueueId:
     if not isinstance(text, str):
-        raise QueueNameInvalid(f"{text!r} cannot name a queue: give a QueueId, or text such as 'topic/group/3'")
+        raise QueueNameInvalid(f"{shown(text)} cannot name a queue: give a QueueId, or text such as 'topic/group/3'")
     parts = text.split("/")
     number = parts[2] if len(parts) > 2 else "0"
-    if len(parts) > 3 or not (number.isascii() and number.isdigit()) or number != str(int(number)):
-        raise QueueNameInvalid(f"{text!r} cannot name a queue: write 'topic/group/number', such as 'orders/billing/3'")
+    if len(parts) > 3 or not _NUMBER.fullmatch(number):
+        raise QueueNameInvalid(
+            f"{shown(text)} cannot name a queue: write 'topic/group/number', such as 'orders/billing/3'"
+        )
     return QueueId(parts[0], parts[1] if len(parts) > 1 else "default", int(number))
 
 

@@ -17,14 +17,17 @@ from collections.abc import Callable
 
 from ackstore.core.effects import Answer, Durable, Effect
 from ackstore.core.replies import Delivery, Reply
-from ackstore.errors import DurationOutOfRange
+from ackstore.errors import DurationOutOfRange, shown
+
+FOREVER = 1e9
+"""Seconds that nobody waits: thirty years."""
 
 
 def check_timeout(timeout: float) -> float:
-    """Raise `DurationOutOfRange` for what is no time to wait, in seconds."""
+    """The time to wait, in seconds, at most `FOREVER`; `DurationOutOfRange` for what is none."""
     if type(timeout) not in (int, float) or not timeout > 0:
-        raise DurationOutOfRange(f"cannot wait {timeout!r} seconds: give a number above 0")
-    return timeout
+        raise DurationOutOfRange(f"cannot wait {shown(timeout)} seconds: give a number above 0")
+    return min(timeout, FOREVER)
 
 
 class Operation:

@@ -17,7 +17,7 @@ from ackstore.core.operations import Operations
 from ackstore.core.queues import Claim, Queue
 from ackstore.core.replies import Delivery, Reply
 from ackstore.core.requests import Pop
-from ackstore.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown
+from ackstore.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown, shown
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import CHECKPOINT
 
@@ -29,7 +29,7 @@ def check_invisible(seconds: float) -> None:
     """Raise `DurationOutOfRange` for what is no time that a message can be invisible."""
     if type(seconds) not in (int, float) or not 0 < seconds <= MAX_INVISIBLE:
         raise DurationOutOfRange(
-            f"a message cannot be invisible for {seconds!r} seconds: "
+            f"a message cannot be invisible for {shown(seconds)} seconds: "
             f"give a number above 0, and at most {MAX_INVISIBLE:.0f}"
         )
 
@@ -60,7 +60,7 @@ class Pops:
         """Raise what is wrong with the call itself."""
         most = self.config.max_batch
         if type(request.count) is not int or not 1 <= request.count <= most:
-            raise CountOutOfRange(f"cannot pop {request.count!r} messages: ask for 1 to {most}")
+            raise CountOutOfRange(f"cannot pop {shown(request.count)} messages: ask for 1 to {most}")
         check_invisible(request.invisible)
         if request.queue.token not in self.queues:
             raise QueueUnknown(

@@ -25,7 +25,7 @@ from ackstore.core.operations import Operations
 from ackstore.core.queues import Queue
 from ackstore.core.replies import Reply
 from ackstore.core.requests import Publish
-from ackstore.errors import CountOutOfRange, TooManyQueues
+from ackstore.errors import CountOutOfRange, TooManyQueues, shown
 
 #: No queue holds more messages than this: their offsets fit in a record.
 MAX_END = 2**63 - 1
@@ -54,7 +54,9 @@ class Publishing:
     def submit(self, op: int, request: Publish, _now: float, deadline: float) -> None:
         """Raise the end of a queue. It takes no record."""
         if type(request.end) is not int or not 0 <= request.end <= MAX_END:
-            raise CountOutOfRange(f"a queue cannot hold {request.end!r} messages: give an integer from 0 to {MAX_END}")
+            raise CountOutOfRange(
+                f"a queue cannot hold {shown(request.end)} messages: give an integer from 0 to {MAX_END}"
+            )
         token = request.queue.token
         queue = self.queues.get(token)
         if queue is None:

@@ -30,7 +30,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from ackstore.core.entries import Claim, Entry, epoch_of, generation_of, open_of
+from ackstore.core.entries import MAX_ATTEMPT, Claim, Entry, epoch_of, generation_of, open_of
 from ackstore.core.identity import QueueId
 from ackstore.core.replies import DeadLetter, Reply
 from ackstore.core.stats import QueueStats
@@ -81,7 +81,7 @@ class Queue(QueueFields):
         self.token = queue.token
         self.prefix = queue_prefix(self.token)
         self.commits_checkpoints = commits_checkpoints
-        self.max_attempts = max_attempts
+        self.max_attempts = max_attempts or MAX_ATTEMPT
         self.max_dead = max_dead
         self.end = 0
         self.next_new = 0
@@ -162,7 +162,7 @@ class Queue(QueueFields):
             heappush(self._timers(entry), (entry.deadline, entry.offset))
 
     def _timers(self, entry: Entry) -> list[tuple[float, int]]:
-        last = self.max_attempts is not None and entry.attempt >= self.max_attempts
+        last = entry.attempt >= self.max_attempts
         return self.ending if last else self.expiring
 
     def has_new(self) -> bool:

@@ -9,11 +9,12 @@ answered OK, at every level, only when the offset file says so too: a reset stic
 from __future__ import annotations
 
 from ackstore.core.acks import Acks
+from ackstore.core.entries import MAX_GENERATION
 from ackstore.core.log import Record
 from ackstore.core.operations import Operation
 from ackstore.core.replies import Reply
 from ackstore.core.requests import Reset
-from ackstore.errors import CountOutOfRange, QueueUnknown
+from ackstore.errors import CountOutOfRange, QueueUnknown, ResetsExhausted, shown
 from ackstore.format.payloads import encode_reset
 from ackstore.format.records import RESET
 
@@ -39,7 +40,13 @@ class Resets:
             raise QueueUnknown(f"queue {request.queue} holds no messages: publish some first, then reset it")
         if type(request.offset) is not int or not 0 <= request.offset <= queue.end:
             raise CountOutOfRange(
-                f"queue {request.queue} cannot begin again at {request.offset!r}: give an integer from 0 to {queue.end}"
+                f"queue {request.queue} cannot begin again at {shown(request.offset)}: "
+                f"give an integer from 0 to {queue.end}"
+            )
+        if queue.generation >= MAX_GENERATION:
+            raise ResetsExhausted(
+                f"queue {request.queue} was reset {queue.generation} times, and receipts can tell no more generations "
+                "apart: publish its messages to a queue of another name"
             )
         operation = self.operations.begin(op, deadline)
         if queue.resetting is not None or self.flusher.refuses():

@@ -34,11 +34,13 @@ from typing import Protocol
 from attrs import field, frozen
 
 from ackstore.config import Config
-from ackstore.errors import LogDamaged, OffsetsAheadOfLog
+from ackstore.errors import LogDamaged, NumbersExhausted, OffsetsAheadOfLog
 from ackstore.format.filenames import PLAIN, FileNames, check_logs
 from ackstore.format.offsetfile import OffsetFile, decode_offsets
 from ackstore.format.records import MOST_STEPS, Run, Scan, Step, decode_record, scan, skip_records
 
+MOST_SEGMENTS = 2**40 - 2
+"""The highest number of a segment that an open begins after: epochs are numbers of segments, in 40 bits."""
 MOST_LSN = 2**64 - 1
 """The highest LSN that a record can name."""
 
@@ -140,6 +142,11 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
     check_logs(names, config.logs)
     files = FileNames(log, config.logs)
     numbers = {number: name for name in names if (number := files.number_of(name)) is not None}
+    if max(numbers, default=0) >= MOST_SEGMENTS:
+        raise NumbersExhausted(
+            f"segment {max(numbers)} is there, and an epoch numbers no open beyond {MOST_SEGMENTS}: nothing was "
+            "changed. Begin with an empty directory, and publish its messages there"
+        )
     scans = [scan(name, reader.read(name)) for _number, name in sorted(numbers.items())]
     offsets = OffsetFile(0, {})
     if files.offsets in names:

@@ -31,7 +31,7 @@ from attrs import evolve
 
 from ackstore.config import Config
 from ackstore.core.core import Core
-from ackstore.core.effects import Answer, Create, Durable, Effect, Write
+from ackstore.core.effects import Answer, Create, Durable, Effect, Result, Write
 from ackstore.core.engine import cores_of, open_engine, paths_of
 from ackstore.core.operations import check_timeout
 from ackstore.core.replies import Reply
@@ -89,8 +89,7 @@ class Driver(StoreFields):
             self._directory_lock.release()
             raise
         self._paths = paths_of(self._core)
-        self._gate = Gate(self._stalls)
-        self._lock = self._gate.lock
+        self._gate = Gate(self._stalls, self)
         """Guards the core, and what is below but for `_waiters`, `_broken` and `_refused`."""
         self._op = 0
         self._waiters: dict[int, Waiter] = {}
@@ -103,7 +102,7 @@ class Driver(StoreFields):
         self._broken: BaseException | None = None
         """Why nothing is done any more. Set without the lock: a thread in a write that hangs sees it when it is back,
         and writes nothing else."""
-        self._acquire, self._release = self._lock.acquire, self._lock.release
+        self._acquire, self._release, self._leave = self._gate.acquire, self._gate.release, self._gate.leave
         self._wake = Bell()
         self._asleep = False
         """The timer waits for something to happen."""
@@ -120,12 +119,14 @@ class Driver(StoreFields):
         self._watches = [Watch(core, str(self.path)) for core in cores]
         for watch in self._watches:
             watch.recovered().emit()
-        with self._lock:
-            self._perform(self._clock())
-            self._seen = self._look(), time.monotonic()
-            """What was seen last, and when."""
+        self._gate.run(threading.TIMEOUT_MAX, self._begin)
         self._timer.start()
         forks.watch(self)
+
+    def _begin(self) -> None:
+        self._perform(self._clock())
+        self._seen = self._look(), time.monotonic()
+        """What was seen last, and when."""
 
     def leave_behind(self) -> None:
         """Do nothing any more: this is a child of the process that opened the store. No lock is taken, since a thread
@@ -144,22 +145,26 @@ class Driver(StoreFields):
         seconds = self.config.op_timeout if timeout is None else check_timeout(timeout)
         until = time.monotonic() + seconds
         self._check()
-        if not self._gate.take(seconds):
+        submitted = self._gate.run(seconds, self._submit_in_time, request, until, on_durable)
+        if not submitted:
             return self._busy(request)
-        try:
-            self._check()
-            if on_durable is not None and self._callbacks_left() >= self.config.max_callbacks:
-                return self._busy(request)
-            op, answer = self._submit(request, max(until - time.monotonic(), 0.001), on_durable)
-            if answer is not None:
-                return answer
-            waiter = self._waiters[op] = Waiter(request)
-            if self._broken is not None:  # since the check: whoever broke it may have missed the waiter
-                self._waiters.pop(op, None)
-                return unsubmitted(request, Reply.UNKNOWN)
-        finally:
-            self._lock.release()
-        return self._wait(op, waiter, until)
+        return submitted if isinstance(submitted, Answer) else self._wait(*submitted, until)
+
+    def _submit_in_time(
+        self, request: Request, until: float, on_durable: Callable[[], None] | None
+    ) -> tuple[int, Waiter] | Answer:
+        """Submit a request: its answer, or its operation and what waits for the answer. (The lock is held.)"""
+        self._check()
+        if on_durable is not None and self._callbacks_left() >= self.config.max_callbacks:
+            return self._busy(request)
+        op, answer = self._submit(request, max(until - time.monotonic(), 0.001), on_durable)
+        if answer is not None:
+            return answer
+        waiter = self._waiters[op] = Waiter(request)
+        if self._broken is not None:  # since the check: whoever broke it may have missed the waiter
+            self._waiters.pop(op, None)
+            return unsubmitted(request, Reply.UNKNOWN)
+        return op, waiter
 
     def _submit(
         self, request: Request, timeout: float, on_durable: Callable[[], None] | None
@@ -213,18 +218,12 @@ class Driver(StoreFields):
     def _wait(self, op: int, waiter: Waiter, until: float) -> Answer:
         """Wait for the answer. When time is up this thread says so itself, so that no client depends on another thread
         being alive, or on the lock."""
-        if not waiter.wait(until - time.monotonic()):
-            if self._gate.take(MOMENT):
-                try:
-                    self._give_up(op)
-                    self._waiters.pop(op, None)
-                finally:
-                    self._lock.release()
-            elif self._waiters.pop(op, None) is None:
-                waiter.wait(MOMENT)  # somebody is about to tell it
+        done = waiter.wait(until - time.monotonic()) or self._gate.run(MOMENT, self._give_up, op)
+        if not done and self._waiters.pop(op, None) is None:
+            waiter.wait(MOMENT)  # somebody is about to tell it
         return waiter.answer or unsubmitted(waiter.request, Reply.UNKNOWN)
 
-    def _give_up(self, op: int) -> None:
+    def _give_up(self, op: int) -> bool:
         """End an operation whose time is up. What else the core asks for is left to the timer. (The lock is held.)"""
         if self._broken is None:
             try:
@@ -236,6 +235,8 @@ class Driver(StoreFields):
                 # call from `StoreBroken`.
                 self._break(error)
             self._wake.notify()
+        self._waiters.pop(op, None)
+        return True
 
     # What the core asks for
 
@@ -293,24 +294,23 @@ class Driver(StoreFields):
     def _disk_work(self, job: tuple[int, Effect]) -> None:
         io, effect = job
         result = perform(self._disk, effect)
-        with self._lock:
-            if self._broken is None:
-                now = self._clock()
-                self._core.complete(io, result, now)
-                self._perform(now)
-                self._watch()
+        self._gate.run(threading.TIMEOUT_MAX, self._complete, io, result)
+
+    def _complete(self, io: int, result: Result) -> None:
+        if self._broken is None:
+            now = self._clock()
+            self._core.complete(io, result, now)
+            self._perform(now)
+            self._watch()
 
     def _time(self) -> None:
         try:
             while self._broken is None:
-                if not self._gate.take(gate.STALLED):
+                wait = self._gate.run(gate.STALLED, self._tick)
+                if wait is False:
                     continue
-                try:
-                    wait = self._tick()
-                    if self._core.closed:
-                        return
-                finally:
-                    self._lock.release()
+                if self._core.closed:  # and its last answer is given, by the tick
+                    return
                 self._wake.wait(wait)
         except BaseException as error:
             # The thread's top: without a timer nothing is synced in time.
@@ -377,9 +377,7 @@ class Driver(StoreFields):
 
     def _let_go(self) -> None:
         """Leave the directory to others, as soon as nothing of this store is written any more."""
-        if self._gate.take(MOMENT):
-            self._watch(closing=True)
-            self._lock.release()
+        self._gate.run(MOMENT, self._watch, closing=True)
         goes_on = self._stop()
         if goes_on:
             log.error("%s stays locked: %s is still going on", self.path, goes_on, extra=self._fields("locked"))
@@ -397,17 +395,17 @@ class Driver(StoreFields):
         stuck = self._crew.stop()
         if stuck:
             return stuck
-        if not self._lock.acquire(timeout=crew.GRACE):
+        if not self._gate.run(crew.GRACE, self._let_go_of_files):
             return ["a write"]
-        try:
-            self._callbacks.clear()
-            for queue in self._core.queues.values():
-                queue.let_go_of_acks()
-            self._disk.close()
-        finally:
-            self._lock.release()
         self._directory_lock.release()
         return []
+
+    def _let_go_of_files(self) -> bool:
+        self._callbacks.clear()
+        for queue in self._core.queues.values():
+            queue.let_go_of_acks()
+        self._disk.close()
+        return True
 
     def _fields(self, event: str) -> dict[str, object]:
         return {"event": event, "store": str(self.path)}

@@ -34,7 +34,14 @@ from ackstore.core.effects import (
     Unlink,
     Write,
 )
-from ackstore.errors import DirectoryInUse, DirectoryIsAFile, DirectoryNotWritable, LogUnreadable
+from ackstore.errors import (
+    DirectoryInUse,
+    DirectoryIsAFile,
+    DirectoryNameInvalid,
+    DirectoryNotWritable,
+    LogUnreadable,
+    shown,
+)
 from ackstore.fastpath.fields import DiskFields, FileFields
 from ackstore.format.filenames import log_of
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
@@ -244,8 +251,16 @@ class FileReader:
 
 def prepare(path: Path) -> None:
     """See that `path` is a directory; a new one is made durable, with its parents."""
-    missing = [each for each in (path, *path.parents) if not each.exists()]
-    if path.exists() and not path.is_dir():
+    if "\0" in str(path):
+        raise DirectoryNameInvalid(f"{shown(str(path))} can name no directory (a null character): give another path")
+    try:
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        is_file = path.exists() and not path.is_dir()
+    except OSError as error:
+        raise DirectoryNameInvalid(
+            f"{shown(str(path))} can name no directory ({error.strerror}): give another path"
+        ) from error
+    if is_file:
         raise DirectoryIsAFile(f"{path} is a file: give the path of a directory, or of a new one")
     try:
         for each in reversed(missing):

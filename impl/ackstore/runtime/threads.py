@@ -94,8 +94,9 @@ def call_back(callback: Callable[[], None]) -> None:
     """Run a client's callback. What it raises is logged and harms nobody."""
     try:
         callback()
-    except Exception:
-        # Top of the callbacks' thread: any error in foreign code ends here.
+    except BaseException:
+        # Top of the callbacks' thread: any error in foreign code ends here, KeyboardInterrupt and SystemExit too, which
+        # concern nobody but the thread that they are raised in.
         log.exception("a durable callback failed", extra={"event": "callback-failed"})
 
 

@@ -22,6 +22,7 @@ from ackstore.fastpath.plain.fields import EntryFields
 from ackstore.fastpath.plain.settling import MERGED
 from ackstore.runtime.files import RealDisk
 from disks import HangingDisk
+from locked import locked_elsewhere
 from ways import WAYS, going
 
 
@@ -153,7 +154,7 @@ def in_memory(store: ackstore.Store) -> object:
     """Every message, every share of the merge buffer, and what the store counts."""
     core = store._core
     assert isinstance(core, Core)
-    with store._lock:
+    with locked_elsewhere(store):
         messages = [
             [getattr(entry, name) for name in EntryFields.__slots__ if name != "ack"] + [ack_of(entry.ack)]
             for queue in core.queues.values()

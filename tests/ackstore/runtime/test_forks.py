@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ackstore import Config, Reply, Store, StoreForked
+from locked import locked_elsewhere
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -68,7 +69,7 @@ def test_a_child_is_refused_though_a_thread_that_it_lacks_had_the_lock(tmp_path:
         taken, done = threading.Event(), threading.Event()
 
         def keep() -> None:
-            with store._lock:
+            with locked_elsewhere(store):
                 taken.set()
                 done.wait()
 

@@ -24,6 +24,7 @@ from ackstore.fastpath import COMPILED, calls
 from ackstore.runtime import crew, gate
 from ackstore.runtime.threads import Waiter
 from disks import HangingDisk
+from locked import locked_elsewhere
 
 SOON = 10.0
 """Seconds: nothing that hangs has come back by then, and nothing else takes as long."""
@@ -173,7 +174,7 @@ def test_whoever_gives_up_ends_the_operation(tmp_path: Path, logs: int) -> None:
 def test_an_answer_that_is_just_being_told_is_waited_for(tmp_path: Path) -> None:
     """Time is up, a write holds the lock, and somebody has taken the waiter from the table, but not told it yet."""
     answer = Answer(7, Reply.OK)
-    with Store(tmp_path) as store, store._lock:
+    with Store(tmp_path) as store, locked_elsewhere(store):
         for late, found in ((0.0, answer), (60.0, Answer(0, Reply.UNKNOWN))):
             waiter = Waiter(Flush())
             teller = threading.Timer(late, waiter.tell, (answer,))
@@ -210,7 +211,7 @@ class TestStats:
             store.publish("q", 9)
             seen = store.stats()
             store.publish("q", 10)
-            with store._lock:  # as if in a write
+            with locked_elsewhere(store):  # as if in a write
                 found = store.stats()
             assert evolve(found, stalled=0.0, age=0.0, resident_bytes=seen.resident_bytes) == seen
             assert [queue.end for queue in store.stats().queues.values()] == [10]
@@ -316,7 +317,7 @@ def test_the_compiled_path_waits_no_longer(tmp_path: Path) -> None:
     with Store(tmp_path, Config(op_timeout=0.2)) as store:
         store.publish("q", 2)
         receipts = [each.receipt for each in store.pop("q", 2)]
-        with store._lock, in_time():  # as if in a write
+        with locked_elsewhere(store), in_time():  # as if in a write
             assert calls.ack(store, receipts[0]) is None
             assert calls.ack_many(store, receipts) is None
             assert store.ack(receipts[0]) is Reply.BUSY

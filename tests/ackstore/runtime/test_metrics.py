@@ -25,6 +25,7 @@ from ackstore.core.stats import QueueStats, Recovery
 from ackstore.runtime import memory, metrics
 from ackstore.runtime.metrics import StoreCollector
 from disks import HangingDisk
+from locked import locked_elsewhere
 
 SLOW = Config(flush_interval=1000.0, offset_interval=1000.0)
 
@@ -203,7 +204,7 @@ def test_bounds_are_inclusive() -> None:
 
 
 def test_registering_takes_no_lock(tmp_path: Path) -> None:
-    with Store(tmp_path) as store, store._lock:
+    with Store(tmp_path) as store, locked_elsewhere(store):
         registry_of(store)
 
 

@@ -74,5 +74,5 @@ cdef class DiskFields:
 cdef class StoreFields:
     cdef public tuple _paths
     cdef public CoreFields _core
-    cdef public object _broken, _clock, _writes, _wake, _acquire, _release
-    cdef public bint _asleep
+    cdef public object _broken, _clock, _writes, _wake, _acquire, _release, _leave
+    cdef public bint _asleep, _inside

@@ -28,25 +28,34 @@ def call(store: Driver, deliveries: basics.Deliveries) -> Reply | None:
     """Take the fast path; None, and nothing done, where it is barred."""
     if not store._paths:
         return None
-    if not (store._acquire(False) or take_turns(store._acquire)):
-        return None
     try:
-        if store._broken is not None or store._core.closing is not None:
+        if not (store._acquire(False) or take_turns(store._acquire)):
             return None
-        path = path_of(store, deliveries)
-        now = basics.shown_by(store._clock)
-        reply = acks.take(path, deliveries, now, store._writes)
-        if reply is None:
+        if store._inside:  # a signal handler, in the midst of a call of this thread
+            store._release()
             return None
-        store._core.now = path.core.now = now
-        if store._core.effects:
-            store._perform(now)
-        if store._asleep:
-            store._asleep = False
-            store._wake.notify()
-        return reply
-    finally:
-        store._release()
+        store._inside = True
+        try:
+            if store._broken is not None or store._core.closing is not None:
+                return None
+            path = path_of(store, deliveries)
+            now = basics.shown_by(store._clock)
+            reply = acks.take(path, deliveries, now, store._writes)
+            if reply is None:
+                return None
+            store._core.now = path.core.now = now
+            if store._core.effects:
+                store._perform(now)
+            if store._asleep:
+                store._asleep = False
+                store._wake.notify()
+            return reply
+        finally:
+            store._inside = False
+            store._release()
+    except BaseException:  # which may have come at any moment: see `ackstore.runtime.gate`
+        store._leave()
+        raise
 
 
 def ack(store: Driver, receipt: str) -> Reply | None:

@@ -120,3 +120,5 @@ class StoreFields:
 
     _acquire: Callable[..., bool]
     _release: Callable[[], None]
+    _leave: Callable[[], None]
+    _inside: bool

@@ -1,0 +1,128 @@
+"""Exceptions at any moment, as signal handlers raise them: the lock is free afterwards, and nothing is lost."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import ackstore
+from ackstore import Config, Reply, Store, StoreBroken
+
+HOME = str(Path(ackstore.__file__).parent)
+
+CALLS: dict[str, Callable[[Store, str], Any]] = {
+    "ack": lambda store, receipt: store.ack(receipt),
+    "ack, the long way": lambda store, receipt: store.ack(receipt, timeout=5.0),
+    "ack_many": lambda store, receipt: store.ack_many([receipt, receipt]),
+    "pop": lambda store, _: store.pop("q", 1),
+    "renew": lambda store, receipt: store.renew(receipt),
+    "dead": lambda store, _: store.dead("q"),
+    "stats": lambda store, _: store.stats(),
+}
+
+
+class Interrupted(BaseException):
+    """As `KeyboardInterrupt`, and nobody else's."""
+
+
+class AtLine:
+    """Raises before the line number `at` that a call passes, of those of the store; never, where it is None."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+        self.lines: list[str] = []
+
+    def __call__(self, frame: FrameType, event: str, _arg: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(HOME):
+            return None
+        if event == "line":
+            self.lines.append(frame.f_code.co_filename)
+            if len(self.lines) - 1 == self.at:
+                raise Interrupted
+        return self
+
+    def during(self, call: Callable[[], Any]) -> bool:
+        """Whether it was raised."""
+        before = sys.gettrace()
+        sys.settrace(self)
+        try:
+            call()
+        except (Interrupted, StoreBroken) as error:
+            return isinstance(error, Interrupted) or isinstance(error.__cause__, Interrupted)
+        finally:
+            sys.settrace(before)
+        return False
+
+
+def opened(path: Path) -> tuple[Store, list[str]]:
+    store = Store(path, Config(flush_interval=60.0, offset_interval=60.0))
+    store.publish("q", 100)
+    receipts = [each.receipt for each in store.pop("q", 3)]
+    assert store.ack(receipts[0]) is Reply.OK
+    return store, receipts
+
+
+def is_free(store: Store) -> bool:
+    """Whether another thread could take the lock."""
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(store._gate.run(1.0, lambda: True)))
+    thread.start()
+    thread.join()
+    return found == [True]
+
+
+def lines_to_try(lines: list[str]) -> list[int]:
+    """Every line around the lock, and some of those under it."""
+    near = ("/store.py", "/driver.py", "/gate.py", "/turns.py", "/calls.py")
+    return [n for n, file in enumerate(lines) if file.endswith(near) or n % 9 == 0]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_raised_at_any_line_it_leaves_the_lock_free_and_loses_nothing(tmp_path: Path, name: str) -> None:
+    store, (first, second, third) = opened(tmp_path / "whole")
+    whole = AtLine(None)
+    assert not whole.during(lambda: CALLS[name](store, second))
+    store.close()
+    for at in lines_to_try(whole.lines):
+        store, (first, second, third) = opened(tmp_path / str(at))
+        AtLine(at).during(lambda store=store, second=second: CALLS[name](store, second))  # type: ignore[misc]
+        assert is_free(store), f"line {at} of {len(whole.lines)}, in {whole.lines[at]}"
+        store = usable(store, tmp_path / str(at))
+        assert store.ack(first) is Reply.SETTLED
+        assert store.ack(third) is Reply.OK
+        assert store.close() is Reply.OK
+
+
+def usable(store: Store, path: Path) -> Store:
+    """The store, or if it says by name that it is broken, another one in its directory."""
+    try:
+        store.flush()
+    except StoreBroken:
+        store.close()
+        return Store(path)
+    return store
+
+
+def test_a_signal_handler_that_calls_the_store_in_the_midst_of_a_call_is_refused(tmp_path: Path) -> None:
+    told: list[Any] = []
+    with Store(tmp_path) as store:
+        store.publish("q", 9)
+        receipts = [each.receipt for each in store.pop("q", 3)]
+        store.flush()
+
+        def handler(_signal: int, _frame: FrameType | None) -> None:
+            told.extend([store.ack(receipts[0]), store.ack(receipts[0], timeout=9.0), store.try_pop("q").reply])
+            told.append(store.stats().stalled)
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            store._gate.run(1.0, lambda: signal.raise_signal(signal.SIGUSR1))
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert told == [Reply.BUSY] * 3 + [0.0]
+        assert store.ack(receipts[0]) is Reply.OK
