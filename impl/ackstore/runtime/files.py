@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +40,7 @@ from ackstore.errors import (
     DirectoryIsAFile,
     DirectoryNameInvalid,
     DirectoryNotWritable,
+    FileIsALink,
     LogUnreadable,
     shown,
 )
@@ -47,6 +49,9 @@ from ackstore.format.filenames import log_of
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
 
 LOCK = "lock"
+
+DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
+"""For the user alone: who may write to the directory could put links in the place of files."""
 
 
 class Disk(Protocol):
@@ -112,8 +117,12 @@ class RealDisk(DiskFields):
         os.close(self._directory)
 
     def _create(self, file: str) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        fd = os.open(file, flags, 0o644, dir_fd=self._directory)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            fd = os.open(file, flags, FILE_MODE, dir_fd=self._directory)
+        except FileExistsError:  # what a crash has left, or a link: its name goes, and what it leads to stays as it is
+            os.unlink(file, dir_fd=self._directory)
+            fd = os.open(file, flags, FILE_MODE, dir_fd=self._directory)
         self._leave(file)
         with self._lock:
             # Only the newest file of a log is written: the others go once they are synced.
@@ -241,12 +250,26 @@ class FileReader:
     def read(self, name: str) -> bytes:
         """All bytes of a file; `LogUnreadable` if the system cannot read it."""
         try:
-            return (self.path / name).read_bytes()
+            fd = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(fd, "rb") as file:
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    return file.read()
+            raise a_link(self.path / name)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise a_link(self.path / name) from error
             raise LogUnreadable(
                 f"{self.path / name} cannot be read ({error.strerror}): nothing was changed. "
                 "See to the disk and the file's permissions, or restore the directory from a copy"
             ) from error
+
+
+def a_link(file: Path) -> FileIsALink:
+    """What is wrong where a file of the store leads out of its directory."""
+    return FileIsALink(
+        f"{file} is a link, or no regular file, and the store touches nothing outside of its directory: nothing was "
+        "changed. Put a copy of the file there instead, or take it away if this store did not make it"
+    )
 
 
 def prepare(path: Path) -> None:
@@ -264,7 +287,7 @@ def prepare(path: Path) -> None:
         raise DirectoryIsAFile(f"{path} is a file: give the path of a directory, or of a new one")
     try:
         for each in reversed(missing):
-            each.mkdir(exist_ok=True)
+            each.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             parent = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(parent)
@@ -289,11 +312,19 @@ class DirectoryLock:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(
+                path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE
+            )
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise a_link(path / LOCK) from error
             raise DirectoryNotWritable(
                 f"{path} cannot be written ({error.strerror}): give this user the right to, or give another path"
             ) from error
+        found = os.fstat(self._fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:  # it is emptied below, under whatever other name
+            os.close(self._fd)
+            raise a_link(path / LOCK)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
