@@ -232,8 +232,14 @@ class Contained:
         return self._told
 
     def _kill_group(self) -> None:
+        """Do with the cgroup what the keeper would have done."""
         with contextlib.suppress(OSError):
             (self._group / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + ENDED_SECONDS
+        while self._group.is_dir() and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):  # until the last one is gone
+                self._group.rmdir()
+            time.sleep(0.01)
 
     def _abandon(self) -> None:
         self._release()

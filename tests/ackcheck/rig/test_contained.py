@@ -149,6 +149,8 @@ def test_a_keeper_that_somebody_kills_is_no_way_out() -> None:
     running = started.processes() | {process(started.pid)}
     with pytest.raises(TargetOutlived, match="its keeper was killed by somebody else"):
         started.kill()
+    if (folder := own_cgroup()) is not None:
+        assert not [one for one in folder.iterdir() if one.name.startswith(f"ackcheck-{os.getpid()}-")]
     if started.held_by == "cgroup v2":
         assert eventually(lambda: all(one is None or process(one.pid) != one for one in running))
     let_go(started)
