@@ -19,8 +19,8 @@ else:
     from ackstore.fastpath.compiled.basics import Clock
 
 
-def wall_clock() -> Callable[[], float]:
-    """A clock that shows wall time when it is made, and from then on only ever goes forward: nobody
-    who sets the system's clock can delay a sync or bring a deadline nearer."""
+def wall_clock(at_least: float = 0.0) -> Callable[[], float]:
+    """A clock that shows wall time when it is made, or `at_least` that, and from then on only ever goes forward, also
+    while the machine sleeps: nobody who sets the system's clock can delay a sync or bring a deadline nearer."""
     source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return Clock(time.time() - time.clock_gettime(source), source)
+    return Clock(max(time.time(), at_least) - time.clock_gettime(source), source)

@@ -21,6 +21,7 @@ it is opened again. Nothing is lost by that which a process crash would not lose
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -63,6 +64,10 @@ def unsubmitted(request: Request, reply: Reply) -> Answer:
     return Answer(0, reply, () if isinstance(request, Pop) else None)
 
 
+AHEAD = 1.0
+"""Seconds that the store's clock may be ahead of the system's, or of what is noted of it."""
+
+
 class Driver(StoreFields):
     """What is behind the methods of `ackstore.store.Store`."""
 
@@ -77,9 +82,11 @@ class Driver(StoreFields):
         self.path = path
         self._opened_by = os.getpid()
         self.config = config
-        self._clock = clock or wall_clock()
         prepare(self.path)
         self._directory_lock = DirectoryLock(self.path)
+        self._clock = clock or wall_clock(self._directory_lock.last_written)
+        self._note_at = 0.0 if clock is None and self._clock() > time.time() + AHEAD else math.inf
+        """When the next open is to be told how late it is, by a clock that is ahead of the system's."""
         try:
             self._core = open_engine(self.config, FileReader(self.path), self._clock(), core_class)
             self._disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
@@ -319,6 +326,9 @@ class Driver(StoreFields):
     def _tick(self) -> float | None:
         """Tell the core the time; for how long it need not be told again. (The lock is held.)"""
         now = self._clock()
+        if now >= self._note_at:
+            self._directory_lock.note(now)
+            self._note_at = now + AHEAD
         self._core.tick(now)
         self._perform(now)
         self._watch()

@@ -304,6 +304,13 @@ def prepare(path: Path) -> None:
         ) from error
 
 
+def last_written(path: Path) -> float:
+    """When the latest of a store's files was written, in wall time; 0.0 where there are none."""
+    with os.scandir(path) as found:
+        own = [each for each in found if log_of(each.name) or each.name.startswith(("offsets", LOCK))]
+        return max((each.stat(follow_symlinks=False).st_mtime for each in own), default=0.0)
+
+
 class DirectoryLock:
     """Keeps a second store, of this process or another, out of a directory.
 
@@ -333,8 +340,14 @@ class DirectoryLock:
             raise DirectoryInUse(
                 f"{path} is in use by process {holder or 'unknown'}: close that store first, or give another path"
             ) from error
+        self.last_written = last_written(path)
+        """When a store last wrote here, by the clock that the system had then."""
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def note(self, now: float) -> None:
+        """Have the next open know that the store's clock has shown this: for one that is ahead of the system's."""
+        os.utime(self._fd, (now, now))
 
     def forget(self) -> None:
         """Keep nobody out any longer, in a forked child: its parent goes on holding the lock."""
