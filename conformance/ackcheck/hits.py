@@ -20,6 +20,7 @@ A target that never wrote anything to its directory keeps what it promises somew
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -92,6 +93,43 @@ class Hits:
     def held_by(self) -> tuple[str, ...]:
         """Return by what the target's processes were held together, each kind once."""
         return tuple(dict.fromkeys(hit.held_by for hit in self.all))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `ackcheck run --json` writes it.
+
+        >>> Hits((Hit(Fault.POWER_LOSS, "subreaper", killed=1, wrote=2, lost=4096),)).as_json()["faults"]
+        {'power loss': {'tried': 1, 'seen': 1, 'missed': []}}
+        """
+        tried = [fault for fault in Fault if self.of(fault)]
+        return {
+            "held_by": list(self.held_by),
+            "lost_bytes": self.lost(),
+            "refused_writes": self.refused(Fault.FAILED_SYNC),
+            "faults": {
+                fault.value: {
+                    "tried": self.tried(fault),
+                    "seen": self.seen(fault),
+                    "missed": list(self.reasons(fault)),
+                }
+                for fault in tried
+            },
+        }
+
+    def __str__(self) -> str:
+        """Return it in a line, for people; empty where no fault was tried.
+
+        >>> print(Hits((Hit(Fault.PROCESS_CRASH, "cgroup v2", killed=1, wrote=2),)))
+        process crash seen to hit 1 of 1; processes held by cgroup v2
+        """
+        tried = [fault for fault in Fault if self.of(fault)]
+        parts = [", ".join(f"{fault.value} seen to hit {self.seen(fault)} of {self.tried(fault)}" for fault in tried)]
+        if self.lost():
+            parts.append(f"{self.lost():,} bytes lost")
+        if refused := self.refused(Fault.FAILED_SYNC):
+            parts.append(f"{refused:,} writes refused")
+        if holders := ", ".join(filter(None, self.held_by)):
+            parts.append(f"processes held by {holders}")
+        return "; ".join(filter(None, parts))
 
     def lost(self) -> int:
         """Return how many bytes the disk dropped that the target had written."""

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ackcheck.findings import Finding
 from ackcheck.history import LANES, Line
+from ackcheck.hits import Hits
 from ackcheck.levels import FAULT_NAMES, LevelVerdict
 from ackcheck.verdict import NEEDS, ClauseVerdict, ModeReport, Verdict
 
@@ -186,6 +187,8 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     for grade, why in _not_judged(verdict).items():
         console.print(f"[yellow]not judged[/]: grade {grade}: {escape(why)}", highlight=False)
     console.print(ran_table(verdict))
+    if seen := str(Hits(tuple(hit for report in verdict.reports for hit in report.hits.all))):
+        console.print(f"faults: {escape(seen)}", highlight=False)
     for told in verdict.levels:
         console.print(f"level {told.level.value}: {_outcome(told)}", highlight=False)
     console.print(_sentence(verdict))

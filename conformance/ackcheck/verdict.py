@@ -177,6 +177,7 @@ def _run_as_json(mode: ModeReport, report: GradeReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "not_judged": report.not_judged,
         "ran": dict(sorted(report.ran.items())),
+        "hits": report.hits.as_json(),
         "figures": dict(sorted(report.figures.items())),
         "times_checked": {clause.value: times for clause, times in sorted((+report.checked).items())},
         "findings": len(report.findings),

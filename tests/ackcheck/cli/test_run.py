@@ -186,3 +186,13 @@ def test_a_run_goes_on_after_a_finding_unless_it_is_told_to_stop() -> None:
     assert whole["findings"][0]["times"] > 1
     code, stopped = judged(f"{TOYS}:WritesNothing", "--faults", "process", "--level", "disk", "--stop-at-first")
     assert (code, stopped["runs"][0]["cases"]) == (1, 1)
+
+
+def test_which_faults_were_seen_to_hit_is_told(tmp_path: Path) -> None:
+    where = tmp_path / "verdict.json"
+    ran = CliRunner().invoke(run, ["--faults", "process", "--level", "disk", "--seed", "1", "--json", str(where)])
+    [told] = json.loads(where.read_text())["runs"]
+    crash = told["hits"]["faults"]["process crash"]
+    assert crash["seen"] == crash["tried"] == told["ran"]["SIGKILL"]
+    assert told["hits"]["held_by"] in (["cgroup v2"], ["subreaper"])
+    assert f"process crash seen to hit {crash['seen']} of {crash['tried']}; " in " ".join(ran.stdout.split())
