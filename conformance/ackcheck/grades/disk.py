@@ -62,6 +62,11 @@ HELD: Final = 0.3
 GROWING: Final = 64
 """Blocks behind those of a file that it is likely to grow into."""
 
+SLICES: Final = 5
+WANTED: Final = 100
+"""Writes that are to be refused, and how many times `FAILING` is given to it, at most: on a busy machine a target makes
+few in that time, and what it writes afterwards, into the same blocks, heals them."""
+
 Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush"]
 
 PRELUDES: Final[tuple[Prelude, ...]] = ("nothing", "writes", "held", "at a flush", "writes", "a flush")
@@ -203,9 +208,13 @@ class _Round:
         fault = self.disk.arm(self._refusing())
         session.note("disk", f"refuses {self.prelude} from here on")
         session.traffic.forgiving = True
+        hits = 0
         try:
-            session.run(AfterDelay(FAILING))
-            hits = self.disk.hits(fault)
+            for _ in range(SLICES if self.prelude == "writes" else 1):
+                session.run(AfterDelay(FAILING))
+                hits = self.disk.hits(fault)
+                if hits >= WANTED:
+                    break
             self.disk.disarm()
             session.note("disk", f"is well again; it has refused {hits}")
             session.ran[f"refused {self.prelude}"] += hits
