@@ -20,6 +20,7 @@ from attrs import Factory, define, evolve, frozen
 
 from ackcheck.history import Line
 from ackcheck.hits import Fault, Hits
+from ackcheck.promises import STRICT, Promises
 from ackmodel import Clause, Level
 
 FAULTS: Mapping[Clause, tuple[Fault, ...]] = {
@@ -102,6 +103,8 @@ class GradeReport:
     checked: Counter[Clause] = Factory(Counter)
     at_stake: dict[Level, Counter[Clause]] = Factory(dict)
     simulated: bool = False
+    promises: Promises = STRICT
+    """What the target promised, and was judged by."""
     ran: Counter[str] = Factory(Counter)
     findings: list[Finding] = Factory(list)
     not_judged: str = ""

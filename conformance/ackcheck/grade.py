@@ -19,6 +19,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ackcheck.findings import GradeReport
+from ackcheck.promises import Promises
 from ackcheck.subject import Subject
 from ackmodel import Level
 
@@ -55,6 +56,8 @@ class Job:
     """Whether no other mode of it is judged before: what no level makes a difference to is tried once."""
     evidence: Path | None = None
     """Where a folder is written for each finding on real files; None: nowhere."""
+    promises: Promises | None = None
+    """What is promised, whatever the target says of itself."""
     stop_at_first: bool = False
     """Whether a finding ends it; else it goes on, and folds equal ones."""
     watch: Callable[[int, int], None] = nobody

@@ -88,10 +88,6 @@ class Promises:
     """Whether `flush` says that what was answered before it survives power loss."""
     loss_window: float = _seconds(0.0, "within which what was answered is synced; 0 promises nothing of the kind")
     """What was answered OK survives power loss once so many seconds have passed."""
-    publish: str = _one_of("republished", "durable")
-    """Whether the messages are published anew after every open, or once."""
-    settles_after: float = _seconds(0.0, "until what is settled is persisted, at whatever level")
-    """An ack that was answered OK is safe at the level it claims once so many seconds have passed."""
 
     def departures(self) -> dict[str, Any]:
         """Return what differs from the strict default."""

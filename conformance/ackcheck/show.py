@@ -189,6 +189,8 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     console.print(ran_table(verdict))
     if seen := str(Hits(tuple(hit for report in verdict.reports for hit in report.hits.all))):
         console.print(f"faults: {escape(seen)}", highlight=False)
+    for name, value in verdict.departures.items():
+        console.print(f"judged by a promise that is not the strictest: {name} = {value}", markup=False, highlight=False)
     for told in verdict.levels:
         console.print(f"level {told.level.value}: {_outcome(told)}", highlight=False)
     console.print(_sentence(verdict))

@@ -19,6 +19,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import OWN
 from ackcheck.levels import FLOORS, Floor
+from ackcheck.promises import Promises
 from ackcheck.sim.simulation import STEPS
 from ackcheck.subject import Subject
 from ackcheck.verdict import ModeReport, Verdict
@@ -63,6 +64,8 @@ class Plan:
     stop_at_first: bool = False
     evidence: Path | None = None
     """Where a folder is written for each finding on real files; None: nowhere."""
+    promises: Promises | None = None
+    """What is promised, whatever the target says of itself."""
 
     def cases(self, grade: str) -> int:
         """Return how many cases a grade on real files has."""
@@ -145,6 +148,7 @@ class _Run:
             case=self.plan.case,
             reply_timeout=self.plan.reply_timeout,
             first=len(self.modes) == 1,
+            promises=self.plan.promises,
             stop_at_first=self.plan.stop_at_first,
             evidence=self.plan.evidence,
             watch=lambda done, of: self.watch(mode, name, done, of),

@@ -61,11 +61,21 @@ class ModeReport:
         return tuple(finding for report in self.grades for finding in report.findings)
 
     @property
+    def departures(self) -> dict[str, Any]:
+        """What the target promises less than the strictest could."""
+        return {name: value for report in self.grades for name, value in report.promises.departures().items()}
+
+    @property
+    def flushes(self) -> bool:
+        """Whether something below DISK is promised to survive power loss: after a barrier, or after a while."""
+        return self.departures.get("barrier") != "none" or "loss_window" in self.departures
+
+    @property
     def judged(self) -> tuple[LevelVerdict, ...]:
         """What is said of each level; one that is refuted refutes those above it."""
         told: list[LevelVerdict] = []
         for level in self.levels:
-            found = judged(level, self.grades, self.floor)
+            found = judged(level, self.grades, self.floor, barrier=self.flushes)
             weaker = next((below for below in told if below.status == "broken"), None)
             if weaker is not None and found.status != "broken":
                 why = f"it promises what {weaker.level.value} does, and more"
@@ -118,6 +128,11 @@ class Verdict:
         return standing[-1] if standing else "broken" if statuses else "not-judged"
 
     @property
+    def departures(self) -> dict[str, Any]:
+        """What the target promises less than the strictest could."""
+        return {name: value for mode in self.modes for name, value in mode.departures.items()}
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """The methods that the target has not got in any grade that was run."""
         ran = [report.lacks for report in self.reports if report.cases]
@@ -147,6 +162,7 @@ class Verdict:
             "target": self.target,
             "outcome": self.outcome,
             "level": self.level.value if self.level else None,
+            "promises": self.departures,
             "levels": [told.as_json() for told in self.levels],
             "clauses": [
                 {

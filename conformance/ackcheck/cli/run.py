@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ from ackcheck.cli._output import (
 from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
 from ackcheck.lab import NoReference
+from ackcheck.ledger import BadLedger, Entry, compared, read_ledger
 from ackcheck.levels import FLOORS
+from ackcheck.promises import BadPromise, Promises, read_promises
 from ackcheck.rig import RigError
 from ackcheck.show import finding_view, print_verdict
 from ackcheck.subject import NoSuchTarget, Subject
@@ -56,6 +59,32 @@ def _grades(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     if unknown:
         raise click.BadParameter(f"no grade {unknown[0]!r}: the grades are {', '.join(known)}")
     return tuple(grade for grade in known if grade in names)
+
+
+def _promises(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Promises | None:
+    try:
+        return None if where is None else read_promises(where)
+    except BadPromise as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _ledger(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> tuple[Entry, ...] | None:
+    try:
+        return None if where is None else read_ledger(where)
+    except BadLedger as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _print_expected(console: Console, entries: Sequence[Entry], verdict: Verdict) -> int:
+    """Print what was expected, and what is wrong with the ledger; return the exit code."""
+    beside = compared(entries, verdict.findings, today=date.today())
+    for finding in beside.expected:
+        console.print(f"expected: {finding.clause.value}: {finding.why}", markup=False)
+    for finding in beside.new:
+        console.print(f"not expected: {finding.clause.value}: {finding.why}", markup=False)
+    for error in beside.errors:
+        console.print(f"the ledger is wrong: {error}", markup=False)
+    return BROKEN if beside.new or beside.errors else 0
 
 
 def _subject(words: tuple[str, ...], server: tuple[str, ...]) -> Subject:
@@ -172,6 +201,20 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     metavar="DIR",
     help="Write a folder for each finding on real files: history, wire log, standard error, directory, machine.",
 )
+@click.option(
+    "--promises",
+    "promises_from",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_promises,
+    help="A TOML file of what TARGET promises, whatever it says of itself.",
+)
+@click.option(
+    "--expect",
+    "expect",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_ledger,
+    help="A ledger (TOML) of findings that are expected.",
+)
 @click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
 @click.option(
     "--server",
@@ -194,6 +237,8 @@ def run(  # noqa: PLR0913 - an argument an option
     case: int | None,
     reply_timeout: float,
     evidence: Path | None,
+    promises_from: Promises | None,
+    expect: tuple[Entry, ...] | None,
     stop_at_first: bool,
     server: tuple[str, ...],
     seed: int | None,
@@ -215,6 +260,7 @@ def run(  # noqa: PLR0913 - an argument an option
         FLOORS[profile],
         stop_at_first,
         _findings_beside(json_to) if evidence is None else evidence,
+        promises_from,
     )
     _check_case(plan)
     console = console_beside(json_to)
@@ -229,5 +275,7 @@ def run(  # noqa: PLR0913 - an argument an option
     write(verdict)
     if missing := never_ran(verdict):
         raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
+    if expect is not None and verdict.outcome != "not-judged":
+        ctx.exit(_print_expected(console, expect, verdict))
     if code := {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]:
         ctx.exit(code)

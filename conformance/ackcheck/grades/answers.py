@@ -18,10 +18,14 @@ from typing import Any
 
 from attrs import Factory, frozen
 
+from ackcheck.promises import STRICT, BadPromise, Promises, promises_of
 from ackcheck.rig import ProtocolError
 from ackcheck.target import OPTIONAL, REPLIES, Delivery
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
+
+PROTOCOL = 1
+"""The version of the protocol (specs/protocol.md), as a request to open names it."""
 
 SHOWN = 200  # characters of an answer that a message shows
 
@@ -36,6 +40,8 @@ class Offered:
 
     methods: frozenset[str] = frozenset()
     max_attempts: int | None = None
+    promises: Promises = STRICT
+    """What it says of itself."""
 
     @property
     def judged(self) -> frozenset[str]:
@@ -78,12 +84,25 @@ def offered_by(result: Any) -> Offered:
             return Offered()
         case {"offers": [*names], **others} if all(isinstance(name, str) for name in names):
             most = others.get("max_attempts")
+            if others.get("protocol", PROTOCOL) != PROTOCOL:
+                raise ProtocolError(f"'open' was answered with protocol {others['protocol']!r}; this is {PROTOCOL}")
             if most is None or (type(most) is int and most >= 1):
-                return Offered(OPTIONAL & frozenset(names), most)
+                return Offered(OPTIONAL & frozenset(names), most, _promised(others.get("promises")))
     raise ProtocolError(
         f"'open' was answered {_cut(result)}; answer null, or an object with offers (a list of "
         f"{', '.join(sorted(OPTIONAL))}) and, where there is a limit, max_attempts (an integer from 1)"
     )
+
+
+def _promised(stated: Any) -> Promises:
+    if stated is None:
+        return STRICT
+    if not isinstance(stated, dict):
+        raise ProtocolError(f"'open' was answered with promises {_cut(stated)}; answer an object of promises")
+    try:
+        return promises_of(stated)
+    except BadPromise as error:
+        raise ProtocolError(f"'open' was answered with a promise that there is not: {error}") from error
 
 
 def refusal_of(result: str) -> Reply:

@@ -22,6 +22,7 @@ from ackcheck.grades.rounds import Kind, kind_of
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
 from ackcheck.panel import Fallen, Panel
+from ackcheck.promises import Promises
 from ackcheck.rig import Child, RigError
 from ackcheck.rig.apart import Apart, WithServer
 from ackcheck.rig.room import check_room
@@ -94,6 +95,7 @@ class Judging(Protocol):
         only: int | None,
         stop_at_first: bool,
         evidence: Path | None,
+        promises: Promises | None,
     ) -> GradeReport: ...
 
 
@@ -116,6 +118,7 @@ def judged_on_files(name: str, judging: Judging, counted: tuple[str, ...], job: 
         only=job.case,
         stop_at_first=job.stop_at_first,
         evidence=job.evidence,
+        promises=job.promises,
     )
 
 
@@ -141,6 +144,8 @@ class Campaign:
     stop_at_first: bool = False
     evidence: Path | None = None
     """Where a folder is written for each finding; None: nowhere."""
+    promises: Promises | None = None
+    """What is promised, whatever the target says of itself."""
     report: GradeReport = field(init=False)
     rounds: int = field(init=False, default=0)
     """How many have begun."""
@@ -203,6 +208,7 @@ class Campaign:
             report.checked.update(session.panel.checked)
             report.add_stakes(session.panel.at_stake)
             report.operations += session.traffic.operations
+            report.promises = session.promises
             report.hits = report.hits.plus(*session.hits.all)
             report.lacks -= session.offered.judged if session.offered else set()
             self.tell()
@@ -215,7 +221,8 @@ class Campaign:
         child.environment.update((name, "" if wish is None else str(wish)) for name, wish in wishes.items())
         self.report.ran["case that asks for several logs"] += logs > 1
         seed = f"{self.seed}/{self._number}"
-        session = Session(child, directory, Panel(self.levels), seed, self.commit, ran=self.report.ran)
+        panel, ran = Panel(self.levels), self.report.ran
+        session = Session(child, directory, panel, seed, self.commit, ran, stated=self.promises)
         session.panel.told = lambda fallen: self.found(session, fallen)
         return session
 

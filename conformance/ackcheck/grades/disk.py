@@ -36,6 +36,7 @@ from ackcheck.grades.power import FAILING, MANY
 from ackcheck.grades.rounds import LONGEST, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
+from ackcheck.promises import Promises
 from ackcheck.rig import AfterDelay, AfterReplies, TargetDied, choose_kill
 from ackmodel import Level
 from ackmodel.observe.broken import Broken
@@ -86,6 +87,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
     only: int | None = None,
     stop_at_first: bool = False,
     evidence: Path | None = None,
+    promises: Promises | None = None,
     filesystem: str | None = None,
     images: int = IMAGES,
 ) -> GradeReport:
@@ -104,6 +106,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
         only=only,
         stop_at_first=stop_at_first,
         evidence=evidence,
+        promises=promises,
     )
     if reason := missing(filesystem or FILESYSTEMS[0]):
         campaign.report.not_judged = reason

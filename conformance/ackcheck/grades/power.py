@@ -37,6 +37,7 @@ from ackcheck.grades.rounds import POWER as POWER_ROUNDS
 from ackcheck.grades.rounds import REQUESTS, Kind, work
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
+from ackcheck.promises import Promises
 from ackcheck.rig import (
     AfterDelay,
     AfterReplies,
@@ -83,6 +84,7 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
     only: int | None = None,
     stop_at_first: bool = False,
     evidence: Path | None = None,
+    promises: Promises | None = None,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
@@ -100,6 +102,7 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
         only=only,
         stop_at_first=stop_at_first,
         evidence=evidence,
+        promises=promises,
     )
     if reason := available():
         campaign.report.not_judged = f"needs root and loop devices: {reason}"

@@ -25,6 +25,7 @@ from ackcheck.grades.campaign import (
 from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
 from ackcheck.grades.rounds import Kind, work
 from ackcheck.grades.session import Session
+from ackcheck.promises import Promises
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import ProcessCrashed
 
@@ -50,6 +51,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     only: int | None = None,
     stop_at_first: bool = False,
     evidence: Path | None = None,
+    promises: Promises | None = None,
 ) -> GradeReport:
     """Kill the target `rounds` times, and judge for all these levels at once what it remembers.
 
@@ -57,7 +59,9 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     store's offset pass a message. Raises a `RigError` where the target does not work: `TargetNotStarted`, `TargetHung`,
     `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
-    campaign = Campaign(target, levels, "process", seed, commit, reply_timeout, progress, only, stop_at_first, evidence)
+    campaign = Campaign(
+        target, levels, "process", seed, commit, reply_timeout, progress, only, stop_at_first, evidence, promises
+    )
     for kills in campaign.shares(rounds, KILLS_A_CASE):
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
             session.open()

@@ -43,6 +43,9 @@ HELD = 6.0
 """Seconds that messages are hidden in a long round. Deadlines that begin anew at a restart end more than the patience
 that a store is given after those that do not."""
 
+WINDOW_TIMES = 1.25
+"""For how many times a promised loss window the store is left idle before what it answered must be safe."""
+
 BEFORE_THE_END = 1.0
 """Seconds before that at which the fault comes."""
 
@@ -55,6 +58,7 @@ def kind_of(number: int, kinds: tuple[Kind, ...]) -> Kind:
 def work(session: Session, kind: Kind) -> None:
     """Have the store do what a round of this kind does until its fault."""
     session.ran[f"round: {kind}"] += 1
+    session.until_back()  # else there is next to nothing to hand out
     if kind == "single":
         answer_one_by_one(session)
     elif kind == "long":
@@ -87,4 +91,6 @@ def hold_for_long(session: Session) -> None:
             session.ask(Call("ack", "ack", receipts=(receipt,)))
     reply = session.flush()
     session.ran["flushed before it was idle"] += reply is Reply.OK
-    time.sleep(max(0.0, began + HELD - BEFORE_THE_END - session.now))
+    window = session.promises.loss_window
+    with session.made_durable_by_waiting(window):
+        time.sleep(max(window * WINDOW_TIMES, began + HELD - BEFORE_THE_END - session.now))

@@ -5,18 +5,21 @@ How its answers are judged, and why that is sound, is told in `ackcheck.grades.t
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 from attrs import define, field
 
-from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
+from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.hits import Fault, Hits
 from ackcheck.panel import Panel
+from ackcheck.promises import STRICT, Promises
 from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
 from ackmodel import CommitPolicy
@@ -72,6 +75,8 @@ class Session:
     ran: Counter[str]
     traffic: Traffic = field(init=False)
     random: Random = field(init=False)
+    stated: Promises | None = None
+    """What is promised, whatever the target says of itself."""
     hits: Hits = field(factory=Hits)
     """The faults, as they were seen to hit."""
     offered: Offered | None = None
@@ -88,6 +93,16 @@ class Session:
         self._rounds += 1
         self.random = Random(f"{self.seed}/{self._rounds}")
         self.traffic.random.seed(f"{self.seed}/{self._rounds}/calls")
+
+    @property
+    def promises(self) -> Promises:
+        """What is judged: what was stated, or else what the target says, or else everything."""
+        return self.stated or (self.offered.promises if self.offered else STRICT)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a message may be late."""
+        return PATIENCE + self.promises.grace - STRICT.grace + self.promises.granularity
 
     @property
     def now(self) -> float:
@@ -126,6 +141,7 @@ class Session:
         if self.offered not in (None, offered):
             raise ProtocolError(f"'open' was answered {offered}, and before {self.offered}; answer always the same")
         self.offered = offered
+        self.traffic.promised(self.promises)
         self.traffic.work.offers = offered.methods
         self.panel.each(lambda oracle: oracle.says_attempts(offered.max_attempts))
 
@@ -135,7 +151,7 @@ class Session:
         self.ran["open"] += 1
         if self.child.pid is None:
             self.child.start()
-        self.child.send("open", directory=str(self.directory))
+        self.child.send("open", directory=str(self.directory), protocol=PROTOCOL)
 
     def run(self, until: KillPoint) -> None:
         """Keep the target busy until the point, and leave it with a burst of calls under way."""
@@ -172,6 +188,7 @@ class Session:
     def stopped(self, killed: Killed, event: ProcessCrashed | PowerLost | Restarted) -> None:
         """Tell the oracle that the store stopped, and before that which calls it had answered, and which not."""
         self.traffic.cut_off(killed)
+        self.traffic.lenient.before_a_stop(self.panel)
         self.panel.stopped(event)
         self.traffic.story.round()
 
@@ -209,10 +226,14 @@ class Session:
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
-    def survey(self) -> None:
-        """Wait until what was hidden for a short time must be back, pop every queue empty, and judge what came."""
+    def until_back(self) -> None:
+        """Wait until what was hidden for a short time must be back."""
         self.traffic.settle()
         time.sleep(max(0.0, self.traffic.back_at + self.traffic.slack - self.now))
+
+    def survey(self) -> None:
+        """Wait until what was hidden for a short time must be back, pop every queue empty, and judge what came."""
+        self.until_back()
         for queue in QUEUES:
             self._drain(queue)
         self.look()
@@ -256,10 +277,23 @@ class Session:
         return list(self.traffic.where)[before:]
 
     def flush(self) -> Reply:
-        """Ask for a barrier, and wait for its answer."""
+        """Ask for a barrier, if there is one, and wait for its answer."""
+        if self.promises.barrier == "none":
+            return Reply.UNKNOWN
         self.traffic.ask(Call("flush", "flush"))
         self.traffic.settle()
         return self.traffic.barrier
+
+    @contextlib.contextmanager
+    def made_durable_by_waiting(self, window: float) -> Iterator[None]:
+        """What was answered before is promised to survive power loss after this, where there is a loss window."""
+        op = -1 - self._rounds * 1000
+        if window:
+            self.panel.each(lambda oracle: oracle.barrier_asked(op))
+        yield
+        if window:
+            self.note("client", f"has waited longer than the promised loss window of {window:g} s")
+            self.panel.each(lambda oracle: oracle.barrier_answered(op, Reply.OK))
 
     def reset(self) -> None:
         """Reset one of the queues, if the target can, and wait for the answer."""
@@ -287,7 +321,7 @@ class Session:
         came: set[int] = set()
         began, heard = self.now, self.traffic.heard
         while True:
-            asked, due, long_due = self.now, heard.since(PATIENCE), heard.since(REFUSING)
+            asked, due, long_due = self.now, heard.since(self.patience), heard.since(REFUSING)
             self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
             given = self._given_by_settling()
             if self.now - began > DRAINING:

@@ -36,13 +36,15 @@ from collections import Counter
 from collections.abc import Iterable
 from random import Random
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
 from ackcheck.grades.heard import Heard
+from ackcheck.grades.leniency import Leniency
 from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
 from ackcheck.panel import Panel
+from ackcheck.promises import Promises
 from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import CommitPolicy
 from ackmodel.observe.broken import Key
@@ -89,6 +91,8 @@ class Traffic:
     """The dead letters of each queue, as they were last read."""
     heard: Heard = Factory(Heard)
     """How much time the target has had."""
+    lenient: Leniency = Factory(Leniency)
+    """What the store need not promise."""
     _named: dict[str, str] = Factory(dict)
     """How the history calls each receipt: its message, and which delivery of it that we have seen it is for."""
     _deliveries: Counter[Key] = Factory(Counter)
@@ -125,6 +129,11 @@ class Traffic:
         """How many calls have no answer yet."""
         return len(self._under_way)
 
+    def promised(self, promises: Promises) -> None:
+        """Judge no more than these promises, from here on."""
+        self.lenient.promises = self.work.promises = promises
+        self.slack = max(self.slack, CLOCKS + promises.granularity)
+
     def settle(self) -> None:
         """Wait for every answer."""
         while self._under_way:
@@ -140,7 +149,7 @@ class Traffic:
             case "pop":
                 self.panel.each(lambda oracle: oracle.pop_asked(op, call.queue, deadline=now + call.invisible))
             case "ack" | "ack_many":
-                self.panel.each(lambda oracle: oracle.ack_asked(op, call.receipts, at=now - self.slack))
+                self._ack_asked(op, call)
             case "renew":
                 self.panel.each(
                     lambda oracle: oracle.renew_asked(
@@ -156,7 +165,13 @@ class Traffic:
         asked = Asked(op, call, self._subjects(call), now)
         if call.op not in SILENT:
             self.story.note("client", f"{call.describe(self._named)}  (operation {op})", about=asked.about)
-        self._under_way[self.child.send(call.op, **call.arguments)] = asked
+        on_the_wire = evolve(call, receipts=self.lenient.on_the_wire(call.receipts))
+        self._under_way[self.child.send(call.op, **on_the_wire.arguments)] = asked
+
+    def _ack_asked(self, op: int, call: Call) -> None:
+        receipts = self.lenient.asked_for(call.receipts)
+        at = self.lenient.asked_at(self.now - self.slack)
+        self.panel.each(lambda oracle: oracle.ack_asked(op, receipts, at=at))
 
     def take(self, exchanges: Iterable[Exchange]) -> int:
         """Tell the oracle of answers, in the order in which they came; return how many."""
@@ -231,11 +246,14 @@ class Traffic:
         op, call, self.refused = asked.op, asked.call, None
         sent = exchange.sent_ns / 1e9 - self._began
         until = sent + call.invisible
-        given = [Delivered(one["receipt"], one["offset"], until) for one in deliveries_of(exchange.result)]
+        answered = deliveries_of(exchange.result)
+        keys = [(call.queue, one["offset"]) for one in answered]
+        self.ran["handed out again, which is allowed"] += self.lenient.before_a_delivery(self.panel, keys)
+        names_given = [self.lenient.given(key, one["receipt"]) for key, one in zip(keys, answered, strict=True)]
+        given = [Delivered(name, one["offset"], until) for name, one in zip(names_given, answered, strict=True)]
         if given:
             self.slack = max(self.slack, at - sent)
             self._hidden(call, at)
-        keys = [(call.queue, seen.offset) for seen in given]
         self._deliveries.update(keys)
         names = [f"[{key[1]}]#{self._deliveries[key]}" for key in keys]
         self._named.update((seen.receipt, f"{call.queue}{name}") for seen, name in zip(given, names, strict=True))
@@ -244,6 +262,9 @@ class Traffic:
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
         self.panel.each(lambda oracle: oracle.popped(op, call.queue, given, at=at))
+        for under_way in self._under_way.values():
+            if self.lenient.one_for_all and under_way.call.op in ("ack", "ack_many"):
+                self._ack_asked(under_way.op, under_way.call)  # it may settle what has just been handed out
 
     def _not_popped(self, asked: Asked, reply: Reply) -> None:
         """A pop handed nothing out, as far as is known."""
@@ -282,6 +303,7 @@ class Traffic:
     def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
         self.story.note("client", f"operation {asked.op} is answered {told}, at {at:.3f} s", about=asked.about)
+        replies = [self.lenient.answer(reply) for reply in replies]
         self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
         self.panel.each(lambda oracle: oracle.ack_answered(asked.op, replies, at=at))
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
+from ackcheck.promises import STRICT, Promises
 from ackmodel.observe.broken import Key
 from ackmodel.observe.oracle import Delivered
 
@@ -104,6 +105,7 @@ class Workload:
 
     random: Random
     offers: frozenset[str] = frozenset()
+    promises: Promises = STRICT
     end: int = 0
     """How many messages each queue holds."""
     may_change: Callable[[str], bool] = _always
@@ -127,14 +129,16 @@ class Workload:
         """Return what to ask next."""
         if self._closed and not self._under_way[self._closed] and not self._looking:
             return self.reset(self._closed)
-        kinds = KINDS | {kind: weight for kind, weight in EXTENDED.items() if kind in self.offers}
+        asked = KINDS if self.promises.barrier == "yes" else {kind: KINDS[kind] for kind in KINDS if kind != "flush"}
+        kinds = asked | {kind: weight for kind, weight in EXTENDED.items() if kind in self.offers}
         [kind] = self.random.choices(list(kinds), list(kinds.values()))
         chosen = getattr(self, "_" + kind.replace(" ", "_"))()
         assert chosen is None or isinstance(chosen, Call)
-        return chosen or self._pop() or self._ack_again() or Call("flush", "flush")
+        return chosen or self._pop() or self._ack_again() or self._ack_nonsense()
 
     def pop(self, queue: str, count: int, invisible: float) -> Call:
-        """Return a pop, and note that it is under way."""
+        """Return a pop, and note that it is under way; it hides for the time nearest to `invisible` that can be."""
+        invisible = self.promises.hidden_for(invisible)
         self._popping.setdefault(queue, []).append(invisible)
         return self._noted(Call("pop", "pop", queue=queue, count=count, invisible=invisible, queues=(queue,)))
 
@@ -246,6 +250,7 @@ class Workload:
         if not chosen:
             return None
         receipts = tuple(receipt for _, receipt in chosen)
+        invisible = self.promises.hidden_for(invisible) if op == "renew" else invisible
         queues = tuple({key[0]: None for key, _ in chosen})
         return self._noted(Call(op, kind, receipts=receipts, invisible=invisible, queues=queues))
 

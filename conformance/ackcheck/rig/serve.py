@@ -112,7 +112,9 @@ class Server:
 def offers_of(target: Any) -> dict[str, Any]:
     """What the answer to `open` says of a target: which of `ackcheck.target.Extended` it has."""
     offers = sorted(op for op in OPTIONAL if callable(getattr(target, op, None)))
-    return {"offers": offers, "max_attempts": getattr(target, "max_attempts", None)}
+    offered = {"offers": offers, "max_attempts": getattr(target, "max_attempts", None)}
+    promises = getattr(target, "promises", None)
+    return offered if promises is None else {**offered, "promises": promises}
 
 
 def lines_of(descriptor: int, limit: int = LINE_LIMIT) -> Iterator[bytes]:

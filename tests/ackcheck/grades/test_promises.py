@@ -1,0 +1,135 @@
+"""Promises: each changes what is judged, bad ones are refused, and the shipped schema is the one that holds."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from attrs import fields
+
+from ackcheck.findings import GradeReport
+from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.grades.leniency import Leniency
+from ackcheck.panel import Panel
+from ackcheck.promises import SCHEMA, STRICT, BadPromise, Promises, promises_of, read_promises
+from ackcheck.rig import TargetError
+from ackcheck.verdict import ModeReport
+from ackmodel import Clause, Level
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import Reply
+from ackmodel.observe.oracle import Delivered
+
+LENIENT = Path(__file__).with_name("lenient.py")
+
+
+def judge(store: str, promises: Promises | None = None, rounds: int = 3) -> GradeReport:
+    return run_process_grade(
+        f"{LENIENT}:{store}", Level.DISK, seed=2, rounds=rounds, promises=promises, stop_at_first=True
+    )
+
+
+CASES: list[tuple[str, dict[str, Any], set[Clause]]] = [
+    ("OneReceipt", {"receipts": "of-the-message"}, {Clause.RECEIPT_IS_EXACT}),
+    ("ForgetsReservations", {"reservations": "end-with-the-process"}, {Clause.DEADLINE_IS_EXACT}),
+    ("RoundsUp", {"granularity": 2.5}, {Clause.NO_LIMBO, Clause.RECEIPT_IS_EXACT, Clause.DEADLINE_IS_EXACT}),
+    ("IsLate", {"grace": 7.0}, {Clause.NO_LIMBO}),
+    ("HandsOutTwice", {"delivery": "at-least-once"}, {Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT}),
+]
+
+
+@pytest.mark.no_cover
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("store", "stated", "clauses"), CASES)
+def test_what_is_not_promised_is_not_judged_and_else_it_is(
+    store: str, stated: dict[str, Any], clauses: set[Clause]
+) -> None:
+    lenient = judge(store, promises_of(stated))
+    assert lenient.finding is None, str(lenient.finding)
+    assert lenient.promises.departures() == stated
+    strict = judge(store, rounds=6)
+    assert strict.finding is not None
+    assert strict.finding.clause in clauses, strict.finding.why
+
+
+@pytest.mark.parametrize(("stated", "breaks"), [({}, True), ({"late_acks": "may-settle"}, False)])
+def test_an_ack_may_count_though_it_is_late(stated: dict[str, Any], breaks: bool) -> None:
+    panel, lenient = Panel((Level.DISK,)), Leniency(promises_of(stated))
+    panel.each(lambda oracle: oracle.pop_asked(1, "q", deadline=10.0))
+    panel.each(lambda oracle: oracle.popped(1, "q", [Delivered(lenient.given(("q", 0), "r"), 0, 10.0)], at=0.0))
+    panel.each(lambda oracle: oracle.ack_asked(2, lenient.asked_for(["r"]), at=lenient.asked_at(12.0)))
+    with pytest.raises(Broken) if breaks else nullcontext():
+        panel.each(lambda oracle: oracle.ack_answered(2, [lenient.answer(Reply.OK)], at=13.0))
+
+
+def test_loss_is_loss_whatever_is_promised_of_duplicates() -> None:
+    found = judge("LosesAcks", promises_of({"delivery": "at-least-once"})).finding
+    assert found is not None
+    assert found.clause is Clause.SURVIVES_PROCESS_CRASH
+
+
+def test_only_times_that_can_be_are_asked_for() -> None:
+    assert judge("OneTime", promises_of({"invisible": [1.0]}), rounds=1).finding is None
+    with pytest.raises(TargetError, match="one second"):
+        judge("OneTime", rounds=1)
+
+
+def test_a_barrier_that_is_not_there_is_not_asked_for_and_the_target_may_say_so() -> None:
+    report = judge("SaysSo", rounds=2)
+    assert report.ran["flush"] == 0
+    assert report.promises.departures() == {"barrier": "none"}
+    assert not ModeReport((Level.PAGE_CACHE,), (report,)).flushes
+    assert judge("NoBarrier", rounds=1).ran["flush"] > 0
+    assert judge("SaysSo", STRICT, rounds=1).ran["flush"] > 0  # what is stated from outside counts
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("machine_grade")
+def test_a_loss_window_is_judged_once_it_has_passed() -> None:
+    def lost(**stated: Any) -> GradeReport:
+        promises = promises_of({"barrier": "none", **stated})
+        target = f"{LENIENT}:NeverSyncs"
+        return run_power_grade(target, Level.PAGE_CACHE, seed=1, rounds=3, failed_syncs=0, promises=promises)
+
+    found = lost(loss_window=0.5).findings
+    assert {finding.clause for finding in found} >= {Clause.SURVIVES_POWER_LOSS}
+    assert Clause.SURVIVES_POWER_LOSS not in {finding.clause for finding in lost().findings}
+
+
+@pytest.mark.parametrize(
+    ("stated", "mend"),
+    [
+        ({"late_ack": "refused"}, "did you mean 'late_acks'"),
+        ({"zzz": 1}, "there are delivery"),
+        ({"delivery": "twice"}, "write 'exclusive' or 'at-least-once'"),
+        ({"grace": -1}, "write seconds, from 0"),
+        ({"grace": True}, "write seconds"),
+        ({"grace": "long"}, "write seconds"),
+        ({"invisible": 3}, "write a list of seconds"),
+        ({"invisible": [0]}, "each over 0"),
+    ],
+)
+def test_a_promise_that_cannot_be_is_refused_with_its_mend(stated: dict[str, Any], mend: str) -> None:
+    with pytest.raises(BadPromise, match=mend):
+        promises_of(stated)
+
+
+def test_a_file_states_them(tmp_path: Path) -> None:
+    file = tmp_path / "broker.toml"
+    file.write_text('barrier = "none"\ninvisible = [0.5, 30]\n', encoding="utf-8")
+    assert read_promises(file).departures() == {"barrier": "none", "invisible": (0.5, 30)}
+    file.write_text("barrier = ", encoding="utf-8")
+    with pytest.raises(BadPromise, match="cannot be read as TOML"):
+        read_promises(file)
+    with pytest.raises(BadPromise, match="cannot be read as TOML"):
+        read_promises(tmp_path / "none.toml")
+
+
+def test_the_schema_takes_what_is_taken_and_refuses_what_is_refused() -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.validate({"barrier": "none", "grace": 6, "invisible": [0.25]}, schema)
+    assert set(schema["properties"]) == {one.name for one in fields(Promises)}
+    for wrong in ({"barrier": "perhaps"}, {"grace": -1}, {"invisible": [0]}, {"other": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)

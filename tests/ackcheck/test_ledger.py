@@ -1,0 +1,91 @@
+"""The ledger: what is expected is told apart, and a ledger that is out of date is an error."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ackcheck.cli import main
+from ackcheck.findings import Finding
+from ackcheck.ledger import BadLedger, Entry, as_toml, compared, read_ledger, updated
+from ackmodel import Clause
+
+TOYS = Path(__file__).parent / "grades" / "toys.py"
+TODAY = date(2026, 6, 1)
+LATE = Finding(Clause.NO_LIMBO, "q[3] did not come", "sim", 1)
+EARLY = Finding(Clause.DEADLINE_IS_EXACT, "q[4] came early", "sim", 1)
+
+
+def test_what_is_expected_is_told_apart() -> None:
+    known = Entry(clause=Clause.NO_LIMBO, reason="known")
+    told = compared([known], [LATE, EARLY], today=TODAY)
+    assert (told.expected, told.new, told.errors) == ((LATE,), (EARLY,), ())
+
+
+def test_a_pattern_looks_at_clause_and_reason() -> None:
+    assert compared([Entry(pattern=r"limbo.*did not", reason="known")], [LATE], today=TODAY).new == ()
+    assert compared([Entry(pattern="early", reason="known", status="flaky")], [LATE], today=TODAY).new == (LATE,)
+
+
+def test_what_fails_must_come_and_what_is_flaky_may() -> None:
+    assert "did not come" in compared([Entry(clause=Clause.NO_LIMBO, reason="known")], [], today=TODAY).errors[0]
+    assert compared([Entry(clause=Clause.NO_LIMBO, reason="known", status="flaky")], [], today=TODAY).errors == ()
+
+
+@pytest.mark.parametrize(("expires", "wrong"), [(date(2026, 5, 31), True), (TODAY, False)])
+def test_an_entry_that_has_expired_is_an_error(expires: date, wrong: bool) -> None:
+    entry = Entry(clause=Clause.NO_LIMBO, reason="known", expires=expires)
+    assert bool(compared([entry], [LATE], today=TODAY).errors) == wrong
+
+
+def test_an_update_keeps_what_comes_and_names_what_is_new(tmp_path: Path) -> None:
+    entries = (
+        Entry(clause=Clause.NO_LIMBO, reason='kno"wn', link="https://example.org", expires=TODAY),
+        Entry(clause=Clause.CLOSE_DRAINS, reason="mended"),
+        Entry(pattern="x.y", reason="at times", status="flaky"),
+    )
+    kept = updated(entries, [LATE, EARLY, EARLY])
+    assert kept[:2] == (entries[0], entries[2])
+    assert [entry.clause for entry in kept[2:]] == [Clause.DEADLINE_IS_EXACT]
+    file = tmp_path / "known.toml"
+    file.write_text(as_toml(kept), encoding="utf-8")
+    assert read_ledger(file) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("x = 1", r"write entries as \[\[expected\]\]"),
+        ("[[expected]]\nclause = 'no-limbo'", "write a reason"),
+        ("[[expected]]\nreason = 'r'", "a clause or a pattern"),
+        ("[[expected]]\nclause = 'no-limbos'\nreason = 'r'", "'no-limbos' is not a valid"),
+        ("[[expected]]\npattern = '('\nreason = 'r'", "entry 1"),
+        ("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nstatus = 'odd'", "write fails or flaky"),
+        ("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nexpires = 'soon'", "write a date"),
+        ("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nwhy = 'x'", "write only clause"),
+        ("[[", "cannot be read as TOML"),
+    ],
+)
+def test_a_ledger_that_cannot_be_is_refused_with_its_mend(text: str, mend: str, tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(BadLedger, match=mend):
+        read_ledger(file)
+    assert CliRunner().invoke(main, ["run", "--expect", str(file)]).exit_code == 2
+
+
+def test_the_command_writes_what_a_run_then_expects(tmp_path: Path) -> None:
+    known, verdict = tmp_path / "known.toml", tmp_path / "verdict.json"
+    run = ["run", "--faults", "process", "--seed", "1", "--level", "memory", "--stop-at-first"]
+    target = f"{TOYS}:NeverRests"
+    assert CliRunner().invoke(main, [*run, "--json", str(verdict), target]).exit_code == 1
+    told = CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)])
+    assert (told.exit_code, "1 expected, 1 of them without a reason" in told.stdout) == (0, True)
+    again = CliRunner().invoke(main, [*run, "--expect", str(known), target])
+    assert (again.exit_code, "expected: quiescence-is-zero" in again.stdout) == (0, True)
+    right = CliRunner().invoke(main, [*run, "--expect", str(known), f"{TOYS}:Toy"])
+    assert (right.exit_code, "the ledger is wrong" in right.stdout) == (1, True)
+    verdict.write_text(json.dumps([]), encoding="utf-8")
+    assert CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)]).exit_code == 2
