@@ -31,6 +31,11 @@ MAY_IMPORT = {
     "acklab": {"ackmodel", "ackstore", "ackcheck"},
 }
 MAX_LINES = 450
+NOT_IN_THE_CORE = (
+    {"os", "io", "pathlib", "tempfile", "shutil", "fcntl", "mmap", "ctypes", "socket", "select", "logging"}
+    | {"time", "datetime", "signal"}
+    | {"threading", "queue", "asyncio", "concurrent", "multiprocessing", "subprocess"}
+)
 SOURCES = {".py", ".pyx", ".pxd", ".pxi"}
 
 # Written so that this file does not match itself.
@@ -81,6 +86,17 @@ def model_is_vendorable(root: Path) -> list[str]:
         for path, tree in sources(root, "ackmodel")
         for line, name in imported_roots(tree)
         if name not in allowed
+    ]
+
+
+def core_does_no_io(root: Path) -> list[str]:
+    """The protocol does no I/O, has no thread, and is told what time it is."""
+    return [
+        f"{path}:{line}: the core imports {name}"
+        for path, tree in sources(root, "ackstore")
+        if path.parent.name == "core"
+        for line, name in imported_roots(tree)
+        if name in NOT_IN_THE_CORE
     ]
 
 
@@ -151,6 +167,7 @@ OFFENDING = [
     (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\nfrom ackstore.config import Config\n'),
     (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\ndef f():\n    import acklab.zoo\n'),
     (explorer_is_for_the_command_line, "conformance/ackcheck/a.py", '"""D."""\nimport ackexplore\n'),
+    (core_does_no_io, "impl/ackstore/core/a.py", '"""D."""\ndef f():\n    from time import monotonic\n'),
     (model_is_vendorable, "model/ackmodel/a.py", '"""D."""\nimport networkx\n'),
     (modules_have_docstrings, "conformance/ackcheck/rig/a.py", "X = 1\n"),
     (modules_have_docstrings, "impl/ackstore/__init__.py", ""),

@@ -1,0 +1,101 @@
+"""The store for asyncio: the same answers, and nothing that leaks when a coroutine is cancelled."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ackstore import Config, QueueUnknown, Reply, Store, aio
+
+
+def test_its_calls_are_those_of_the_store(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await aio.Store.open(tmp_path, Config(max_attempts=1)) as store:
+            await store.publish("q", 5)
+            first, second, third = await store.pop("q", 3)
+            assert await store.ack(first.receipt) is Reply.OK
+            assert await store.ack_many([first.receipt, second.receipt]) == [Reply.SETTLED, Reply.OK]
+            assert await store.renew(third.receipt) is Reply.OK
+            assert await store.release(third.receipt) is Reply.OK
+            answer = await store.try_pop("q")
+            assert answer.reply is Reply.OK
+            assert await store.flush() is Reply.OK
+            assert [letter.offset for letter in await store.dead("q")] == [2]
+            assert (await store.stats()).healthy
+            assert await store.reset("q", 0) is Reply.OK
+            with pytest.raises(QueueUnknown):
+                await store.pop("nobody")
+
+    asyncio.run(main())
+
+
+def cancelled(tmp_path: Path, call: str, *given: Any) -> list[tuple[int, int]]:
+    """Cancel a call while it is in the store; the deliveries of a pop after it, as (offset, attempt)."""
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    async def main() -> list[tuple[int, int]]:
+        store = await aio.Store.open(tmp_path)
+        await store.publish("q", 1)
+        real = getattr(store.store, call)
+
+        def slow(*given: Any) -> Any:
+            begun.set()
+            go_on.wait()
+            try:
+                return real(*given)
+            finally:
+                over.set()
+
+        setattr(store.store, call, slow)
+        task = asyncio.create_task(getattr(store, call)(*given))
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await asyncio.to_thread(over.wait)
+        setattr(store.store, call, real)
+        while not (found := await store.pop("q", 1, 600.0)):  # it is released by another thread, soon
+            await asyncio.sleep(0.01)
+        assert await store.close() is Reply.OK
+        return [(each.offset, each.attempt) for each in found]
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("call", ["pop", "try_pop"])
+def test_what_a_cancelled_pop_was_handed_can_be_had_at_once(tmp_path: Path, call: str) -> None:
+    assert cancelled(tmp_path, call, "q", 1, 600.0) == [(0, 2)]
+
+
+def test_a_cancelled_open_leaves_the_directory_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Store):
+        def __init__(self, *given: Any) -> None:
+            begun.set()
+            go_on.wait()
+            super().__init__(*given)
+
+        def close(self, timeout: float = 10.0) -> Reply:
+            try:
+                return super().close(timeout)
+            finally:
+                closed.set()
+
+    async def main() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("ackstore.store.Store", Slow)
+            task = asyncio.create_task(aio.Store.open(tmp_path))
+            await asyncio.to_thread(begun.wait)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            go_on.set()
+            await asyncio.to_thread(closed.wait)
+        async with await aio.Store.open(tmp_path) as store:
+            assert await store.flush() is Reply.OK
+
+    asyncio.run(main())
