@@ -86,7 +86,9 @@ def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
         parts += [
             f"To run its case (number {finding.case}) again:",
             "",
-            Text(f"    {finding.again}"),
+            Text(
+                f"    {finding.again}", no_wrap=True, overflow="ignore"
+            ),  # one line, to be pasted: print with crop=False
             "",
             REPETITION,
             "",
@@ -175,7 +177,7 @@ def _not_judged(verdict: Verdict) -> dict[str, str]:
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print a verdict: what broke first, then the tables, then the levels."""
     for finding in verdict.findings:
-        console.print(finding_view(finding))
+        console.print(finding_view(finding), crop=False)
     console.print(clause_table(verdict))
     for method in verdict.lacks:
         what, clauses = NEEDS[method]

@@ -176,7 +176,7 @@ def _findings_beside(json_to: str | None) -> Path | None:
 
 def _show(console: Console, found: Iterable[Finding]) -> None:
     for finding in found:
-        console.print(finding_view(finding))
+        console.print(finding_view(finding), crop=False)
 
 
 @click.command()

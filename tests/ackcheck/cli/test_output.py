@@ -147,3 +147,16 @@ def test_what_really_ran_is_told_once_a_grade_and_what_was_not_judged_with_its_r
     assert said.count("not judged: grade power: needs root") == 1
     assert said.count("MiB resident 57.5") == 3
     assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_line_that_runs_a_case_again_is_one_line() -> None:
+    again = (
+        "ackcheck run --faults power --profile standard --seed 4 --case 3 --server 'a --b {dir}' -- ./adapter "
+        + "x" * 90
+    )
+    finding = Finding(Clause.NO_LIMBO, "it did not come", "power", 4, (Line(0, "client", "pop"),), case=3, again=again)
+    console = Console(width=60)
+    with console.capture() as capture:
+        report = GradeReport("power", 4, cases=1, findings=[finding])
+        print_verdict(console, Verdict("a store", (ModeReport((Level.DISK,), (report,)),)))
+    assert f"    {again}" in [line.rstrip() for line in capture.get().splitlines()]
