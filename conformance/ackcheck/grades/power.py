@@ -151,7 +151,7 @@ def cut_and_judge(session: Session, rig: PowerRig, kind: Kind) -> None:
         session.begin_open()
         time.sleep(random.uniform(0.0, OPENING))
         session.ran["power loss while opening"] += 1
-    lose_power(session, rig, NOTHING if kind == "single" else choose_writeback(random, rig.path))
+    lose_power(session, rig, NOTHING if kind in ("single", "last") else choose_writeback(random, rig.path))
     session.open(PowerLost())
     session.survey()
 
@@ -223,4 +223,4 @@ def judge(job: Job) -> GradeReport:
     return judged_on_files("power", run_power_grade, ("SIGKILL", "power loss"), job)
 
 
-POWER = Grade("power", judge, counts="power losses", effort={"quick": 4, "standard": 20, "deep": 200}, cases=cases)
+POWER = Grade("power", judge, counts="power losses", effort={"quick": 5, "standard": 20, "deep": 200}, cases=cases)

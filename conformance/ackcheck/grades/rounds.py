@@ -3,6 +3,7 @@
 - *burst*: many calls under way, at a point chosen by seed. It finds the wrong order of things that overlap.
 - *single*: an otherwise idle store answers one call at a time; the fault comes right after an OK, with one call under
   way. It finds an answer that is given a moment before what it says is true.
+- *last*: the same with nothing under way: the next call may save what the last one has left to chance.
 - *long*: deliveries of some seconds are held, the store is idle meanwhile, and the fault comes shortly before they end.
   It finds deadlines that begin anew at a restart, and what is only written when more comes.
 - *close*: the store is closed with work under way, and the fault comes after the close has been answered.
@@ -21,10 +22,10 @@ from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.rig import choose_kill
 from ackmodel.observe.events import Reply
 
-Kind = Literal["burst", "single", "long", "close"]
+Kind = Literal["burst", "single", "last", "long", "close"]
 
 PROCESS: tuple[Kind, ...] = ("single", "burst", "long", "burst", "single", "burst")
-POWER: tuple[Kind, ...] = ("single", "close", "long", "burst", "single", "burst")
+POWER: tuple[Kind, ...] = ("last", "close", "long", "single", "burst", "last", "burst")
 """The kinds in turn. A close is judged after power loss, and at the end of every case, by a clean restart."""
 
 REQUESTS = 80
@@ -59,8 +60,8 @@ def work(session: Session, kind: Kind) -> None:
     """Have the store do what a round of this kind does until its fault."""
     session.ran[f"round: {kind}"] += 1
     session.until_back()  # else there is next to nothing to hand out
-    if kind == "single":
-        answer_one_by_one(session)
+    if kind in ("single", "last"):
+        answer_one_by_one(session, leave_one=kind == "single")
     elif kind == "long":
         hold_for_long(session)
     else:
@@ -69,8 +70,8 @@ def work(session: Session, kind: Kind) -> None:
             session.close(busy=True)
 
 
-def answer_one_by_one(session: Session) -> None:
-    """Have acks answered one at a time, some of them flushed, and leave one under way."""
+def answer_one_by_one(session: Session, *, leave_one: bool) -> None:
+    """Have acks answered one at a time, some of them flushed, and perhaps leave one under way."""
     receipts = session.pop(session.random.choice(QUEUES), IN_HAND, ACKING)
     flushed, answered, *rest = [receipts[:1], receipts[1:2], receipts[2:3]]
     for receipt in flushed:
@@ -78,7 +79,7 @@ def answer_one_by_one(session: Session) -> None:
         session.flush()
     for receipt in answered:
         session.ask(Call("ack", "ack", receipts=(receipt,)))
-    for [receipt] in filter(None, rest):
+    for [receipt] in filter(None, rest if leave_one else ()):
         session.traffic.ask(Call("ack", "ack", receipts=(receipt,)))
 
 
