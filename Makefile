@@ -46,7 +46,7 @@ format: $(STAMP) ## rewrite the sources the way ruff wants them
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-$(STAMP): requirements.txt pyproject.toml hatch_build.py $(wildcard impl/ackstore/fastpath/*/*.p[yx]*)
+$(STAMP): requirements.txt pyproject.toml hatch_build.py $(wildcard impl/ackstore/*/compiled/*.p[yx]* impl/ackstore/*/plain/*.py)
 	@$(PYTHON) -c '$(GOOD)' 2>/dev/null || { \
 	  echo "ackcheck needs Python 3.11 or newer, with the venv and ensurepip modules; tried: $(or $(PYTHON),$(CANDIDATES))." >&2; \
 	  echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \

@@ -1,7 +1,7 @@
-"""Builds `ackstore.fastpath.compiled`, the store's fast path in C, where a C compiler is there.
+"""Builds what `ackstore` has in C, its folders `compiled`, where a C compiler is there.
 
-For each `.pxd` there the source is the `.pyx` beside it, or else the file of that name in `ackstore.fastpath.plain`,
-which is run as it is where nothing is compiled.
+For each `.pxd` there the source is the `.pyx` beside it, or else the file of that name in the folder `plain` next to
+`compiled`, which is run as it is where nothing is compiled.
 
 Nothing depends on it but speed: without a compiler, or with ACKSTORE_PURE set, the package is built without it.
 """
@@ -18,8 +18,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-HOME = Path("ackstore", "fastpath", "compiled")
-PLAIN = Path("ackstore", "fastpath", "plain")
+HOMES = (Path("ackstore", "fields", "compiled"), Path("ackstore", "fastpath", "compiled"))
 DIRECTIVES = {
     "language_level": 3,
     "annotation_typing": False,  # the types for C stand in the .pxd files
@@ -71,18 +70,18 @@ def compiled(root: Path, only: Sequence[str] = ()) -> list[Path]:
 def gathered(place: Path) -> dict[str, str]:
     """Put what is compiled, and copies of the Python files that it is compiled from, into one folder; returns the
     source of each module."""
-    here = place / HOME
-    here.mkdir(parents=True)
-    for folder in (here, *here.relative_to(place).parents):
-        (place / folder / "__init__.py").touch()
     sources = {}
-    for file in sorted(Path("impl", HOME).glob("*.p[xy]*")):
-        if file.suffix in (".pxd", ".pyx"):
-            shutil.copy(file, here)
-            own = Path("impl", PLAIN, f"{file.stem}.py")
-            source = file.with_suffix(".pyx") if file.with_suffix(".pyx").exists() else own
-            shutil.copy(source, here)
-            sources[".".join([*HOME.parts, file.stem])] = str(here / source.name)
+    for home in HOMES:
+        (place / home).mkdir(parents=True)
+        for folder in (home, *home.parents):
+            (place / folder / "__init__.py").touch()
+        for file in sorted(Path("impl", home).glob("*.p[xy]*")):
+            if file.suffix in (".pxd", ".pyx"):
+                shutil.copy(file, place / home)
+                own = Path("impl", home.parent, "plain", f"{file.stem}.py")
+                source = file.with_suffix(".pyx") if file.with_suffix(".pyx").exists() else own
+                shutil.copy(source, place / home)
+                sources[".".join([*home.parts, file.stem])] = str(place / home / source.name)
     return sources
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib import metadata
 from pathlib import Path
 
@@ -31,12 +32,20 @@ MAY_IMPORT = {
     "acklab": {"ackmodel", "ackstore", "ackcheck"},
 }
 MAX_LINES = 450
+DEPTH = {"ackmodel": 13, "ackexplore": 11, "ackstore": 19, "ackcheck": 16, "acklab": 6}
+"""How many modules the longest chain of imports in a package has, from what is run to what imports nothing of it. To be
+lowered, and never raised."""
+SOURCES = {".py", ".pyx", ".pxd", ".pxi"}
+
+RINGS = ("words", "fields", "format", "core", "fastpath", "runtime", "")
+"""The rings of ackstore, from the innermost: a module imports of its own ring and of those before it. The last, without
+a folder, is what users import."""
 NOT_IN_THE_CORE = (
     {"os", "io", "pathlib", "tempfile", "shutil", "fcntl", "mmap", "ctypes", "socket", "select", "logging"}
     | {"time", "datetime", "signal"}
     | {"threading", "queue", "asyncio", "concurrent", "multiprocessing", "subprocess"}
 )
-SOURCES = {".py", ".pyx", ".pxd", ".pxi"}
+"""What the protocol has no use for: it does no I/O, has no thread, and is told what time it is."""
 
 # Written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:(?:root|home|Users|work)/\w|tmp/(?:plan|t)\b)")
@@ -89,15 +98,97 @@ def model_is_vendorable(root: Path) -> list[str]:
     ]
 
 
+def ring_of(path: Path) -> str:
+    """The ring of a module of ackstore, by its path."""
+    parts = path.relative_to(PACKAGES["ackstore"]).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def imported_modules(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What a module imports, wherever it stands; of `from a import b` both `a` and `a.b`, as b may be a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def store_imports_inwards(root: Path) -> list[str]:
+    offences = {}
+    for path, tree in sources(root, "ackstore"):
+        ring = ring_of(path)
+        for line, name in imported_modules(tree):
+            package, _, inside = name.partition(".")
+            other = inside.partition(".")[0]
+            other = other if other in RINGS else ""
+            if package == "ackstore" and inside and (ring not in RINGS or RINGS.index(other) > RINGS.index(ring)):
+                offences[path, line] = f"{path}:{line}: {ring or 'the outermost ring'} imports {name}"
+    return list(offences.values())
+
+
 def core_does_no_io(root: Path) -> list[str]:
-    """The protocol does no I/O, has no thread, and is told what time it is."""
     return [
         f"{path}:{line}: the core imports {name}"
         for path, tree in sources(root, "ackstore")
-        if path.parent.name == "core"
+        if ring_of(path) == "core"
         for line, name in imported_roots(tree)
         if name in NOT_IN_THE_CORE
     ]
+
+
+def import_graph(root: Path, package: str) -> tuple[dict[str, set[str]], dict[str, Path]]:
+    """What each module of a package imports of it, wherever and for whomever, type checkers included; and its file."""
+    files, trees = {}, {}
+    for path, tree in sources(root, package):
+        parts = path.relative_to(PACKAGES[package].parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        files[name], trees[name] = path, tree
+    graph: dict[str, set[str]] = {name: set() for name in files}
+    for name, tree in trees.items():
+        here = name.split(".") if files[name].stem == "__init__" else name.split(".")[:-1]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & files.keys()
+            elif isinstance(node, ast.ImportFrom):
+                above = here[: len(here) - node.level + 1] if node.level else []
+                module = ".".join([*above, *([node.module] if node.module else [])])
+                found = {f"{module}.{alias.name}" for alias in node.names}
+                graph[name] |= {each if each in files else module for each in found} & files.keys()
+    return graph, files
+
+
+def no_module_imports_itself(root: Path) -> list[str]:
+    """No circle of imports."""
+    offences = []
+    for package in PACKAGES:
+        graph, files = import_graph(root, package)
+        try:
+            tuple(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            circle = error.args[1]
+            offences.append(f"{files[circle[0]]}: a circle of imports: {' <- '.join(circle)}")
+    return offences
+
+
+def imports_are_not_deep(root: Path) -> list[str]:
+    """No chain of imports within a package is longer than it was."""
+    offences = []
+    for package, most in DEPTH.items():
+        graph, files = import_graph(root, package)
+        chains: dict[str, list[str]] = {}
+        try:
+            for name in TopologicalSorter(graph).static_order():
+                chains[name] = [name, *max((chains[each] for each in sorted(graph[name])), key=len, default=[])]
+        except CycleError:
+            continue  # see `no_module_imports_itself`
+        longest = max(chains.values(), key=len, default=[])
+        if len(longest) > most:
+            chain = " <- ".join(reversed(longest))
+            offences.append(f"{files[longest[0]]}: {len(longest)} layers of imports, at most {most}: {chain}")
+    return offences
 
 
 def modules_have_docstrings(root: Path) -> list[str]:
@@ -164,10 +255,27 @@ OFFENDING = [
         '"""D."""\ndef f():\n    import ackexplore.graph.engine\n',
     ),
     (imports_go_one_way, "model/ackexplore/a.py", '"""D."""\nimport ackstore\n'),
-    (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\nfrom ackstore.config import Config\n'),
+    (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\nfrom ackstore.words.config import Config\n'),
     (imports_go_one_way, "conformance/ackcheck/a.py", '"""D."""\ndef f():\n    import acklab.zoo\n'),
     (explorer_is_for_the_command_line, "conformance/ackcheck/a.py", '"""D."""\nimport ackexplore\n'),
+    (store_imports_inwards, "impl/ackstore/core/a.py", '"""D."""\nfrom ackstore.runtime.files import X\n'),
+    (store_imports_inwards, "impl/ackstore/words/a.py", '"""D."""\nfrom ackstore.store import Store\n'),
     (core_does_no_io, "impl/ackstore/core/a.py", '"""D."""\ndef f():\n    from time import monotonic\n'),
+    (
+        no_module_imports_itself,
+        "impl/ackstore/core/a.py",
+        '"""D."""\nif TYPE_CHECKING:\n    from ackstore.core import a\n',
+    ),
+    (
+        no_module_imports_itself,
+        "model/ackmodel/spec/a.py",
+        '"""D."""\nfrom . import a\n',
+    ),
+    (
+        no_module_imports_itself,
+        "conformance/acklab/a/__init__.py",
+        '"""D."""\nfrom .. import a\n',
+    ),
     (model_is_vendorable, "model/ackmodel/a.py", '"""D."""\nimport networkx\n'),
     (modules_have_docstrings, "conformance/ackcheck/rig/a.py", "X = 1\n"),
     (modules_have_docstrings, "impl/ackstore/__init__.py", ""),
@@ -177,12 +285,22 @@ OFFENDING = [
     (names_no_machine, "specs/a.md", "see `" + "/".join(["", "tmp", "plan", "x"]) + "`\n"),
     (version_stands_once, "model/ackmodel/__init__.py", '"""D."""\n__version__ = "1.0"\n'),
 ]
-RULES: list[Rule] = list(dict.fromkeys(rule for rule, _, _ in OFFENDING))
+RULES: list[Rule] = [*dict.fromkeys(rule for rule, _, _ in OFFENDING), imports_are_not_deep]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_tree_keeps(rule: Rule) -> None:
     assert rule(ROOT) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_longer_chain_of_imports_is_an_offence(package: str, tmp_path: Path) -> None:
+    for number in range(DEPTH[package] + 1):
+        path = tmp_path / PACKAGES[package] / f"a{number}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = f"from {package} import a{number - 1}\n" if number else ""
+        path.write_text(f'"""D."""\n{before}', encoding="utf-8")
+        assert len(imports_are_not_deep(tmp_path)) == (number == DEPTH[package])
 
 
 @pytest.mark.parametrize(("rule", "name", "text"), OFFENDING)

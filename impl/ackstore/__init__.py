@@ -19,14 +19,13 @@ a receipt and a deadline, and keeps the acks, asynchronously or synchronously, o
 `Store` says what each call promises, `Config` what can be set, `ackstore.core.core` how it works inside.
 """
 
-from ackstore.config import Config
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
-from ackstore.core.histogram import HistogramStats
-from ackstore.core.identity import QueueId, Receipt
-from ackstore.core.replies import DeadLetter, Delivery, Reply, Stage
-from ackstore.core.stats import QueueStats, Recovery, Stats
-from ackstore.errors import (
+from ackstore.format.recovery import Recovered, recover
+from ackstore.store import Store
+from ackstore.store import Store as open
+from ackstore.words.config import Config
+from ackstore.words.errors import (
     ConfigInvalid,
     CountOutOfRange,
     DirectoryError,
@@ -56,9 +55,10 @@ from ackstore.errors import (
     TooManyQueues,
     UsageError,
 )
-from ackstore.format.recovery import Recovered, recover
-from ackstore.store import Store
-from ackstore.store import Store as open
+from ackstore.words.histogram import HistogramStats
+from ackstore.words.identity import QueueId, Receipt
+from ackstore.words.replies import DeadLetter, Delivery, Reply, Stage
+from ackstore.words.stats import QueueStats, Recovery, Stats
 
 __all__ = [
     "Answer",

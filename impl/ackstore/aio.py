@@ -27,11 +27,11 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ackstore import store
-from ackstore.config import Config
 from ackstore.core.effects import Answer
-from ackstore.core.identity import QueueId
-from ackstore.core.replies import DeadLetter, Delivery, Reply
-from ackstore.core.stats import Stats
+from ackstore.words.config import Config
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import DeadLetter, Delivery, Reply
+from ackstore.words.stats import Stats
 
 THREADS = 8
 """Calls that one store performs at a time, unless it is told otherwise; others wait for their turn."""

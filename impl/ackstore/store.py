@@ -17,40 +17,37 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self, cast
+from typing import ClassVar, NoReturn, Self, cast
 
-from attrs import evolve
-
-from ackstore.config import Config
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
-from ackstore.core.identity import QueueId
 from ackstore.core.operations import check_timeout
-from ackstore.core.replies import DeadLetter, Delivery, Reply
-from ackstore.core.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
-from ackstore.core.stats import Stats
-from ackstore.errors import StoreStalled
 from ackstore.fastpath import calls
-from ackstore.runtime import gate
 from ackstore.runtime.driver import Driver
 from ackstore.runtime.files import Disk
-from ackstore.runtime.memory import resident_bytes
 from ackstore.runtime.threads import within
+from ackstore.words.config import Config
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import DeadLetter, Delivery, Reply
+from ackstore.words.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
+from ackstore.words.stats import Stats
 
 log = logging.getLogger("ackstore")
 
 
-class Store(Driver):
+class Store:
     """An open store. Every method may be called from any thread; use it as a context manager, or
     `close` it.
 
     A reply of BUSY says that nothing was submitted, and nothing is stored: the store is over a limit, its disk has been
     failing, or for the time allowed a write that hangs let nobody in.
     """
+
+    driver_class: ClassVar[type[Driver]] = Driver
+    """For tests: one that counts."""
 
     def __init__(
         self,
@@ -69,9 +66,19 @@ class Store(Driver):
         Raises a `DirectoryError` when the directory cannot be used, and a `LogError` when its files
         are not what a store left. Neither changes a file.
         """
-        super().__init__(Path(path).absolute(), config or Config(), disk, core_class, clock)
+        self._driver = self.driver_class(Path(path).absolute(), config or Config(), disk, core_class, clock)
         self._closed: Reply | None = None
         self._closing = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._driver.path
+
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        return self._driver.config
 
     # What clients call
 
@@ -82,8 +89,8 @@ class Store(Driver):
         Raises `QueueNameInvalid`, `CountOutOfRange`; `TooManyQueues` for a new one beyond `Config.max_queues`;
         `StoreStalled` when a write that hangs let nobody in for `Config.op_timeout` seconds.
         """
-        if self._call(Publish(queue, end), None).reply is Reply.BUSY:
-            raise self._stalled()
+        if self._driver.call(Publish(queue, end)).reply is Reply.BUSY:
+            raise self._driver.stalled()
 
     def pop(self, queue: QueueId | str, count: int = 1, invisible: float = 30.0) -> list[Delivery]:
         """Get up to `count` messages, which nobody else gets for `invisible` seconds.
@@ -102,7 +109,7 @@ class Store(Driver):
         timeout: float | None = None,
     ) -> Answer:
         """As `pop`, with the reply that says why there is nothing: `Answer.reply`, `.value`."""
-        return self._call(Pop(queue, count, invisible), timeout)
+        return self._driver.call(Pop(queue, count, invisible), timeout)
 
     def ack(
         self,
@@ -119,38 +126,40 @@ class Store(Driver):
         After `timeout` seconds (by default `Config.op_timeout`) the reply is UNKNOWN.
         With `queue`, a receipt of another queue is INVALID.
         """
+        driver = self._driver
         if on_durable is None and timeout is None and queue is None:
             try:
-                reply = calls.ack(self, receipt)
+                reply = calls.ack(driver, receipt)
             except BaseException as error:
-                raise self._broken_by(error) from error
+                raise driver.broken_by(error) from error
             if reply is not None:
                 return reply
-        return self._call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
+        return driver.call(Ack(receipt, queue, on_durable is not None), timeout, on_durable).reply
 
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Settle several deliveries; one reply for each receipt, in order."""
+        driver = self._driver
         given = receipts if type(receipts) is list else list(receipts)
         if timeout is None:
             try:
-                replies = calls.ack_many(self, given)
+                replies = calls.ack_many(driver, given)
             except BaseException as error:
-                raise self._broken_by(error) from error
+                raise driver.broken_by(error) from error
             if replies is not None:
                 return replies
-        return cast("list[Reply]", list(self._call(AckMany(given), timeout).value or ()))
+        return cast("list[Reply]", list(driver.call(AckMany(given), timeout).value or ()))
 
     def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
         """Give the delivery that `receipt` names `invisible` seconds from now; the receipt stays current.
 
         The reply is as for `ack`. Raises `DurationOutOfRange`.
         """
-        return self._call(Renew(receipt, invisible), timeout).reply
+        return self._driver.call(Renew(receipt, invisible), timeout).reply
 
     def release(self, receipt: str, timeout: float | None = None) -> Reply:
         """Give a delivery back: somebody else can have the message at once. The attempt stays counted, and the reply
         is as for `ack`."""
-        return self._call(Release(receipt), timeout).reply
+        return self._driver.call(Release(receipt), timeout).reply
 
     def reset(self, queue: QueueId | str, offset: int, timeout: float | None = None) -> Reply:
         """Begin again at `offset`: messages below it are settled, the others as if never handed out; every receipt
@@ -159,33 +168,28 @@ class Store(Driver):
         OK once it is FLUSHED and the offset file on disk says so, in every mode: a reset sticks.
         Raises `QueueUnknown`, `CountOutOfRange`.
         """
-        return self._call(Reset(queue, offset), timeout).reply
+        return self._driver.call(Reset(queue, offset), timeout).reply
 
     def dead(self, queue: QueueId | str) -> list[DeadLetter]:
         """The messages of `queue` that nobody settled in `Config.max_attempts` deliveries, the oldest first; of more
         than `Config.max_dead` only the latest. Empty for a queue that is not known. Raises `StoreStalled` as `publish`.
         """
-        self._check_process()
-        parsed = queue if isinstance(queue, QueueId) else QueueId.parse(queue)
-        found = self._gate.run(self.config.op_timeout, self._core.dead_letters, parsed)
-        if found is False:
-            raise self._stalled()
-        return list(found)
+        return self._driver.dead_letters(queue if isinstance(queue, QueueId) else QueueId.parse(queue))
 
     def flush(self, timeout: float | None = None) -> Reply:
         """Wait until everything submitted before is FLUSHED: OK, or UNKNOWN after `timeout`; BUSY when not even the
         wait could begin in that time. Only OK promises anything."""
-        return self._call(Flush(), timeout).reply
+        return self._driver.call(Flush(), timeout).reply
 
     def degrade(self) -> Reply:
         """Have every answer wait until it is FLUSHED, as in mode sync, until `restore`: for a disk, or a machine, that
         is about to be worked at. OK, or BUSY as for every call. It is not kept: a store that is opened again answers as
         configured."""
-        return self._call(Degrade(forced=True), None).reply
+        return self._driver.call(Degrade(forced=True)).reply
 
     def restore(self) -> Reply:
         """End what `degrade` began: answer as configured, as long as the disk does not fail. OK or BUSY."""
-        return self._call(Degrade(forced=False), None).reply
+        return self._driver.call(Degrade(forced=False)).reply
 
     def stats(self, *, count: bool = True) -> Stats:
         """What there is to see, at one instant; also of a closed or broken store.
@@ -196,24 +200,7 @@ class Store(Driver):
         Returns within about a second. While a write hangs nobody can look into the store: then it is what was seen
         last, with `Stats.stalled` saying for how long the write hangs, and `Stats.age` how old the figures are.
         """
-        self._check_process()
-        found = self._gate.run(gate.STALLED, self._see, count=count)
-        if found:
-            return found
-        seen, at = self._seen
-        return evolve(
-            seen,
-            healthy=self._broken is None,
-            stalled=0.0 if self._gate.owned() else self._gate.stalled() or gate.STALLED,  # it may be returning just now
-            age=time.monotonic() - at,
-            resident_bytes=resident_bytes(),
-        )
-
-    def _see(self, *, count: bool) -> Stats:
-        if self._broken is None:
-            self._core.now = self._clock()
-        self._seen = self._look(count=count), time.monotonic()
-        return self._seen[0]
+        return self._driver.stats(count=count)
 
     def close(self, timeout: float = 10.0) -> Reply:
         """Refuse new operations, make everything durable, and let go of the directory.
@@ -226,14 +213,14 @@ class Store(Driver):
         directory locked until it returns. In a forked child it is UNKNOWN, and nothing is done.
         """
         check_timeout(timeout)
-        if self._left_behind:
+        if self._driver.left_behind:
             return Reply.UNKNOWN
         if not self._closing.acquire(timeout=within(timeout)):
             return Reply.UNKNOWN  # another thread is closing it, and has more time
         try:
             if self._closed is None:
-                self._closed = self._drain(timeout)
-                self._let_go()
+                self._closed = self._driver.drain(timeout)
+                self._driver.let_go()
             return self._closed
         finally:
             self._closing.release()
@@ -249,22 +236,12 @@ class Store(Driver):
     ) -> None:
         """Close; as nobody hears the reply, it is logged where it is not OK."""
         reply = self.close()
-        if reply is not Reply.OK and not self._left_behind:
+        if reply is not Reply.OK and not self._driver.left_behind:
             text = "%s: closing was answered %s: what was not FLUSHED by then survives a crash of the process only"
-            log.warning(text, self.path, reply.name, extra={**self._fields("unclean"), "reply": reply.name})
+            log.warning(text, self.path, reply.name, extra={**self._driver.fields("unclean"), "reply": reply.name})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"the store at {self.path} cannot be sent to another process: send receipts, and have the process that "
             "opened it ack them"
-        )
-
-    def _check_process(self) -> None:
-        if self._left_behind:
-            raise self._refusal()
-
-    def _stalled(self) -> StoreStalled:
-        return StoreStalled(
-            f"the store at {self.path} has been in a write for {self.config.op_timeout} seconds, and nothing was done: "
-            "see to the disk, and try again"
         )

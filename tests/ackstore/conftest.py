@@ -26,7 +26,8 @@ from ackstore.core.effects import (
     Write,
 )
 from ackstore.core.engine import open_engine
-from ackstore.core.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
+from ackstore.fastpath.engines import EnginePath
+from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
 
 EIO, ENOSPC = 5, 28
 
@@ -138,6 +139,7 @@ class Driver:
         self.files = files or Files()
         self.now = now
         self.core = open_engine(self.config, self.files, now, core_class)
+        self.fast_path = EnginePath(self.core)
         self.pending: dict[int, Effect] = {}
         self.answers: dict[int, Answer] = {}
         self.durable: list[int] = []

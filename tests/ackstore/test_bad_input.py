@@ -13,8 +13,8 @@ import pytest
 
 import ackstore
 from ackstore import Config, QueueId, Reply, Store
-from ackstore.config import _one_of, _whole
-from ackstore.core.identity import MAX_NAME_BYTES, MAX_QUEUE, parse_receipt, parse_receipts, receipt_text
+from ackstore.words.config import _one_of, _whole
+from ackstore.words.identity import MAX_NAME_BYTES, MAX_QUEUE, parse_receipt, parse_receipts, receipt_text
 
 
 def popped(store: Store, count: int = 1) -> list[str]:

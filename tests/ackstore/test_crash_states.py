@@ -15,12 +15,12 @@ from ackstore.core import compaction
 from ackstore.core.effects import DONE, Failed, Sync, Write
 from ackstore.core.entries import RELEASED, Entry
 from ackstore.core.flusher import Flusher
-from ackstore.core.identity import parse_receipt
-from ackstore.core.log import Record
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Queue
-from ackstore.core.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
+from ackstore.core.record import Record
 from ackstore.format.records import DEAD, RENEW
+from ackstore.words.identity import parse_receipt
+from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
 
 OTHER = "q/default/1"
 """A queue in the other of two logs."""

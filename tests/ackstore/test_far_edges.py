@@ -85,7 +85,7 @@ def test_the_last_reset_that_can_be_represented_is_the_last(tmp_path: Path) -> N
     with Store(tmp_path) as store:
         store.publish("q", 2)
         store.pop("q")
-        queue = next(iter(store._core.queues.values()))
+        queue = next(iter(store._driver.core.queues.values()))
         queue.generation = MAX_GENERATION - 1
         assert store.reset("q", 0) is Reply.OK
         with pytest.raises(ResetsExhausted, match="a queue of another name"):
@@ -103,7 +103,7 @@ def test_what_was_handed_out_as_often_as_can_be_counted_becomes_a_dead_letter(tm
     with Store(tmp_path, clock=lambda: now[0]) as store:
         store.publish("q", 1)
         (first,) = store.pop("q", 1, 30.0)
-        queue = next(iter(store._core.queues.values()))
+        queue = next(iter(store._driver.core.queues.values()))
         queue.entries[first.offset].attempt = MAX_ATTEMPT - 1
         now[0] += 30.0
         (last,) = store.pop("q", 1, 30.0)

@@ -16,10 +16,10 @@ import pytest
 from ackstore import Core, Reply
 from ackstore.core.effects import DONE, Failed, Write
 from ackstore.core.flusher import Flusher
-from ackstore.core.identity import QueueId, receipt_text
 from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
-from ackstore.core.requests import Ack, AckMany, Pop, Release, Renew, Reset
+from ackstore.words.identity import QueueId, receipt_text
+from ackstore.words.requests import Ack, AckMany, Pop, Release, Renew, Reset
 
 MESSAGES = 40
 Q = QueueId("q")

@@ -10,7 +10,7 @@ import pytest
 
 import ackstore
 from ackstore import Config, CountOutOfRange, DurationOutOfRange, QueueUnknown, Reply
-from ackstore.core.requests import Pop
+from ackstore.words.requests import Pop
 
 QUICK = Config(flush_interval=0.01, offset_interval=0.02)
 

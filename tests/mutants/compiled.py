@@ -1,8 +1,8 @@
-"""Mutants of what the fast path has in C only: each small change to a line of a `.pyx` file must make a test fail.
+"""Mutants of what the store has in C only: each small change to a line of a `.pyx` file must make a test fail.
 
     python -m tests.mutants.compiled                      # all of them: hours; a run that was stopped goes on
     python -m tests.mutants.compiled --sample 20          # 20 of each file, chosen by --seed
-    python -m tests.mutants.compiled compiled.reading     # this file
+    python -m tests.mutants.compiled fields.compiled.reading    # this file
 
 The rules of the fast path are Python, whose mutants `tests.mutants.run` tries. Here a line of C is changed as text, the
 module is compiled anew in a copy of the checkout, and the tests of the fast path are run there. What the compiler
@@ -29,8 +29,8 @@ from zlib import crc32
 import click
 
 ROOT = Path(__file__).parents[2]
-HOME = Path("impl", "ackstore", "fastpath", "compiled")
-MODULES = ("compiled.basics", "compiled.reading")
+HOME = Path("impl", "ackstore")
+MODULES = ("fastpath.compiled.basics", "fields.compiled.raw", "fields.compiled.reading")
 TESTS = ("tests/ackstore/fastpath", "tests/ackstore/format", "tests/ackstore/core/test_merge.py")
 COPIED = ("impl", "model", "conformance", "tests", "hatch_build.py", "pyproject.toml", "README.md", "LICENSE")
 LONGEST = 300.0
@@ -78,10 +78,18 @@ def changed(line: str) -> Iterator[tuple[str, str]]:
             yield found[0], line[: found.start()] + put + line[found.end() :]
 
 
+def file_of(module: str) -> Path:
+    """Return where the source of a module is.
+
+    >>> file_of("fields.compiled.raw").name
+    'raw.pyx'
+    """
+    return HOME.joinpath(*module.split(".")).with_suffix(".pyx")
+
+
 def mutants_of(module: str) -> list[dict[str, Any]]:
     """Return every mutant of a file."""
-    name = module.partition(".")[2]
-    lines = (ROOT / HOME / f"{name}.pyx").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / file_of(module)).read_text(encoding="utf-8").splitlines()
     found, quoted = [], False
     for number, line in enumerate(lines):
         if line.count('"""') == 1:
@@ -96,8 +104,8 @@ def mutants_of(module: str) -> list[dict[str, Any]]:
 
 def tried(mutant: dict[str, Any], copy: Path) -> str:
     """Return what became of a mutant: `killed`, `survived`, `timeout`, or `refused` by the compiler."""
-    name = mutant["module"].partition(".")[2]
-    file = copy / HOME / f"{name}.pyx"
+    name = mutant["module"].rpartition(".")[2]
+    file = copy / file_of(mutant["module"])
     before = file.read_text(encoding="utf-8")
     lines = before.splitlines()
     lines[mutant["line"] - 1] = mutant["new"]
@@ -113,8 +121,8 @@ def tried(mutant: dict[str, Any], copy: Path) -> str:
         return "timeout"
     finally:
         file.write_text(before, encoding="utf-8")
-        for whole in (ROOT / HOME).glob("*.so"):
-            shutil.copy(whole, copy / HOME)
+        for whole in (ROOT / HOME).rglob("*.so"):
+            shutil.copy(whole, copy / whole.relative_to(ROOT))
 
 
 def read(results: Path) -> list[dict[str, Any]]:
@@ -130,7 +138,7 @@ def table(done: Sequence[dict[str, Any]]) -> Iterator[str]:
         mine = [one for one in done if one["module"] == module and one["outcome"] != "refused"]
         left = sum(one["outcome"] == "survived" for one in mine)
         if mine:
-            yield f"| `fastpath.{module}` | {len(mine)} | {len(mine) - left} ({1 - left / len(mine):.0%}) | {left} |"
+            yield f"| `{module}` | {len(mine)} | {len(mine) - left} ({1 - left / len(mine):.0%}) | {left} |"
 
 
 @click.command()

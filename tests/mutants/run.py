@@ -3,7 +3,7 @@
     make mutants                                     # all of them: hours; a run that was stopped goes on
     make mutants ARGS="--sample 20"                  # 20 of each module, chosen by --seed
     make mutants ARGS="core.acks core.pops"          # these modules
-    make mutants ARGS="compiled.basics"              # of what the fast path has in C (see `tests.mutants.compiled`)
+    make mutants ARGS="fastpath.compiled.basics"     # of what the fast path has in C (see `tests.mutants.compiled`)
     make mutants ARGS="--again build/mutants.jsonl"  # what survived then, after tests have been written for it
 
 The mutants are tried in random order, so that those of a run that did not come to its end are a fair sample. With

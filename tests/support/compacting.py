@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ackstore import Core
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import Pop, Release, Renew, Reset
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Pop, Release, Renew, Reset
 
 Q = QueueId("q")
 SMALL: dict[str, Any] = {"segment_bytes": 600, "compact_above": 1500, "max_batch": 6}

@@ -36,10 +36,10 @@ from ackstore.core.effects import (
     Write,
 )
 from ackstore.core.engine import Engine, open_engine
-from ackstore.core.identity import parse_receipt
-from ackstore.core.replies import Delivery
-from ackstore.core.requests import Flush, Pop, Release, Renew, Request
 from ackstore.format.records import HEADER_BYTES, RECORD_BYTES
+from ackstore.words.identity import parse_receipt
+from ackstore.words.replies import Delivery
+from ackstore.words.requests import Flush, Pop, Release, Renew, Request
 from promises import AT_ONCE, Held, Move, Promises, Seen, look_at
 
 Contents = dict[str, bytes]

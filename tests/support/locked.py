@@ -19,7 +19,7 @@ from ackstore import Store
 @contextmanager
 def locked_elsewhere(store: Store) -> Iterator[None]:
     """Have another thread keep the store's lock."""
-    lock = store._gate
+    lock = store._driver.lock
     taken, done = threading.Event(), threading.Event()
 
     def keep() -> None:

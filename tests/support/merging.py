@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ackstore import Reply
-from ackstore.core.requests import Pop
 from ackstore.core.states import State, decode_state
 from ackstore.format.payloads import decode_prefix
 from ackstore.format.records import HEADER_BYTES, KIND_AT, RECORD_BYTES, STATE
+from ackstore.words.requests import Pop
 
 STAY, SWEEP = 3.0, 0.5
 """How long a message stays, and how long it is until the buffer is looked through."""

@@ -23,8 +23,8 @@ from collections.abc import Mapping
 from attrs import Factory, define, field, frozen
 
 from ackstore.core.queues import Queue
-from ackstore.core.replies import DeadLetter
 from ackstore.format.records import DEAD
+from ackstore.words.replies import DeadLetter
 
 AT_ONCE = 0.0
 """The deadline of what nobody has: it was never handed out, or was given back."""

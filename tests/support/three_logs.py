@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ackstore.core.placement import log_of
+from ackstore.words.placement import log_of
 
 ALL = A, B, C = "q/g/1", "q/g/0", "q/g/2"
 """Queues, one in each of three logs."""

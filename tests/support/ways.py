@@ -14,13 +14,11 @@ import pytest
 
 from ackstore import store
 from ackstore.core.core import Core
-from ackstore.core.log import Record
 from ackstore.core.queues import Queue
-from ackstore.fastpath import acks, calls, path
-from ackstore.fastpath.fields import RecordFields
+from ackstore.fastpath import acks, calls, engines
 from ackstore.fastpath.plain import acks as plain_acks
 from ackstore.fastpath.plain import calls as plain_calls
-from ackstore.fastpath.plain.fields import EntryFields, SegmentFields
+from ackstore.fields.plain.classes import EntryFields, RecordFields, SegmentFields
 
 WAYS = ("compiled", "plain", "long")
 """Where nothing is compiled the first two are one."""
@@ -39,9 +37,8 @@ def going(way: str) -> Iterator[None]:
         "long": (SimpleNamespace(ack=declines, ack_many=declines),) * 2,
     }[way]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(path, "acks", takes_acks)
+        patch.setattr(engines, "acks", takes_acks)
         patch.setattr(store, "calls", takes_calls)
-        patch.setattr(plain_acks, "RecordFields", RecordFields)  # what a store has beside compiled classes
         yield
 
 
@@ -79,7 +76,7 @@ def queue_state(queue: Queue) -> list[Any]:
     return [queue.floor, queue.committed, queue.resetting is not None, entries]
 
 
-def ack_of(record: Record | None) -> Any:
+def ack_of(record: RecordFields | None) -> Any:
     """What an ack on its way is."""
     if record is None:
         return None

@@ -18,10 +18,10 @@ from attrs import evolve, frozen
 
 from acklab.bench.measure import Sample, timed
 from ackstore import Config, Reply, Store
-from ackstore.core.identity import receipt_text
 from ackstore.format.payloads import encode_ack, queue_prefix
 from ackstore.format.records import ACK, encode_record
 from ackstore.runtime.files import RealDisk
+from ackstore.words.identity import receipt_text
 
 QUEUE = "orders/billing/3"
 BATCH = 64

@@ -26,8 +26,8 @@ from acklab.bench.peers import PeerMissing, need
 from acklab.bench.plot import FORMATS, plot
 from acklab.bench.results import AIMS, MOST, Results, entrants, race
 from acklab.bench.stores import AckRefused
-from ackstore.errors import StoreBroken
 from ackstore.fastpath import COMPILED
+from ackstore.words.errors import StoreBroken
 
 
 def _place(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Path:

@@ -1,6 +1,6 @@
 """What recovery may do with a directory, whatever is in it; `Misread` when it does something else.
 
-- It raises only what `ackstore.errors` names.
+- It raises only what `ackstore.words.errors` names.
 - It reads, and writes nothing; and a store that is opened on it writes only new files, by the names that a store gives.
 - It skips nothing in silence: the history has no hole, what it holds is what the files hold, it reaches as far as any
   of them says that it was synced, and what is left out behind its end is counted.
@@ -29,7 +29,7 @@ from acklab.fuzz.mutate import Files
 from ackstore import Config, Core, LogError, recover
 from ackstore.core.effects import DONE, Answer, Create, Durable, Rename, Result, Sync, SyncDir, Unlink, Write
 from ackstore.core.engine import Engine
-from ackstore.core.sharded import SeveralLogs
+from ackstore.core.sharded import Sharded
 from ackstore.format.recovery import Recovered
 
 OURS = re.compile(r"log(-\dof2)?-\d{8,}\.seg|offsets(-\dof2)?\.tmp", re.ASCII)
@@ -118,7 +118,7 @@ def _opened(config: Config, recovered: list[Recovered]) -> Engine:
     """Return a store on what was recovered of each log."""
     if config.logs == 1:
         return Core(config, recovered[0], NOW)
-    return SeveralLogs(config, [Core(config.share(log), of, NOW) for log, of in enumerate(recovered, 1)], NOW)
+    return Sharded(config, [Core(config.share(log), of, NOW) for log, of in enumerate(recovered, 1)], NOW)
 
 
 def _check_history(recovered: Recovered, files: Files) -> None:

@@ -23,8 +23,8 @@ from ackcheck.sim.host import QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
 from acklab.reference.stepped import SMALL, Reference
 from ackmodel import Level
-from ackstore.config import Config
 from ackstore.format.records import LEAD_BYTES, MARK, RECORD_BYTES, size_of_header
+from ackstore.words.config import Config
 
 Files = dict[str, bytes]
 

@@ -31,9 +31,9 @@ from attrs import define, evolve, field
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery
 from ackstore import Config, Store
 from ackstore.core.core import Core
-from ackstore.core.identity import QueueId
-from ackstore.core.replies import Reply
 from ackstore.runtime.files import Disk
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import Reply
 
 if TYPE_CHECKING:
     from ackmodel import Level  # a target is started very often, and the store does without the model

@@ -13,8 +13,8 @@ from attrs import evolve, frozen
 from ackcheck.sim.setup import SimSetup, Source
 from acklab.reference.stepped import SMALL, Reference
 from ackmodel import CommitPolicy, Level
-from ackstore.config import Config
 from ackstore.core.core import Core
+from ackstore.words.config import Config
 
 CLAIMING: Mapping[Level, Config] = {
     Level.MEMORY: evolve(SMALL, merge=True, merge_stay=1.0, merge_messages=5),

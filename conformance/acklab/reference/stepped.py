@@ -18,14 +18,16 @@ from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
-from ackstore.config import Config
-from ackstore.core import core, effects, engine, requests
-from ackstore.core.identity import QueueId, parse_token, receipt_text
-from ackstore.core.replies import Delivery
-from ackstore.core.replies import Reply as StoreReply
+from ackstore.core import core, effects, engine
 from ackstore.core.states import decode_state
+from ackstore.fastpath.engines import EnginePath
 from ackstore.format.payloads import decode_ack, decode_checkpoint, decode_prefix
 from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, STATE, decode_header, decode_record
+from ackstore.words import requests
+from ackstore.words.config import Config
+from ackstore.words.identity import QueueId, parse_token, receipt_text
+from ackstore.words.replies import Delivery
+from ackstore.words.replies import Reply as StoreReply
 
 SMALL = Config(
     segment_bytes=300,
@@ -61,10 +63,12 @@ class Reference:
     """Let acks, and batches of them, take the fast path (`ackstore.fastpath`) where it is open."""
     write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
     _core: engine.Engine = field(init=False)
+    _path: EnginePath = field(init=False)
     _told: list[Told] = field(init=False, factory=list)
 
     def open(self, directory: Directory, now: float) -> None:
         self._core = engine.open_engine(self.config, directory, now, self.core_class)
+        self._path = EnginePath(self._core)
 
     def publish(self, queue: str, end: int, now: float) -> None:
         self._core.submit(0, requests.Publish(queue, end), now)
@@ -73,7 +77,7 @@ class Reference:
         self._core.submit(op, requests.Pop(queue, count, invisible), now)
 
     def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
-        if self.fastpath and self._core.closing is None and engine.paths_of(self._core):
+        if self.fastpath and self._core.closing is None and self._path.open:
             self._core.now = now
             ended = self._acked_at_once(op, receipts, now)
             if ended is not None:
@@ -83,11 +87,10 @@ class Reference:
         self._core.submit(op, request, now)
 
     def _acked_at_once(self, op: int, receipts: Sequence[str], now: float) -> Ended | None:
-        fastpath = self._core.fastpath
         if len(receipts) == 1:
-            reply = fastpath.ack(receipts[0], now, self)
+            reply = self._path.ack(receipts[0], now, self)
             return None if reply is None else Ended(op, Reply(reply.value))
-        replies = fastpath.ack_many(receipts, now, self)
+        replies = self._path.ack_many(receipts, now, self)
         return None if replies is None else Ended(op, Reply.OK, (), tuple(Reply(each.value) for each in replies))
 
     def write(self, file: str, at: int, data: bytes) -> effects.Result:

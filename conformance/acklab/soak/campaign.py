@@ -49,8 +49,9 @@ from ackstore import Config, LogError, QueueId, Store
 from ackstore import Reply as StoreReply
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
-from ackstore.core.requests import Ack, AckMany, Request
+from ackstore.runtime.driver import Driver
 from ackstore.runtime.memory import resident_bytes
+from ackstore.words.requests import Ack, AckMany, Request
 
 THREADS = 24
 
@@ -101,11 +102,38 @@ def _quiet() -> Iterator[None]:
         log.removeHandler(nobody)
 
 
-class WatchedStore(Store):
+class WatchedDriver(Driver):
     """Counts the acks, single ones and batches, that took the fast path."""
 
     fast: Counter[int]
     """By thread."""
+
+    def call(
+        self, request: Request, timeout: float | None = None, on_durable: Callable[[], None] | None = None
+    ) -> Answer:
+        """As `Driver.call`."""
+        if timeout is None and (isinstance(request, AckMany) or _is_plain(request)):
+            self.count(-1)  # the fast path has left it to the long way
+        return super().call(request, timeout, on_durable)
+
+    def count(self, more: int) -> None:
+        """Note acks that seem to take it, or that turn out not to."""
+        self.fast[threading.get_ident()] += more
+
+
+def _is_plain(request: Request) -> bool:
+    return isinstance(request, Ack) and request.queue is None and not request.durable
+
+
+class WatchedStore(Store):
+    """Counts the acks, single ones and batches, that took the fast path."""
+
+    driver_class = WatchedDriver
+
+    def watch(self, fast: Counter[int]) -> None:
+        """Count in here."""
+        assert isinstance(self._driver, WatchedDriver)
+        self._driver.fast, self._count = fast, self._driver.count
 
     def ack(
         self,
@@ -122,18 +150,6 @@ class WatchedStore(Store):
         """As `Store.ack_many`."""
         self._count(timeout is None)
         return super().ack_many(receipts, timeout)
-
-    def _call(self, request: Request, timeout: float | None, on_durable: Callable[[], None] | None = None) -> Answer:
-        if timeout is None and (isinstance(request, AckMany) or _is_plain(request)):
-            self._count(-1)  # the fast path has left it to the long way
-        return super()._call(request, timeout, on_durable)
-
-    def _count(self, more: int) -> None:
-        self.fast[threading.get_ident()] += more
-
-
-def _is_plain(request: Request) -> bool:
-    return isinstance(request, Ack) and request.queue is None and not request.durable
 
 
 @define(eq=False)
@@ -217,7 +233,7 @@ class Soak:
             clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
             why = f"the store cannot be opened any more: {type(error).__name__}: {error}"
             raise Broken(clause, why) from error
-        store.fast = self._fast
+        store.watch(self._fast)
         self.floor.store = store
         self.ran["open"] += 1
         self.ran[f"open: on a {type(self.disk).__name__}"] += 1

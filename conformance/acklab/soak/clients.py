@@ -35,7 +35,7 @@ from ackmodel.observe.events import MadeDurable, ReleaseAsked, RenewAsked, Reply
 from ackmodel.observe.oracle import Delivered
 from ackstore import Delivery
 from ackstore.core.effects import Answer
-from ackstore.errors import StoreBroken, StoreClosed, StoreStalled
+from ackstore.words.errors import StoreBroken, StoreClosed, StoreStalled
 
 if TYPE_CHECKING:
     from ackstore import Store

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from pathlib import Path
+from typing import Protocol
 
 from attrs import Factory, define, field
 
+from ackcheck.findings import GradeReport
+from acklab.soak.clients import Client, Floor
+from acklab.soak.disk import StormyDisk
 from acklab.soak.memory import ALLOWED, MIB, Samples, descriptors
+from acklab.soak.plaindisk import PlainDisk
 from acklab.soak.settings import LIMIT_BYTES, SPILL_BYTES
-from acklab.soak.weather import DEAD, FAIR
+from acklab.soak.weather import DEAD, FAIR, Weather
 from ackmodel import Clause
 from ackmodel.observe import monitors
+from ackmodel.observe.broken import Broken
+from ackstore import Config
 from ackstore.runtime.memory import resident_bytes
-
-if TYPE_CHECKING:
-    from acklab.soak.campaign import Soak
-    from acklab.soak.clients import Client
-    from ackstore.core.stats import Stats
+from ackstore.words.stats import Stats
 
 SHARE = 0.2
 """Of the time of a soak; the disk is dead for that long, once."""
@@ -51,11 +55,49 @@ class Taken:
     threads: int
 
 
+class Soaked(Protocol):
+    """What is asked of the soak (`acklab.soak.campaign.Soak`)."""
+
+    folder: Path
+    config: Config
+    report: GradeReport
+    floor: Floor
+    disk: StormyDisk | PlainDisk
+    clients: list[Client]
+    ran: Counter[str]
+    broken: Broken | None
+
+    @property
+    def patience(self) -> float:
+        """Return the seconds after which what has not come never will."""
+
+    def set_weather(self, weather: Weather, /) -> None:
+        """Change the weather of the disk."""
+
+    def look(self) -> None:
+        """Look into the store, as its monitors do."""
+
+    def check_hanging(self, most: float, /) -> None:
+        """Check that no call takes longer."""
+
+    def tell(self) -> None:
+        """Report how far it is."""
+
+    def halt(self) -> None:
+        """Have the clients stop."""
+
+    def settle_down(self) -> None:
+        """Wait until nothing is outstanding."""
+
+    def let_go(self) -> None:
+        """Have the clients go on."""
+
+
 @define(eq=False)
 class DeadDisk:
     """One stretch of it in the life of a soak. `allowed` is the growth of memory, in bytes, that counts as flat."""
 
-    soak: Soak
+    soak: Soaked
     allowed: int = ALLOWED
     before: Taken = field(init=False)
     most: Taken = field(init=False)

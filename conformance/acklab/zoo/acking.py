@@ -9,11 +9,12 @@ from acklab.zoo.bug import LOST_ACK, Bug
 from ackmodel import Clause
 from ackstore.core.acks import Acks
 from ackstore.core.core import Core
-from ackstore.core.log import Log, Record
+from ackstore.core.log import Log
 from ackstore.core.queues import Entry, Queue
-from ackstore.core.replies import Reply
-from ackstore.core.requests import AckMany
+from ackstore.core.record import Record
 from ackstore.format.records import ACK
+from ackstore.words.replies import Reply
+from ackstore.words.requests import AckMany
 
 
 class _AnswersOkAnyway(Acks):

@@ -6,14 +6,14 @@ from functools import partial
 
 from acklab.zoo.bug import Bug
 from ackmodel import Clause, CommitPolicy
-from ackstore.config import Config
 from ackstore.core.core import Core
 from ackstore.core.effects import Create, Failed, Result, Unlink, Write
-from ackstore.core.log import Record
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Queue
+from ackstore.core.record import Record
 from ackstore.format.offsetfile import encode_offsets
 from ackstore.format.recovery import Recovered
+from ackstore.words.config import Config
 
 
 class _PassesWhatIsCached(Queue):

@@ -10,16 +10,16 @@ from attrs import evolve
 
 from acklab.zoo.bug import Bug, zoo_of
 from ackmodel import Clause
-from ackstore.config import Config
 from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.core.flusher import Flusher
-from ackstore.core.log import Record
 from ackstore.core.offsets import Offsets
-from ackstore.core.replies import Reply
-from ackstore.core.requests import Flush
+from ackstore.core.record import Record
 from ackstore.format.recovery import Recovered
+from ackstore.words.config import Config
+from ackstore.words.replies import Reply
+from ackstore.words.requests import Flush
 
 SOURCE = "made for this clause"
 

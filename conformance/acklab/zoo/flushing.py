@@ -7,8 +7,8 @@ from ackmodel import Clause, Level
 from ackstore.core.core import Core
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
-from ackstore.core.replies import Reply
 from ackstore.core.segment import Segment
+from ackstore.words.replies import Reply
 
 
 class _FailureIsSuccess(Flusher):

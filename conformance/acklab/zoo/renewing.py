@@ -10,7 +10,7 @@ from ackmodel import Clause
 from ackstore.core.core import Core
 from ackstore.core.entries import RELEASED
 from ackstore.core.queues import Entry, Queue
-from ackstore.core.replies import Reply
+from ackstore.words.replies import Reply
 
 
 class _KeepsTheFirstTimer(Queue):

@@ -6,10 +6,10 @@ from acklab.zoo.bug import Bug
 from ackmodel import Clause, Level
 from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
-from ackstore.core.log import Record
 from ackstore.core.queues import Queue
-from ackstore.core.requests import Close
+from ackstore.core.record import Record
 from ackstore.core.states import DELIVERED, Item
+from ackstore.words.requests import Close
 
 GONE = (
     Clause.RETIRE_IS_SAFE,

@@ -6,15 +6,15 @@ from attrs import evolve
 
 from acklab.zoo.bug import FALSE_FLUSH, Bug
 from ackmodel import Clause
-from ackstore.config import Config
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
-from ackstore.core.sharded import Gathered, SeveralLogs
+from ackstore.core.sharded import Gathered, Sharded
 from ackstore.format.filenames import FileNames
 from ackstore.format.recovery import Recovered
+from ackstore.words.config import Config
 
 
-class _TheFirstCountsForAll(SeveralLogs):
+class _TheFirstCountsForAll(Sharded):
     def gather(self, log: int, answer: Answer) -> None:
         gathered = self.gathering[answer.op]
         if self._is_barrier(gathered) and gathered.left == len(self.cores):
@@ -33,7 +33,7 @@ class _TheFirstCountsForAll(SeveralLogs):
 class BarrierOfTheNewestMark(Core):
     """Of the marks of several logs the one that is furthest counts: a barrier is answered when one log is flushed."""
 
-    several_class = _TheFirstCountsForAll
+    sharded_class = _TheFirstCountsForAll
 
 
 class _OneMarkFile(FileNames):

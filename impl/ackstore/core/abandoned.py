@@ -5,7 +5,7 @@ gone while a sync of it hangs, and the page cache may hold its bytes for the dis
 each retry leaves one more copy, and one more thread that waits. `Flusher` begins no other when as many hang as there
 are threads to sync.
 
->>> left = Leftovers()
+>>> left = Abandoned()
 >>> left.hang(["log-00000001.seg"])
 >>> left.give_up("log-00000001.seg", 500, removed=True)     # its sync hangs
 >>> left.give_up("log-00000002.seg", 300, removed=True)     # its sync failed
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Leftovers:
+class Abandoned:
     """The segments of one log that were given up, by file. A file is given up once, and never synced again."""
 
     def __init__(self) -> None:

@@ -7,18 +7,20 @@ queue, which holds its own list of them from the start: nobody else can change o
 
 from __future__ import annotations
 
-from ackstore.config import Config
 from ackstore.core.flusher import Flusher
-from ackstore.core.identity import QueueId, parse_receipt
-from ackstore.core.log import Log, Record
+from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
 from ackstore.core.operations import Operation, Operations, Waiter
 from ackstore.core.queues import Entry, Queue
-from ackstore.core.replies import Reply
-from ackstore.core.requests import Ack, AckMany
-from ackstore.errors import CountOutOfRange
+from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_ack, encode_one_ack
 from ackstore.format.records import ACK
+from ackstore.words.config import Config
+from ackstore.words.errors import CountOutOfRange
+from ackstore.words.identity import QueueId, parse_receipt
+from ackstore.words.replies import Reply
+from ackstore.words.requests import Ack, AckMany
 
 
 class Acks:
@@ -138,7 +140,7 @@ class Acks:
         else:
             record.durables = [*(record.durables or ()), operation]
 
-    def join(self, operation: Operation, item: int, record: Record) -> None:
+    def join(self, operation: Operation, item: int, record: RecordFields) -> None:
         """The message's ack is on its way: share its outcome, which settles nothing new."""
         if operation.durable:
             record.durables = [*(record.durables or ()), operation]

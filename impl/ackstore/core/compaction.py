@@ -22,13 +22,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from ackstore.config import Config
 from ackstore.core.effects import Failed, Result, Unlink
 from ackstore.core.flusher import Flusher
-from ackstore.core.log import Host, Log, Record
+from ackstore.core.log import Host, Log
 from ackstore.core.queues import Queue
+from ackstore.core.record import Record
 from ackstore.core.segment import Segment
 from ackstore.core.states import DELIVERED, DIED, SETTLED, Item, State, StateRecord, encode_state
+from ackstore.words.config import Config
 
 #: Segments removed in one tick, at most.
 REMOVALS = 4

@@ -33,18 +33,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from ackstore.config import Config
 from ackstore.core.acks import Acks
 from ackstore.core.compaction import Compaction
-from ackstore.core.dead_letters import Deaths
+from ackstore.core.dead_letters import DeadLetters
 from ackstore.core.directory import Directory, Share
-from ackstore.core.effects import Effect, Result
+from ackstore.core.effects import Effect, Handler, Result
 from ackstore.core.entries import generation_of
 from ackstore.core.flusher import Flusher
-from ackstore.core.identity import QueueId, parse_receipt
-from ackstore.core.log import Handler, Log, Record
+from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
 from ackstore.core.offsets import Offsets
 from ackstore.core.operations import Barrier, Operation, Operations, check_timeout
@@ -52,22 +50,21 @@ from ackstore.core.parts import Part
 from ackstore.core.pops import Pops
 from ackstore.core.publishing import Publishing
 from ackstore.core.queues import Queue
+from ackstore.core.record import Record
 from ackstore.core.renewals import Renewals
 from ackstore.core.replay import replay
-from ackstore.core.replies import DeadLetter, Reply, Stage
-from ackstore.core.requests import Ack, AckMany, Close, Degrade, Flush, Pop, Publish, Release, Renew, Request, Reset
 from ackstore.core.resets import Resets
 from ackstore.core.states import States
-from ackstore.core.stats import Recovery, Stats
-from ackstore.errors import StoreClosed
-from ackstore.fastpath.fields import CoreFields
-from ackstore.fastpath.path import FastPath
-from ackstore.fastpath.settling import settle
+from ackstore.fields.classes import CoreFields, RecordFields
+from ackstore.fields.settling import settle
 from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE
 from ackstore.format.recovery import Recovered
-
-if TYPE_CHECKING:
-    from ackstore.core.sharded import SeveralLogs
+from ackstore.words.config import Config
+from ackstore.words.errors import StoreClosed
+from ackstore.words.identity import QueueId, parse_receipt
+from ackstore.words.replies import DeadLetter, Reply, Stage
+from ackstore.words.requests import Ack, AckMany, Close, Degrade, Flush, Pop, Publish, Release, Renew, Request, Reset
+from ackstore.words.stats import Recovery, Stats
 
 
 class Core(CoreFields):
@@ -84,8 +81,8 @@ class Core(CoreFields):
     acks_class: ClassVar[type[Acks]] = Acks
     merge_class: ClassVar[type[MergeBuffer]] = MergeBuffer
     compaction_class: ClassVar[type[Compaction]] = Compaction
-    several_class: ClassVar[type[SeveralLogs] | None] = None
-    """What holds the cores of a store with several logs; None for `SeveralLogs`."""
+    sharded_class: ClassVar[type | None] = None
+    """What holds the cores of a store with several logs; None for `ackstore.core.sharded.Sharded`."""
 
     pools = 1
     """See `Engine.pools`."""
@@ -132,24 +129,23 @@ class Core(CoreFields):
         if config.merge:
             self.pops.merge = self.acks.merge = self.merge
         self.renewals = Renewals(self.acks)
-        self.deaths = Deaths(config, self.acks)
+        self.dead_lettering = DeadLetters(config, self.acks)
         self.resets = Resets(self.acks)
         self._parts: dict[int, Part] = {
             CHECKPOINT: self.pops,
             ACK: self.acks,
             RENEW: self.renewals,
-            DEAD: self.deaths,
+            DEAD: self.dead_lettering,
             RESET: self.resets,
             STATE: States(self.operations),
         }
         """Who writes which kind of record, and hears what becomes of it."""
         self.compaction = self.compaction_class(self, config, self.queues, self.log, self.flusher, self.offsets.hasten)
-        self.timed: list[Deaths | Compaction | MergeBuffer] = [self.compaction, self.merge]
+        self.timed: list[DeadLetters | Compaction | MergeBuffer] = [self.compaction, self.merge]
         """What has something to do from time to time, until the store is closing."""
         if config.max_attempts is not None:
-            self.timed.append(self.deaths)
+            self.timed.append(self.dead_lettering)
         self.plain_acks = (self.acks_class, self.queue_class) == (Acks, Queue)  # no variant's
-        self.fastpath = FastPath(self)
         self._submit: dict[type, Callable[[int, Any, float, float], None]] = {
             Publish: Publishing(config, self.queues, self.operations, self._new_queue).submit,
             Pop: self._pop,
@@ -261,7 +257,7 @@ class Core(CoreFields):
         found = self.queues.get(queue.token)
         return () if found is None else tuple(found.dead.values())
 
-    def _stage_of(self, record: Record) -> Stage:
+    def _stage_of(self, record: RecordFields) -> Stage:
         if not 0 < record.lsn <= self.log.last:
             return Stage.PENDING
         if self.log.to_rewrite:
@@ -332,7 +328,7 @@ class Core(CoreFields):
     def _pop(self, op: int, request: Pop, now: float, deadline: float) -> None:
         queue = self.queues.get(request.queue.token)
         if queue is not None and queue.ending:
-            self.deaths.look(queue, now)
+            self.dead_lettering.look(queue, now)
         self.pops.submit(op, request, now, deadline)
 
     def _flush(self, op: int, _request: Flush, now: float, deadline: float) -> None:

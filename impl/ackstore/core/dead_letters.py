@@ -8,15 +8,15 @@ does every tick: it happens without traffic too. A record that could not be stor
 
 from __future__ import annotations
 
-from ackstore.config import Config
 from ackstore.core.acks import Acks
-from ackstore.core.log import Record
 from ackstore.core.queues import Queue
+from ackstore.core.record import Record
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import DEAD
+from ackstore.words.config import Config
 
 
-class Deaths:
+class DeadLetters:
     """Buries what is exhausted. `acks` settles."""
 
     def __init__(self, config: Config, acks: Acks) -> None:

@@ -14,8 +14,7 @@ import errno
 from functools import partial
 from typing import Protocol
 
-from ackstore.core.effects import Effect, Failed, Result, SyncDir
-from ackstore.core.log import Handler
+from ackstore.core.effects import Effect, Failed, Handler, Result, SyncDir
 
 
 class Owner(Protocol):

@@ -16,9 +16,11 @@ File names are bare names in the store's one directory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import field, frozen
 
-from ackstore.core.replies import Delivery, Reply
+from ackstore.words.replies import Delivery, Reply
 
 
 @frozen
@@ -105,6 +107,9 @@ class Failed:
 
 
 Result = Done | Failed
+
+Handler = Callable[[Result, float], None]
+"""Hears the result of an effect, and the time."""
 
 #: The one `Done`: it has no content, so nobody needs another.
 DONE = Done()

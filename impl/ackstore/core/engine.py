@@ -1,7 +1,7 @@
 """What drives a store needs to know of it, whether it has one log or several.
 
 The threaded runtime and every simulator go through `Engine`: `ackstore.core.core.Core` is one, for a store with one
-log, and `ackstore.core.sharded.SeveralLogs` is the other. `open_engine` makes the right one from what a directory
+log, and `ackstore.core.sharded.Sharded` is the other. `open_engine` makes the right one from what a directory
 holds.
 
 >>> class Nothing:
@@ -16,34 +16,18 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from ackstore.config import Config
-from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.effects import Effect, Result
-from ackstore.core.flusher import Flusher
-from ackstore.core.identity import QueueId
-from ackstore.core.log import Log
-from ackstore.core.merge import MergeBuffer
 from ackstore.core.queues import Queue
-from ackstore.core.replies import DeadLetter, Reply, Stage
-from ackstore.core.requests import Request
-from ackstore.core.sharded import SeveralLogs
-from ackstore.core.stats import Stats
-from ackstore.fastpath.path import FastPath
-from ackstore.fastpath.plain.basics import Writes
+from ackstore.core.sharded import Sharded
 from ackstore.format.recovery import Reader, recover
-
-
-class AtOnce(Protocol):
-    """See `ackstore.fastpath.path.FastPath`."""
-
-    def ack(self, receipt: str, now: float, disk: Writes, /) -> Reply | None:
-        """Settle one delivery at once; None, and nothing done, if it takes more."""
-
-    def ack_many(self, receipts: Sequence[str], now: float, disk: Writes, /) -> list[Reply] | None:
-        """The same for several."""
+from ackstore.words.config import Config
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import DeadLetter, Stage
+from ackstore.words.requests import Request
+from ackstore.words.stats import Stats
 
 
 class Engine(Protocol):
@@ -64,10 +48,6 @@ class Engine(Protocol):
     @property
     def queues(self) -> Mapping[str, Queue]:
         """By token."""
-
-    @property
-    def fastpath(self) -> AtOnce:
-        """The fast path of an ack."""
 
     @property
     def closing(self) -> Any:
@@ -114,39 +94,13 @@ def open_engine(config: Config, reader: Reader, now: float, core_class: type[Cor
     if config.logs == 1:
         return core_class(config, recover(config, reader), now)
     cores = [core_class(config.share(log), recover(config, reader, log), now) for log in range(1, config.logs + 1)]
-    return (core_class.several_class or SeveralLogs)(config, cores, now)
-
-
-PASSED_BY: tuple[tuple[str, type, tuple[str, ...]], ...] = (
-    ("", Core, ("submit", "complete", "cached")),
-    ("acks", Acks, ("submit", "submit_many", "accept", "judge", "cached", "answer")),
-    ("log", Log, ("append", "full", "_write", "_written", "_store")),
-    ("flusher", Flusher, ("refuses", "answers_when_cached", "would_answer")),
-    ("merge", MergeBuffer, ("settle", "takes_acks")),
-)
-"""What of a core the fast path does in its own way, by part."""
-
-
-def paths_of(engine: Engine) -> tuple[FastPath, ...]:
-    """The fast path of each log. None of a variant that has put something else in place of what they pass by: its acks
-    go the long way."""
-    if isinstance(engine, SeveralLogs) and type(engine) is not SeveralLogs:
-        return ()
-    cores = cores_of(engine)
-    return tuple(core.fastpath for core in cores) if all(map(_passes_by_no_variant, cores)) else ()
-
-
-def _passes_by_no_variant(core: Core) -> bool:
-    parts = ((getattr(core, part) if part else core, original, names) for part, original, names in PASSED_BY)
-    same = all(
-        getattr(type(part), name) is getattr(original, name) for part, original, names in parts for name in names
-    )
-    return same and core.queue_class.judge is Queue.judge
+    sharded = cast("type[Sharded]", core_class.sharded_class or Sharded)
+    return sharded(config, cores, now)
 
 
 def cores_of(engine: Engine) -> Sequence[Core]:
     """The core of each log."""
-    if isinstance(engine, SeveralLogs):
+    if isinstance(engine, Sharded):
         return engine.cores
     assert isinstance(engine, Core)
     return (engine,)

@@ -11,14 +11,10 @@ True
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ackstore.fastpath.fields import EntryFields
-
-if TYPE_CHECKING:
-    from ackstore.core.log import Record
+from ackstore.fields.classes import EntryFields, RecordFields
 
 #: The deadline of a delivery that was released: always past, whatever the clock says after a restart.
 RELEASED = 0.0
@@ -75,7 +71,7 @@ class Entry(EntryFields):
         self.saved = False
         """Some checkpoint of this message is FLUSHED: it can be handed out again after power
         loss."""
-        self.ack: Record | None = None
+        self.ack: RecordFields | None = None
         """The ack on its way, or the DEAD record; None before, and after it is FLUSHED or has failed."""
         self.settled = False
         """The ack is FLUSHED."""

@@ -24,14 +24,14 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-from ackstore.config import Config
 from ackstore.core.directory import Directory
 from ackstore.core.effects import Failed, Result, Sync
-from ackstore.core.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
 from ackstore.core.log import Host, Log
 from ackstore.core.segment import Segment
-from ackstore.core.stats import Mode
-from ackstore.fastpath.fields import FlusherFields
+from ackstore.fields.classes import FlusherFields
+from ackstore.words.config import Config
+from ackstore.words.histogram import BATCH_RECORDS, SYNC_SECONDS, Histogram
+from ackstore.words.stats import Mode
 
 
 def pause(failures: int, config: Config, random: Random) -> float:
@@ -170,7 +170,7 @@ class Flusher(FlusherFields):
     def blocked(self) -> bool:
         """Whether nobody is left to perform another cycle: every thread is in a sync that was given up."""
         most = self.config.flush_threads
-        return len(self.log.leftovers.hanging) >= most or (self.log.unsynced_entry and self.directory.full)
+        return len(self.log.abandoned.hanging) >= most or (self.log.unsynced_entry and self.directory.full)
 
     # The cycle
 
@@ -199,7 +199,7 @@ class Flusher(FlusherFields):
             self._returned(of_cycle, result, now)
         else:  # it was given up; no late success makes the file trustworthy
             blocked = self.blocked
-            self.log.leftovers.returned(file)
+            self.log.abandoned.returned(file)
             if blocked and not self.blocked and self.retry_at is not None:
                 self.retry_at = now
 
@@ -231,7 +231,7 @@ class Flusher(FlusherFields):
         """Nothing is FLUSHED, and the files cannot be trusted any more (clause `flush-rewrites`)."""
         if self.left:
             self.failed_seconds.observe(now - self.began)
-        self.log.leftovers.hang(self.syncing)
+        self.log.abandoned.hang(self.syncing)
         self.syncing = set()
         self._end()
         self.covered_since = self.oldest()

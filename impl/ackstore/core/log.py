@@ -22,26 +22,22 @@ outstanding then is waited for and written again too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from ackstore.config import Config
-from ackstore.core.abandoned import Leftovers
-from ackstore.core.effects import DONE, Create, Done, Effect, Failed, Result, Unlink, Write
-from ackstore.core.operations import Operation
-from ackstore.core.queues import Claim, Entry, Queue
-from ackstore.core.replies import Reply
+from ackstore.core.abandoned import Abandoned
+from ackstore.core.effects import DONE, Create, Done, Effect, Failed, Handler, Result, Unlink, Write
+from ackstore.core.record import Record
 from ackstore.core.segment import Segment, old_segment
-from ackstore.fastpath.fields import LogFields, RecordFields
-from ackstore.fastpath.settling import bytes_of
+from ackstore.fields.classes import LogFields
+from ackstore.fields.settling import bytes_of
 from ackstore.format.filenames import FileNames
 from ackstore.format.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
+from ackstore.words.config import Config
 
 #: No memory holds more bytes, or records.
 MOST = 1 << 60
-
-Handler = Callable[[Result, float], None]
 
 
 class Host(Protocol):
@@ -67,33 +63,6 @@ class Host(Protocol):
 
     def directory_failed(self, now: float) -> None:
         """A sync of the directory failed: no entry is certain that none has covered."""
-
-
-class Record(RecordFields):
-    """One record on its way to the disk, and who waits for it."""
-
-    __slots__ = ()
-
-    value: float
-    """The deadline that a RENEW gives, the time of a DEAD, the offset of a RESET; other kinds have none."""
-
-    def __init__(self, kind: int, queue: Queue, entries: Sequence[Entry] = (), lsn: int = 0, data: bytes = b"") -> None:
-        self.kind = kind
-        self.queue = queue
-        self.payload = b""
-        self.claims: Sequence[Claim] = ()
-        """What a CHECKPOINT hands out."""
-        self.entries = entries
-        """What an ACK or DEAD settles, or a RENEW renews."""
-        self.waiters: list[tuple[Operation, int, Reply]] | None = None
-        """Operations to resolve at the stage they were promised: which item, and the reply if all
-        goes well. None when nobody waits any more."""
-        self.durables: list[Operation] | None = None
-        """Operations to tell that their ack is FLUSHED."""
-        self.lsn = lsn
-        """0 until its write begins."""
-        self.data = data
-        """Its bytes, kept until it is FLUSHED."""
 
 
 class Log(LogFields):
@@ -144,7 +113,7 @@ class Log(LogFields):
         """Segments before the current one, those of earlier opens included, the oldest first."""
         self.superseded: list[Segment] = []
         """Never synced, and all their records about to be in a newer one."""
-        self.leftovers = Leftovers()
+        self.abandoned = Abandoned()
         """Of the segments that were given up: what the page cache may still hold."""
         self.unsynced_entry = False
         """A segment's directory entry has not been synced since it was created."""
@@ -183,7 +152,7 @@ class Log(LogFields):
         waiting = [*self.fresh, *self.writing[len(self.rewrites) :]]
         unwritten = sum(RECORD_BYTES + len(record.payload) for record in waiting)
         given_up = bytes_of(self.rewrites)  # which are in those files only
-        return self.unflushed_bytes - unwritten - given_up + self.leftovers.bytes
+        return self.unflushed_bytes - unwritten - given_up + self.abandoned.bytes
 
     @property
     def to_rewrite(self) -> bool:
@@ -421,7 +390,7 @@ class Log(LogFields):
         for segment in reversed(segments):
             unsynced = min(segment.size, left)
             left -= unsynced
-            self.leftovers.give_up(segment.file, unsynced, removed=not segment.synced)
+            self.abandoned.give_up(segment.file, unsynced, removed=not segment.synced)
         self.superseded += [segment for segment in segments if not segment.synced]
 
     def _drop_superseded(self) -> None:
@@ -434,4 +403,4 @@ class Log(LogFields):
 
     def _removed(self, file: str, _result: Result, _now: float) -> None:
         """A file that could not be removed only takes space."""
-        self.leftovers.removed(file)
+        self.abandoned.removed(file)

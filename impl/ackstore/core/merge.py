@@ -28,15 +28,16 @@ from collections.abc import Sequence
 
 from attrs import define
 
-from ackstore.config import Config
 from ackstore.core.flusher import Flusher
-from ackstore.core.log import Log, Record
+from ackstore.core.log import Log
 from ackstore.core.operations import Operation, Operations
 from ackstore.core.queues import Claim, Entry, Queue
+from ackstore.core.record import Record
 from ackstore.core.states import DELIVERED, SETTLED, State, StateRecord, encode_state
-from ackstore.fastpath.fields import MergeFields
-from ackstore.fastpath.plain.settling import MERGED
-from ackstore.fastpath.settling import settle_run, settled_run
+from ackstore.fields.classes import MergeFields
+from ackstore.fields.plain.settling import MERGED
+from ackstore.fields.settling import settle_run, settled_run
+from ackstore.words.config import Config
 
 STEP = 2048
 """Messages that one step deals with, about: a few milliseconds."""

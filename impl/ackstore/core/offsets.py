@@ -19,13 +19,13 @@ from functools import partial
 from random import Random
 from typing import ClassVar
 
-from ackstore.config import Config
 from ackstore.core.directory import Directory
 from ackstore.core.effects import Create, Failed, Rename, Result, Sync, Write
 from ackstore.core.flusher import pause
 from ackstore.core.log import Host, Log
 from ackstore.core.queues import Queue
 from ackstore.format.offsetfile import encode_offsets
+from ackstore.words.config import Config
 
 
 class Offsets:

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ackstore.core.effects import Answer, Durable, Effect
-from ackstore.core.replies import Delivery, Reply
-from ackstore.errors import DurationOutOfRange, shown
+from ackstore.words.errors import DurationOutOfRange, shown
+from ackstore.words.replies import Delivery, Reply
 
 FOREVER = 1e9
 """Seconds that nobody waits: thirty years."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from ackstore.core.log import Record
+from ackstore.core.record import Record
 
 
 @runtime_checkable

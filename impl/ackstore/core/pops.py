@@ -7,19 +7,20 @@ be given again, with equal receipts for different deliveries (clause `receipt-is
 
 from __future__ import annotations
 
-from ackstore.config import Config
 from ackstore.core.entries import epoch_of
 from ackstore.core.flusher import Flusher
-from ackstore.core.identity import receipt_text
-from ackstore.core.log import Log, Record
+from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
 from ackstore.core.operations import Operations
 from ackstore.core.queues import Claim, Queue
-from ackstore.core.replies import Delivery, Reply
-from ackstore.core.requests import Pop
-from ackstore.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown, shown
+from ackstore.core.record import Record
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import CHECKPOINT
+from ackstore.words.config import Config
+from ackstore.words.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown, shown
+from ackstore.words.identity import receipt_text
+from ackstore.words.replies import Delivery, Reply
+from ackstore.words.requests import Pop
 
 #: The longest time a message can be invisible, in seconds: ten years.
 MAX_INVISIBLE = 10 * 365 * 86400.0

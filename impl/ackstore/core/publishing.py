@@ -11,21 +11,21 @@ that recovery found are kept, though they be more; only another one is refused t
 >>> core.submit(3, Publish("letters", 5), now=0.0)
 Traceback (most recent call last):
     ...
-ackstore.errors.TooManyQueues: there are 1 queues, and letters/default/0 would be one more than Config.max_queues \
-allows: open the store with a higher limit, or publish to a queue that there is
+ackstore.words.errors.TooManyQueues: there are 1 queues, and letters/default/0 would be one more than \
+Config.max_queues allows: open the store with a higher limit, or publish to a queue that there is
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ackstore.config import Config
-from ackstore.core.identity import QueueId
 from ackstore.core.operations import Operations
 from ackstore.core.queues import Queue
-from ackstore.core.replies import Reply
-from ackstore.core.requests import Publish
-from ackstore.errors import CountOutOfRange, TooManyQueues, shown
+from ackstore.words.config import Config
+from ackstore.words.errors import CountOutOfRange, TooManyQueues, shown
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import Reply
+from ackstore.words.requests import Publish
 
 #: No queue holds more messages than this: their offsets fit in a record.
 MAX_END = 2**63 - 1

@@ -28,18 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
 from ackstore.core.entries import MAX_ATTEMPT, Claim, Entry, epoch_of, generation_of, open_of
-from ackstore.core.identity import QueueId
-from ackstore.core.replies import DeadLetter, Reply
-from ackstore.core.stats import QueueStats
-from ackstore.fastpath.fields import QueueFields
-from ackstore.fastpath.settling import first_unsettled, timers_of
+from ackstore.fields.classes import QueueFields, RecordFields
+from ackstore.fields.settling import first_unsettled, timers_of
 from ackstore.format.payloads import queue_prefix
-
-if TYPE_CHECKING:
-    from ackstore.core.log import Record
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import DeadLetter, Reply
+from ackstore.words.stats import QueueStats
 
 __all__ = ["Claim", "Entry", "Queue"]
 
@@ -89,7 +85,7 @@ class Queue(QueueFields):
         self.committed = 0
         self.ceiling: tuple[int, int] | None = None
         """The offset may not pass the first before a STATE is FLUSHED that says so of the second: of `unproved`."""
-        self.unproved: list[Record] = []
+        self.unproved: list[RecordFields] = []
         self.entries: dict[int, Entry] = {}
         self.expiring: list[tuple[float, int]] = []
         """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
@@ -104,7 +100,7 @@ class Queue(QueueFields):
         """How many dead letters were dropped from the list because of its limit."""
         self.generation = 0
         """How many resets there were."""
-        self.resetting: Record | None = None
+        self.resetting: RecordFields | None = None
         """The RESET on its way."""
         self.reset_at = 0
         """LSN of the last RESET that counts."""
@@ -305,7 +301,7 @@ class Queue(QueueFields):
             offset += 1
         return offset
 
-    def settled_by(self, offset: int) -> Record | None:
+    def settled_by(self, offset: int) -> RecordFields | None:
         """The record on its way that settles a message below the floor; None where it is FLUSHED."""
         if self.ceiling is None or offset < self.ceiling[0]:
             return None

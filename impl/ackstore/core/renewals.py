@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from ackstore.core.acks import Acks
 from ackstore.core.entries import RELEASED
-from ackstore.core.log import Record
 from ackstore.core.pops import check_invisible
-from ackstore.core.replies import Reply
-from ackstore.core.requests import Release, Renew
+from ackstore.core.record import Record
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import RENEW
+from ackstore.words.replies import Reply
+from ackstore.words.requests import Release, Renew
 
 
 class Renewals:

@@ -12,12 +12,10 @@ import gc
 import struct
 from collections.abc import Callable
 
-from ackstore.core.identity import QueueId, parse_token
-from ackstore.core.log import Record
 from ackstore.core.queues import Claim, Entry, Queue
+from ackstore.core.record import Record
 from ackstore.core.states import replay_state
-from ackstore.errors import FutureFormat, LogDamaged, OffsetsAheadOfLog, UsageError
-from ackstore.fastpath.reading import replay_acks
+from ackstore.fields.reading import replay_acks
 from ackstore.format.payloads import (
     decode_deliveries,
     decode_messages,
@@ -26,6 +24,8 @@ from ackstore.format.payloads import (
 )
 from ackstore.format.records import ACK, CHECKPOINT, DEAD, KIND_AT, RECORD_BYTES, RENEW, RESET, STATE
 from ackstore.format.recovery import Recovered, Span
+from ackstore.words.errors import FutureFormat, LogDamaged, OffsetsAheadOfLog, UsageError
+from ackstore.words.identity import QueueId, parse_token
 
 KINDS = frozenset({CHECKPOINT, ACK, RENEW, DEAD, RESET, STATE})
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from ackstore.core.acks import Acks
 from ackstore.core.entries import MAX_GENERATION
-from ackstore.core.log import Record
 from ackstore.core.operations import Operation
-from ackstore.core.replies import Reply
-from ackstore.core.requests import Reset
-from ackstore.errors import CountOutOfRange, QueueUnknown, ResetsExhausted, shown
+from ackstore.core.record import Record
 from ackstore.format.payloads import encode_reset
 from ackstore.format.records import RESET
+from ackstore.words.errors import CountOutOfRange, QueueUnknown, ResetsExhausted, shown
+from ackstore.words.replies import Reply
+from ackstore.words.requests import Reset
 
 
 class Resets:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ackstore.fastpath.fields import SegmentFields
+from ackstore.fields.classes import SegmentFields
 
 
 class Segment(SegmentFields):

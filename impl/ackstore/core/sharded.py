@@ -12,7 +12,7 @@ All have their files in one directory, the entries of which are synced for all t
 
 >>> from ackstore.format.recovery import Recovered
 >>> one, other = (Core(Config(logs=2).share(log), Recovered(), now=0.0) for log in (1, 2))
->>> SeveralLogs(Config(logs=2), [one, other], now=0.0).core_of("a receipt@orders/billing/0") is other
+>>> Sharded(Config(logs=2), [one, other], now=0.0).core_of("a receipt@orders/billing/0") is other
 True
 """
 
@@ -22,22 +22,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ackstore.config import Config
 from ackstore.core.core import Core
 from ackstore.core.directory import Directory
-from ackstore.core.effects import Answer, Effect, Result
-from ackstore.core.identity import QueueId
-from ackstore.core.log import Handler
-from ackstore.core.placement import log_of
+from ackstore.core.effects import Answer, Effect, Handler, Result
 from ackstore.core.publishing import check_room
 from ackstore.core.queues import Queue
-from ackstore.core.replies import DeadLetter, Reply, Stage
-from ackstore.core.requests import Ack, AckMany, Close, Degrade, Flush, Publish, Release, Renew, Request
-from ackstore.core.stats import Stats
-from ackstore.core.totals import summed
-from ackstore.errors import CountOutOfRange
-from ackstore.fastpath.fields import CoreFields
-from ackstore.fastpath.plain.basics import Writes
+from ackstore.fields.classes import CoreFields
+from ackstore.words.config import Config
+from ackstore.words.errors import CountOutOfRange
+from ackstore.words.identity import QueueId
+from ackstore.words.placement import log_of
+from ackstore.words.replies import DeadLetter, Reply, Stage
+from ackstore.words.requests import Ack, AckMany, Close, Degrade, Flush, Publish, Release, Renew, Request
+from ackstore.words.stats import Stats
+from ackstore.words.totals import summed
 
 
 class Gathered:
@@ -56,7 +54,7 @@ class Gathered:
         """Of a batch: the replies, item by item."""
 
 
-class SeveralLogs(CoreFields):
+class Sharded(CoreFields):
     """The engine of a store with several logs; see `ackstore.core.engine.Engine`."""
 
     def __init__(self, config: Config, cores: Sequence[Core], now: float) -> None:
@@ -71,14 +69,12 @@ class SeveralLogs(CoreFields):
         self.closing: Gathered | None = None
         self.surplus: Counter[Reply] = Counter()
         """Answers that logs gave to parts of an operation that counts as one."""
-        self.fastpath = ShardedPath(self)
         self._syncs: dict[int, Handler] = {}
         """Syncs of the directory without a result."""
         self._io = 0
         directory = Directory(self, config.flush_threads)
         for core in cores:
             core.share(directory)
-            core.fastpath.then = self.collect
         self.collect()
 
     # What the driver calls
@@ -165,10 +161,14 @@ class SeveralLogs(CoreFields):
         operations = sum(part.operations for part in parts) - shared + len(self.gathering)
         return summed(parts, operations=operations, effects=len(self._syncs), surplus=self.surplus)
 
-    def core_of(self, receipt: Any) -> Core:
-        """The core that a receipt's queue is in; any for what is no receipt."""
+    def log_of(self, receipt: Any) -> int:
+        """Which log, counted from 0, a receipt's queue is in; any for what is no receipt."""
         token = receipt.partition("@")[2] if type(receipt) is str else ""
-        return self.cores[log_of(token, len(self.cores))]
+        return log_of(token, len(self.cores))
+
+    def core_of(self, receipt: Any) -> Core:
+        """The core of that log."""
+        return self.cores[self.log_of(receipt)]
 
     def _core_for(self, request: Request) -> Core:
         if isinstance(request, Ack | Renew | Release):
@@ -184,7 +184,7 @@ class SeveralLogs(CoreFields):
             raise CountOutOfRange(f"cannot ack {len(receipts)} receipts at once: give up to {most}")
         items: dict[int, list[int]] = {}
         for item, receipt in enumerate(receipts):
-            items.setdefault(self.cores.index(self.core_of(receipt)), []).append(item)
+            items.setdefault(self.log_of(receipt), []).append(item)
         if len(items) < 2:
             self.cores[next(iter(items), 0)].submit(op, request, now, timeout)
             return
@@ -247,22 +247,3 @@ class SeveralLogs(CoreFields):
         for core in self.cores:
             if not core.closed:
                 core.directory_failed(now)
-
-
-class ShardedPath:
-    """The fast path of an ack: that of its log."""
-
-    def __init__(self, engine: SeveralLogs) -> None:
-        self.engine = engine
-
-    def ack(self, receipt: str, now: float, disk: Writes) -> Reply | None:
-        """Settle one delivery, with `disk` to perform the write at once; None, and nothing done, if it takes more."""
-        core = self.engine.core_of(receipt)
-        core.now = now
-        return core.fastpath.ack(receipt, now, disk)
-
-    def ack_many(self, receipts: Sequence[str], now: float, disk: Writes) -> list[Reply] | None:
-        """The same for several of one queue; others go the long way."""
-        core = self.engine.core_of(receipts[0] if receipts else "")
-        core.now = now
-        return core.fastpath.ack_many(receipts, now, disk)

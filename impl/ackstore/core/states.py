@@ -21,9 +21,9 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ackstore.core.log import Record
 from ackstore.core.operations import Operations
 from ackstore.core.queues import Entry, Queue
+from ackstore.core.record import Record
 from ackstore.format.payloads import STATE_HEAD
 from ackstore.format.records import STATE
 

@@ -1,28 +1,23 @@
 """The fast path of one core: what `ackstore.fastpath.plain.acks` needs at hand.
 
->>> from ackstore.config import Config
->>> from ackstore.core.core import Core
 >>> from ackstore.format.recovery import Recovered
->>> Core(Config(), Recovered(), now=0.0).fastpath.ack("no receipt", 0.0, None) is None     # the long way answers it
-True
+>>> from ackstore.words.config import Config
+>>> path = FastPath(Core(Config(), Recovered(), now=0.0))
+>>> path.latest is None, path.ok
+(True, <Reply.OK: 'OK'>)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from ackstore.core.core import Core
 from ackstore.core.effects import Result
-from ackstore.core.log import Record
 from ackstore.core.queues import Queue
-from ackstore.core.replies import Reply
-from ackstore.fastpath import acks
-from ackstore.fastpath.fields import PathFields
+from ackstore.core.record import Record
+from ackstore.fields.classes import PathFields
 from ackstore.format.records import RECORD_BYTES
-
-if TYPE_CHECKING:
-    from ackstore.core.core import Core
-    from ackstore.fastpath.plain.basics import Writes
+from ackstore.words.replies import Reply
 
 
 class FastPath(PathFields):
@@ -45,14 +40,6 @@ class FastPath(PathFields):
         self.ok = Reply.OK
         self.most_items = core.config.max_batch
         self.most_segment = core.config.segment_bytes
-
-    def ack(self, receipt: str, now: float, disk: Writes) -> Reply | None:
-        """Settle one delivery, with `disk` to perform the write at once; None, and nothing done, if it takes more."""
-        return acks.ack(self, receipt, now, disk)
-
-    def ack_many(self, receipts: Sequence[str], now: float, disk: Writes) -> list[Reply] | None:
-        """Settle several deliveries of one queue, likewise, if all of them can be."""
-        return acks.ack_many(self, list(receipts), now, disk)
 
     def failed(self, record: Record, result: Result, now: float) -> Reply:
         """The write did not do: have the log sort out what of it is in the file."""

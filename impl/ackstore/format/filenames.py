@@ -13,8 +13,8 @@ that a directory opened with another number is recognised by any one of its file
 >>> check_logs(["lock", "log-2of4-00000001.seg"], 1)
 Traceback (most recent call last):
     ...
-ackstore.errors.LogsDiffer: the directory holds a store with 4 logs, not 1: open it with Config(logs=4). Nothing was \
-changed
+ackstore.words.errors.LogsDiffer: the directory holds a store with 4 logs, not 1: open it with Config(logs=4). \
+Nothing was changed
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from ackstore.errors import LogsDiffer
+from ackstore.words.errors import LogsDiffer
 
 _SEGMENT = re.compile(r"log-(?:(\d+)of(\d+)-)?(\d{8,})\.seg", re.ASCII)
 _OFFSETS = re.compile(r"offsets(?:-(\d+)of(\d+))?", re.ASCII)

@@ -18,8 +18,8 @@ from zlib import crc32
 
 from attrs import frozen
 
-from ackstore.errors import FutureFormat, OffsetsDamaged
 from ackstore.format.payloads import queue_prefix
+from ackstore.words.errors import FutureFormat, OffsetsDamaged
 
 MAGIC = b"ACKOFFST"
 VERSION = 1

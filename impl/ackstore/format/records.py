@@ -41,9 +41,9 @@ from zlib import crc32
 
 from attrs import define, frozen
 
-from ackstore.errors import FutureFormat
-from ackstore.fastpath.reading import whole_records
+from ackstore.fields.reading import whole_records
 from ackstore.format.payloads import stated_start
+from ackstore.words.errors import FutureFormat
 
 MAGIC = b"ACKSTORE"
 VERSION = 2

@@ -33,11 +33,11 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from ackstore.config import Config
-from ackstore.errors import LogDamaged, NumbersExhausted, OffsetsAheadOfLog
 from ackstore.format.filenames import PLAIN, FileNames, check_logs
 from ackstore.format.offsetfile import OffsetFile, decode_offsets
 from ackstore.format.records import MOST_STEPS, Run, Scan, Step, decode_record, scan, skip_records
+from ackstore.words.config import Config
+from ackstore.words.errors import LogDamaged, NumbersExhausted, OffsetsAheadOfLog
 
 MOST_SEGMENTS = 2**40 - 2
 """The highest number of a segment that an open begins after: epochs are numbers of segments, in 40 bits."""

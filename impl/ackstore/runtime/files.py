@@ -35,7 +35,10 @@ from ackstore.core.effects import (
     Unlink,
     Write,
 )
-from ackstore.errors import (
+from ackstore.fields.classes import DiskFields, FileFields
+from ackstore.format.filenames import log_of
+from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
+from ackstore.words.errors import (
     DirectoryInUse,
     DirectoryIsAFile,
     DirectoryNameInvalid,
@@ -44,9 +47,6 @@ from ackstore.errors import (
     LogUnreadable,
     shown,
 )
-from ackstore.fastpath.fields import DiskFields, FileFields
-from ackstore.format.filenames import log_of
-from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
 
 LOCK = "lock"
 

@@ -39,7 +39,7 @@ from typing import Any
 from attrs import field, frozen
 
 from ackstore.core.core import Core
-from ackstore.core.stats import MODES, Mode
+from ackstore.words.stats import MODES, Mode
 
 log = logging.getLogger("ackstore")
 
@@ -187,3 +187,13 @@ class Watch:
             message = f"log {names.log} of {names.logs}: {message}"
             fields["log"] = names.log
         return Notice(level, f"{self.store}: {message}", {"event": event, "store": self.store, **fields})
+
+
+def stall_notice(store: str, event: str, seconds: float) -> Notice:
+    """The line about a write that has kept the lock for `seconds`, and still does (`stalled`) or no longer
+    (`resumed`)."""
+    if event == "stalled":
+        level, text = logging.WARNING, f"a write has hung for {seconds:.1f} s: until it returns, calls are BUSY"
+    else:
+        level, text = logging.INFO, f"the write has returned, after {seconds:.1f} s"
+    return Notice(level, f"{store}: {text}", {"event": event, "store": store, "seconds": seconds})

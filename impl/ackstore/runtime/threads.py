@@ -16,9 +16,6 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from ackstore.core.effects import Answer
-from ackstore.core.requests import Request
-
 log = logging.getLogger("ackstore")
 
 Job = TypeVar("Job")
@@ -120,25 +117,3 @@ class Bell:
         """Until it rings, or so long."""
         self._rung.wait(seconds)
         self._rung.clear()
-
-
-class Waiter:
-    """What a thread waits on whose operation has no answer yet. It is told once, by whoever takes it from the table of
-    those that wait."""
-
-    __slots__ = ("_told", "answer", "request")
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.answer: Answer | None = None
-        self._told = threading.Lock()
-        self._told.acquire()
-
-    def tell(self, answer: Answer) -> None:
-        """It has one."""
-        self.answer = answer
-        self._told.release()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait so long; whether it has one now."""
-        return self._told.acquire(timeout=within(seconds))

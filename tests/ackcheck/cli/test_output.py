@@ -22,7 +22,7 @@ from acklab.zoo import BUGS
 from acklab.zoo.hunt import Catch
 from ackmodel import Clause, Config, Level
 from ackmodel.spec.rules import RULES
-from ackstore.errors import StoreBroken
+from ackstore.words.errors import StoreBroken
 
 
 def printed(what: Any, width: int) -> list[str]:

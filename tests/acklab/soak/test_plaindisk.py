@@ -163,8 +163,8 @@ def test_on_a_dead_disk_no_sync_returns_until_it_is_well_or_cut_off(tmp_path: Pa
 def test_acks_take_the_compiled_way_there_and_none_is_answered_ok_after_the_cut(tmp_path: Path) -> None:
     disk = PlainDisk(tmp_path, Random(1))
     with Store(tmp_path, Config(flush_interval=1000.0), disk=disk) as store:
-        assert store._paths
-        assert store._writes is disk
+        assert store._driver.paths
+        assert store._driver.writes is disk
         store.publish("q", 10)
         first, second = (delivery.receipt for delivery in store.pop("q", 2))
         store.flush()

@@ -18,7 +18,7 @@ from ackmodel.observe.oracle import Delivered
 from ackstore import QueueId
 from ackstore import Reply as StoreReply
 from ackstore.core.effects import Answer
-from ackstore.errors import StoreClosed
+from ackstore.words.errors import StoreClosed
 
 Q = SERIAL_QUEUES[0]
 

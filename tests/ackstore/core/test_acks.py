@@ -8,8 +8,8 @@ import pytest
 
 from ackstore import Reply, Stage
 from ackstore.core.effects import Create, Failed, Sync, SyncDir, Write
-from ackstore.core.identity import QueueId, Receipt
-from ackstore.core.requests import Ack, Pop, Publish
+from ackstore.words.identity import QueueId, Receipt
+from ackstore.words.requests import Ack, Pop, Publish
 
 
 def test_async_ack_is_answered_when_cached_and_durable_when_flushed(popped: Any) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from ackstore import Reply
 from ackstore.core.effects import Failed, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import AckMany, Renew
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import AckMany, Renew
 
 
 class TestBatches:

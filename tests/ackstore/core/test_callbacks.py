@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from ackstore import Config, Reply, Store
 from ackstore.core.effects import Effect, Failed, Result, Sync, Write
+from ackstore.metrics import StoreCollector
 from ackstore.runtime.files import RealDisk
-from ackstore.runtime.metrics import StoreCollector
 
 LIMIT = 5
 QUICK = Config(flush_interval=0.01, offset_interval=0.02, retry_first=0.01, max_callbacks=LIMIT)
@@ -121,7 +121,7 @@ def test_a_handler_that_hangs_gathers_no_lines(tmp_path: Path, monkeypatch: pyte
                 assert store.ack(receipt) is Reply.OK
                 assert store.flush() is Reply.OK
             wait_for(lambda: lines == [1])
-            assert store._crew.lines == 1
+            assert store._driver._pools.lines == 1
             go_on.set()
             wait_for(lambda: lines == [1, 9])
     finally:

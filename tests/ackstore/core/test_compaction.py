@@ -9,9 +9,9 @@ import pytest
 
 from ackstore import Core, DeadLetter, LogDamaged, LogError, Reply, recover
 from ackstore.core.effects import DONE, Create, Failed, Unlink, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import Pop, Reset
 from ackstore.core.states import DELIVERED
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Pop, Reset
 from compacting import SMALL, busy, churn, segments, state, until_phase
 
 

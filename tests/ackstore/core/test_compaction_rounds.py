@@ -10,8 +10,8 @@ from attrs import evolve
 from ackstore import Reply, recover
 from ackstore.core.compaction import MESSAGE_BYTES, QUEUE_BYTES
 from ackstore.core.effects import Create, Failed, Unlink, Write
-from ackstore.core.requests import Publish
 from ackstore.core.segment import old_segment
+from ackstore.words.requests import Publish
 from compacting import Q, busy, churn, segments, state, until_phase
 
 

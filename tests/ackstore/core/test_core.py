@@ -8,12 +8,12 @@ import pytest
 
 from ackstore import CountOutOfRange, Delivery, DurationOutOfRange, QueueUnknown, Reply, StoreClosed
 from ackstore.core.effects import DONE, Failed, Sync, Write
-from ackstore.core.identity import QueueId, receipt_text
 from ackstore.core.pops import MAX_INVISIBLE
 from ackstore.core.publishing import MAX_END
-from ackstore.core.requests import Flush, Pop, Publish, Renew, Reset
 from ackstore.format.payloads import queue_prefix
 from ackstore.format.records import DELIVERY_BYTES, RECORD_BYTES
+from ackstore.words.identity import QueueId, receipt_text
+from ackstore.words.requests import Flush, Pop, Publish, Renew, Reset
 
 ACK_BYTES = RECORD_BYTES + len(queue_prefix("q/default/0")) + DELIVERY_BYTES
 

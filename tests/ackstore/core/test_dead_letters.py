@@ -8,8 +8,8 @@ import pytest
 
 from ackstore import DeadLetter, Reply
 from ackstore.core.effects import Failed, Sync, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import Pop, Release, Renew
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Pop, Release, Renew
 from merging import merging, ready
 
 Q = QueueId("q")
@@ -150,14 +150,14 @@ def test_a_late_client_shares_the_outcome(popped: Any) -> None:
 
 def test_a_refusing_store_is_asked_again(popped: Any) -> None:
     store, _ = exhausted(popped, 3, max_unflushed_records=2)
-    store.core.deaths.retry_at = store.now + 5.0  # the acks come first
+    store.core.dead_lettering.retry_at = store.now + 5.0  # the acks come first
     store.core.queues["q/default/0"].publish(100)
     store.submit(Pop("q", 1))
     store.submit(Pop("q", 1))
-    store.core.deaths.retry_at = 0.0
+    store.core.dead_lettering.retry_at = 0.0
     store.wait(0.0)
     assert store.stats.queues[Q].acking == 0
-    assert store.core.deaths.due() == store.now + store.config.flush_interval
+    assert store.core.dead_lettering.due() == store.now + store.config.flush_interval
     assert letters(store.rest()) == [(0, 2), (1, 2), (2, 2)]
 
 
@@ -209,7 +209,7 @@ def test_the_list_is_bounded_and_the_count_is_not(popped: Any) -> None:
 
 def test_more_than_a_batch(popped: Any) -> None:
     store, _ = popped(5, max_attempts=1, max_batch=5)
-    store.core.config = store.core.deaths.config = type(store.config)(max_attempts=1, max_batch=2)
+    store.core.config = store.core.dead_lettering.config = type(store.config)(max_attempts=1, max_batch=2)
     store.rest()
     assert len(letters(store.rest())) == 5
     assert store.stats.written == 1 + 3
@@ -234,7 +234,7 @@ def test_only_the_queue_whose_time_has_come(drive: Any) -> None:
     store.publish(3, "r")
     store.pop(1, 30.0)
     store.pop(1, 60.0, "r")
-    assert store.core.deaths.due() == store.now + 30.0
+    assert store.core.dead_lettering.due() == store.now + 30.0
     store.rest(31.0)
     assert (letters(store), store.core.dead_letters(QueueId("r"))) == ([(0, 1)], ())
     store.rest(30.0)

@@ -10,7 +10,7 @@ import pytest
 
 from ackstore import Config, Reply, Store
 from ackstore.core.effects import Create, Failed, Sync, Write
-from ackstore.core.requests import Degrade, Pop
+from ackstore.words.requests import Degrade, Pop
 from disks import HangingDisk
 from merging import merging, ready
 from three_logs import A, B, C, pop

@@ -6,8 +6,7 @@ import errno
 from typing import Any
 
 from ackstore.core.directory import Directory
-from ackstore.core.effects import DONE, Effect, Failed, Result, SyncDir
-from ackstore.core.log import Handler
+from ackstore.core.effects import DONE, Effect, Failed, Handler, Result, SyncDir
 
 EIO = Failed(errno.EIO)
 OVERDUE = Failed(errno.ETIMEDOUT)

@@ -10,7 +10,7 @@ from ackstore import Core, Reply, Stage
 from ackstore.core.effects import Create, Failed, Sync, SyncDir, Unlink, Write
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
-from ackstore.core.requests import Pop
+from ackstore.words.requests import Pop
 
 EIO, ENOSPC = Failed(5), Failed(28)
 

@@ -8,10 +8,10 @@ import pytest
 
 from ackstore import Reply, Stage
 from ackstore.core.effects import Create, Failed, Rename, Sync, SyncDir, Unlink, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import Pop
 from ackstore.format.payloads import queue_prefix
 from ackstore.format.records import DELIVERY_BYTES, HEADER_BYTES, RECORD_BYTES
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Pop
 
 EIO, ENOSPC = Failed(5), Failed(28)
 SEGMENT = "log-00000001.seg"

@@ -16,7 +16,7 @@ import ackstore
 from ackstore import Config, Reply, Store
 from ackstore.core.effects import Create, Effect, Failed, Rename, Result, Sync, SyncDir, Write
 from ackstore.core.flusher import pause
-from ackstore.runtime import crew
+from ackstore.runtime import pools
 from ackstore.runtime.files import RealDisk
 
 How = Literal["result", "exception", "never"]
@@ -181,7 +181,7 @@ def opened(path: Path) -> Store:
 def test_closing_where_an_effect_fails_takes_no_longer_than_it_may(
     tmp_path: Path, kind: str, how: How, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "GRACE", 0.2)
+    monkeypatch.setattr(pools, "GRACE", 0.2)
     disk = SickDisk(tmp_path, how, (KINDS[kind],))
     store = Store(tmp_path, config("close", kind), disk=disk)
     receipts = receipts_of(store)

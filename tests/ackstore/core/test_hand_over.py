@@ -12,8 +12,8 @@ import ackstore
 from ackstore import Config, Reply, Stage
 from ackstore.core import merge
 from ackstore.core.effects import Failed, Write
-from ackstore.core.requests import Renew
 from ackstore.core.states import DELIVERED, SETTLED
+from ackstore.words.requests import Renew
 from merging import STAY, SWEEP, in_memory, merging, ready, states
 
 

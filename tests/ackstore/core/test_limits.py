@@ -10,7 +10,7 @@ from attrs import evolve
 import ackstore
 from ackstore import Reply
 from ackstore.core.effects import DONE, Sync
-from ackstore.core.requests import Ack, AckMany, Flush, Pop, Publish, Release, Renew, Reset
+from ackstore.words.requests import Ack, AckMany, Flush, Pop, Publish, Release, Renew, Reset
 
 BY_RECORDS = {"max_unflushed_records": 4}
 BY_BYTES = {"max_unflushed_bytes": 300}
@@ -81,7 +81,7 @@ class TestUnflushed:
         store, _ = full(popped, max_attempts=1, compact_above=1, **limits)
         before = store.stats.unflushed_records
         store.now += 100.0
-        store.core.deaths.tick(store.now)
+        store.core.dead_lettering.tick(store.now)
         store.core.compaction.tick(store.now)
         assert store.stats.unflushed_records == before
         assert store.core.next_tick() is not None

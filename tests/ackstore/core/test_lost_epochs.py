@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ackstore.config import Config
 from ackstore.core.effects import Create, SyncDir, Write
-from ackstore.core.replies import Stage
 from ackstore.format.records import ACK, HEADER_BYTES, MOST_STEPS, Header, Step, decode_header, encode_record, scan
 from ackstore.format.recovery import _steps, recover
+from ackstore.words.config import Config
+from ackstore.words.replies import Stage
 
 U64 = st.integers(0, 2**64 - 1)
 FIELDS = ("number", "epoch", "parent", "keeps", "base", "first", "synced")

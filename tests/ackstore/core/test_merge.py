@@ -10,10 +10,10 @@ import pytest
 import ackstore
 from ackstore import Config, ConfigInvalid, Reply, Stage
 from ackstore.core.effects import DONE, Failed, Sync, Write
-from ackstore.core.identity import QueueId
 from ackstore.core.queues import SPARE_TIMERS
-from ackstore.core.requests import Ack, Pop, Release, Renew, Reset
 from ackstore.core.states import DELIVERED, SETTLED
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Ack, Pop, Release, Renew, Reset
 from merging import STAY, SWEEP, merging, ready, states
 
 Q = QueueId("q")

@@ -8,10 +8,10 @@ import pytest
 
 from ackstore import OffsetsAheadOfLog, OffsetsDamaged, Reply, Stage
 from ackstore.core.effects import Create, Failed, Rename, Sync, SyncDir, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import Reset
-from ackstore.errors import FutureFormat
 from ackstore.format.offsetfile import decode_offsets, encode_offsets
+from ackstore.words.errors import FutureFormat
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Reset
 
 EIO = Failed(5)
 STEPS = [Create, Write, Sync, Rename, SyncDir]

@@ -8,8 +8,8 @@ import pytest
 
 from ackstore.core.effects import Answer, Durable
 from ackstore.core.operations import Operations, check_timeout
-from ackstore.core.replies import Reply
-from ackstore.errors import DurationOutOfRange
+from ackstore.words.errors import DurationOutOfRange
+from ackstore.words.replies import Reply
 
 OK, UNKNOWN = Reply.OK, Reply.UNKNOWN
 

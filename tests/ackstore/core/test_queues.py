@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from ackstore.core.identity import QueueId
-from ackstore.core.log import Record
 from ackstore.core.queues import SPARE_TIMERS, Queue
-from ackstore.core.replies import DeadLetter, Reply
-from ackstore.core.stats import QueueStats
+from ackstore.core.record import Record
 from ackstore.format.records import STATE
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import DeadLetter, Reply
+from ackstore.words.stats import QueueStats
 
 
 def new(end: int = 100, **settings: Any) -> Queue:

@@ -8,8 +8,8 @@ import pytest
 
 from ackstore import DurationOutOfRange, Reply
 from ackstore.core.effects import Failed, Sync, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.requests import Pop, Release, Renew
+from ackstore.words.identity import QueueId
+from ackstore.words.requests import Pop, Release, Renew
 
 EIO, ENOSPC = 5, 28
 

@@ -8,8 +8,8 @@ import pytest
 
 from ackstore import CountOutOfRange, QueueUnknown, Reply, Stage
 from ackstore.core.effects import Create, Failed, Rename, Sync, SyncDir, Write
-from ackstore.core.identity import QueueId, Receipt
-from ackstore.core.requests import Pop, Renew, Reset
+from ackstore.words.identity import QueueId, Receipt
+from ackstore.words.requests import Pop, Renew, Reset
 
 Q = QueueId("q")
 STEPS = [Create, Write, Sync, Rename, SyncDir]

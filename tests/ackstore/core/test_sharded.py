@@ -10,10 +10,10 @@ import pytest
 
 from ackstore import Config, Core, CountOutOfRange, Reply, Stage, StoreClosed
 from ackstore.core.effects import DONE, Answer, Create, Durable, Failed, Sync, SyncDir, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.placement import log_of
-from ackstore.core.requests import Ack, AckMany, Flush, Pop
-from ackstore.errors import ConfigInvalid, DurationOutOfRange
+from ackstore.words.errors import ConfigInvalid, DurationOutOfRange
+from ackstore.words.identity import QueueId
+from ackstore.words.placement import log_of
+from ackstore.words.requests import Ack, AckMany, Flush, Pop
 from three_logs import ALL, A, B, C, file_of, one_each, pop
 
 EIO, ENOSPC = 5, 28
@@ -307,16 +307,16 @@ def test_a_log_without_a_queue_has_nothing_to_compact(drive: Any) -> None:
 
 
 def test_a_variant_may_hold_its_cores_in_another_way(drive: Any) -> None:
-    from ackstore.core.sharded import SeveralLogs
+    from ackstore.core.sharded import Sharded
 
-    class Other(SeveralLogs):
+    class Other(Sharded):
         pass
 
     class Variant(Core):
-        several_class = Other
+        sharded_class = Other
 
     assert type(drive(logs=2, core=Variant).core) is Other
-    assert type(drive(logs=2).core) is SeveralLogs
+    assert type(drive(logs=2).core) is Sharded
     assert type(drive(logs=1, core=Variant).core) is Variant
 
 
@@ -385,7 +385,7 @@ def test_what_a_write_that_failed_on_the_fast_path_asks_for_is_taken_up(
 
     monkeypatch.setattr(core.log, "ended", asks)
     disk = SimpleNamespace(write=lambda *_: Failed(EIO))
-    assert getattr(store.core.fastpath, way)(a if way == "ack" else (a,), store.now + 1.0, disk) is not None
+    assert getattr(store.fast_path, way)(a if way == "ack" else (a,), store.now + 1.0, disk) is not None
     assert core.now == store.now + 1.0
     assert core.effects == []
     [(io, effect)] = store.core.take_effects()

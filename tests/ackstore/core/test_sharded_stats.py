@@ -8,8 +8,8 @@ import pytest
 from attrs import evolve
 
 from ackstore.core.effects import Create, SyncDir, Write
-from ackstore.core.histogram import BATCH_RECORDS, SYNC_SECONDS
-from ackstore.core.totals import summed
+from ackstore.words.histogram import BATCH_RECORDS, SYNC_SECONDS
+from ackstore.words.totals import summed
 from three_logs import ALL, one_each
 
 EIO, ENOSPC = 5, 28

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from ackstore import Config, Reply, Store
 from ackstore.core.core import Core
 from ackstore.core.effects import Create, Failed, Sync, Write
+from ackstore.metrics import StoreCollector
 from ackstore.runtime.logs import LASTING, Watch
-from ackstore.runtime.metrics import StoreCollector
 from disks import HangingDisk
 
 LIMITS = [{"max_unflushed_records": 8}, {"max_unflushed_bytes": 600}]

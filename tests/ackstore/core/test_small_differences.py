@@ -7,8 +7,8 @@ from typing import Any
 
 from ackstore import Config, recover
 from ackstore.core.effects import Create, Failed, Write
-from ackstore.core.requests import Renew
 from ackstore.format.records import ACK, encode_record, scan
+from ackstore.words.requests import Renew
 
 
 def test_one_write_is_outstanding_at_a_time(popped: Any) -> None:

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 import ackstore
 from ackstore.core.core import Core
 from ackstore.core.effects import Effect, Failed, Result, Write
-from ackstore.core.identity import parse_receipt, parse_receipts, receipt_text
-from ackstore.core.log import Record
 from ackstore.core.merge import Kept
-from ackstore.core.replies import Reply
-from ackstore.fastpath.path import FastPath
-from ackstore.fastpath.plain.fields import EntryFields
-from ackstore.fastpath.plain.settling import MERGED
+from ackstore.fastpath.engines import EnginePath
+from ackstore.fields.plain.classes import EntryFields, RecordFields
+from ackstore.fields.plain.settling import MERGED
 from ackstore.runtime.files import RealDisk
+from ackstore.words.identity import parse_receipt, parse_receipts, receipt_text
+from ackstore.words.replies import Reply
 from disks import HangingDisk
 from locked import locked_elsewhere
 from ways import WAYS, going
@@ -152,7 +151,7 @@ def log_of(folder: Path) -> dict[str, bytes]:
 
 def in_memory(store: ackstore.Store) -> object:
     """Every message, every share of the merge buffer, and what the store counts."""
-    core = store._core
+    core = store._driver.core
     assert isinstance(core, Core)
     with locked_elsewhere(store):
         messages = [
@@ -175,7 +174,7 @@ def offsets(kept: Kept) -> tuple[float, list[int]]:
     return kept.until, [entry.offset for entry in kept.entries]
 
 
-def ack_of(record: Record | None) -> object:
+def ack_of(record: RecordFields | None) -> object:
     """What an ack on its way is."""
     if record is None:
         return None
@@ -221,14 +220,15 @@ def test_the_fast_path_merges_all_of_a_batch_or_nothing(tmp_path: Path, way: str
         first, second = (delivery.receipt for delivery in store.pop("q", 2))
         store.flush()
         third, fourth = (delivery.receipt for delivery in store.pop("q", 2))
-        path = store._core.fastpath
-        assert isinstance(path, FastPath)
+        core = store._driver.core
+        assert isinstance(core, Core)
+        path = EnginePath(core)
         for batch in ((first, third), (third, first)):
-            assert path.ack_many(batch, 1000.0, store._writes) is None
-        path.flusher.mode = "sync"
-        assert path.ack(third, 1000.0, store._writes) is None
-        assert path.ack_many((third, fourth), 1000.0, store._writes) is None
-        path.flusher.mode = "async"
+            assert path.ack_many(batch, 1000.0, store._driver.writes) is None
+        core.flusher.mode = "sync"
+        assert path.ack(third, 1000.0, store._driver.writes) is None
+        assert path.ack_many((third, fourth), 1000.0, store._driver.writes) is None
+        core.flusher.mode = "async"
         assert store.stats().merged == 0
         assert store.ack_many([second, third]) == [Reply.OK] * 2  # the long way takes each as it is
         assert (store.stats().merged, store.stats().unflushed_records) == (1, 1)
@@ -382,7 +382,7 @@ def test_nothing_is_written_behind_a_part_of_a_record(tmp_path: Path, many: bool
         store.publish("q", 2)
         receipts = [delivery.receipt for delivery in store.pop("q", 2)]
         store.flush()
-        core = store._core
+        core = store._driver.core
         assert isinstance(core, Core)
         torn = core.log.current
         assert torn is not None

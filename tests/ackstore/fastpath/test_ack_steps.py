@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from ackstore.core.effects import DONE, Failed, Result, Write
-from ackstore.core.identity import receipt_text
-from ackstore.core.requests import Pop
 from ackstore.fastpath import acks
 from ackstore.format.payloads import queue_prefix
 from ackstore.format.records import DELIVERY_BYTES, RECORD_BYTES
+from ackstore.words.identity import receipt_text
+from ackstore.words.requests import Pop
 
 EIO, ENOSPC = 5, 28
 QUEUES = "q/g/0", "q/g/1", "q/g/2"
@@ -78,7 +78,7 @@ class Way:
         if store.config.logs > 1 or store.config.merge:  # what is outstanding need not be in the way of this ack
             self.finish_writes()
         if self.fast:
-            path, before = store.core.fastpath, store.stats.merged
+            path, before = store.fast_path, store.stats.merged
             reply = path.ack(receipts[0], store.now, self) if one else path.ack_many(receipts, store.now, self)
             store.take()
             self.merged += store.stats.merged - before
@@ -175,7 +175,7 @@ def test_both_ways_come_to_the_same(drive: Any, settings: dict[str, Any], seed: 
 )
 def test_one_thing_in_the_way_is_enough(popped: Any, part: str, name: str, value: Any) -> None:
     store, _ = popped(1)
-    path = store.core.fastpath
+    (path,) = store.fast_path.paths
     assert acks.segment_for(path, 1) is store.core.log.current
     setattr(getattr(store.core, part), name, value)
     assert acks.segment_for(path, 1) is None
@@ -183,7 +183,7 @@ def test_one_thing_in_the_way_is_enough(popped: Any, part: str, name: str, value
 
 @pytest.mark.parametrize("logs", [1, 3])
 def test_what_names_no_message_is_left_to_the_core(drive: Any, logs: int) -> None:
-    path = drive(logs=logs).settle().core.fastpath
+    path = drive(logs=logs).settle().fast_path
     for receipt in ("nonsense", receipt_text("q/g/0", 0, 1, 1)):
         assert path.ack(receipt, 1000.0, None) is None
         assert path.ack_many((receipt,), 1000.0, None) is None
@@ -194,7 +194,7 @@ def test_what_names_no_message_is_left_to_the_core(drive: Any, logs: int) -> Non
 def test_a_full_segment_is_left_to_the_log(popped: Any, more: int) -> None:
     size = popped(1)[0].stats.segment_bytes
     store, _ = popped(1, segment_bytes=size + more)
-    assert (acks.segment_for(store.core.fastpath, 1) is not None) == (more > 0)
+    assert (acks.segment_for(store.fast_path.paths[0], 1) is not None) == (more > 0)
 
 
 @pytest.mark.parametrize("room", [-1, 0, 1, 2])
@@ -215,7 +215,7 @@ def test_it_is_taken_up_to_where_answers_would_wait(popped: Any, room: int, limi
         written.append(data)
         return DONE
 
-    path, disk = store.core.fastpath, SimpleNamespace(write=write)
+    path, disk = store.fast_path, SimpleNamespace(write=write)
     reply = path.ack(receipts[0], store.now, disk) if count == 1 else path.ack_many(receipts, store.now, disk)
     assert (reply is not None) == (room > 0)
     assert log.unflushed_bytes == before + sum(map(len, written))

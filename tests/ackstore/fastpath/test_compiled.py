@@ -17,20 +17,21 @@ from hypothesis import strategies as st
 import ackstore
 from ackstore.core.core import Core
 from ackstore.core.entries import Entry
-from ackstore.core.identity import QueueId
-from ackstore.core.log import Record
 from ackstore.core.operations import Operation
 from ackstore.core.queues import Queue
+from ackstore.core.record import Record
 from ackstore.core.replay import Replay
-from ackstore.core.replies import Reply
 from ackstore.core.states import State, encode_state
-from ackstore.fastpath import COMPILED, calls, reading, settling
-from ackstore.fastpath.plain import reading as plain_reading
-from ackstore.fastpath.plain import settling as plain_settling
+from ackstore.fastpath import COMPILED, calls
+from ackstore.fields import reading, settling
+from ackstore.fields.plain import reading as plain_reading
+from ackstore.fields.plain import settling as plain_settling
 from ackstore.format.payloads import encode_ack, encode_checkpoint, queue_prefix
 from ackstore.format.records import ACK, CHECKPOINT, HEADER_BYTES, RENEW, STATE, Header, encode_record, scan
 from ackstore.format.recovery import Span
 from ackstore.runtime.files import RealDisk
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import Reply
 from disks import HangingDisk
 
 compiled = pytest.mark.skipif(not COMPILED, reason="the fast path is not compiled: it needs a C compiler")
@@ -75,8 +76,8 @@ NONSENSE = st.one_of(
 def test_nonsense_is_left_to_the_others(tmp_path_factory: pytest.TempPathFactory, receipts: list[Any]) -> None:
     with ackstore.Store(tmp_path_factory.mktemp("store"), QUIET) as store:
         good = popped(store, 2)
-        assert calls.ack(store, receipts[0]) is None
-        assert calls.ack_many(store, [good[0], *receipts]) is None
+        assert calls.ack(store._driver, receipts[0]) is None
+        assert calls.ack_many(store._driver, [good[0], *receipts]) is None
         assert store.ack_many(good) == [Reply.OK] * 2, "something was done"
 
 
@@ -85,19 +86,19 @@ def test_what_it_leaves_to_the_others(tmp_path: Path) -> None:
     now = [1000.0]
     with ackstore.Store(tmp_path, QUIET, clock=lambda: now[0]) as store:
         receipts = popped(store, 6)
-        assert calls.ack_many(store, cast("Any", tuple(receipts))) is None  # only a list
-        assert calls.ack_many(store, []) is None
-        assert calls.ack(store, type("Text", (str,), {})(receipts[0])) is None  # text of a kind of its own
-        assert calls.ack_many(store, receipts * 11) is None  # more than max_batch
-        assert calls.ack_many(store, [receipts[0], receipts[1], receipts[0]]) is None  # one twice
-        assert calls.ack(store, receipts[0]) is Reply.OK
-        assert calls.ack(store, receipts[0]) is None  # its ack is on its way
+        assert calls.ack_many(store._driver, cast("Any", tuple(receipts))) is None  # only a list
+        assert calls.ack_many(store._driver, []) is None
+        assert calls.ack(store._driver, type("Text", (str,), {})(receipts[0])) is None  # text of a kind of its own
+        assert calls.ack_many(store._driver, receipts * 11) is None  # more than max_batch
+        assert calls.ack_many(store._driver, [receipts[0], receipts[1], receipts[0]]) is None  # one twice
+        assert calls.ack(store._driver, receipts[0]) is Reply.OK
+        assert calls.ack(store._driver, receipts[0]) is None  # its ack is on its way
         store.flush()
-        assert calls.ack(store, receipts[0]) is None  # settled
+        assert calls.ack(store._driver, receipts[0]) is None  # settled
         now[0] += 30.0
-        assert calls.ack(store, receipts[1]) is None  # expired
-        assert calls.ack_many(store, receipts[1:3]) is None
-    assert calls.ack(store, receipts[1]) is None  # closed
+        assert calls.ack(store._driver, receipts[1]) is None  # expired
+        assert calls.ack_many(store._driver, receipts[1:3]) is None
+    assert calls.ack(store._driver, receipts[1]) is None  # closed
 
 
 @compiled
@@ -106,10 +107,10 @@ def test_a_receipt_of_another_delivery_or_queue(tmp_path: Path) -> None:
         store.publish("other", 1)
         (other,) = [delivery.receipt for delivery in store.pop("other")]
         first, second = two(store)
-        assert calls.ack(store, first.replace("orders", "nobody")) is None
-        assert calls.ack(store, first[:31] + "f" + first[32:]) is None
-        assert calls.ack_many(store, [first, other]) is None
-        assert calls.ack_many(store, [first, second]) == [Reply.OK] * 2
+        assert calls.ack(store._driver, first.replace("orders", "nobody")) is None
+        assert calls.ack(store._driver, first[:31] + "f" + first[32:]) is None
+        assert calls.ack_many(store._driver, [first, other]) is None
+        assert calls.ack_many(store._driver, [first, second]) == [Reply.OK] * 2
 
 
 @compiled
@@ -122,8 +123,8 @@ def test_acks_of_several_queues_by_turns(tmp_path: Path) -> None:
         receipts = [store.pop(name)[0].receipt for name in names]
         store.flush()
         for receipt in receipts:
-            assert calls.ack(store, receipt.replace("@", "@x")) is None
-            assert calls.ack(store, receipt) is Reply.OK
+            assert calls.ack(store._driver, receipt.replace("@", "@x")) is None
+            assert calls.ack(store._driver, receipt) is Reply.OK
         found = store.stats().queues
         assert {str(queue): each.acking for queue, each in found.items()} == {
             "a/default/0": 1,
@@ -143,13 +144,13 @@ def two(store: ackstore.Store) -> tuple[str, str]:
 def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path, QUIET) as store:
         receipts = popped(store, 3)
-        disk = store._disk
+        disk = store._driver.disk
         assert isinstance(disk, RealDisk)
         (file,) = disk.files.values()
         with open(os.devnull, "rb") as unwritable:  # noqa: PTH123
             fd, file.fd = file.fd, unwritable.fileno()
-            assert calls.ack(store, receipts[0]) is Reply.FAILED
-            assert calls.ack_many(store, receipts[1:]) == [Reply.FAILED] * 2
+            assert calls.ack(store._driver, receipts[0]) is Reply.FAILED
+            assert calls.ack_many(store._driver, receipts[1:]) == [Reply.FAILED] * 2
             file.fd = fd
         assert store.ack_many(receipts) == [Reply.OK] * 3
     with ackstore.Store(tmp_path, QUIET) as store:
@@ -160,7 +161,7 @@ def test_a_write_that_fails_is_left_to_the_log(tmp_path: Path) -> None:
 def test_a_disk_of_ones_own_is_asked(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path / "store", QUIET, disk=HangingDisk(tmp_path / "store")) as store:
         (receipt,) = popped(store, 1)
-        assert calls.ack(store, receipt) is Reply.OK
+        assert calls.ack(store._driver, receipt) is Reply.OK
 
 
 @compiled
@@ -170,10 +171,10 @@ def test_an_error_that_nobody_foresaw_breaks_the_store(tmp_path: Path) -> None:
 
     with ackstore.Store(tmp_path, QUIET) as store:
         first, second = two(store)
-        store._clock = stopped
+        store._driver.clock = stopped
         with pytest.raises(ackstore.StoreBroken):
             store.ack(first)
-        store._clock = lambda: 1000.0
+        store._driver.clock = lambda: 1000.0
         with pytest.raises(ackstore.StoreBroken):
             store.ack_many([first, second])
         assert not store.stats().healthy
@@ -188,8 +189,8 @@ def test_a_closed_store_leaves_nothing_behind(tmp_path: Path) -> None:
     store = ackstore.Store(tmp_path / "store", QUIET, disk=disk)
     receipts = popped(store, 3)
     disk.go_on.clear()
-    assert calls.ack(store, receipts[0]) is Reply.OK
-    assert calls.ack_many(store, receipts[1:]) == [Reply.OK] * 2
+    assert calls.ack(store._driver, receipts[0]) is Reply.OK
+    assert calls.ack_many(store._driver, receipts[1:]) == [Reply.OK] * 2
     assert store.close(0.2) is Reply.UNKNOWN
     disk.go_on.set()
     del store, disk
@@ -275,13 +276,13 @@ def test_what_it_does_not_merge(tmp_path: Path) -> None:
     with ackstore.Store(tmp_path, MERGING, clock=lambda: now[0]) as store:
         first, second = held(store, 2)
         [other] = held(store, 1, "other")
-        assert calls.ack_many(store, [first, second, first]) is None  # one twice
-        assert calls.ack_many(store, [first, other]) is None
+        assert calls.ack_many(store._driver, [first, second, first]) is None  # one twice
+        assert calls.ack_many(store._driver, [first, other]) is None
         store.flush()
         third, fourth = held(store, 4)
-        assert calls.ack_many(store, [third, second]) is None  # one that is not held any more
-        assert calls.ack_many(store, [second, third]) is None
-        core = store._core
+        assert calls.ack_many(store._driver, [third, second]) is None  # one that is not held any more
+        assert calls.ack_many(store._driver, [second, third]) is None
+        core = store._driver.core
         assert isinstance(core, Core)
         for part, name, value in (
             (core.flusher, "mode", "sync"),
@@ -291,11 +292,11 @@ def test_what_it_does_not_merge(tmp_path: Path) -> None:
         ):
             before = getattr(part, name)
             setattr(part, name, value)
-            assert calls.ack(store, third) is None
-            assert calls.ack_many(store, [third, fourth]) is None
+            assert calls.ack(store._driver, third) is None
+            assert calls.ack_many(store._driver, [third, fourth]) is None
             setattr(part, name, before)
-        assert calls.ack_many(store, [third, fourth]) == [Reply.OK] * 2
-        assert calls.ack(store, third) is None  # merged before
+        assert calls.ack_many(store._driver, [third, fourth]) == [Reply.OK] * 2
+        assert calls.ack(store._driver, third) is None  # merged before
         assert store.stats().merged == 2
 
 

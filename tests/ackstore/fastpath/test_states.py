@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ackstore.core.effects import DONE, Failed, Result, Write
-from ackstore.core.identity import QueueId, parse_receipt, receipt_text
-from ackstore.core.log import Record
 from ackstore.core.queues import Queue
-from ackstore.core.requests import Ack, Pop
+from ackstore.core.record import Record
 from ackstore.format.records import ACK
+from ackstore.words.identity import QueueId, parse_receipt, receipt_text
+from ackstore.words.requests import Ack, Pop
 from ways import WAYS, going, state_of
 
 ENOSPC = 28
@@ -173,7 +173,8 @@ def put_into(store: Any, state: State, size: int) -> list[str]:
     elif state.in_the_way:
         setattr(core.log.current, *SEGMENT[state.in_the_way])
     if state.full is not None and core.log.current is not None:
-        core.fastpath.most_segment = core.log.current.size + state.full
+        path = next(path for path in store.fast_path.paths if path.core is core)
+        path.most_segment = core.log.current.size + state.full
         core.log.config = evolve(core.log.config, segment_bytes=max(64, core.log.current.size + state.full))
     if state.short_of is not None:
         what, more = state.short_of
@@ -226,7 +227,7 @@ def fast(store: Any, state: State, receipts: list[str]) -> Any:
         store.files.apply(Write(file, at, data), found)
         return found
 
-    disk, path = SimpleNamespace(write=write), store.core.fastpath
+    disk, path = SimpleNamespace(write=write), store.fast_path
     replies = (
         [path.ack(receipts[0], store.now, disk)] if len(receipts) == 1 else path.ack_many(receipts, store.now, disk)
     )

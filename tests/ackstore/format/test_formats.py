@@ -10,7 +10,6 @@ import pytest
 from attrs import evolve
 
 from ackstore import Config, FutureFormat, LogDamaged, LogsDiffer, OffsetsDamaged, recover
-from ackstore.core.identity import QueueId
 from ackstore.core.queues import Queue
 from ackstore.core.replay import MOST_FREE, replay
 from ackstore.core.states import State, encode_state
@@ -28,6 +27,7 @@ from ackstore.format.records import (
     encode_record,
     scan,
 )
+from ackstore.words.identity import QueueId
 
 HEADER = Header(number=3, epoch=2, parent=1, keeps=7, base=5, first=8, synced=6)
 PREFIX = queue_prefix("q/default/0")

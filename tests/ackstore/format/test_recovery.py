@@ -17,7 +17,6 @@ from ackstore import (
     Reply,
     recover,
 )
-from ackstore.core.identity import QueueId, Receipt
 from ackstore.core.states import State, encode_state
 from ackstore.format.offsetfile import encode_offsets
 from ackstore.format.payloads import (
@@ -29,6 +28,7 @@ from ackstore.format.payloads import (
     queue_prefix,
 )
 from ackstore.format.records import ACK, CHECKPOINT, HEADER_BYTES, STATE, Header, encode_record, scan
+from ackstore.words.identity import QueueId, Receipt
 from segments import Reader, segment
 
 

@@ -27,8 +27,8 @@ def clock_ahead(by: float, path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def left(store: Store) -> float:
     """Seconds until the first message comes back."""
-    (queue,) = store._core.queues.values()
-    return queue.expiring[0][0] - store._clock()
+    (queue,) = store._driver.core.queues.values()
+    return queue.expiring[0][0] - store._driver.clock()
 
 
 def test_set_back_it_hides_no_message_for_longer_than_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,5 +70,5 @@ def test_set_forward_messages_come_back_at_once(tmp_path: Path, monkeypatch: pyt
 def test_a_clock_that_goes_on_as_it_should_is_the_system_s(tmp_path: Path) -> None:
     for _ in range(3):
         with Store(tmp_path) as store:
-            assert abs(store._clock() - time.time()) < 60.0
-            assert store._note_at == float("inf")
+            assert abs(store._driver.clock() - time.time()) < 60.0
+            assert store._driver._note_at == float("inf")

@@ -19,10 +19,10 @@ from attrs import evolve, field, frozen
 import ackstore
 from ackstore import Config, Reply, Stats, Store
 from ackstore.core.effects import Answer, Create, Effect, Failed, Rename, Result, Sync, Unlink, Write
-from ackstore.core.requests import Flush
 from ackstore.fastpath import COMPILED, calls
-from ackstore.runtime import crew, gate
-from ackstore.runtime.threads import Waiter
+from ackstore.runtime import lock, pools
+from ackstore.runtime.waiting import Waiter
+from ackstore.words.requests import Flush
 from disks import HangingDisk
 from locked import locked_elsewhere
 
@@ -44,8 +44,8 @@ OPERATIONS: dict[str, Callable[[Store, list[str]], Any]] = {
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody need wait for a whole second to see what happens then."""
-    monkeypatch.setattr(crew, "GRACE", 0.2)
-    monkeypatch.setattr(gate, "STALLED", 0.2)
+    monkeypatch.setattr(pools, "GRACE", 0.2)
+    monkeypatch.setattr(lock, "STALLED", 0.2)
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def test_an_answer_that_is_just_being_told_is_waited_for(tmp_path: Path) -> None
             teller = threading.Timer(late, waiter.tell, (answer,))
             teller.start()
             with in_time():
-                assert store._wait(7, waiter, time.monotonic()) == found
+                assert store._driver._wait(7, waiter, time.monotonic()) == found
             teller.cancel()
 
 
@@ -191,8 +191,8 @@ class TestStats:
             first = hung.store.stats()
             time.sleep(0.1)
             second = hung.store.stats()
-        assert gate.STALLED <= first.stalled < second.stalled
-        assert gate.STALLED <= first.age < second.age
+        assert lock.STALLED <= first.stalled < second.stalled
+        assert lock.STALLED <= first.age < second.age
         assert second.healthy
 
         def told(event: str) -> list[Any]:
@@ -219,7 +219,7 @@ class TestStats:
     def test_the_timer_tells_too(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Nobody asks the store anything, and still it is logged."""
         hung = hung_in(tmp_path, Write, flush_interval=0.01)
-        hung.store._wake.notify()
+        hung.store._driver.wake.notify()
         wait_for(lambda: any(vars(record).get("event") == "stalled" for record in caplog.records))
         hung.let_go()
         hung.store.close()
@@ -239,7 +239,7 @@ class TestClosing:
         with pytest.raises(ackstore.DirectoryInUse):
             Store(path)
         assert "stays locked: ['a write']" in caplog.text
-        time.sleep(2 * crew.GRACE)  # it goes on looking
+        time.sleep(2 * pools.GRACE)  # it goes on looking
         with pytest.raises(ackstore.DirectoryInUse):
             Store(path)
         assert hung.let_go() in (Reply.OK, Reply.UNKNOWN)
@@ -303,7 +303,7 @@ class TestClosing:
         patient = threading.Thread(target=store.close, args=(50.0,))
         patient.start()
         assert disk.hangs.wait(SOON)
-        wait_for(lambda: store._core.closing is not None)
+        wait_for(lambda: store._driver.core.closing is not None)
         with in_time():
             assert store.close(timeout=0.1) is Reply.UNKNOWN
         assert patient.is_alive()
@@ -318,8 +318,8 @@ def test_the_compiled_path_waits_no_longer(tmp_path: Path) -> None:
         store.publish("q", 2)
         receipts = [each.receipt for each in store.pop("q", 2)]
         with locked_elsewhere(store), in_time():  # as if in a write
-            assert calls.ack(store, receipts[0]) is None
-            assert calls.ack_many(store, receipts) is None
+            assert calls.ack(store._driver, receipts[0]) is None
+            assert calls.ack_many(store._driver, receipts) is None
             assert store.ack(receipts[0]) is Reply.BUSY
             assert store.ack_many(receipts) == [Reply.BUSY] * 2
         assert store.ack_many(receipts) == [Reply.OK] * 2

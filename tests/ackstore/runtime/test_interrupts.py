@@ -70,7 +70,7 @@ def opened(path: Path) -> tuple[Store, list[str]]:
 def is_free(store: Store) -> bool:
     """Whether another thread could take the lock."""
     found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(store._gate.run(1.0, lambda: True)))
+    thread = threading.Thread(target=lambda: found.append(store._driver.lock.run(1.0, lambda: True)))
     thread.start()
     thread.join()
     return found == [True]
@@ -78,7 +78,7 @@ def is_free(store: Store) -> bool:
 
 def lines_to_try(lines: list[str]) -> list[int]:
     """Every line around the lock, and some of those under it."""
-    near = ("/store.py", "/driver.py", "/gate.py", "/turns.py", "/calls.py")
+    near = ("/store.py", "/driver.py", "/lock.py", "/turns.py", "/calls.py")
     return [n for n, file in enumerate(lines) if file.endswith(near) or n % 9 == 0]
 
 
@@ -121,7 +121,7 @@ def test_a_signal_handler_that_calls_the_store_in_the_midst_of_a_call_is_refused
 
         before = signal.signal(signal.SIGUSR1, handler)
         try:
-            store._gate.run(1.0, lambda: signal.raise_signal(signal.SIGUSR1))
+            store._driver.lock.run(1.0, lambda: signal.raise_signal(signal.SIGUSR1))
         finally:
             signal.signal(signal.SIGUSR1, before)
         assert told == [Reply.BUSY] * 3 + [0.0]

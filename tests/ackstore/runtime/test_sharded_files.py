@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ackstore import Config, LogDamaged, LogsDiffer, Reply, Stage, recover
-from ackstore.core.identity import QueueId
-from ackstore.core.placement import log_of
-from ackstore.core.requests import Ack, Release, Renew, Reset
+from ackstore.words.identity import QueueId
+from ackstore.words.placement import log_of
+from ackstore.words.requests import Ack, Release, Renew, Reset
 from three_logs import ALL, B, file_of, one_each, pop
 
 

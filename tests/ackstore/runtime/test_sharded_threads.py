@@ -14,9 +14,9 @@ import pytest
 
 from ackstore import Config, LogsDiffer, Reply, Store
 from ackstore.core.effects import Create, Effect, Failed, Result, Sync, Write
-from ackstore.core.identity import QueueId
-from ackstore.core.placement import log_of
 from ackstore.runtime.files import RealDisk
+from ackstore.words.identity import QueueId
+from ackstore.words.placement import log_of
 
 QUICK = Config(logs=4, flush_interval=0.01, offset_interval=0.02, retry_first=0.01, retry_limit=0.05)
 QUEUES = [f"q/g/{number}" for number in range(4)]
@@ -179,7 +179,7 @@ def test_the_fast_path_leads_to_the_same_files(tmp_path: Path) -> None:
     for long in (False, True):
         with Store(tmp_path / str(long), config, clock=lambda: 1000.0) as store:
             if long:
-                store._paths = ()
+                store._driver.paths = ()
             store.publish("q/g/0", 9)
             store.publish("q/g/1", 9)
             found = [each.receipt for queue in ("q/g/0", "q/g/1") for each in store.pop(queue, 4, 60.0)]

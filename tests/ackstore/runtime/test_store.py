@@ -14,9 +14,10 @@ import pytest
 import ackstore
 from ackstore import Config, Reply, Store
 from ackstore.core.effects import Answer, Create, Effect, Failed, Rename, Result, Sync, SyncDir, Write
-from ackstore.core.requests import Flush
 from ackstore.runtime.files import RealDisk
-from ackstore.runtime.threads import Waiter, Workers
+from ackstore.runtime.threads import Workers
+from ackstore.runtime.waiting import Waiter
+from ackstore.words.requests import Flush
 
 QUICK = Config(flush_interval=0.01, offset_interval=0.02, retry_first=0.01, retry_limit=0.05)
 
@@ -347,9 +348,9 @@ class TestFailures:
     def test_broken_while_it_waited_for_the_lock(self, tmp_path: Path) -> None:
         """What broke it first is what is told; who waits is told UNKNOWN, and asks the core for nothing more."""
         store = Store(tmp_path)
-        store._break(RuntimeError("first"))
-        store._break(RuntimeError("second"))
-        assert store._wait(7, Waiter(Flush()), time.monotonic()).reply is Reply.UNKNOWN
+        store._driver.break_off(RuntimeError("first"))
+        store._driver.break_off(RuntimeError("second"))
+        assert store._driver._wait(7, Waiter(Flush()), time.monotonic()).reply is Reply.UNKNOWN
         with pytest.raises(ackstore.StoreBroken) as caught:
             store.flush()
         assert "first" in repr(caught.value.__cause__)
@@ -384,7 +385,7 @@ def test_an_answer_that_a_core_forgets_is_unknown_in_time(tmp_path: Path) -> Non
     with Store(tmp_path, Config(op_timeout=0.05), core_class=Silent) as store:
         store.publish("q", 1)
         assert store.ack_many(["one", "other"]) == [Reply.UNKNOWN] * 2
-        assert store._waiters == {}
+        assert store._driver._waiting.by_op == {}
 
 
 def test_workers_start_a_thread_only_when_all_are_at_work() -> None:

@@ -5,7 +5,7 @@ from libc.stdint cimport uint64_t
 
 from ackstore.fastpath.compiled cimport basics
 from ackstore.fastpath.compiled.basics cimport Deliveries
-from ackstore.fastpath.compiled.fields cimport (
+from ackstore.fields.compiled.classes cimport (
     EntryFields, FlusherFields, LogFields, PathFields, QueueFields, RecordFields, SegmentFields
 )
 

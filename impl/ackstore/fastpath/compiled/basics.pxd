@@ -1,20 +1,8 @@
 # What the fast path stands on, for those that are compiled with it.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 
-from ackstore.fastpath.compiled.fields cimport SegmentFields
-
-# Where what stands in a record (`ackstore.format.records`), in bytes.
-cdef enum:
-    ACK = 2
-    STATE = 6
-    CRC_AT = 4
-    KIND_AT = 8
-    LENGTH_AT = 12
-    LSN_AT = 16
-    SYNCED_AT = 24
-    HEAD = 32
-    DELIVERY = 20
+from ackstore.fields.compiled.classes cimport RecordFields, SegmentFields
 
 
 cdef class Clock:
@@ -43,15 +31,5 @@ cdef class Deliveries:
 cdef double shown_by(object clock) except? -1
 cdef Deliveries parse(object receipt)
 cdef Deliveries parse_all(object receipts)
+cdef RecordFields blank_record()
 cdef object put(object disk, SegmentFields segment, bytes data)
-
-
-cdef uint32_t crc32(const uint8_t *at, Py_ssize_t size) noexcept
-
-
-cdef inline uint32_t get32(const uint8_t *at) noexcept:
-    return at[0] | at[1] << 8 | at[2] << 16 | <uint32_t>at[3] << 24
-
-
-cdef inline uint64_t get64(const uint8_t *at) noexcept:
-    return get32(at) | <uint64_t>get32(at + 4) << 32

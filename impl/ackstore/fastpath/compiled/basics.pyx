@@ -8,7 +8,10 @@ from libc.string cimport memcmp, memcpy
 from posix.time cimport clock_gettime, timespec
 from posix.unistd cimport pwrite
 
-from ackstore.fastpath.compiled.fields cimport DiskFields, FileFields, SegmentFields
+from ackstore.fields.compiled.classes cimport DiskFields, FileFields, RecordFields, SegmentFields
+from ackstore.fields.compiled.raw cimport (
+    ACK, CRC_AT, DELIVERY, HEAD, KIND_AT, LENGTH_AT, LSN_AT, SYNCED_AT, crc32, put32, put64
+)
 
 from ackstore.core.effects import DONE
 
@@ -177,50 +180,8 @@ cdef Deliveries parse_all(object receipts):
 # Records
 
 
-cdef inline void put32(uint8_t *at, uint32_t value) noexcept:
-    at[0] = value & 0xFF
-    at[1] = value >> 8 & 0xFF
-    at[2] = value >> 16 & 0xFF
-    at[3] = value >> 24
-
-
-cdef inline void put64(uint8_t *at, uint64_t value) noexcept:
-    put32(at, <uint32_t>value)
-    put32(at + 4, <uint32_t>(value >> 32))
-
-
-cdef uint32_t crcs[8][256]
-
-
-cdef void fill_crcs() noexcept:
-    cdef uint32_t n, k, c
-    for n in range(256):
-        c = n
-        for k in range(8):
-            c = (c >> 1) ^ 0xEDB88320u if c & 1 else c >> 1
-        crcs[0][n] = c
-    for n in range(256):
-        for k in range(1, 8):
-            crcs[k][n] = (crcs[k - 1][n] >> 8) ^ crcs[0][crcs[k - 1][n] & 0xFF]
-
-
-fill_crcs()
-
-
-cdef uint32_t crc32(const uint8_t *at, Py_ssize_t size) noexcept:
-    """The CRC-32 of zlib, eight bytes at a time."""
-    cdef uint32_t low, crc = 0xFFFFFFFFu
-    while size >= 8:
-        low = crc ^ get32(at)
-        crc = (crcs[7][low & 0xFF] ^ crcs[6][low >> 8 & 0xFF] ^ crcs[5][low >> 16 & 0xFF] ^ crcs[4][low >> 24]
-               ^ crcs[3][at[4]] ^ crcs[2][at[5]] ^ crcs[1][at[6]] ^ crcs[0][at[7]])
-        at += 8
-        size -= 8
-    while size:
-        crc = crc >> 8 ^ crcs[0][(crc ^ at[0]) & 0xFF]
-        at += 1
-        size -= 1
-    return ~crc
+cdef RecordFields blank_record():
+    return RecordFields.__new__(RecordFields)
 
 
 # The write

@@ -4,16 +4,16 @@ cimport cython
 
 from ackstore.fastpath.compiled cimport acks, basics
 from ackstore.fastpath.compiled.basics cimport Deliveries
-from ackstore.fastpath.compiled.fields cimport CoreFields, PathFields, StoreFields
+from ackstore.fields.compiled.classes cimport DriverFields, LockFields, PathFields
 
 @cython.locals(paths=tuple)
-cdef PathFields path_of(StoreFields store, Deliveries deliveries)
+cdef PathFields path_of(DriverFields driver, Deliveries deliveries)
 
-@cython.locals(path=PathFields, now=double)
-cdef object call(StoreFields store, Deliveries deliveries)
-
-@cython.locals(deliveries=Deliveries)
-cpdef object ack(StoreFields store, object receipt)
+@cython.locals(lock=LockFields, path=PathFields, now=double)
+cdef object call(DriverFields driver, Deliveries deliveries)
 
 @cython.locals(deliveries=Deliveries)
-cpdef object ack_many(StoreFields store, object receipts)
+cpdef object ack(DriverFields driver, object receipt)
+
+@cython.locals(deliveries=Deliveries)
+cpdef object ack_many(DriverFields driver, object receipts)

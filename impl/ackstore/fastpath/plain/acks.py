@@ -8,10 +8,11 @@ nothing, after a failed one through the log's own handling.
 
 The types for C are in `ackstore/fastpath/compiled/acks.pxd`.
 
->>> from ackstore.config import Config
+>>> from ackstore.words.config import Config
 >>> from ackstore.core.core import Core
 >>> from ackstore.format.recovery import Recovered
->>> path = Core(Config(), Recovered(), now=0.0).fastpath
+>>> from ackstore.fastpath.path import FastPath
+>>> path = FastPath(Core(Config(), Recovered(), now=0.0))
 >>> ack(path, "no receipt", 0.0, None) is None     # the long way answers it
 True
 """
@@ -21,17 +22,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ackstore.core.effects import DONE
+from ackstore.fields.plain.settling import ACK, MERGED
 
 from . import basics
-from .fields import RecordFields
-from .settling import ACK, MERGED
 
 if TYPE_CHECKING:
-    from ackstore.core.log import Record
     from ackstore.core.queues import Entry, Queue
-    from ackstore.core.replies import Reply
+    from ackstore.core.record import Record
     from ackstore.core.segment import Segment
     from ackstore.fastpath.path import FastPath
+    from ackstore.words.replies import Reply
 
 
 # Judging
@@ -99,7 +99,7 @@ def segment_for(path: FastPath, size: int) -> Segment | None:
 
 def new_record(queue: Queue, kind: int) -> Any:
     """An ack on its way: a `Record`, to whoever has to do with it."""
-    record: Any = RecordFields.__new__(RecordFields)
+    record: Any = basics.blank_record()
     record.kind = kind
     record.queue = queue
     record.payload = record.data = b""

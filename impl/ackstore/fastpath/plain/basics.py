@@ -2,7 +2,7 @@
 
 Compiled, this is `ackstore/fastpath/compiled/basics.pyx`, which does the same in C.
 
->>> from ackstore.core.identity import receipt_text
+>>> from ackstore.words.identity import receipt_text
 >>> found = parse(receipt_text("orders/billing/3", 7, 1, 4))
 >>> found.token, found.count, found.offsets, found.attempts, found.epochs
 ('orders/billing/3', 1, (7,), (1,), (4,))
@@ -17,9 +17,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ackstore.core.effects import Result
-from ackstore.core.identity import parse_receipt, parse_receipts
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_flat_ack
 from ackstore.format.records import ACK, DELIVERY_BYTES, RECORD_BYTES, encode_ack_record, encode_record
+from ackstore.words.identity import parse_receipt, parse_receipts
 
 
 class Writes(Protocol):
@@ -100,6 +101,11 @@ def parse_all(receipts: list[str]) -> Deliveries | None:
     """Read receipts of one queue; None where they are not all such."""
     found = parse_receipts(receipts)
     return None if found is None else Deliveries(*found)
+
+
+def blank_record() -> RecordFields:
+    """A record that says nothing yet."""
+    return RecordFields.__new__(RecordFields)
 
 
 def put(disk: Writes, segment: HasPlace, data: bytes) -> Result:

@@ -7,67 +7,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ackstore.core.placement import log_of
 from ackstore.fastpath.turns import take_turns
+from ackstore.words.placement import log_of
 
 from . import acks, basics
 
 if TYPE_CHECKING:
-    from ackstore.core.replies import Reply
     from ackstore.fastpath.path import FastPath
-    from ackstore.runtime.driver import Driver
+    from ackstore.fields.plain import classes
+    from ackstore.words.replies import Reply
 
 
-def path_of(store: Driver, deliveries: basics.Deliveries) -> FastPath:
+def path_of(driver: classes.DriverFields, deliveries: basics.Deliveries) -> FastPath:
     """That of the log which their queue is in."""
-    paths = store._paths
+    paths: tuple[FastPath, ...] = driver.paths
     return paths[0] if len(paths) == 1 else paths[log_of(deliveries.queue(), len(paths))]
 
 
-def call(store: Driver, deliveries: basics.Deliveries) -> Reply | None:
+def call(driver: classes.DriverFields, deliveries: basics.Deliveries) -> Reply | None:
     """Take the fast path; None, and nothing done, where it is barred."""
-    if not store._paths:
+    if not driver.paths:
         return None
+    lock = driver.lock
     try:
-        if not (store._acquire(False) or take_turns(store._acquire)):
+        if not (lock.acquire(False) or take_turns(lock.acquire)):
             return None
-        if store._inside:  # a signal handler, in the midst of a call of this thread
-            store._release()
+        if lock.inside:  # a signal handler, in the midst of a call of this thread
+            lock.release()
             return None
-        store._inside = True
+        lock.inside = True
         try:
-            if store._broken is not None or store._core.closing is not None:
+            if driver.broken is not None or driver.core.closing is not None:
                 return None
-            path = path_of(store, deliveries)
-            now = basics.shown_by(store._clock)
-            reply = acks.take(path, deliveries, now, store._writes)
+            path = path_of(driver, deliveries)
+            now = basics.shown_by(driver.clock)
+            reply = acks.take(path, deliveries, now, driver.writes)
             if reply is None:
                 return None
-            store._core.now = path.core.now = now
-            if store._core.effects:
-                store._perform(now)
-            if store._asleep:
-                store._asleep = False
-                store._wake.notify()
+            driver.core.now = path.core.now = now
+            if driver.core.effects:
+                driver.perform(now)
+            if driver.asleep:
+                driver.asleep = False
+                driver.wake.notify()
             return reply
         finally:
-            store._inside = False
-            store._release()
-    except BaseException:  # which may have come at any moment: see `ackstore.runtime.gate`
-        store._leave()
+            lock.inside = False
+            lock.release()
+    except BaseException:  # which may have come at any moment: see `ackstore.runtime.lock`
+        lock.leave()
         raise
 
 
-def ack(store: Driver, receipt: str) -> Reply | None:
+def ack(driver: classes.DriverFields, receipt: str) -> Reply | None:
     """The reply to an ack; None, and nothing done, where it has to go the long way."""
     deliveries = basics.parse(receipt)
-    return None if deliveries is None else call(store, deliveries)
+    return None if deliveries is None else call(driver, deliveries)
 
 
-def ack_many(store: Driver, receipts: list[str]) -> list[Reply] | None:
+def ack_many(driver: classes.DriverFields, receipts: list[str]) -> list[Reply] | None:
     """The replies to a batch; None, and nothing done, where it has to go the long way."""
     deliveries = basics.parse_all(receipts)
     if deliveries is None:
         return None
-    reply = call(store, deliveries)
+    reply = call(driver, deliveries)
     return None if reply is None else [reply] * deliveries.count

@@ -1,9 +1,9 @@
-# The types of `ackstore.fastpath.plain.settling`.
+# The types of `ackstore.fields.plain.settling`.
 
 cimport cython
 from libc.stdint cimport uint64_t
 
-from ackstore.fastpath.compiled.fields cimport EntryFields, QueueFields, RecordFields
+from ackstore.fields.compiled.classes cimport EntryFields, QueueFields, RecordFields
 
 cdef void settle_one(EntryFields entry)
 

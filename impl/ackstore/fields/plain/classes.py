@@ -1,7 +1,7 @@
-"""The attributes that the fast path reads and changes, by the class that has them.
+"""The attributes that compiled code reads and changes, by the class that has them.
 
 Each class `...Fields` is the base of the class that says what they are for. Compiled, they are C values where no file
-can make them too large (`ackstore/fastpath/compiled/fields.pxd`).
+can make them too large (`ackstore/fields/compiled/classes.pxd`).
 
 >>> entry, record = EntryFields(), RecordFields()
 >>> record.settles = entry
@@ -12,10 +12,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ackstore.core.entries import Entry
+from typing import Any
 
 
 class EntryFields:
@@ -35,9 +32,21 @@ class EntryFields:
         "timed",
     )
 
+    offset: int
+    attempt: int
+    epoch: int
+    deadline: float
+    moving: bool
+    renewing: bool
+    held: bool
+    timed: bool
+    saved: bool
+    settled: bool
+    ack: RecordFields | None
+
 
 class RecordFields:
-    """The attributes of `ackstore.core.log.Record`.
+    """The attributes of `ackstore.core.record.Record`.
 
     A record of the fast path is one of these and no `Record`: compiled, the garbage collector does not follow it, so
     that acks do not make it run. `Queue.let_go_of_acks` ends the cycle of an entry and its ack in a store that is
@@ -46,16 +55,25 @@ class RecordFields:
 
     __slots__ = ("claims", "data", "durables", "kind", "lsn", "payload", "queue", "settles", "value", "waiters")
 
+    kind: int
+    lsn: int
+    queue: Any
+    data: bytes
+    payload: bytes
+    value: float
+    claims: Sequence[Any]
+    waiters: list[Any] | None
+    durables: list[Any] | None
     settles: Any
     """The entries; or the only one as it is, without a tuple around it that the garbage collector would follow."""
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[Any]:
         """See there."""
         return self.settles if isinstance(self.settles, (list, tuple)) else (self.settles,)
 
     @entries.setter
-    def entries(self, entries: Sequence[Entry]) -> None:
+    def entries(self, entries: Sequence[Any]) -> None:
         self.settles = entries
 
 
@@ -115,10 +133,27 @@ class DiskFields:
     """Attributes of `ackstore.runtime.files.RealDisk`."""
 
 
-class StoreFields:
+class LockFields:
+    """Attributes of `ackstore.runtime.lock.StoreLock`."""
+
+    acquire: Callable[..., bool]
+    release: Callable[[], None]
+    owned: Callable[[], bool]
+    inside: bool
+
+    leave: Callable[[], None]
+
+
+class DriverFields:
     """Attributes of `ackstore.runtime.driver.Driver`."""
 
-    _acquire: Callable[..., bool]
-    _release: Callable[[], None]
-    _leave: Callable[[], None]
-    _inside: bool
+    paths: tuple[Any, ...]
+    core: Any
+    lock: LockFields
+    broken: BaseException | None
+    clock: Callable[[], float]
+    writes: Any
+    wake: Any
+    asleep: bool
+
+    perform: Callable[..., Any]

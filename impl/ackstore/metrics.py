@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ackstore.core.histogram import HistogramStats
-from ackstore.core.stats import MODES, QueueStats, Stats
-from ackstore.errors import MetricsMissing
+from ackstore.words.errors import MetricsMissing
+from ackstore.words.histogram import HistogramStats
+from ackstore.words.stats import MODES, QueueStats, Stats
 
 try:
     from prometheus_client import CollectorRegistry, start_http_server

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from attrs import field, frozen
 
-from ackstore.core.identity import QueueId
+from ackstore.words.identity import QueueId
 
 
 def _queue(value: QueueId | str) -> QueueId:

@@ -1,4 +1,4 @@
-# The attributes that the fast path reads and changes, as C values where no file can make them too large.
+# The attributes of the core's classes, and of those around it that the fast path reads, as C values where no file can make them too large.
 
 from libc.stdint cimport uint64_t
 
@@ -71,8 +71,14 @@ cdef class DiskFields:
     cdef public int syncing
 
 
-cdef class StoreFields:
-    cdef public tuple _paths
-    cdef public CoreFields _core
-    cdef public object _broken, _clock, _writes, _wake, _acquire, _release, _leave
-    cdef public bint _asleep, _inside
+cdef class LockFields:
+    cdef public object acquire, release, owned
+    cdef public bint inside
+
+
+cdef class DriverFields:
+    cdef public tuple paths
+    cdef public CoreFields core
+    cdef public LockFields lock
+    cdef public object broken, clock, writes, wake
+    cdef public bint asleep

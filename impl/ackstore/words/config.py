@@ -5,7 +5,7 @@
 >>> Config(mode="fast")
 Traceback (most recent call last):
     ...
-ackstore.errors.ConfigInvalid: mode is 'fast': choose one of 'async', 'sync'
+ackstore.words.errors.ConfigInvalid: mode is 'fast': choose one of 'async', 'sync'
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from attrs import Attribute, evolve, field, frozen
 
-from ackstore.errors import ConfigInvalid, shown
+from ackstore.words.errors import ConfigInvalid, shown
 
 
 def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:

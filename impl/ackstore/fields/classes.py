@@ -1,53 +1,56 @@
-"""The classes of `ackstore.fastpath.plain.fields`: compiled ones where there are any."""
+"""The classes of `ackstore.fields.plain.classes`: compiled ones where there are any."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ackstore.fastpath import COMPILED
+from ackstore.fields import COMPILED
 
 if TYPE_CHECKING or not COMPILED:
-    from ackstore.fastpath.plain.fields import (
+    from ackstore.fields.plain.classes import (
         CoreFields,
         DiskFields,
+        DriverFields,
         EntryFields,
         FileFields,
         FlusherFields,
+        LockFields,
         LogFields,
         MergeFields,
         PathFields,
         QueueFields,
         RecordFields,
         SegmentFields,
-        StoreFields,
     )
 else:
-    from ackstore.fastpath.compiled.fields import (
+    from ackstore.fields.compiled.classes import (
         CoreFields,
         DiskFields,
+        DriverFields,
         EntryFields,
         FileFields,
         FlusherFields,
+        LockFields,
         LogFields,
         MergeFields,
         PathFields,
         QueueFields,
         RecordFields,
         SegmentFields,
-        StoreFields,
     )
 
 __all__ = [
     "CoreFields",
     "DiskFields",
+    "DriverFields",
     "EntryFields",
     "FileFields",
     "FlusherFields",
+    "LockFields",
     "LogFields",
     "MergeFields",
     "PathFields",
     "QueueFields",
     "RecordFields",
     "SegmentFields",
-    "StoreFields",
 ]

@@ -33,7 +33,7 @@ from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
-from ackstore.errors import QueueNameInvalid, shown
+from ackstore.words.errors import QueueNameInvalid, shown
 
 #: Longest topic or group, in UTF-8 bytes: both fit in a record's queue field with room to spare.
 MAX_NAME_BYTES = 255

@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ackstore.core.queues import Queue
+from typing import Any
 
 
 def whole_records(_data: bytes, at: int, expected: int, synced: int) -> tuple[int, int, int]:
@@ -18,7 +15,7 @@ def whole_records(_data: bytes, at: int, expected: int, synced: int) -> tuple[in
     return at, expected, synced
 
 
-def replay_acks(_data: bytes, at: int, _count: int, _queues: dict[bytes, Queue]) -> tuple[int, int]:
+def replay_acks(_data: bytes, at: int, _count: int, _queues: dict[bytes, Any]) -> tuple[int, int]:
     """Settle what the ACK records from byte `at` on settle, up to one that has to be looked at otherwise. Returns where
     that is, and how many there were. `_queues` are by the queue field of their records."""
     return at, 0

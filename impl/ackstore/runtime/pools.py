@@ -7,9 +7,9 @@
 
 >>> import threading
 >>> done = threading.Event()
->>> crew = Crew(print, pools=1, flush_threads=4, died=print)
->>> crew.call_back(done.set)
->>> done.wait(5.0), crew.stop(), crew.callbacks
+>>> pools = Pools(print, pools=1, flush_threads=4, died=print)
+>>> pools.call_back(done.set)
+>>> done.wait(5.0), pools.stop(), pools.callbacks
 (True, [], 0)
 """
 
@@ -26,7 +26,7 @@ from ackstore.runtime.threads import Workers, call_back
 GRACE = 1.0
 
 
-class Crew:
+class Pools:
     """The threads. `work` performs an effect, which it gets with its I/O id; `died` hears of an error in it."""
 
     def __init__(

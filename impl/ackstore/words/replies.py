@@ -12,7 +12,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from ackstore.core.identity import QueueId
+from ackstore.words.identity import QueueId
 
 
 class Reply(Enum):

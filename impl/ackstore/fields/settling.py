@@ -1,15 +1,15 @@
-"""The functions of `ackstore.fastpath.plain.settling`: compiled ones where there are any."""
+"""The functions of `ackstore.fields.plain.settling`: compiled ones where there are any."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ackstore.fastpath import COMPILED
+from ackstore.fields import COMPILED
 
 if TYPE_CHECKING or not COMPILED:
-    from ackstore.fastpath.plain.settling import bytes_of, first_unsettled, settle, settle_run, settled_run, timers_of
+    from ackstore.fields.plain.settling import bytes_of, first_unsettled, settle, settle_run, settled_run, timers_of
 else:
-    from ackstore.fastpath.compiled.settling import (
+    from ackstore.fields.compiled.settling import (
         bytes_of,
         first_unsettled,
         settle,

@@ -1,4 +1,4 @@
-"""The plain stretches of a log that recovery reads, in C: see `ackstore.fastpath.plain.reading`."""
+"""The plain stretches of a log that recovery reads, in C: see `ackstore.fields.plain.reading`."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItemWithError
@@ -6,11 +6,11 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp
 
-from ackstore.fastpath.compiled.basics cimport (
+from ackstore.fields.compiled.classes cimport EntryFields, QueueFields
+from ackstore.fields.compiled.raw cimport (
     ACK, CRC_AT, DELIVERY, HEAD, KIND_AT, LENGTH_AT, LSN_AT, STATE, SYNCED_AT, crc32, get32, get64
 )
-from ackstore.fastpath.compiled.fields cimport EntryFields, QueueFields
-from ackstore.fastpath.compiled.settling cimport first_unsettled, settle_one
+from ackstore.fields.compiled.settling cimport first_unsettled, settle_one
 
 cdef uint64_t MOST = <uint64_t>1 << 62  # no LSN is as high
 

@@ -1,7 +1,8 @@
 """What becomes of acks that a sync has covered.
 
->>> from ackstore.core.entries import Entry
->>> entries = {offset: Entry(offset, attempt=1, epoch=1, deadline=30.0) for offset in (4, 5, 6)}
+>>> entries = {offset: EntryFields() for offset in (4, 5, 6)}
+>>> for entry in entries.values():
+...     entry.ack, entry.settled = None, False
 >>> settle_run([entries[4], entries[5]])
 []
 >>> first_unsettled(entries, 4), [*entries]
@@ -11,12 +12,9 @@
 from __future__ import annotations
 
 from heapq import heapify
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from ackstore.core.entries import Entry
-    from ackstore.core.log import Record
-    from ackstore.core.queues import Queue
+from .classes import EntryFields, RecordFields
 
 MERGED = 0
 """The `Record.kind` of an ack that is only in the merge buffer: no record of the log has it."""
@@ -26,14 +24,16 @@ ACK = 2
 Timer = tuple[float, int]
 """A deadline, and the offset of the message that has it."""
 
+Entry = TypeVar("Entry", bound=EntryFields)
 
-def settle_one(entry: Entry) -> None:
+
+def settle_one(entry: EntryFields) -> None:
     """The ack of a message is FLUSHED."""
     entry.ack = None
     entry.settled = True
 
 
-def settle(records: list[Record], at: int, queues: dict[str, Queue]) -> int:
+def settle(records: list[Any], at: int, queues: dict[str, Any]) -> int:
     """Settle what the ACK records from `at` on settle, up to one that somebody waits for, or that is no ACK; returns
     where that is. `queues` gets their queues, by token."""
     queue = None
@@ -107,9 +107,9 @@ def settled_run(entries: dict[int, Entry], floor: int, most: int) -> list[Entry]
     return found
 
 
-def settle_run(entries: list[Entry]) -> list[Record]:
+def settle_run(entries: list[Entry]) -> list[RecordFields]:
     """Settle messages; returns those of their acks that somebody waits for."""
-    found: list[Record] = []
+    found: list[RecordFields] = []
     for entry in entries:
         record = entry.ack
         settle_one(entry)
@@ -118,7 +118,7 @@ def settle_run(entries: list[Entry]) -> list[Record]:
     return found
 
 
-def bytes_of(records: list[Record]) -> int:
+def bytes_of(records: list[Any]) -> int:
     """How long the records are together."""
     total = 0
     for record in records:

@@ -11,9 +11,9 @@ from typing import Literal
 
 from attrs import frozen
 
-from ackstore.core.histogram import HistogramStats
-from ackstore.core.identity import QueueId
-from ackstore.core.replies import Reply
+from ackstore.words.histogram import HistogramStats
+from ackstore.words.identity import QueueId
+from ackstore.words.replies import Reply
 
 Mode = Literal["async", "sync", "refuse"]
 

@@ -1,4 +1,4 @@
-"""The classes of `ackstore.fastpath.plain.fields`, in C: `fields.pxd` has the attributes."""
+"""The classes of `ackstore.fields.plain.classes`, in C: `classes.pxd` has the attributes."""
 
 cimport cython
 
@@ -54,5 +54,9 @@ cdef class DiskFields:
     pass
 
 
-cdef class StoreFields:
+cdef class LockFields:
+    pass
+
+
+cdef class DriverFields:
     pass

@@ -2,7 +2,7 @@
 
 >>> from collections import Counter
 >>> from attrs import evolve
->>> from ackstore.config import Config
+>>> from ackstore.words.config import Config
 >>> from ackstore.core.core import Core
 >>> from ackstore.format.recovery import Recovered
 >>> one = Core(Config(), Recovered(), now=0.0).stats()
@@ -20,8 +20,8 @@ from typing import Any
 
 from attrs import fields
 
-from ackstore.core.replies import Reply
-from ackstore.core.stats import MODES, Recovery, Stats
+from ackstore.words.replies import Reply
+from ackstore.words.stats import MODES, Recovery, Stats
 
 #: What is not a sum. All other figures are, and so are the histograms.
 OTHERS = frozenset(

@@ -66,7 +66,7 @@ class StoreBroken(StoreError):
 
 
 class MetricsMissing(StoreError, ImportError):
-    """`ackstore.runtime.metrics` needs prometheus-client, which is not installed."""
+    """`ackstore.metrics` needs prometheus-client, which is not installed."""
 
 
 class DirectoryError(StoreError):

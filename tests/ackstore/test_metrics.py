@@ -19,11 +19,11 @@ from attrs import evolve, fields
 from prometheus_client import CollectorRegistry
 
 import ackstore
-from ackstore import Config, Store
-from ackstore.core.histogram import BATCH_RECORDS, Histogram, HistogramStats
-from ackstore.core.stats import QueueStats, Recovery
-from ackstore.runtime import memory, metrics
-from ackstore.runtime.metrics import StoreCollector
+from ackstore import Config, Store, metrics
+from ackstore.metrics import StoreCollector
+from ackstore.runtime import memory
+from ackstore.words.histogram import BATCH_RECORDS, Histogram, HistogramStats
+from ackstore.words.stats import QueueStats, Recovery
 from disks import HangingDisk
 from locked import locked_elsewhere
 
@@ -224,6 +224,6 @@ def test_serving_is_on_loopback_only_and_stops(tmp_path: Path) -> None:
 
 def test_without_the_library_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    monkeypatch.delitem(sys.modules, "ackstore.runtime.metrics")
+    monkeypatch.delitem(sys.modules, "ackstore.metrics")
     with pytest.raises(ackstore.MetricsMissing, match=r"ackcheck\[metrics\]"):
-        importlib.import_module("ackstore.runtime.metrics")
+        importlib.import_module("ackstore.metrics")

@@ -1,0 +1,1 @@
+"""The attributes and the loops in Python: what is run where nothing is compiled."""
