@@ -26,14 +26,15 @@ the history is over:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from attrs import Factory, define, field, frozen
 
 from ackmodel import Clause, Level
-from ackmodel.observe.broken import Broken, Key
-from ackmodel.observe.events import PowerLost, ProcessCrashed, Restarted
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Oracle
 
 Stop = ProcessCrashed | PowerLost | Restarted
@@ -135,13 +136,46 @@ class Panel:
         """Whether every oracle that stands says yes."""
         return all(ask(oracle) for oracle in self.standing.values())
 
-    def messages(self) -> tuple[Key, ...]:
-        """Return every message that was spoken of."""
-        return tuple(self.strictest.contracts)
+    # --- for `ackmodel.observe.survey`: as one oracle ---------------------------------------------------------------
 
-    def certainly_settled(self, key: Key) -> bool:
-        """Whether a message is settled for certain at every level that stands."""
-        return self.all_agree(lambda oracle: oracle.contracts[key].certainly_settled)
+    def misses(self, queue: str, returned: Collection[int], at: float, dead: Collection[int] | None = None) -> bool:
+        """Whether something should have come at any level that stands."""
+        return not self.all_agree(lambda oracle: not oracle.misses(queue, returned, at, dead))
+
+    def unsettled(self, queue: str) -> list[str]:
+        """Return the newest receipt of each message that is not certainly settled at every level that stands."""
+        left = (receipt for oracle in self.standing.values() for receipt in oracle.unsettled(queue))
+        return list(dict.fromkeys(left))
+
+    def is_settled(self, queue: str) -> bool:
+        """Whether every message of a queue is certainly settled, at every level that stands."""
+        return self.all_agree(lambda oracle: oracle.is_settled(queue))
+
+    def drained(
+        self,
+        queue: str,
+        returned: Collection[int],
+        at: float,
+        dead: Collection[int] | None = None,
+        *,
+        all_listed: bool = True,
+    ) -> None:
+        """A queue was popped until it was empty, as `Oracle.drained` has it."""
+        self.each(lambda oracle: oracle.drained(queue, returned, at, dead, all_listed=all_listed))
+
+    def saw_answers_again(self, refused: Reply | None) -> None:
+        """The disk works again, and the store has had time: it answers OK, or else this."""
+        self.each(lambda oracle: oracle.saw_answers_again(refused))
+
+    def saw_all_settled(self, queue: str, now: Sighting) -> None:
+        """Every message of a queue is settled and flushed, and the store was idle since."""
+        self.each(lambda oracle: oracle.saw_all_settled(queue, now))
+
+    def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
+        """Everything is settled, flushed and committed; this is what the store has outstanding."""
+        self.each(lambda oracle: oracle.saw_quiescence(outstanding))
+
+    # --- within -----------------------------------------------------------------------------------------------------
 
     def _fall(self, fell: dict[Level, Broken]) -> None:
         if not fell:

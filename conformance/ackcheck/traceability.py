@@ -106,8 +106,9 @@ def all_checks() -> tuple[tuple[Clause, Check], ...]:
         *((clause, Check("leads-to property", _where(asked.trigger))) for clause, asked in PROPERTIES.items()),
         *_blamed("contract", MODEL / "observe" / "blame.py", "ackmodel.observe.blame"),
         *_monitors(),
-        *_blamed("oracle", MODEL / "observe" / "oracle.py", "ackmodel.observe.oracle"),
     ]
+    for part in ORACLE:
+        found += _blamed("oracle", MODEL / "observe" / f"{part}.py", f"ackmodel.observe.{part}")
     for path in sorted([*SUITE.glob("sim/*.py"), *SUITE.glob("grades/*.py")]):
         module = f"ackcheck.{path.parent.name}.{path.stem}"
         found += _blamed("harness", path, module)
@@ -132,12 +133,15 @@ def _where(function: Any) -> str:
 
 def _monitors() -> Iterator[tuple[Clause, Check]]:
     """Yield the monitors that the oracle calls: one that nobody calls checks nothing."""
-    called = _monitors_called(tree_of(MODEL / "observe" / "oracle.py"))
+    called = {name for part in ORACLE for name in _monitors_called(tree_of(MODEL / "observe" / f"{part}.py"))}
     for name in monitor_names():
         clause = clause_of(name)
         if clause is not None and name in called:
             yield clause, Check("monitor", f"{monitors.__name__}:{name}")
 
+
+ORACLE = ("oracle", "witness", "queue")
+"""The modules of the oracle."""
 
 PREPARING = frozenset({"at_stake"})
 """Functions that name clauses in order to count what was at stake, and can break none."""

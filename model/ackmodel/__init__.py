@@ -51,6 +51,7 @@ from .observe.broken import Broken, Key
 from .observe.contract import Contract, ContractBroken
 from .observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from .observe.monitors import IoCounts, Sighting
+from .observe.options import OracleOptions
 from .observe.oracle import Delivered, Oracle
 from .spec.clauses import Clause
 from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
@@ -91,6 +92,7 @@ __all__ = [
     "Move",
     "Offset",
     "Oracle",
+    "OracleOptions",
     "Phase",
     "Power",
     "PowerLost",

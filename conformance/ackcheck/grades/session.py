@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -23,8 +23,8 @@ from ackcheck.promises import STRICT, Promises
 from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
 from ackmodel import CommitPolicy
-from ackmodel.observe.events import Absent, PowerLost, ProcessCrashed, Reply, Restarted
-from ackmodel.observe.oracle import Oracle
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
 
 WINDOW = 16
 """Calls under way at once."""
@@ -234,35 +234,12 @@ class Session:
     def survey(self) -> None:
         """Wait until what was hidden for a short time must be back, pop every queue empty, and judge what came."""
         self.until_back()
-        for queue in QUEUES:
-            self._drain(queue)
+        survey(self)
         self.look()
 
     def settle_everything(self) -> None:
         """Ack everything, and flush: then the store comes to rest, with the offset of what is settled at the end."""
-        before, left = None, self._ack_the_unsettled()
-        while left and left != before:
-            self.survey()  # the deadline of some had passed
-            before, left = left, self._ack_the_unsettled()
-        self.flush()
-        began = self.now
-        while self.look().anything and not self._rests() and self.traffic.heard.since(RESTING) < began:
-            time.sleep(0.01)
-        for queue, sighting in self.traffic.shown.offsets.items():
-            if self._is_settled(queue):
-                self.panel.each(lambda oracle: oracle.saw_all_settled(sighting, self._published))
-        if self.traffic.shown.outstanding:
-            self.panel.each(lambda oracle: oracle.saw_quiescence(self.traffic.shown.outstanding))
-
-    def _ack_the_unsettled(self) -> int:
-        """Ack the newest delivery of every message that is not certainly settled; return how many of them are left."""
-        newest = {key: receipt for receipt, key in self.traffic.where.items()}
-        unsettled = [key for key in self.panel.messages() if key in newest and not self.panel.certainly_settled(key)]
-        for start in range(0, len(unsettled), BATCH):
-            receipts = tuple(newest[key] for key in unsettled[start : start + BATCH])
-            self.traffic.ask(Call("ack_many", "ack_many", receipts=receipts))
-        self.traffic.settle()
-        return sum(not self.panel.certainly_settled(key) for key in unsettled)
+        settle_everything(self)
 
     def ask(self, call: Call) -> None:
         """Ask for something, and wait for every answer."""
@@ -316,67 +293,68 @@ class Session:
         self.traffic.settle()
         return self.traffic.shown
 
-    def _drain(self, queue: str) -> None:
-        """Pop a queue until it is empty, again if something is missing, and judge what did not come."""
-        came: set[int] = set()
-        began, heard = self.now, self.traffic.heard
-        while True:
-            asked, due, long_due = self.now, heard.since(self.patience), heard.since(REFUSING)
-            self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
-            given = self._given_by_settling()
-            if self.now - began > DRAINING:
-                raise QueueNeverEmpty(
-                    f"{queue} was popped for {DRAINING:g} s, and messages keep coming, for {SHORT} s each: the target "
-                    "is too slow, or hands them out too early"
-                )
-            came.update(given)
-            dead = None if given or self.traffic.refused else self._dead_letters(queue)
-            late = (long_due if self.traffic.refused else due) >= began
-            missing = self.traffic.refused or self._misses(queue, came, asked - self.traffic.slack, dead)
-            if not given and (late or not missing):
-                break
-            if not given:
-                time.sleep(0.02)
-        self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
-        self.panel.each(lambda oracle: oracle.saw_answers_again(self.traffic.refused))
-        self.panel.each(
-            lambda oracle: oracle.drained(queue, came, at=due - self.traffic.slack, dead=dead, all_listed=late)
-        )
+    # --- for `ackmodel.observe.survey` ------------------------------------------------------------------------------
 
-    def _dead_letters(self, queue: str) -> frozenset[int] | None:
+    @property
+    def judge(self) -> Panel:
+        """The oracles of all levels."""
+        return self.panel
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """The queues of the store."""
+        return QUEUES
+
+    def pop_some(self, queue: str, began: float) -> Popping:
+        """Pop a queue, and wait for every answer."""
+        heard = self.traffic.heard
+        asked, due, long_due = self.now, heard.since(self.patience), heard.since(REFUSING)
+        before = len(self.traffic.where)
+        self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
+        self.traffic.settle()
+        given = [offset for _, offset in list(self.traffic.where.values())[before:]]
+        if self.now - began > DRAINING:
+            raise QueueNeverEmpty(
+                f"{queue} was popped for {DRAINING:g} s, and messages keep coming, for {SHORT} s each: the target "
+                "is too slow, or hands them out too early"
+            )
+        refused, slack = self.traffic.refused, self.traffic.slack
+        late = (long_due if refused else due) >= began
+        if not given:
+            self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
+        return Popping(given, refused, asked=asked - slack, due=due - slack, late=late)
+
+    def give_time(self) -> None:
+        """Let the store have a moment."""
+        time.sleep(0.02)
+
+    def dead_letters(self, queue: str, popping: Popping) -> DeadLetters | None:
         """Return the dead letters of a queue, None where the target shows none."""
         if "dead" not in self.traffic.work.offers:
             return None
         self.traffic.ask(Call("dead", "dead", queue=queue))
         self.traffic.settle()
-        return self.traffic.dead.get(queue)
+        return DeadLetters(self.traffic.dead.get(queue, ()), complete=popping.late)
 
-    def _given_by_settling(self) -> list[int]:
-        """Wait for every answer; return the offsets that were handed out meanwhile."""
-        before = len(self.traffic.where)
+    def ack_all(self, receipts: Sequence[str]) -> None:
+        """Ack these, a batch at a time, and wait for the answers."""
+        for start in range(0, len(receipts), BATCH):
+            batch = tuple(receipts[start : start + BATCH])
+            self.traffic.ask(Call("ack_many", "ack_many", receipts=batch))
         self.traffic.settle()
-        return [offset for _, offset in list(self.traffic.where.values())[before:]]
 
-    def _misses(self, queue: str, came: set[int], at: float, dead: frozenset[int] | None) -> bool:
-        """Whether a message of the queue should have come, or be a dead letter, and did not, and is not."""
-        return not self.panel.all_agree(lambda oracle: not _misses(oracle, queue, came, at, dead))
+    def barrier(self) -> Reply | None:
+        """Ask for a barrier, and wait for its answer; None where the target has none."""
+        return None if self.promises.barrier == "none" else self.flush()
 
-    def _is_settled(self, queue: str) -> bool:
-        """Whether every message of a queue is certainly settled."""
-        keys = [key for key in self.panel.messages() if key[0] == queue]
-        return bool(keys) and all(self.panel.certainly_settled(key) for key in keys)
+    def at_rest(self) -> AtRest:
+        """Wait until the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""
+        began = self.now
+        while self.look().anything and not self._rests() and self.traffic.heard.since(RESTING) < began:
+            time.sleep(0.01)
+        return AtRest(self.traffic.shown.offsets, self.traffic.shown.outstanding)
 
     def _rests(self) -> bool:
-        """Whether the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""
-        offsets = [seen for queue, seen in self.traffic.shown.offsets.items() if self._is_settled(queue)]
+        offsets = [seen for queue, seen in self.traffic.shown.offsets.items() if self.panel.is_settled(queue)]
         ends = all(seen.committed == seen.persisted == self._published for seen in offsets)
         return ends and not any(self.traffic.shown.outstanding.values())
-
-
-def _misses(oracle: Oracle, queue: str, came: set[int], at: float, dead: frozenset[int] | None) -> bool:
-    """Whether a message of the queue should have come, at one level."""
-    for (name, offset), contract in oracle.contracts.items():
-        listed = None if dead is None else offset in dead
-        if name == queue and offset not in came and not contract.worlds_after(Absent(at, listed)):
-            return True
-    return False

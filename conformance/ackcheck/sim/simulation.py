@@ -29,6 +29,7 @@ from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.survey import settle_everything
 
 Params = ParamSpec("Params")
 Method: TypeAlias = "Callable[Concatenate[Simulation, Params], None]"
@@ -234,16 +235,7 @@ class Simulation(Surveyor):
     def settle_everything(self) -> None:
         """Every message is handed out, acked and flushed: then the offset is at the end, and nothing is outstanding."""
         self._survey()
-        newest = {self._where[seen.receipt]: seen.receipt for seen in self.given}
-        self._answered(self._ack(list(newest.values())))
-        op = self._flush()
-        reply = self._replies[op] if self._answered(op) else Reply.UNKNOWN
-        self.panel.each(lambda oracle: oracle.saw_answers_again(None if reply is Reply.OK else reply))
-        self.look()
-        look = self.target.look([])
-        for queue, now in (look.offsets or {}).items():
-            self.panel.each(lambda oracle: oracle.saw_all_settled(now, self.ends[queue]))
-        self.panel.each(lambda oracle: oracle.saw_quiescence(look.outstanding))
+        settle_everything(self)
 
     @step
     def close(self) -> None:

@@ -10,12 +10,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define
 
+from ackcheck.panel import Panel
 from ackcheck.sim.host import LONG, OK, QUEUES, Asked, Host
 from ackmodel import Clause
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import Reply
+from ackmodel.observe.survey import AtRest, DeadLetters, Popping, survey
 
 PATIENCE = 400
 """Rounds of finishing everything and waiting for the next timer, after which a store is said not to come to rest."""
@@ -49,8 +53,7 @@ class Surveyor(Host):
     def _survey(self) -> None:
         self.rest()
         self._wait_working(max(self._latest, self.now) + 1.0)
-        for queue in QUEUES:
-            self._drain(queue)
+        survey(self)
 
     def _wait_working(self, until: float) -> None:
         """Let time pass on a disk that works."""
@@ -79,29 +82,39 @@ class Surveyor(Host):
         self.panel.each(lambda oracle: oracle.closed(self._replies[op], self.target.look([]).unflushed or 0))
         return self._replies[op]
 
-    def _drain(self, queue: str) -> None:
-        """Pop a queue until it is empty."""
-        came: set[int] = set()
-        refused: Reply | None = None
+    # --- for `ackmodel.observe.survey` ------------------------------------------------------------------------------
+
+    @property
+    def judge(self) -> Panel:
+        """The oracles of all levels."""
+        return self.panel
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """The queues of the store."""
+        return QUEUES
+
+    def pop_some(self, queue: str, began: float) -> Popping:  # noqa: ARG002 - its time is simulated
+        """Pop a queue, and wait for the answer, again as long as it is refused."""
+        before, reply = len(self.given), Reply.UNKNOWN
         for _ in range(PATIENCE):
-            before = len(self.given)
             op = self._pop(queue, 8, LONG)
             if not self._answered(op):
                 self.panel.broke(
                     Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")
                 )
-            new = self.given[before:]
-            came.update(seen.offset for seen in new)
-            refused = None if self._replies[op] is Reply.OK else self._replies[op]
-            if refused:
-                self._wait_working(self.now + 1.0)
-            elif not new:
+            reply = self._replies[op]
+            if reply is Reply.OK:
                 break
-        self.panel.each(lambda oracle: oracle.saw_answers_again(refused))
-        dead = self._dead_letters(queue)
-        self.panel.each(lambda oracle: oracle.drained(queue, came, at=self.now, dead=dead))
+            self.give_time()
+        offsets = [seen.offset for seen in self.given[before:]]
+        return Popping(offsets, None if reply is Reply.OK else reply, asked=self.now, due=self.now, late=True)
 
-    def _dead_letters(self, queue: str) -> frozenset[int] | None:
+    def give_time(self) -> None:
+        """Let the store have a second."""
+        self._wait_working(self.now + 1.0)
+
+    def dead_letters(self, queue: str, popping: Popping) -> DeadLetters | None:  # noqa: ARG002 - the same
         """Return the dead letters of a queue, once the store has had time to store them; None if it shows none."""
         if not self.can("dead"):
             return None
@@ -111,4 +124,19 @@ class Surveyor(Host):
             self.history.add(
                 "store", f"dead letters of {queue}: " + ", ".join(f"[{offset}]" for offset in sorted(dead))
             )
-        return dead
+        return DeadLetters(dead, complete=True)
+
+    def ack_all(self, receipts: Sequence[str]) -> None:
+        """Ack these, and wait for the answers."""
+        self._answered(self._ack(list(receipts)))
+
+    def barrier(self) -> Reply:
+        """Ask for a barrier, and wait for the answer."""
+        op = self._flush()
+        return self._replies[op] if self._answered(op) else Reply.UNKNOWN
+
+    def at_rest(self) -> AtRest:
+        """Have the store, which had all the time that it needs, show itself."""
+        self.look()
+        look = self.target.look([])
+        return AtRest(look.offsets or {}, look.outstanding)

@@ -22,7 +22,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -31,10 +30,9 @@ from attrs import define, field
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.verdict import NEEDS
-from acklab.soak.clients import QUEUES, SERIAL_QUEUES, Client, Clock, Floor
+from acklab.soak.clients import QUEUES, Client, Clock, Floor
 from acklab.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
 from acklab.soak.disk import StormyDisk
-from acklab.soak.judge import Judge, Stop
 from acklab.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
 from acklab.soak.plaindisk import PlainDisk
 from acklab.soak.settings import LIMIT, LIMIT_BYTES, SPILL, SPILL_BYTES, config_of
@@ -45,6 +43,9 @@ from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
+from ackmodel.observe.options import OracleOptions
+from ackmodel.observe.oracle import Oracle
+from ackmodel.observe.survey import settle_everything
 from ackstore import Config, LogError, QueueId, Store
 from ackstore import Reply as StoreReply
 from ackstore.core.core import Core
@@ -54,6 +55,8 @@ from ackstore.runtime.memory import resident_bytes
 from ackstore.words.requests import Ack, AckMany, Request
 
 THREADS = 24
+
+Stop = ProcessCrashed | PowerLost | Restarted
 
 HANGS = 15.0
 """Seconds after which a call that has not been answered never will be: `op_timeout` and much more."""
@@ -179,14 +182,8 @@ class Soak:
         self.report = GradeReport("soak", self.seed, cases=1, lacks=set(NEEDS) - {"renew", "release", "reset", "dead"})
         self.random = Random(self.seed)
         self.ran[f"commit policy: {self.config.commit}"] += 1
-        judge = Judge(
-            self.level,
-            QUEUES,
-            max_attempts=self.config.max_attempts,
-            checkpoint=self.config.commit == "checkpoint",
-            serial=SERIAL_QUEUES,
-        )
-        self.floor = Floor(judge, Clock(), self._fail)
+        oracle = Oracle(self.level, self.config.max_attempts, OracleOptions(forget=True, locking=True))
+        self.floor = Floor(oracle, Clock(), self._fail)
         self.clients = [Client(number, self.floor, Random(f"{self.seed}/{number}")) for number in range(self.threads)]
 
     def run(self, seconds: float, allowed: int) -> GradeReport:
@@ -230,16 +227,14 @@ class Soak:
             )
         except LogError as error:
             assert event is not None, "a new directory holds nothing that could be damaged"
-            clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
-            why = f"the store cannot be opened any more: {type(error).__name__}: {error}"
-            raise Broken(clause, why) from error
+            raise self.floor.oracle.cannot_open(event, error) from error
         store.watch(self._fast)
         self.floor.store = store
         self.ran["open"] += 1
         self.ran[f"open: on a {type(self.disk).__name__}"] += 1
         for name in QUEUES:
             end = self.floor.ended.setdefault(name, 20)
-            self.floor.judge.published(name, end)
+            self.floor.oracle.published(name, end)
             store.publish(name, end)
         self.look()
 
@@ -266,6 +261,8 @@ class Soak:
     def set_weather(self, weather: Weather) -> None:
         self.disk.sky.weather = weather
         self.ran[f"weather: {weather.name}"] += 1
+        if weather is not FAIR:
+            self.floor.oracle.disk_failed()
 
     def _stop_and_reopen(self, stop: str) -> None:
         """End this life, and begin the next, with everything in it that must be."""
@@ -278,7 +275,7 @@ class Soak:
             reply = answered("close", lambda: self.floor.store.close(timeout=HANGS), 2 * HANGS)
             self.halt()
             event = Restarted() if reply.value == "OK" else ProcessCrashed()
-            self.floor.judge.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, 0, self._unflushed()))
+            self.floor.oracle.closed(Reply(reply.value), self.floor.store.stats().unflushed_records)
         else:
             self.disk.cut()
             self.halt()
@@ -287,12 +284,9 @@ class Soak:
             if stop == "power loss":
                 self.disk.lose_power()
         self.ran.update(self.disk.sky.troubles)
-        self.floor.judge.stopped(event)
+        self.floor.oracle.stopped(event)
         self._open(event)
         self._survey()
-
-    def _unflushed(self) -> int:
-        return self.floor.store.stats().unflushed_records
 
     def _survey(self) -> None:
         survey = Survey(self.floor, HANGS)
@@ -324,7 +318,7 @@ class Soak:
             since = client.since
             if since is not None and now - since > most:
                 raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{client.doing} has had no answer for {now - since:.0f} s")
-        self.floor.judge.check(Clause.REPLY_EXACTLY_ONCE, None)
+        self.floor.oracle.check(Clause.REPLY_EXACTLY_ONCE, None)
 
     def _at_work(self) -> tuple[int, int]:
         return threading.active_count(), descriptors()
@@ -340,7 +334,7 @@ class Soak:
             if client.ident is not None:
                 client.join(1.0)
         self.tell()
-        self.report.checked.update(self.floor.judge.checked)
+        self.report.checked.update(self.floor.oracle.checked)
         if self.broken is not None:
             self.report.found(finding_of(self.broken, self.seed))
 
@@ -360,15 +354,16 @@ class Soak:
 
     def look(self) -> None:
         """Have the store show itself, and judge what it shows."""
-        judge = self.floor.judge
+        oracle, by_ack = self.floor.oracle, self.config.commit == "ack"
         with self.floor.untouched() as names:
             stats = self.floor.store.stats(count=False)
             for queue, seen in stats.queues.items():
                 if str(queue) in names:
-                    judge.saw(str(queue), Sighting(seen.committed, seen.persisted), seen.floor)
+                    now = Sighting(seen.committed, seen.persisted)
+                    oracle.saw_offset(str(queue), now, () if by_ack else None, seen.floor)
         unflushed = {"unflushed_records": stats.unflushed_records, "unflushed_bytes": stats.unflushed_bytes}
         limits = {"unflushed_records": LIMIT + SPILL, "unflushed_bytes": LIMIT_BYTES + SPILL_BYTES}
-        judge.check(Clause.MEMORY_IS_BOUNDED, monitors.memory_is_bounded(unflushed, limits))
+        oracle.saw_memory(unflushed, limits)
         self.ran["look"] += 1
 
     def _check_memory(self, allowed: int) -> None:
@@ -380,40 +375,16 @@ class Soak:
             return
         self.report.figures["MiB grown after the warm-up"] = round(growth / MIB, 2)
         over = f"resident memory grew by {growth / MIB:.1f} MiB, of {allowed / MIB:g} that count as flat"
-        self.floor.judge.check(Clause.MEMORY_IS_BOUNDED, over if growth > allowed else None)
+        self.floor.oracle.check(Clause.MEMORY_IS_BOUNDED, over if growth > allowed else None)
 
     def _settle_everything(self) -> None:
         """Ack whatever there is, and flush: then nothing is outstanding, and every offset is at its end."""
-        floor = self.floor
-        if self.broken is not None:
-            return
-        given = list(floor.found)
-        for start in range(0, len(given), 64):
-            items = [(next(floor.ops), one.queue, one.offset, one.receipt) for one in given[start : start + 64]]
-            live = floor.judge.ack_asked(items, floor.clock())
-            ack = partial(floor.store.ack_many, [receipt for *_, receipt in items], timeout=HANGS)
-            replies = answered("ack_many", ack, 2 * HANGS)
-            floor.judge.ack_answered(items, [Reply(one.value) for one in replies], floor.clock(), live)
-        reply = answered("flush", lambda: floor.store.flush(timeout=HANGS), 2 * HANGS)
-        refused = None if reply.value == "OK" else reply.value
-        floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(refused))
-        self.settle_down()
-        stats = floor.store.stats(count=False)
-        for queue, seen in stats.queues.items():
-            floor.judge.saw_at_rest(str(queue), Sighting(seen.committed, seen.persisted))
+        if self.broken is None:
+            settle_everything(Survey(self.floor, HANGS))
 
     def settle_down(self) -> None:
         """With no call under way, and a disk that works, nothing is outstanding soon."""
-        until = time.monotonic() + HANGS
-        while (left := self._outstanding()) and time.monotonic() < until:
-            time.sleep(0.02)
-        self.floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
-
-    def _outstanding(self) -> dict[str, float]:
-        stats = self.floor.store.stats(count=False)
-        names = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "dirty_bytes")
-        left = {name: float(getattr(stats, name)) for name in (*names, "offsets_dirty")}
-        return {name: count for name, count in left.items() if count}
+        self.floor.oracle.saw_quiescence(Survey(self.floor, HANGS).at_rest().outstanding)
 
     def _check_given_back(self, before: tuple[int, int]) -> None:
         """After all those lives there are no more threads, and no more open files, than in the first."""
@@ -421,7 +392,7 @@ class Soak:
             return
         threads, files = self._at_work()
         left = {"threads": max(0, threads - before[0] - SPARE), "descriptors": max(0, files - before[1] - SPARE)}
-        self.floor.judge.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+        self.floor.oracle.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
 
 
 SPARE = 8

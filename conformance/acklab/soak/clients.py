@@ -1,6 +1,6 @@
 """The clients of a soak: threads that pop, ack, renew, release, reset and flush, all of them on one store.
 
-Why what they tell the judge is sound, though each sees only its own calls:
+Why what they tell the oracle is sound, though each sees only its own calls:
 
 - A call is told before it is made and its answer after it has come; what lies between is left open by the contract.
 - Two deliveries of one message must be told in their order. In a *short* queue, where deadlines pass, one pop at a time
@@ -23,17 +23,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from attrs import Factory, define, field, frozen
 
-from acklab.soak.judge import Judge
 from ackmodel import Clause
-from ackmodel.observe.broken import Broken, Key
-from ackmodel.observe.events import MadeDurable, ReleaseAsked, RenewAsked, Reply
-from ackmodel.observe.oracle import Delivered
+from ackmodel.observe.broken import Broken
+from ackmodel.observe.events import Reply
+from ackmodel.observe.oracle import Delivered, Oracle
 from ackstore import Delivery
+from ackstore import Reply as StoreReply
 from ackstore.core.effects import Answer
 from ackstore.words.errors import StoreBroken, StoreClosed, StoreStalled
 
@@ -50,6 +51,9 @@ SHORT, HOUR = (0.02, 0.3), 3600.0
 
 MORE = 40
 """Messages published at once when a queue is empty."""
+
+BACK = 20
+"""Messages that a reset goes back over, of those that are done with, at most."""
 
 MOST_HELD = 12
 """Deliveries that one client has in its hands, at most: what all of them have is soon as much as it will ever be, and
@@ -95,9 +99,9 @@ class Held:
 
 @define(eq=False)
 class Floor:
-    """What the threads share: the store, which changes at every restart, the judge, and the sign to come to rest."""
+    """What the threads share: the store, which changes at every restart, the oracle, and the sign to come to rest."""
 
-    judge: Judge
+    oracle: Oracle
     clock: Clock
     failed: Callable[[Broken], None]
     store: Store = field(init=False)
@@ -221,18 +225,22 @@ class Client(threading.Thread):
     def _popped_from(self, name: str, invisible: float) -> None:
         floor = self.floor
         count = self.random.randint(1, 6)
-        asked = floor.clock()
-        answer = floor.store.try_pop(name, count, invisible)
+        op = next(floor.ops)
+        floor.oracle.pop_asked(op, name, floor.clock() + invisible)
+        try:
+            answer = floor.store.try_pop(name, count, invisible)
+        except StoreClosed:
+            floor.oracle.pop_refused(op, Reply.BUSY)
+            raise
         at = floor.clock()
         reply = Reply(answer.reply.value)
         self.replies[reply.value] += 1
-        if reply is Reply.UNKNOWN:
-            floor.judge.pop_unknown(name, asked + invisible)
         if reply is not Reply.OK:
+            floor.oracle.pop_refused(op, reply)
             time.sleep(0.002)  # the store is full, or its disk fails: a client that goes on asking helps nobody
             return
         seen = deliveries_in(answer)
-        floor.judge.popped(name, seen, at)
+        floor.oracle.popped(op, name, seen, at)
         keep = 0.75 if name in SHORT_QUEUES else 1.0
         self._held += [Held(name, one.offset, one.receipt) for one in seen if self.random.random() < keep]
         if not seen:
@@ -242,7 +250,7 @@ class Client(threading.Thread):
         floor = self.floor
         with floor.resting:
             end = floor.ended[name] = floor.ended.get(name, 0) + MORE
-        floor.judge.published(name, end)
+        floor.oracle.published(name, end)
         try:
             floor.store.publish(name, end)
         except StoreStalled:
@@ -271,13 +279,13 @@ class Client(threading.Thread):
         if held.queue in SERIAL_QUEUES:  # when this is called the queue may have been reset
             self._settle([held], one=True)
             return
-        judge = self.floor.judge
+        oracle = self.floor.oracle
         key = (held.queue, held.offset)
 
         def durable() -> None:
             self.ran["durable callback"] += 1
             try:
-                judge.durable([key], MadeDurable("callback", self.floor.clock()))
+                oracle.called_back([key], self.floor.clock())
             except Broken as broken:
                 self.floor.failed(broken)
 
@@ -293,19 +301,15 @@ class Client(threading.Thread):
             self._settle_now(helds, one=one, on_durable=on_durable)
 
     def _settle_now(self, helds: Sequence[Held], *, one: bool, on_durable: Callable[[], None] | None) -> None:
-        floor = self.floor
-        items = [(next(floor.ops), held.queue, held.offset, held.receipt) for held in helds]
-        live = floor.judge.ack_asked(items, floor.clock())
+        floor, op, receipts = self.floor, next(self.floor.ops), [held.receipt for held in helds]
+        floor.oracle.ack_asked(op, receipts, floor.clock())
         try:
-            if one:
-                replies = [floor.store.ack(helds[0].receipt, on_durable)]
-            else:
-                replies = floor.store.ack_many([held.receipt for held in helds])
+            replies = [floor.store.ack(receipts[0], on_durable)] if one else floor.store.ack_many(receipts)
         except StoreClosed:
-            floor.judge.ack_answered(items, [Reply.BUSY] * len(items), floor.clock(), live)
+            floor.oracle.ack_answered(op, [Reply.BUSY] * len(helds), floor.clock())
             raise
         told = [Reply(reply.value) for reply in replies]
-        floor.judge.ack_answered(items, told, floor.clock(), live)
+        floor.oracle.ack_answered(op, told, floor.clock())
         self.replies.update(reply.value for reply in told)
         if Reply.FAILED in told or Reply.BUSY in told:
             self._held += [held for held, reply in zip(helds, told, strict=True) if reply in (Reply.FAILED, Reply.BUSY)]
@@ -316,55 +320,57 @@ class Client(threading.Thread):
     def _renew(self) -> None:
         held = self.random.choice(self._held)
         with self._turn(_serial([held.queue])):
-            op, at = next(self.floor.ops), self.floor.clock()
-            self._change(held, op, RenewAsked(op, held.receipt, at, at + HOUR))
+            if self.floor.oracle.may_change(held.receipt):
+                op, at = next(self.floor.ops), self.floor.clock()
+                self.floor.oracle.renew_asked(op, held.receipt, at, at + HOUR)
+                self._changed(op, partial(self.floor.store.renew, held.receipt, HOUR))
 
     def _release(self) -> None:
         held = self.random.choice(self._held)
         with self._turn(_serial([held.queue])):
-            op, at = next(self.floor.ops), self.floor.clock()
-            self._change(held, op, ReleaseAsked(op, held.receipt, at))
+            if self.floor.oracle.may_change(held.receipt):
+                op = next(self.floor.ops)
+                self.floor.oracle.release_asked(op, held.receipt, self.floor.clock())
+                reply = self._changed(op, partial(self.floor.store.release, held.receipt))
+                if reply in (Reply.OK, Reply.UNKNOWN, Reply.EXPIRED):
+                    self._held.remove(held)
 
-    def _change(self, held: Held, op: int, event: RenewAsked | ReleaseAsked) -> None:
-        floor, key = self.floor, (held.queue, held.offset)
-        if not floor.judge.may_change(key):
-            return
-        floor.judge.change_asked(key, event)
+    def _changed(self, op: int, change: Callable[[], StoreReply]) -> Reply:
+        """Ask for a renewal or a release, and tell how it was answered."""
+        floor = self.floor
         try:
-            if isinstance(event, RenewAsked):
-                reply = floor.store.renew(held.receipt, HOUR)
-            else:
-                reply = floor.store.release(held.receipt)
+            reply = Reply(change().value)
         except StoreClosed:
-            floor.judge.change_answered(key, op, Reply.BUSY, floor.clock())
+            floor.oracle.change_answered(op, Reply.BUSY, floor.clock())
             raise
-        told = Reply(reply.value)
-        floor.judge.change_answered(key, op, told, floor.clock())
-        self.replies[told.value] += 1
-        if isinstance(event, ReleaseAsked) and told in (Reply.OK, Reply.UNKNOWN, Reply.EXPIRED):
-            self._held.remove(held)
+        floor.oracle.change_answered(op, reply, floor.clock())
+        self.replies[reply.value] += 1
+        return reply
 
     def _reset(self) -> None:
         floor, name = self.floor, self.random.choice(SERIAL_QUEUES)
         with self._turn([name]):
-            between = floor.judge.may_reset(name)
-            if between is None:
+            if not floor.oracle.may_reset(name):
                 return
-            op, offset = next(floor.ops), self.random.randint(*between)
-            floor.judge.reset_asked(name, op, offset)
+            queue = floor.oracle.queues[name]
+            op, offset = next(floor.ops), self.random.randint(max(0, queue.done_with - BACK), queue.end)
+            floor.oracle.reset_asked(op, name, offset)
             try:
                 reply = Reply(floor.store.reset(name, offset).value)
             except StoreClosed:
-                floor.judge.reset_answered(name, op, offset, Reply.BUSY)
+                floor.oracle.reset_answered(op, Reply.BUSY)
                 raise
-            floor.judge.reset_answered(name, op, offset, reply)
+            floor.oracle.reset_answered(op, reply)
             self.replies[reply.value] += 1
             self.ran[f"reset, answered {reply.value}"] += 1
 
     def _flush(self) -> None:
-        floor = self.floor
-        covered: list[Key] = floor.judge.acknowledged()
-        reply = floor.store.flush()
+        floor, op = self.floor, next(self.floor.ops)
+        floor.oracle.barrier_asked(op)
+        try:
+            reply = Reply(floor.store.flush().value)
+        except StoreClosed:
+            floor.oracle.barrier_answered(op, Reply.BUSY)
+            raise
+        floor.oracle.barrier_answered(op, reply)
         self.replies[reply.value] += 1
-        if reply.value == "OK":
-            floor.judge.durable(covered, MadeDurable("barrier"))

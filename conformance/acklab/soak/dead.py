@@ -152,7 +152,7 @@ class DeadDisk:
             {f"{name} on a dead disk": getattr(now, name) for name in names},
             {f"{name} on a dead disk": getattr(limits, name) for name in names},
         )
-        self.soak.floor.judge.check(Clause.MEMORY_IS_BOUNDED, over)
+        self.soak.floor.oracle.check(Clause.MEMORY_IS_BOUNDED, over)
         if stats.mode != "refuse":
             return
         if self.refused_since is None:
@@ -164,16 +164,16 @@ class DeadDisk:
 
     def _judge_time(self) -> None:
         """Once nothing more is taken, clients are told so, and memory is flat."""
-        judge = self.soak.floor.judge
+        oracle = self.soak.floor.oracle
         if self.refused_since is None or time.monotonic() < self.refused_since + LONG_ENOUGH:
             return
         told = self._busy() > self.busy_then
-        judge.check(Clause.MEMORY_IS_BOUNDED, None if told else "nothing is taken any more, and nobody is told BUSY")
+        oracle.check(Clause.MEMORY_IS_BOUNDED, None if told else "nothing is taken any more, and nobody is told BUSY")
         growth = self.samples.growth()
         if growth is not None:
             self.soak.report.figures["MiB grown while the disk was dead"] = round(growth / MIB, 2)
             over = f"on a dead disk resident memory grew by {growth / MIB:.1f} MiB, though nothing was taken any more"
-            judge.check(Clause.MEMORY_IS_BOUNDED, over if growth > self.allowed else None)
+            oracle.check(Clause.MEMORY_IS_BOUNDED, over if growth > self.allowed else None)
 
     def _tell(self, seconds: float) -> None:
         soak, most, before = self.soak, self.most, self.before
@@ -195,7 +195,7 @@ class DeadDisk:
             time.sleep(0.02)
         mode = store.stats(count=False).mode
         stuck = None if mode == soak.config.mode else f"mode {mode}"
-        soak.floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(stuck))
+        soak.floor.oracle.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(stuck))
         soak.halt()
         soak.settle_down()
         soak.let_go()

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from attrs import define, frozen
+from attrs import define
 
 from acklab.soak.clients import HOUR, QUEUES, Floor, Held, deliveries_in
 from ackmodel import Clause
-from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import Reply
+from ackmodel.observe.monitors import Sighting
+from ackmodel.observe.oracle import Oracle
+from ackmodel.observe.survey import AtRest, DeadLetters, Popping, survey
 from ackstore import QueueId
 
 Got = TypeVar("Got")
@@ -53,93 +55,119 @@ def answered(what: str, call: Callable[[], Got], patience: float) -> Got:
     return found[0]
 
 
-@frozen
-class Letters:
-    """The dead letters of a queue, as far as they are listed; `complete`: none was forgotten, and none is to come.
-
-    >>> Letters(frozenset({3}), complete=True).has(4), Letters(frozenset({3}), complete=False).has(4)
-    (False, None)
-    """
-
-    offsets: frozenset[int]
-    complete: bool
-
-    def has(self, offset: int) -> bool | None:
-        """Whether a message is among them; None where that cannot be known."""
-        return offset in self.offsets or (False if self.complete else None)
-
-
 @define(eq=False)
 class Survey:
-    """One survey. A store that is not ready, on a busy machine, is waited for: `patience` seconds for each queue."""
+    """One survey, and what it takes to settle everything (`ackmodel.observe.survey.Settled`). A store that is not
+    ready, on a busy machine, is waited for: `patience` seconds for each queue."""
 
     floor: Floor
     patience: float
     dead: int = 0
     """Dead letters seen."""
+    queues: Sequence[str] = QUEUES
+
+    @property
+    def judge(self) -> Oracle:
+        """The oracle of all threads."""
+        return self.floor.oracle
+
+    @property
+    def now(self) -> float:
+        """Seconds of real time; the clock of the store jumps."""
+        return time.monotonic()
 
     def run(self) -> None:
         """Survey every queue, and leave what came for whoever has room."""
-        floor = self.floor
-        floor.found.clear()
-        floor.clock.jump(2 * HOUR)
-        for name in QUEUES:
+        self.floor.found.clear()
+        self.floor.clock.jump(2 * HOUR)
+        for name in self.queues:
             self._decide(name)
-            floor.found.extend(self._queue(name).values())
+        survey(self)
 
     def _decide(self, name: str) -> None:
         """Reset a queue where nobody knows what became of a reset, so that it is known."""
-        floor, judge, reply = self.floor, self.floor.judge, Reply.OK
-        until = time.monotonic() + self.patience
-        while (offset := judge.undecided(name)) is not None and time.monotonic() < until:
-            op = next(floor.ops)
-            judge.reset_asked(name, op, offset)
+        floor, oracle, reply = self.floor, self.floor.oracle, Reply.OK
+        until = self.now + self.patience
+        while not oracle.may_reset(name) and self.now < until:
+            op, offset = next(floor.ops), oracle.queues[name].done_with
+            oracle.reset_asked(op, name, offset)
             reset = partial(floor.store.reset, name, offset, timeout=self.patience)
             reply = Reply(answered("reset", reset, 2 * self.patience).value)
-            judge.reset_answered(name, op, offset, reply)
+            oracle.reset_answered(op, reply)
             if reply is not Reply.OK:
                 time.sleep(AGAIN)
-        judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(None if reply is Reply.OK else reply.value))
+        oracle.saw_answers_again(None if reply is Reply.OK else reply)
 
-    def _queue(self, name: str) -> dict[int, Held]:
-        judge = self.floor.judge
-        came: dict[int, Held] = {}
-        until = time.monotonic() + self.patience
+    def pop_some(self, queue: str, began: float) -> Popping:
+        """Pop a queue, and wait for the answer, again as long as it is refused and there is time."""
+        floor, until = self.floor, began + self.patience
         while True:
-            at = self._pop_all(name, came, until)
-            letters = self._letters(name)
-            known = letters.complete and not judge.misses(name, came, at, letters)
-            if known or time.monotonic() >= until:
-                judge.drained(name, came, at, letters)
+            op, at = next(floor.ops), floor.clock()
+            floor.oracle.pop_asked(op, queue, at + HOUR)
+            answer = answered("pop", partial(floor.store.try_pop, queue, 64, HOUR), 2 * self.patience)
+            reply = Reply(answer.reply.value)
+            late = self.now >= until
+            if reply is Reply.OK:
+                seen = deliveries_in(answer)
+                floor.oracle.popped(op, queue, seen, floor.clock())
+                floor.found.extend(Held(queue, one.offset, one.receipt) for one in seen)
+                return Popping([one.offset for one in seen], None, asked=at, due=at, late=late)
+            floor.oracle.pop_refused(op, reply)
+            if late:
+                return Popping((), reply, asked=at, due=at, late=late)
+            if reply is Reply.UNKNOWN:
+                floor.clock.jump(2 * HOUR)
+            self.give_time()
+
+    def give_time(self) -> None:
+        """Let the store have a moment."""
+        time.sleep(AGAIN)
+
+    def dead_letters(self, queue: str, popping: Popping) -> DeadLetters:
+        """Read them, as soon as they can all be listed. What had its attempts is listed only once that is flushed: an
+        ack that a power loss took, and a dead letter that is on its way, look the same until then."""
+        until = self.now if popping.late else self.now + self.patience
+        while True:
+            letters = self._letters(queue)
+            if letters.complete or self.now >= until:
                 self.dead += len(letters.offsets)
-                return came
-            time.sleep(AGAIN)
+                return letters
+            self.give_time()
 
-    def _pop_all(self, name: str, came: dict[int, Held], until: float) -> float:
-        """Pop a queue until it is empty; return when the last pop was asked for."""
-        floor = self.floor
-        while True:
-            at = floor.clock()
-            answer = answered("pop", lambda: floor.store.try_pop(name, 64, HOUR), 2 * self.patience)
-            reply = answer.reply.value
-            if reply != "OK" and time.monotonic() < until:
-                if reply == "UNKNOWN":
-                    floor.judge.pop_unknown(name, at + HOUR)
-                    floor.clock.jump(2 * HOUR)
-                time.sleep(AGAIN)
-                continue
-            floor.judge.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(None if reply == "OK" else reply))
-            seen = deliveries_in(answer)
-            if not seen:
-                return at
-            floor.judge.popped(name, seen, floor.clock())
-            came.update((one.offset, Held(name, one.offset, one.receipt)) for one in seen)
-
-    def _letters(self, name: str) -> Letters:
-        """Read them. What had its attempts is listed only once that is flushed: an ack that a power loss took, and a
-        dead letter that is on its way, look the same until then."""
+    def _letters(self, name: str) -> DeadLetters:
         store, queue = self.floor.store, QueueId.parse(name)
         flushed = not store.stats(count=False).unflushed_records
         listed = frozenset(letter.offset for letter in store.dead(queue))
         none_forgotten = store.stats(count=False).queues[queue].dead == len(listed)
-        return Letters(listed, complete=flushed and none_forgotten)
+        return DeadLetters(listed, complete=flushed and none_forgotten)
+
+    def ack_all(self, receipts: Sequence[str]) -> None:
+        """Ack these, a batch at a time, and wait for the answers."""
+        floor = self.floor
+        for start in range(0, len(receipts), 64):
+            op, batch = next(floor.ops), receipts[start : start + 64]
+            floor.oracle.ack_asked(op, batch, floor.clock())
+            ack = partial(floor.store.ack_many, batch, timeout=self.patience)
+            replies = answered("ack_many", ack, 2 * self.patience)
+            floor.oracle.ack_answered(op, [Reply(one.value) for one in replies], floor.clock())
+
+    def barrier(self) -> Reply:
+        """Ask for a barrier, and wait for the answer."""
+        floor, op = self.floor, next(self.floor.ops)
+        floor.oracle.barrier_asked(op)
+        reply = Reply(answered("flush", partial(floor.store.flush, timeout=self.patience), 2 * self.patience).value)
+        floor.oracle.barrier_answered(op, reply)
+        return reply
+
+    def at_rest(self) -> AtRest:
+        """With no call under way, and a disk that works, nothing is outstanding soon."""
+        until = self.now + self.patience
+        while any((left := self._outstanding()).values()) and self.now < until:
+            time.sleep(0.02)
+        queues = self.floor.store.stats(count=False).queues
+        return AtRest({str(queue): Sighting(of.committed, of.persisted) for queue, of in queues.items()}, left)
+
+    def _outstanding(self) -> dict[str, float]:
+        stats = self.floor.store.stats(count=False)
+        names = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "dirty_bytes")
+        return {name: float(getattr(stats, name)) for name in (*names, "offsets_dirty")}

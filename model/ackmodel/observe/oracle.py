@@ -11,20 +11,22 @@ for what a store shows of itself; it has no rules of its own. All grades of faul
 >>> oracle.drained("q", [], at=99.0)
 >>> [clause.value for clause in sorted(oracle.checked)]
 ['no-return', 'receipt-is-exact', 'reply-exactly-once']
+
+Where threads call (`OracleOptions.locking`), each tells of a call before it makes it, and of the answer after it has
+come; what lies between is left open by the contract.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, frozen
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from . import monitors
 from .broken import Broken, Key
-from .contract import Contract
 from .events import (
     Absent,
     AckAnswered,
@@ -47,11 +49,11 @@ from .events import (
     SyncEnded,
     WriteFailed,
 )
-from .messages import Messages, item, name_of
-from .monitors import IoCounts, Sighting
+from .monitors import Sighting
+from .queue import Queue, item, name_of
+from .witness import Witness
 
-MOST_OPEN = 2
-"""Renewals and releases of one message whose outcome is open, at most."""
+UnderWay = TypeVar("UnderWay")
 
 
 @frozen
@@ -63,62 +65,34 @@ class Delivered:
     deadline: float
 
 
-@define
-class Oracle:
-    """Judges one run of one store that claims `level`. Methods raise `Broken` at the first impossible observation.
+@frozen
+class Covered:
+    """What a barrier covers of one queue: acks, each by its operation, and deliveries."""
 
-    `max_attempts` is the number of deliveries after which the store says to dead-letter a message; None: never.
-    """
+    acks: Mapping[int, int]
+    deliveries: Mapping[int, Secured]
 
-    level: Level
-    max_attempts: int | None = None
-    messages: Messages = field(init=False)
-    _receipts: dict[str, Key] = Factory(dict)
+
+@define(eq=False)
+class Oracle(Witness):
+    """Judges one run of one store, by its calls and its answers, and by what it shows of itself (`Witness`)."""
+
     _pops: dict[int, tuple[str, float]] = Factory(dict)
-    _acks: dict[int, tuple[str, ...]] = Factory(dict)
-    _changes: dict[int, tuple[Key, str] | None] = Factory(dict)
-    """Renewals and releases under way: the message and the receipt, None where it was nobody's."""
+    _acks: dict[int, tuple[tuple[str, Key | None], ...]] = Factory(dict)
+    """The receipts, each with its message; None where it was nobody's."""
+    _changes: dict[int, tuple[str, Key | None]] = Factory(dict)
+    """Renewals and releases under way, in the same way."""
     _resets: dict[int, tuple[str, int]] = Factory(dict)
-    _barriers: dict[int, tuple[frozenset[Key], dict[Key, Secured]]] = Factory(dict)
-    """What each covers: acks, and deliveries."""
-    _deliveries: dict[Key, Secured] = Factory(dict)
-    """The newest delivery of each message, and its changes that were answered OK, that no barrier has covered."""
-    _acknowledged: set[Key] = Factory(set)
-    _sightings: dict[str, Sighting] = Factory(dict)
-    _answers: Counter[int] = Factory(Counter)
-    _submitted: set[str] = Factory(set)
-    _written: set[str] | None = None
-    _confirmed: set[str] = Factory(set)
-    _restarted: set[str] = Factory(set)
-    _unsure: set[str] = Factory(set)
-    """Queues whose reset has an unknown outcome: nobody knows from where their offset must not go back."""
-    _shown_flushed: set[Key] = Factory(set)
-    _hurt: bool = False
-    """Whether the disk has failed: only then is it something that the store answers again."""
+    _barriers: dict[int, Mapping[str, Covered]] = Factory(dict)
 
-    def __attrs_post_init__(self) -> None:
-        self.messages = Messages(self.level, self.max_attempts)
-
-    @property
-    def checked(self) -> Counter[Clause]:
-        """How often each clause was put to the test."""
-        return self.messages.checked
-
-    @property
-    def contracts(self) -> dict[Key, Contract]:
-        """The contract of each message."""
-        return self.messages.contracts
-
-    def says_attempts(self, most: int | None) -> None:
-        """The store says after how many deliveries it dead-letters a message; it holds for messages told of later."""
-        self.max_attempts = self.messages.max_attempts = most
-
-    # --- what the clients see ---------------------------------------------------------------------------------------
+    # --- messages and deliveries ------------------------------------------------------------------------------------
 
     def published(self, queue: str, end: int) -> None:
         """`queue` holds the messages 0 to `end` - 1."""
-        for offset in range(end):
-            self.messages.contract((queue, offset))
+        told = self._queue(queue)
+        with told.lock:
+            for offset in range(told.done_with, end):
+                told.contract(offset)
 
     def pop_asked(self, op: int, queue: str, deadline: float) -> None:
         """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
@@ -126,56 +100,70 @@ class Oracle:
 
     def popped(self, op: int, queue: str, deliveries: Sequence[Delivered], at: float) -> None:
         """A pop was answered OK with these deliveries."""
-        self._ended(op)
-        self._pops.pop(op, None)
-        for seen in deliveries:
-            key = (queue, seen.offset)
-            self.messages.check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
-            self._receipts[seen.receipt] = key
-            self._acknowledged.discard(key)
-            self._shown_flushed.discard(key)
-            self._deliveries[key] = Secured(seen.receipt)
-            self.messages.observe(key, Popped(seen.receipt, at=at, deadline=seen.deadline))
+        self._ended(op, self._pops)
+        told = self._queue(queue)
+        with told.lock:
+            for seen in deliveries:
+                key = (queue, seen.offset)
+                back = f"{name_of(key)} was handed out again, and the offset on the disk had passed it"
+                why = back if seen.offset < told.done_with else None
+                told.check(Clause.NO_RETURN, why, could_fail=told.done_with > 0)
+                told.check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
+                self._receipts[seen.receipt] = key
+                told.receipts.setdefault(seen.offset, []).append(seen.receipt)
+                told.void(seen.offset)
+                told.deliveries[seen.offset] = Secured(seen.receipt)
+                told.observe(seen.offset, Popped(seen.receipt, at=at, deadline=seen.deadline))
 
     def pop_refused(self, op: int, reply: Reply) -> None:
         """A pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
-        self._ended(op)
-        queue, deadline = self._pops.pop(op)
+        queue, deadline = self._ended(op, self._pops)
         if reply is Reply.UNKNOWN:
             self._perhaps_hidden(queue, deadline)
 
+    # --- acks -------------------------------------------------------------------------------------------------------
+
     def ack_asked(self, op: int, receipts: Sequence[str], at: float) -> None:
         """An ack of these receipts was asked for, as one operation."""
-        self._acks[op] = tuple(receipts)
-        self._submitted.update(receipts)
-        for index, receipt in enumerate(receipts):
-            if receipt in self._receipts:
-                self.messages.observe(self._receipts[receipt], AckAsked(item(op, index), receipt, at=at))
+        named = tuple((receipt, self._receipts.get(receipt)) for receipt in receipts)
+        self._acks[op] = named
+        for index, (receipt, key) in enumerate(named):
+            if key is not None or not self.options.forget:
+                self._submitted.add(receipt)
+            if key is not None:
+                told = self._queue(key[0])
+                with told.lock:
+                    told.observe(key[1], AckAsked(item(op, index), receipt, at=at))
 
     def ack_answered(self, op: int, replies: Sequence[Reply], at: float) -> None:
         """An ack was answered, item by item."""
-        self._ended(op)
-        receipts = self._acks.pop(op)
-        wrong = f"{len(receipts)} receipts got {len(replies)} replies" if len(receipts) != len(replies) else None
-        self.messages.check(Clause.RECEIPT_IS_EXACT, wrong)
-        for index, (receipt, reply) in enumerate(zip(receipts, replies, strict=True)):
-            key = self._receipts.get(receipt)
+        named = self._ended(op, self._acks)
+        wrong = f"{len(named)} receipts got {len(replies)} replies" if len(named) != len(replies) else None
+        self.check(Clause.RECEIPT_IS_EXACT, wrong)
+        for index, ((receipt, key), reply) in enumerate(zip(named, replies, strict=True)):
             if key is None:
-                why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
-                self.messages.check(Clause.RECEIPT_IS_EXACT, why)
+                self._check_nobodys(reply)
                 continue
-            self.messages.observe(key, AckAnswered(item(op, index), reply, at=at))
-            if reply in (Reply.OK, Reply.SETTLED):
-                self._acknowledged.add(key)
-            if reply is Reply.OK:
+            told, offset, number = self._queue(key[0]), key[1], item(op, index)
+            with told.lock:
+                told.observe(offset, AckAnswered(number, reply, at=at))
+                if reply in (Reply.OK, Reply.SETTLED) and offset >= told.done_with:
+                    told.acknowledged.setdefault(offset, number)
+                elif reply is Reply.BUSY:
+                    told.forget_refused(offset, number)
+            if reply is Reply.OK and receipt in self._submitted:
                 self._confirmed.add(receipt)
         self._check_written()
 
+    # --- renewals and releases --------------------------------------------------------------------------------------
+
     def renew_asked(self, op: int, receipt: str, at: float, deadline: float) -> None:
         """The delivery with this receipt was to be hidden until `deadline`."""
-        key = self._change_asked(op, receipt)
-        if key is not None:
-            self.messages.observe(key, RenewAsked(op, receipt, at, deadline))
+        self._change_asked(op, receipt, RenewAsked(op, receipt, at, deadline))
+
+    def release_asked(self, op: int, receipt: str, at: float) -> None:
+        """The delivery with this receipt was to be given back."""
+        self._change_asked(op, receipt, ReleaseAsked(op, receipt, at))
 
     def may_change(self, receipt: str) -> bool:
         """Whether one more renewal or release of this delivery can be judged: the worlds grow with every one whose
@@ -183,80 +171,98 @@ class Oracle:
         key = self._receipts.get(receipt)
         if key is None:
             return True
-        return max(world.open_changes for world in self.messages.contract(key).worlds) < MOST_OPEN
-
-    def release_asked(self, op: int, receipt: str, at: float) -> None:
-        """The delivery with this receipt was to be given back."""
-        key = self._change_asked(op, receipt)
-        if key is not None:
-            self.messages.observe(key, ReleaseAsked(op, receipt, at))
+        told = self._queue(key[0])
+        with told.lock:
+            return told.may_change(key[1])
 
     def change_answered(self, op: int, reply: Reply, at: float) -> None:
         """A renewal or a release was answered."""
-        self._ended(op)
-        about = self._changes.pop(op)
-        if about is None:
-            why = "a receipt that was never issued was answered OK" if reply is Reply.OK else None
-            self.messages.check(Clause.RECEIPT_IS_EXACT, why)
+        receipt, key = self._ended(op, self._changes)
+        if key is None:
+            self._check_nobodys(reply)
             return
-        key, receipt = about
-        self.messages.observe(key, ChangeAnswered(op, reply, at))
-        before = self._deliveries.get(key, Secured(receipt))
-        if reply is Reply.OK and before.receipt == receipt:
-            self._deliveries[key] = Secured(receipt, before.ops | {op})
+        told, offset = self._queue(key[0]), key[1]
+        with told.lock:
+            told.observe(offset, ChangeAnswered(op, reply, at))
+            before = told.deliveries.get(offset, Secured(receipt))
+            if reply is Reply.OK and before.receipt == receipt and offset >= told.done_with:
+                told.deliveries[offset] = Secured(receipt, before.ops | {op})
+            elif reply is Reply.BUSY:
+                told.forget_refused(offset, op)
+
+    # --- resets -----------------------------------------------------------------------------------------------------
 
     def may_reset(self, queue: str) -> bool:
         """Whether one more reset of this queue can be judged: not while the outcome of one before is open."""
-        return queue not in self._unsure
+        told = self._queue(queue)
+        with told.lock:
+            return not told.resets
 
     def reset_asked(self, op: int, queue: str, offset: int) -> None:
         """The offset of a queue was to be set. Until this is answered nothing else may be asked of the queue."""
+        told = self._queue(queue)
         self._resets[op] = (queue, offset)
-        for key in self.messages.of(queue):
-            self._acknowledged.discard(key)
-            self._shown_flushed.discard(key)
-            self._deliveries.pop(key, None)
-            self.messages.observe(key, ResetAsked(op, anew=key[1] >= offset))
+        with told.lock:
+            told.resets.add(op)
+            told.take_up(offset)
+            for each in sorted(told.contracts):
+                told.void(each)
+                told.deliveries.pop(each, None)
+                told.observe(each, ResetAsked(op, anew=each >= offset))
 
     def reset_answered(self, op: int, reply: Reply) -> None:
         """A reset was answered; OK says that the offset is on the disk, and sticks."""
-        self._ended(op)
-        queue, offset = self._resets.pop(op)
-        for key in self.messages.of(queue):
-            self.messages.observe(key, ResetAnswered(op, reply))
-        if reply is Reply.OK:
-            self._sightings[queue] = Sighting(offset, offset)
-            self._unsure.discard(queue)
-        elif reply is Reply.UNKNOWN:
-            self._unsure.add(queue)
+        queue, offset = self._ended(op, self._resets)
+        told = self._queue(queue)
+        with told.lock:
+            told.tell_all(ResetAnswered(op, reply))
+            if reply is Reply.OK:
+                told.sighting = Sighting(offset, offset)
+                told.resets.clear()
+                self._forget_below(told, offset)
+            elif reply is not Reply.UNKNOWN:
+                told.resets.discard(op)
+            if reply is Reply.BUSY:
+                for each in told.contracts:
+                    told.forget_refused(each, op)
+
+    # --- barriers ---------------------------------------------------------------------------------------------------
 
     def barrier_asked(self, op: int) -> None:
         """A flush was asked for: it covers what has been answered OK by now."""
-        self._barriers[op] = frozenset(self._acknowledged), dict(self._deliveries)
+        covered = {}
+        for name, told in list(self.queues.items()):
+            with told.lock:
+                covered[name] = Covered(dict(told.acknowledged), dict(told.deliveries))
+        self._barriers[op] = covered
 
     def barrier_answered(self, op: int, reply: Reply) -> None:
         """A flush was answered; OK promises that what it covers survives power loss."""
-        self._ended(op)
-        acks, deliveries = self._barriers.pop(op)
-        if reply is not Reply.OK:
-            return
-        self.durable(acks & self._acknowledged, "barrier")
-        for key, secured in sorted(deliveries.items()):
-            now = self._deliveries.get(key)
-            if now is not None and now.receipt == secured.receipt:
-                self.messages.observe(key, secured)
-                if now == secured:
-                    del self._deliveries[key]
+        covered = self._ended(op, self._barriers)
+        for name, of in covered.items() if reply is Reply.OK else ():
+            told = self._queue(name)
+            with told.lock:
+                for offset, ack in sorted(of.acks.items()):
+                    if told.acknowledged.get(offset) == ack:
+                        told.observe(offset, MadeDurable("barrier"))
+                for offset, secured in sorted(of.deliveries.items()):
+                    self._secure(told, offset, secured)
 
-    def durable(self, keys: Iterable[Key], by: str) -> None:
-        """The acks of these messages, all of them answered, are promised to survive power loss."""
-        for key in sorted(keys):
-            self.messages.observe(key, MadeDurable(by))
+    def _secure(self, told: Queue, offset: int, secured: Secured) -> None:
+        now = told.deliveries.get(offset)
+        if now is not None and now.receipt == secured.receipt:
+            told.observe(offset, secured)
+            if now == secured:
+                del told.deliveries[offset]
 
     def called_back(self, keys: Iterable[Key], at: float) -> None:
         """The durable callback of an ack of these messages ran: what settles them survives power loss."""
-        for key in sorted(keys):
-            self.messages.observe(key, MadeDurable("callback", at))
+        for name, offset in sorted(keys):
+            told = self._queue(name)
+            with told.lock:
+                told.observe(offset, MadeDurable("callback", at))
+
+    # --- a queue that was popped until it was empty -----------------------------------------------------------------
 
     def drained(
         self,
@@ -273,20 +279,46 @@ class Oracle:
         had no time yet to list them all, and what is not among them may still be one.
         """
         came = set(returned)
-        seen = self._sightings.get(queue)
-        passed = seen.committed if seen is not None else 0
-        for key in self.messages.of(queue):
-            listed = None if dead is None else key[1] in dead or (False if all_listed else None)
-            if key[1] not in came:
-                limbo = Clause.COMMIT_IS_SAFE if key[1] < passed else Clause.NO_LIMBO  # the offset's fault
-                self.messages.observe(key, Absent(at=at, dead=listed), limbo)
-            elif listed:
-                self.messages.observe(key, DeadLettered(at))
+        told = self._queue(queue)
+        with told.lock:
+            passed = told.sighting.committed if told.sighting is not None else 0
+            for offset in sorted(told.contracts):
+                listed = _listed(offset, dead, all_listed)
+                if offset not in came:
+                    limbo = Clause.COMMIT_IS_SAFE if offset < passed else Clause.NO_LIMBO  # the offset's fault
+                    told.observe(offset, Absent(at=at, dead=listed), limbo)
+                elif listed:
+                    told.observe(offset, DeadLettered(at))
+
+    def misses(self, queue: str, returned: Collection[int], at: float, dead: Collection[int] | None = None) -> bool:
+        """Whether `drained` would find that something should have come, or be a dead letter, and is not."""
+        told = self._queue(queue)
+        with told.lock:
+            return any(
+                not contract.worlds_after(Absent(at, _listed(offset, dead, True)))
+                for offset, contract in told.contracts.items()
+                if offset not in returned
+            )
 
     def saw_dead(self, queue: str, offsets: Iterable[int], at: float) -> None:
         """These messages are among the dead letters."""
-        for offset in sorted(set(offsets)):
-            self.messages.observe((queue, offset), DeadLettered(at))
+        told = self._queue(queue)
+        with told.lock:
+            for offset in sorted(set(offsets)):
+                told.observe(offset, DeadLettered(at))
+
+    def unsettled(self, queue: str) -> list[str]:
+        """Return the newest receipt of each message that was handed out, and is not certainly settled."""
+        told = self._queue(queue)
+        with told.lock:
+            left = (offset for offset, contract in told.contracts.items() if not contract.certainly_settled)
+            return [told.receipts[offset][-1] for offset in sorted(left) if offset in told.receipts]
+
+    def is_settled(self, queue: str) -> bool:
+        """Whether there are messages in a queue, and every one is certainly settled."""
+        told = self._queue(queue)
+        with told.lock:
+            return told.end > 0 and all(contract.certainly_settled for contract in told.contracts.values())
 
     # --- what the harness does to the store -------------------------------------------------------------------------
 
@@ -294,28 +326,40 @@ class Oracle:
         """The store stopped and was opened again; what was asked and not answered has an unknown outcome."""
         for queue, deadline in self._pops.values():
             self._perhaps_hidden(queue, deadline)
-        self._pops.clear()
-        self._acks.clear()
-        self._changes.clear()
-        self._barriers.clear()
-        self._unsure.update(queue for queue, _ in self._resets.values())
-        self._resets.clear()
-        if isinstance(event, Restarted):  # such a reset counts now, or never will
-            for queue in self._unsure:
-                self._sightings.pop(queue, None)
-            self._unsure.clear()
+        for under_way in (self._pops, self._acks, self._changes, self._barriers, self._resets):
+            under_way.clear()
         merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
-        if merged or isinstance(event, PowerLost):
-            self._shown_flushed.clear()
-            self._deliveries.clear()
-            self._acknowledged.clear()  # a later barrier covers only what is acknowledged after it
-        self._restarted.update(self._sightings)
-        self.messages.tell_all(event)
+        for told in self.queues.values():
+            with told.lock:
+                if told.resets and isinstance(event, Restarted):  # they count now, or never will
+                    told.sighting = None
+                    told.resets.clear()
+                if merged or isinstance(event, PowerLost):
+                    told.shown_flushed.clear()
+                    told.deliveries.clear()
+                    told.acknowledged.clear()  # a later barrier covers only what is acknowledged after it
+                told.restarted = told.restarted or told.sighting is not None
+                told.tell_all(event)
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
         """The store cannot be opened any more after `event`: nothing has survived; return what that breaks."""
         clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
         return Broken(clause, f"the store cannot be opened any more: {type(error).__name__}: {error}")
+
+    def closed(self, reply: Reply, unflushed: int = 0) -> None:
+        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen.
+
+        OK is a barrier: it promises that all that was answered before survives power loss.
+        """
+        unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
+        self.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
+        for told in self.queues.values() if reply is Reply.OK else ():
+            with told.lock:
+                for offset in sorted(told.acknowledged):
+                    told.observe(offset, MadeDurable("close"))
+                for offset, secured in sorted(told.deliveries.items()):
+                    told.observe(offset, secured)
+                told.deliveries.clear()
 
     def disk_failed(self) -> None:
         """The disk began to fail, met by the store or not: once it works again, the store owes answers."""
@@ -324,121 +368,54 @@ class Oracle:
     def write_failed(self) -> None:
         """A write of the store returned an error."""
         self.disk_failed()
-        self.messages.tell_all(WriteFailed())
+        self._tell_all(WriteFailed())
 
     def sync_ended(self, outcome: str) -> None:
         """A sync of the store ended: "ok", "failed", "timed out"."""
         self._hurt = self._hurt or outcome != "ok"
-        self.messages.tell_all(SyncEnded(outcome))
+        self._tell_all(SyncEnded(outcome))
 
     def discarded(self, keys: Iterable[Key], file: str) -> None:
         """The store removed a file that held the last record on the disk of each of these messages."""
-        for key in sorted(keys):
-            self.messages.observe(key, Discarded(file))
-
-    # --- what the store shows of itself -----------------------------------------------------------------------------
-
-    def wrote(self, receipts: Iterable[str]) -> None:
-        """A write of the store, whole or in part, held the acks of these receipts."""
-        self._written = (self._written or set()).union(receipts)
-        self._check_written()
-
-    def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
-        """This is what the store has outstanding now, and at most ever."""
-        why = monitors.memory_is_bounded(outstanding, limits)
-        self.messages.check(Clause.MEMORY_IS_BOUNDED, why, could_fail=bool(limits))
-
-    def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None) -> None:
-        """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint)."""
-        if queue in self._unsure or any(queue == resetting for resetting, _ in self._resets.values()):
-            return
-        before = self._sightings.get(queue)
-        restarted = queue in self._restarted
-        why = monitors.commit_is_monotone(before, now, restarted=restarted)
-        self.messages.check(Clause.COMMIT_IS_MONOTONE, why, could_fail=before is not None and before.committed > 0)
-        if unflushed is not None:
-            unsettled = [
-                offset for (name, offset), told in self.contracts.items() if name == queue and told.certainly_unsettled
-            ]
-            if restarted or before is None:
-                why = monitors.derived_never_ahead(now, unsettled)
-                undone = self._undone_reset(queue, now) if why else None
-                self.messages.check(undone or Clause.DERIVED_NEVER_AHEAD, why, could_fail=bool(unsettled))
-            why = monitors.commit_is_safe(now, unsettled=unsettled, unflushed=unflushed)
-            self.messages.check(Clause.COMMIT_IS_SAFE, why, could_fail=bool(unsettled or unflushed))
-        most = max(now.persisted, before.persisted if before else 0)
-        self._sightings[queue] = evolve(now, persisted=most)
-        self._restarted.discard(queue)
-
-    def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
-        """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
-        if self.level is not Level.MEMORY:
-            self.messages.check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
-
-    def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
-        """The store had nothing to do for `idle` seconds, on a disk that works."""
-        self.messages.check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
-
-    def saw_answers_again(self, refused: Reply | None) -> None:
-        """The disk works again, and the store has had time: it answers OK, or else this."""
-        why = monitors.flush_degrades(refused.value if refused else None)
-        self.messages.check(Clause.FLUSH_DEGRADES, why, could_fail=self._hurt)
-
-    def saw_flushed(self, receipts: Iterable[str]) -> None:
-        """The store shows the acks of these receipts as flushed: they survive power loss, then."""
-        keys = {self._receipts[receipt] for receipt in receipts} & self._acknowledged
-        self.durable(keys - self._shown_flushed, "stage")
-        self._shown_flushed |= keys
-
-    def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
-        """Everything is settled, flushed and committed; this is what the store has outstanding."""
-        why = monitors.quiescence_is_zero(outstanding)
-        self.messages.check(Clause.QUIESCENCE_IS_ZERO, why, could_fail=bool(outstanding))
-
-    def saw_all_settled(self, now: Sighting, end: int) -> None:
-        """Every message of a queue is settled and flushed, and the store was idle since."""
-        self.messages.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, end))
-
-    def closed(self, reply: Reply, unflushed: int = 0) -> None:
-        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen.
-
-        OK is a barrier: it promises that all that was answered before survives power loss.
-        """
-        unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
-        self.messages.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
-        if reply is Reply.OK:
-            self.durable(self._acknowledged, "close")
-            for key, secured in sorted(self._deliveries.items()):
-                self.messages.observe(key, secured)
-            self._deliveries.clear()
+        for name, offset in sorted(keys):
+            self._queue(name).observe(offset, Discarded(file))
 
     # --- within -----------------------------------------------------------------------------------------------------
 
-    def _ended(self, op: int) -> None:
-        self._answers[op] += 1
-        self.messages.check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, self._answers[op]))
-
-    def _check_written(self) -> None:
-        if self._written is not None:
-            answered = set() if self.level is Level.MEMORY else self._confirmed
-            why = monitors.submitted_is_written(self._submitted, self._written, answered)
-            self.messages.check(Clause.SUBMITTED_IS_WRITTEN, why)
+    def _ended(self, op: int, under_way: dict[int, UnderWay]) -> UnderWay:
+        """An operation is answered: return what was kept of it; a second answer finds nothing."""
+        found = op in under_way
+        self.check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, 1 if found else 2))
+        return under_way.pop(op)
 
     def _strange(self, receipt: str, key: Key) -> str | None:
         known = self._receipts.get(receipt)
         return f"the receipt of {name_of(key)} was issued before, for {name_of(known)}" if known is not None else None
 
-    def _change_asked(self, op: int, receipt: str) -> Key | None:
-        key = self._receipts.get(receipt)
-        self._changes[op] = None if key is None else (key, receipt)
-        return key
+    def _check_nobodys(self, reply: Reply) -> None:
+        """A receipt that names nothing was used."""
+        why = "a receipt that was never issued, or of what is settled for good, was answered OK"
+        self.check(Clause.RECEIPT_IS_EXACT, why if reply is Reply.OK else None)
 
-    def _undone_reset(self, queue: str, now: Sighting) -> Clause | None:
-        """Return the clause that falls if the offset is beyond a message that a reset had made as new."""
-        passed = (self.contracts[key] for key in self.messages.of(queue) if key[1] < now.committed)
-        undone = any(told.reset and told.certainly_unsettled for told in passed)
-        return Clause.COMMIT_IS_MONOTONE if undone else None
+    def _change_asked(self, op: int, receipt: str, event: RenewAsked | ReleaseAsked) -> None:
+        key = self._receipts.get(receipt)
+        self._changes[op] = (receipt, key)
+        if key is not None:
+            told = self._queue(key[0])
+            with told.lock:
+                told.observe(key[1], event)
 
     def _perhaps_hidden(self, queue: str, deadline: float) -> None:
-        for key in self.messages.of(queue):
-            self.messages.observe(key, PopUnanswered(deadline))
+        told = self._queue(queue)
+        with told.lock:
+            told.tell_all(PopUnanswered(deadline))
+
+    def _tell_all(self, event: WriteFailed | SyncEnded) -> None:
+        for told in self.queues.values():
+            with told.lock:
+                told.tell_all(event)
+
+
+def _listed(offset: int, dead: Collection[int] | None, all_listed: bool) -> bool | None:
+    """Whether a message is among the dead letters; None where that cannot be known."""
+    return None if dead is None else offset in dead or (False if all_listed else None)

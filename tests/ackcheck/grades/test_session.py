@@ -15,6 +15,7 @@ from ackcheck.rig import Child, Exchange, Killed
 from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost
+from ackmodel.observe.survey import drain
 
 QUEUE = QUEUES[0]
 OFFERS = {"offers": ["dead", "release", "renew", "reset"], "max_attempts": 1}
@@ -152,9 +153,9 @@ def test_what_a_late_ack_found_settled_may_be_listed_later(store: OneMessage) ->
     store.session.traffic.ask(Call("ack", "ack", receipts=("r1",)))
     store.session.traffic.settle()
     store.dead_from = store.machine.now + 2 * session.PATIENCE + 0.2
-    store.session._drain(QUEUE)
+    drain(store.session, QUEUE)
     store.machine.now = store.dead_from
-    store.session._drain(QUEUE)
+    drain(store.session, QUEUE)
     assert store.session.traffic.dead[QUEUE] == {0}
 
 

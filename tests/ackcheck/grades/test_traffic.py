@@ -178,7 +178,7 @@ def test_but_has_an_unknown_outcome_while_the_disk_is_failing(wire: Wire) -> Non
 def test_an_unknown_outcome_is_not_settled_for_certain(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(ack("r1"), 1.02), "UNKNOWN", 1.03)
-    told = wire.traffic.panel.strictest.contracts[QUEUE, 0]
+    told = wire.traffic.panel.strictest.contract((QUEUE, 0))
     assert not told.certainly_settled
     assert not told.certainly_unsettled
 
@@ -263,7 +263,7 @@ def test_one_that_had_no_answer_may(wire: Wire) -> None:
 def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
     oracle = wire.traffic.panel.strictest
     oracle.says_attempts(1)
-    oracle.contracts.clear()
+    oracle.queues.clear()
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(DEAD, 1.1), [], 1.11)
     wire.answer(wire.ask(DEAD, 1.24), [0], 1.26)  # listed between the question and the answer
@@ -277,7 +277,7 @@ def test_a_dead_letter_is_one_only_after_its_last_deadline(wire: Wire) -> None:
 
 def test_listed_before_it_is_a_finding(wire: Wire) -> None:
     wire.traffic.panel.strictest.says_attempts(1)
-    wire.traffic.panel.strictest.contracts.clear()
+    wire.traffic.panel.strictest.queues.clear()
     given(wire, "r1", sent=1.0, received=1.01)
     with pytest.raises(Broken, match="a dead letter at") as caught:
         wire.answer(wire.ask(DEAD, 1.1), [0], 1.11)

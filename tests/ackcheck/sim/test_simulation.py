@@ -201,7 +201,7 @@ def test_a_renewed_delivery_outlives_a_crash_and_its_first_deadline() -> None:
     run = replay(ReferenceSetup().begin(), [*script, ("crash", {"fate": 0}), ("wait", {"seconds": 6.0})])
     replay(run, [("pop", {"count": 9}), ("finish_all", {}), ("ack", {"which": 0}), ("finish_all", {})])
     assert [seen.offset for seen in run.given] == [0, 1, 2, 3, 4, 5], "message 0 came once"
-    assert run.panel.strictest.contracts[QUEUES[0], 0].certainly_settled
+    assert run.panel.strictest.contract((QUEUES[0], 0)).certainly_settled
 
 
 def test_a_released_delivery_comes_again_at_once() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from acklab.soak.clients import SERIAL_QUEUES, Clock, Floor
-from acklab.soak.judge import Judge
 from acklab.soak.survey import Survey, answered
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
-from ackmodel.observe.oracle import Delivered
+from ackmodel.observe.options import OracleOptions
+from ackmodel.observe.oracle import Delivered, Oracle
+from ackmodel.observe.survey import drain
 from ackstore import QueueId
 from ackstore import Reply as StoreReply
 from ackstore.core.effects import Answer
@@ -37,11 +38,11 @@ def test_a_call_that_does_not_return_is_given_up() -> None:
 
 
 def undecided(replies: list[Reply], patience: float = 60.0) -> tuple[Survey, list[Any]]:
-    judge = Judge(Level.PAGE_CACHE, [Q], serial=[Q])
-    judge.published(Q, 3)
-    judge.reset_asked(Q, 1000, 0)
-    judge.reset_answered(Q, 1000, 0, Reply.UNKNOWN)
-    floor = Floor(judge, Clock(), lambda broken: pytest.fail(str(broken)))
+    oracle = Oracle(Level.PAGE_CACHE, options=OracleOptions(forget=True))
+    oracle.published(Q, 3)
+    oracle.reset_asked(1000, Q, 0)
+    oracle.reset_answered(1000, Reply.UNKNOWN)
+    floor = Floor(oracle, Clock(), lambda broken: pytest.fail(str(broken)))
     asked: list[Any] = []
 
     def reset(name: str, offset: int, timeout: float) -> Reply:
@@ -56,7 +57,7 @@ def test_a_reset_of_unknown_outcome_is_decided_by_another() -> None:
     survey, asked = undecided([Reply.BUSY, Reply.UNKNOWN, Reply.OK])
     survey._decide(Q)
     assert asked == [(Q, 0)] * 3
-    assert survey.floor.judge.undecided(Q) is None
+    assert survey.judge.may_reset(Q)
     survey._decide(Q)
     assert len(asked) == 3
 
@@ -69,34 +70,35 @@ def test_a_store_that_never_takes_one_does_not_answer_again() -> None:
 
 
 class Burying:
-    """A store whose only dead letter is flushed, and listed, when it is popped for the third time."""
+    """A store whose only dead letter is flushed, and listed, when that is asked for the third time."""
 
-    pops = 0
+    asked = 0
 
     def try_pop(self, *_: object) -> Answer:
-        self.pops += 1
-        return Answer(self.pops, StoreReply.OK, ())
+        return Answer(1, StoreReply.OK, ())
 
     def dead(self, _queue: QueueId) -> list[Any]:
-        return [SimpleNamespace(offset=0)] if self.pops >= 3 else []
+        self.asked += 1
+        return [SimpleNamespace(offset=0)] if self.asked >= 3 else []
 
     def stats(self, *, count: bool) -> Any:
-        found = SimpleNamespace(dead=int(self.pops >= 3))
-        return SimpleNamespace(unflushed_records=int(self.pops < 3), queues={QueueId.parse(Q): found})
+        found = SimpleNamespace(dead=int(self.asked >= 3))
+        return SimpleNamespace(unflushed_records=int(self.asked < 3), queues={QueueId.parse(Q): found})
 
 
 def test_what_is_not_listed_while_something_is_unflushed_may_still_be_a_dead_letter() -> None:
     """A message whose ack a power loss took, and whose dead letter is on its way, is not taken for a settled one."""
-    judge = Judge(Level.PAGE_CACHE, [Q], max_attempts=1)
-    judge.published(Q, 1)
-    judge.popped(Q, [Delivered("r1", 0, deadline=30.0)], at=0.0)
-    live = judge.ack_asked([(1, Q, 0, "r1")], at=1.0)
-    judge.ack_answered([(1, Q, 0, "r1")], [Reply.OK], at=1.0, live=live)
-    judge.stopped(PowerLost())
-    floor = Floor(judge, Clock(), lambda broken: pytest.fail(str(broken)))
+    oracle = Oracle(Level.PAGE_CACHE, max_attempts=1, options=OracleOptions(forget=True))
+    oracle.published(Q, 1)
+    oracle.pop_asked(1, Q, deadline=30.0)
+    oracle.popped(1, Q, [Delivered("r1", 0, deadline=30.0)], at=0.0)
+    oracle.ack_asked(2, ["r1"], at=1.0)
+    oracle.ack_answered(2, [Reply.OK], at=1.0)
+    oracle.stopped(PowerLost())
+    floor = Floor(oracle, Clock(), lambda broken: pytest.fail(str(broken)))
     floor.store = Burying()  # type: ignore[assignment]
     survey = Survey(floor, patience=60.0)
-    survey._queue(Q)
+    drain(survey, Q)
     assert survey.dead == 1
-    judge.stopped(ProcessCrashed())
-    survey._queue(Q)
+    oracle.stopped(ProcessCrashed())
+    drain(survey, Q)

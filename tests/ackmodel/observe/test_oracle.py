@@ -207,9 +207,8 @@ def test_a_receipt_that_was_never_issued_is_not_renewed(oracle: Oracle) -> None:
 
 
 def test_a_renewal_is_answered_once(oracle: Oracle) -> None:
-    renew(oracle)
     oracle.renew_asked(4, "r1", at=1.0, deadline=500.0)
-    oracle._answers[4] = 1
+    oracle.change_answered(4, Reply.OK, at=1.0)
     with pytest.raises(Broken) as broken:
         oracle.change_answered(4, Reply.OK, at=1.0)
     assert clause_of(broken) is Clause.REPLY_EXACTLY_ONCE

@@ -1,0 +1,147 @@
+"""What is known of one queue of a store: the contract of each message, and how often each clause was put to the test.
+
+A queue that `forgets` keeps nothing of the messages that are done with, but that they may never come again: what it
+needs does not grow with time. A reset that goes back over them takes them up again, as settled.
+
+>>> from .events import Absent, Popped
+>>> orders = Queue("orders", Level.DISK)
+>>> orders.observe(3, Popped("r1", at=0.0, deadline=30.0))
+>>> try:
+...     orders.observe(3, Absent(at=99.0))
+... except Broken as broken:
+...     print(broken)
+no-limbo: orders[3]: not settled, and yet it did not come though the queue was popped empty at 99.0
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+
+from attrs import Factory, define
+
+from ..spec.clauses import Clause
+from ..spec.stages import Level
+from .broken import Broken, Key
+from .contract import Contract, ContractBroken
+from .events import AckAnswered, Event, Reply, ResetAnswered, ResetAsked, Secured
+from .monitors import Sighting
+
+ITEMS = 100_000
+"""More than the items of any batch."""
+
+MOST_OPEN = 2
+"""Renewals and releases of one message whose outcome is open, at most."""
+
+
+@define(eq=False)
+class Queue:
+    """One queue. Messages below `done_with` are settled for good, and forgotten; `end` is where the next will be.
+
+    `acknowledged` are the acks that were answered, each by its operation, `deliveries` the newest delivery of each
+    message and its changes that were answered OK, both as far as no barrier has covered them. `resets` are those under
+    way or of unknown outcome: meanwhile nobody knows from where the offset must not go back.
+    """
+
+    name: str
+    level: Level
+    max_attempts: int | None = None
+    forgets: bool = False
+    lock: AbstractContextManager[object] = Factory(nullcontext)
+    end: int = 0
+    done_with: int = 0
+    contracts: dict[int, Contract] = Factory(dict)
+    receipts: dict[int, list[str]] = Factory(dict)
+    acknowledged: dict[int, int] = Factory(dict)
+    deliveries: dict[int, Secured] = Factory(dict)
+    shown_flushed: set[int] = Factory(set)
+    sighting: Sighting | None = None
+    restarted: bool = False
+    resets: set[int] = Factory(set)
+    checked: Counter[Clause] = Factory(Counter)
+
+    def contract(self, offset: int) -> Contract:
+        """Return the contract of a message that is not done with, made when it is first spoken of."""
+        told = self.contracts.get(offset)
+        if told is None:
+            told = self.contracts[offset] = Contract(self.level, max_attempts=self.max_attempts)
+            self.end = max(self.end, offset + 1)
+        return told
+
+    def check(self, clause: Clause, why: str | None, *, could_fail: bool = True) -> None:
+        """Count one test of a clause, if it could have failed, and raise `Broken` if something is wrong."""
+        self.checked[clause] += could_fail or why is not None
+        if why is not None:
+            raise Broken(clause, why)
+
+    def observe(self, offset: int, event: Event, limbo: Clause = Clause.NO_LIMBO) -> None:
+        """Take up one observation of a message that is not done with; `limbo` falls if it should have come."""
+        if offset < self.done_with:
+            return
+        contract = self.contract(offset)
+        stakes = contract.stakes(event)
+        self.checked.update(stakes)
+        try:
+            contract.observe(event)
+        except ContractBroken as broken:
+            why = str(broken).partition(": ")[2]
+            if isinstance(event, AckAnswered):
+                why = why.replace(f"operation {event.op} ", f"operation {event.op // ITEMS} ")
+            clause = limbo if broken.clause is Clause.NO_LIMBO else broken.clause
+            self.checked[clause] += clause not in stakes
+            key = (self.name, offset)
+            raise Broken(clause, f"{name_of(key)}: {why}", key) from broken
+
+    def tell_all(self, event: Event) -> None:
+        """Take up what happened to all messages at once."""
+        for offset in sorted(self.contracts):
+            self.observe(offset, event)
+
+    def void(self, offset: int) -> None:
+        """What was answered for a message says nothing any more."""
+        self.acknowledged.pop(offset, None)
+        self.shown_flushed.discard(offset)
+
+    def may_change(self, offset: int) -> bool:
+        """Whether one more renewal or release of a message can be judged."""
+        told = self.contracts.get(offset)
+        worlds = told.worlds if told else ()
+        return max((world.open_changes for world in worlds), default=0) < MOST_OPEN
+
+    # --- what is done with ------------------------------------------------------------------------------------------
+
+    def forget_below(self, offset: int) -> list[str]:
+        """Forget the messages below an offset; return the receipts that name nothing any more."""
+        if not self.forgets or offset <= self.done_with:
+            return []
+        gone = range(self.done_with, offset)
+        self.done_with = offset
+        for passed in gone:
+            self.contracts.pop(passed, None)
+            self.deliveries.pop(passed, None)
+            self.void(passed)
+        return [receipt for passed in gone for receipt in self.receipts.pop(passed, ())]
+
+    def take_up(self, offset: int) -> None:
+        """A reset is to go back to an offset: what lies between it and what is done with is settled, until then."""
+        for again in range(offset, self.done_with):
+            told = self.contracts[again] = Contract(self.level, max_attempts=self.max_attempts)
+            for event in (ResetAsked(0, anew=False), ResetAnswered(0, Reply.OK)):
+                told.observe(event)
+        self.done_with = min(self.done_with, offset)
+
+    def forget_refused(self, offset: int, op: int) -> None:
+        """An operation was refused, and left everything as it was: its history would only grow with every other try."""
+        told = self.contracts.get(offset)
+        if self.forgets and told is not None:
+            told.history = [event for event in told.history if getattr(event, "op", None) != op]
+
+
+def item(op: int, index: int) -> int:
+    """Number each item of a batch as an operation of its own."""
+    return op * ITEMS + index
+
+
+def name_of(key: Key | None) -> str:
+    """Return how a message is written: its queue, and its place in it."""
+    return f"{key[0]}[{key[1]}]" if key else "nothing"

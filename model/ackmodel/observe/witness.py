@@ -1,0 +1,189 @@
+"""What a store shows of itself, and what must be so then: its offsets, what it holds, what it has written.
+
+>>> witness = Witness(Level.PAGE_CACHE)
+>>> witness.saw_offset("q", monitors.Sighting(committed=3, persisted=3), unflushed=[])
+>>> try:
+...     witness.saw_offset("q", monitors.Sighting(committed=1, persisted=1), unflushed=[])
+... except Broken as broken:
+...     print(broken)
+commit-is-monotone: the offset went back to 1, though 3 was on the disk
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from attrs import Factory, define, evolve, field
+
+from ..spec.clauses import Clause
+from ..spec.stages import Level
+from . import monitors
+from .broken import Broken, Key
+from .contract import Contract
+from .events import MadeDurable, Reply
+from .monitors import IoCounts, Sighting
+from .options import OracleOptions
+from .queue import Queue
+
+
+@define(eq=False)
+class Witness:
+    """Everything that is known of one store that claims `level`, a queue at a time. Methods raise `Broken` at the first
+    impossible observation.
+
+    `max_attempts` is the number of deliveries after which the store says to dead-letter a message; None: never.
+    """
+
+    level: Level
+    max_attempts: int | None = None
+    options: OracleOptions = Factory(OracleOptions)
+    queues: dict[str, Queue] = Factory(dict)
+    _receipts: dict[str, Key] = Factory(dict)
+    _submitted: set[str] = Factory(set)
+    _written: set[str] | None = None
+    _confirmed: set[str] = Factory(set)
+    _checked: Counter[Clause] = Factory(Counter)
+    _hurt: bool = False
+    """Whether the disk has failed: only then is it something that the store answers again."""
+    _lock: AbstractContextManager[object] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._lock = self._new_lock()
+
+    @property
+    def checked(self) -> Counter[Clause]:
+        """How often each clause was put to the test."""
+        return sum((queue.checked for queue in self.queues.values()), self._checked.copy())
+
+    def contract(self, key: Key) -> Contract:
+        """Return what is known of one message."""
+        name, offset = key
+        return self._queue(name).contract(offset)
+
+    def says_attempts(self, most: int | None) -> None:
+        """The store says after how many deliveries it dead-letters a message; it holds for messages told of later."""
+        self.max_attempts = most
+        for queue in self.queues.values():
+            queue.max_attempts = most
+
+    def check(self, clause: Clause, why: str | None, *, could_fail: bool = True) -> None:
+        """Count one test of a clause of the whole store, if it could have failed; raise `Broken` if `why` says so."""
+        with self._lock:
+            self._checked[clause] += could_fail or why is not None
+        if why is not None:
+            raise Broken(clause, why)
+
+    # --- at any time ------------------------------------------------------------------------------------------------
+
+    def wrote(self, receipts: Iterable[str]) -> None:
+        """A write of the store, whole or in part, held the acks of these receipts."""
+        self._written = (self._written or set()).union(receipts)
+        self._check_written()
+
+    def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
+        """This is what the store has outstanding now, and at most ever."""
+        why = monitors.memory_is_bounded(outstanding, limits)
+        self.check(Clause.MEMORY_IS_BOUNDED, why, could_fail=bool(limits))
+
+    def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None, floor: int | None = None) -> None:
+        """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint).
+
+        `floor` is what a store shows that knows below which offset all is settled and flushed, whatever its policy.
+        """
+        told = self._queue(queue)
+        with told.lock:
+            if told.resets:
+                return
+            before, restarted = told.sighting, told.restarted
+            why = monitors.commit_is_monotone(before, now, restarted=restarted)
+            told.check(Clause.COMMIT_IS_MONOTONE, why, could_fail=before is not None and before.committed > 0)
+            settled = floor if unflushed is None else now.committed
+            if settled is not None:
+                self._check_settled(told, settled, unflushed or (), comes_up=restarted or before is None)
+            told.sighting = evolve(now, persisted=max(now.persisted, before.persisted if before else 0))
+            told.restarted = False
+            if settled is not None:
+                self._forget_below(told, min(now.persisted, settled))
+
+    def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
+        """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
+        if self.level is not Level.MEMORY:
+            self.check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
+
+    def saw_flushed(self, receipts: Iterable[str]) -> None:
+        """The store shows the acks of these receipts as flushed: they survive power loss, then."""
+        for name, offset in sorted(self._receipts[receipt] for receipt in receipts):
+            told = self._queue(name)
+            with told.lock:
+                if offset in told.acknowledged and offset not in told.shown_flushed:
+                    told.shown_flushed.add(offset)
+                    told.observe(offset, MadeDurable("stage"))
+
+    # --- when it has had time ---------------------------------------------------------------------------------------
+
+    def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
+        """The store had nothing to do for `idle` seconds, on a disk that works."""
+        self.check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
+
+    def saw_answers_again(self, refused: Reply | None) -> None:
+        """The disk works again, and the store has had time: it answers OK, or else this."""
+        why = monitors.flush_degrades(refused.value if refused else None)
+        self.check(Clause.FLUSH_DEGRADES, why, could_fail=self._hurt)
+
+    def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
+        """Everything is settled, flushed and committed; this is what the store has outstanding."""
+        why = monitors.quiescence_is_zero(outstanding)
+        self.check(Clause.QUIESCENCE_IS_ZERO, why, could_fail=bool(outstanding))
+
+    def saw_all_settled(self, queue: str, now: Sighting) -> None:
+        """Every message of a queue is settled and flushed, and the store was idle since."""
+        told = self._queue(queue)
+        with told.lock:
+            told.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, told.end))
+
+    # --- within -----------------------------------------------------------------------------------------------------
+
+    def _new_lock(self) -> AbstractContextManager[object]:
+        return threading.RLock() if self.options.locking else nullcontext()
+
+    def _queue(self, name: str) -> Queue:
+        told = self.queues.get(name)
+        if told is None:
+            made = Queue(name, self.level, self.max_attempts, self.options.forget, self._new_lock())
+            told = self.queues.setdefault(name, made)
+        return told
+
+    def _check_settled(self, told: Queue, settled: int, unflushed: Iterable[int], *, comes_up: bool) -> None:
+        """Below this offset everything is to be settled, and flushed."""
+        unsettled = [offset for offset, contract in told.contracts.items() if contract.certainly_unsettled]
+        sighting = Sighting(settled, settled)
+        if comes_up:
+            why = monitors.derived_never_ahead(sighting, unsettled)
+            undone = self._undone_reset(told, settled) if why else None
+            told.check(undone or Clause.DERIVED_NEVER_AHEAD, why, could_fail=bool(unsettled))
+        waiting = list(unflushed)
+        why = monitors.commit_is_safe(sighting, unsettled=unsettled, unflushed=waiting)
+        told.check(Clause.COMMIT_IS_SAFE, why, could_fail=bool(unsettled or waiting))
+
+    def _undone_reset(self, told: Queue, offset: int) -> Clause | None:
+        """Return the clause that falls if the offset is beyond a message that a reset had made as new."""
+        passed = (contract for index, contract in told.contracts.items() if index < offset)
+        undone = any(contract.reset and contract.certainly_unsettled for contract in passed)
+        return Clause.COMMIT_IS_MONOTONE if undone else None
+
+    def _forget_below(self, told: Queue, offset: int) -> None:
+        for receipt in told.forget_below(offset):
+            self._receipts.pop(receipt, None)
+            self._submitted.discard(receipt)
+            self._confirmed.discard(receipt)
+            if self._written is not None:
+                self._written.discard(receipt)
+
+    def _check_written(self) -> None:
+        if self._written is not None:
+            answered = set() if self.level is Level.MEMORY else self._confirmed
+            why = monitors.submitted_is_written(self._submitted, self._written, answered)
+            self.check(Clause.SUBMITTED_IS_WRITTEN, why)
