@@ -227,27 +227,6 @@ def test_a_stalled_disk_is_felt_at_the_limit_and_not_before(tmp_path: Path) -> N
         well(store, receipts)
 
 
-def test_a_callback_that_ends_its_thread_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What is no `Exception` is no client's mistake: nobody would call back any more."""
-
-    def leave() -> None:
-        raise SystemExit
-
-    store = Store(tmp_path)
-    store.publish("q", 2)
-    first, second = store.pop("q", 2)
-    store.ack(first.receipt, on_durable=leave)
-    store.flush()
-    until = time.monotonic() + 10.0
-    while store.stats().healthy:
-        assert time.monotonic() < until
-        time.sleep(0.002)
-    with pytest.raises(ackstore.StoreBroken):
-        store.ack(second.receipt)
-    assert store.close() is Reply.UNKNOWN
-    assert "broken" in caplog.text
-
-
 def pauses(settings: Config, seed: int) -> Iterator[float]:
     source = random.Random(seed)
     return (pause(failures, settings, source) for failures in (*range(1, 40), 10**6))

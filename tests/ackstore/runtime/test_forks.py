@@ -90,7 +90,11 @@ def test_a_child_leaves_the_directory_to_others(tmp_path: Path) -> None:
 
         def holds() -> list[str]:
             files = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
-            return [file for file in files if os.path.lexists(file) and os.path.realpath(file).endswith("/lock")]
+            return [
+                file
+                for file in files
+                if os.path.lexists(file) and os.path.realpath(file) == str(tmp_path.resolve() / "lock")
+            ]
 
         assert len(holds()) == 1
         assert said_in_child(holds) == "returned []"
