@@ -1,0 +1,81 @@
+"""The textbook stores: how each is started, what level it claims, and which clauses must refuse it, if any.
+
+>>> named("NeverSyncs").refused_by
+(<Clause.SURVIVES_POWER_LOSS: 'survives-power-loss'>,)
+>>> named("WalFull").right
+True
+"""
+
+import shutil
+from pathlib import Path
+
+from attrs import frozen
+
+from ackmodel import Clause, Level
+
+HERE = Path(__file__).parent
+
+CRASH, POWER = Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS
+
+
+class NoSuchStore(ValueError):
+    """A store was named that the catalogue has not got; the message lists those it has."""
+
+
+@frozen
+class Textbook:
+    """One store. It is right where no clause refuses it; else one of `refused_by` must be among what is found."""
+
+    name: str
+    language: str
+    level: Level
+    target: tuple[str, ...]
+    """What `ackcheck run` is given: a factory, or a command line."""
+    refused_by: tuple[Clause, ...] = ()
+    needs: str = ""
+    """The program it is run with; it is skipped by name where that is missing."""
+
+    @property
+    def right(self) -> bool:
+        return not self.refused_by
+
+    @property
+    def missing(self) -> bool:
+        return bool(self.needs) and shutil.which(self.needs) is None
+
+
+def python(module: str, name: str, level: Level, *refused_by: Clause) -> Textbook:
+    return Textbook(name, "Python", level, (f"{HERE / module}:{name}",), refused_by)
+
+
+def node(script: str, level: Level, *refused_by: Clause) -> Textbook:
+    return Textbook(script, "Node", level, ("node", f"{HERE / script}", "{dir}"), refused_by, needs="node")
+
+
+CATALOGUE = (
+    python("sqlite.py", "WalFull", Level.DISK),
+    python("sqlite.py", "DeleteExtra", Level.DISK),
+    python("sqlite.py", "DeleteFull", Level.DISK, POWER),
+    python("sqlite.py", "SynchronousOff", Level.DISK, POWER),
+    python("files.py", "AppendLog", Level.DISK),
+    python("files.py", "AsyncLog", Level.PAGE_CACHE),
+    python("files.py", "AnswersBeforeTheWrite", Level.PAGE_CACHE, CRASH),
+    python("files.py", "NeverSyncs", Level.DISK, POWER),
+    python("files.py", "EmptyBarrier", Level.PAGE_CACHE, POWER),
+    python("files.py", "RetriesSync", Level.DISK, POWER, Clause.FLUSH_REWRITES),
+    python("files.py", "RewritesInPlace", Level.DISK, CRASH, POWER),
+    python("files.py", "TimersStartAnew", Level.DISK, Clause.NO_LIMBO),
+    python("files.py", "DropsAtClose", Level.MEMORY, Clause.CLOSE_DRAINS),
+    python("files.py", "SavesAtTheEnd", Level.PAGE_CACHE, CRASH),
+    python("files.py", "KnowsNothing", Level.MEMORY, Clause.FLUSH_DEGRADES),
+    node("append.mjs", Level.DISK),
+    node("unsynced.mjs", Level.DISK, POWER),
+)
+
+
+def named(name: str) -> Textbook:
+    for store in CATALOGUE:
+        if store.name == name:
+            return store
+    known = ", ".join(store.name for store in CATALOGUE)
+    raise NoSuchStore(f"no textbook store {name!r}: there are {known}")

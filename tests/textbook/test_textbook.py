@@ -1,0 +1,65 @@
+"""The catalogue is whole, and a few of its stores are judged as it says; `make textbook` judges all of them."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from tests.textbook.__main__ import Judged, judge
+from tests.textbook.catalogue import CATALOGUE, HERE, NoSuchStore, Textbook, named
+
+from ackcheck.rig.serve import load_factory
+from ackcheck.target import Target
+
+IDS = [store.name for store in CATALOGUE]
+
+
+def header(store: Textbook) -> str:
+    """What the store says of itself."""
+    if store.language == "Python":
+        return inspect.getdoc(load_factory(store.target[0])) or ""
+    [file] = [Path(word) for word in store.target if Path(word).is_file()]
+    return file.read_text(encoding="utf-8")[:600]
+
+
+def test_names_are_told_apart_and_both_kinds_are_there() -> None:
+    assert len(set(IDS)) == len(IDS)
+    assert {store.right for store in CATALOGUE} == {True, False}
+
+
+@pytest.mark.parametrize("store", CATALOGUE, ids=IDS)
+def test_each_says_whether_it_is_right_and_which_clause_must_refuse_it(store: Textbook) -> None:
+    said = header(store)
+    assert re.search(r"\b(Right|Wrong)\b", said)[0] == ("Right" if store.right else "Wrong")  # type: ignore[index]
+    assert f"level {store.level.value}" in said or "every level" in said
+    assert all(clause.value in said for clause in store.refused_by)
+
+
+@pytest.mark.parametrize("store", [store for store in CATALOGUE if store.language == "Python"], ids=lambda s: s.name)
+def test_each_python_store_is_a_target(store: Textbook) -> None:
+    assert isinstance(load_factory(store.target[0])(), Target)
+
+
+def test_no_store_shares_a_line_with_the_reference_store() -> None:
+    for path in HERE.iterdir():
+        if path.suffix in {".mjs", ".go"} or path.name in {"files.py", "sqlite.py"}:
+            assert not re.search(r"^\s*(import|from) (ackstore|acklab)", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_a_store_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(NoSuchStore, match="no textbook store 'Nobody': there are WalFull"):
+        named("Nobody")
+
+
+def test_a_wrong_store_must_be_refused_by_its_own_clause() -> None:
+    wrong = named("NeverSyncs")
+    assert Judged("broken", frozenset({"survives-power-loss", "no-limbo"}), 1.0).as_expected_of(wrong)
+    assert not Judged("broken", frozenset({"no-limbo"}), 1.0).as_expected_of(wrong)
+    assert not Judged("not-judged", frozenset({"survives-power-loss"}), 1.0).as_expected_of(wrong)
+    assert not Judged("not-judged", frozenset(), 1.0).as_expected_of(named("WalFull"))
+
+
+@pytest.mark.parametrize("name", ["SavesAtTheEnd", "KnowsNothing"])
+def test_a_wrong_store_is_refused_without_any_power_loss(name: str) -> None:
+    store = named(name)
+    assert judge(store, 1, "process", "--stop-at-first").as_expected_of(store)
