@@ -45,9 +45,10 @@ def judge(store: Textbook, seed: int, faults: str = FAULTS, *more: str) -> Judge
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "verdict.json"
         options = ["--level", store.level.value, "--faults", faults, "--seed", str(seed), "--json", str(report), *more]
+        target = store.built(Path(directory))
         begun = time.monotonic()
         ran = subprocess.run(
-            [sys.executable, "-m", "ackcheck", "run", *options, "--", *store.target], capture_output=True, check=False
+            [sys.executable, "-m", "ackcheck", "run", *options, "--", *target], capture_output=True, check=False
         )
         seconds = time.monotonic() - begun
         if ran.returncode not in (0, 1, 4) or not report.exists():
@@ -80,7 +81,9 @@ def main(seeds: int, only: str | None, faults: str) -> None:
         stores = CATALOGUE if only is None else (named(only),)
     except NoSuchStore as error:
         raise click.BadParameter(str(error), param_hint="--only") from error
-    table = Table("store", "expected", "verdicts", "clauses found", "as expected", "seconds a seed")
+    table = Table()
+    for title in ("store", "expected", "verdicts", "clauses found", "as expected", "seconds a seed"):
+        table.add_column(title, overflow="fold")
     console, wrong = Console(), 0
     for store in stores:
         if store.missing:

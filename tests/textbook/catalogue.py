@@ -7,6 +7,7 @@ True
 """
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from attrs import frozen
@@ -30,10 +31,12 @@ class Textbook:
     language: str
     level: Level
     target: tuple[str, ...]
-    """What `ackcheck run` is given: a factory, or a command line."""
+    """What `ackcheck run` is given: a factory, or a command line, in which `{program}` is what `source` is built to."""
     refused_by: tuple[Clause, ...] = ()
     needs: str = ""
-    """The program it is run with; it is skipped by name where that is missing."""
+    """The program it is run or built with; it is skipped by name where that is missing."""
+    source: Path | None = None
+    """What is to be built first, in Go."""
 
     @property
     def right(self) -> bool:
@@ -43,6 +46,13 @@ class Textbook:
     def missing(self) -> bool:
         return bool(self.needs) and shutil.which(self.needs) is None
 
+    def built(self, directory: Path) -> list[str]:
+        """What `ackcheck run` is given, with the program built in this directory, if there is one to build."""
+        program = str(directory / "program")
+        if self.source is not None:
+            subprocess.run(["go", "build", "-o", program, str(self.source)], check=True)
+        return [word.replace("{program}", program) for word in self.target]
+
 
 def python(module: str, name: str, level: Level, *refused_by: Clause) -> Textbook:
     return Textbook(name, "Python", level, (f"{HERE / module}:{name}",), refused_by)
@@ -50,6 +60,12 @@ def python(module: str, name: str, level: Level, *refused_by: Clause) -> Textboo
 
 def node(script: str, level: Level, *refused_by: Clause) -> Textbook:
     return Textbook(script, "Node", level, ("node", f"{HERE / script}", "{dir}"), refused_by, needs="node")
+
+
+def go(mode: str, level: Level, *refused_by: Clause) -> Textbook:
+    source = HERE / "log_store.go"
+    target = ("{program}", mode, "{dir}")
+    return Textbook(f"log_store.go:{mode}", "Go", level, target, refused_by, needs="go", source=source)
 
 
 CATALOGUE = (
@@ -70,6 +86,8 @@ CATALOGUE = (
     python("files.py", "KnowsNothing", Level.MEMORY, Clause.FLUSH_DEGRADES),
     node("append.mjs", Level.DISK),
     node("unsynced.mjs", Level.DISK, POWER),
+    go("synced", Level.DISK),
+    go("unsynced", Level.DISK, POWER),
 )
 
 

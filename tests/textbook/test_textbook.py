@@ -18,8 +18,9 @@ def header(store: Textbook) -> str:
     """What the store says of itself."""
     if store.language == "Python":
         return inspect.getdoc(load_factory(store.target[0])) or ""
-    [file] = [Path(word) for word in store.target if Path(word).is_file()]
-    return file.read_text(encoding="utf-8")[:600]
+    [file] = [store.source] if store.source else [Path(word) for word in store.target if Path(word).is_file()]
+    comment = file.read_text(encoding="utf-8").partition("\n\n")[0]
+    return comment.partition(f"// {store.target[1]}: ")[2].partition("\n")[0] if store.source else comment
 
 
 def test_names_are_told_apart_and_both_kinds_are_there() -> None:
