@@ -48,7 +48,7 @@ def test_what_is_not_promised_is_not_judged_and_else_it_is(
     lenient = judge(store, promises_of(stated))
     assert lenient.finding is None, str(lenient.finding)
     assert lenient.promises.departures() == stated
-    strict = judge(store, rounds=6)
+    strict = judge(store, rounds=24)  # it ends at the first finding; when that comes is a matter of time
     assert strict.finding is not None
     assert strict.finding.clause in clauses, strict.finding.why
 

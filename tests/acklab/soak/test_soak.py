@@ -48,7 +48,10 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
 @pytest.mark.parametrize(
     ("name", "clauses"),
     [
-        ("ack-success-despite-put-failure", {"no-return", "survives-process-crash", "receipt-is-exact"}),
+        (
+            "ack-success-despite-put-failure",
+            {"no-return", "survives-process-crash", "receipt-is-exact", "close-drains"},
+        ),
         ("late-ack-ignored-forever", {"receipt-is-exact", "no-return"}),
         ("ack-state-mutated-before-persist", {"receipt-is-exact", "survives-process-crash", "no-return"}),
     ],
