@@ -26,7 +26,7 @@ class MissingExtra(ImportError):
 
 
 def table_engine_here() -> bool:
-    """Whether the packages of the table engine are installed."""
+    """Tell whether the packages of the table engine are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("numpy", "numba"))
 
 

@@ -47,7 +47,7 @@ class Fairness:
     strong: bool = False
 
     def has(self, action: str, actor: int | None) -> bool:
-        """Whether a transition belongs to the group."""
+        """Tell whether a transition belongs to the group."""
         return action in self.actions and (self.actor is None or actor == self.actor)
 
 

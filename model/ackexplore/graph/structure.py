@@ -97,7 +97,7 @@ def _targets(graph: Any, node: int) -> dict[Label, frozenset[int]]:
 
 
 def _through(targets: Mapping[int, Mapping[Label, frozenset[int]]], node: int, first: Label, second: Label) -> Any:
-    """Every state after both, or None if the second is not possible after some outcome of the first."""
+    """Return every state after both, or None if the second is not possible after some outcome of the first."""
     ends: set[int] = set()
     for middle in targets[node][first]:
         if second not in targets[middle]:

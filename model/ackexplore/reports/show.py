@@ -50,7 +50,8 @@ def clause_in_a_line(clause: Clause) -> str:
     'What is FLUSHED is on the disk.'
     """
     invariant = STATE.get(clause) or STEP.get(clause)
-    return (invariant.__doc__ or "").strip() if invariant else ""
+    promise = (invariant.__doc__ or "").strip().removeprefix("Require that ") if invariant else ""
+    return promise[:1].upper() + promise[1:]
 
 
 def _changed(change: Change, step: TraceStep) -> Text:

@@ -66,7 +66,7 @@ class Layout:
         return np.array(rows, dtype=np.uint64)
 
     def fits(self, counts: Iterable[int]) -> bool:
-        """Whether the numbers 0 .. count - 1 of each field fit its bits."""
+        """Tell whether the numbers 0 .. count - 1 of each field fit its bits."""
         return all(count <= 1 << width for count, width in zip(counts, self.widths, strict=True))
 
     def grown(self, counts: Iterable[int]) -> Layout:

@@ -62,7 +62,7 @@ def _broadcasts(found: Counts, masks: Bits) -> tuple[U64, U64]:
 
 @kernel
 def _most_of(some: U64, count: int, found: Counts, rows: Table, pointers: Table) -> int:
-    """How many successors a state has, by the rows of its pairs."""
+    """Return how many successors a state has, by the rows of its pairs."""
     most = 0
     for slot in range(found.shape[0]):
         most += rows[found[slot], 1] - rows[found[slot], 0]

@@ -116,12 +116,12 @@ def _since_popped(history: list[Event]) -> list[Event]:
 
 
 def was_reset(history: list[Event]) -> bool:
-    """Whether a reset was answered OK, and the message was not handed out since."""
+    """Tell whether a reset was answered OK, and the message was not handed out since."""
     return any(isinstance(seen, events.ResetAnswered) and seen.reply is Reply.OK for seen in _since_popped(history))
 
 
 def _renewed(history: list[Event]) -> bool:
-    """Whether the newest delivery was renewed, as far as is known."""
+    """Tell whether the newest delivery was renewed, as far as is known."""
     recent = _since_popped(history)
     asked = {seen.op for seen in recent if isinstance(seen, events.RenewAsked)}
     answered = (seen for seen in recent if isinstance(seen, events.ChangeAnswered) and seen.reply is Reply.OK)
@@ -129,7 +129,7 @@ def _renewed(history: list[Event]) -> bool:
 
 
 def _discarded(history: list[Event]) -> bool:
-    """Whether the last record on the disk was removed since the newest delivery, and the store stopped after that."""
+    """Tell whether the last record on the disk was removed since the newest delivery, before a stop of the store."""
     recent = _since_popped(history)
     removed = [index for index, seen in enumerate(recent) if isinstance(seen, events.Discarded)]
     return bool(removed) and any(isinstance(seen, STOPS) for seen in recent[removed[0] :])

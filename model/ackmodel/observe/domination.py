@@ -39,7 +39,7 @@ def undominated_now(worlds: Iterable[World]) -> frozenset[World]:
 
 
 def dominates(stronger: World, weaker: World) -> bool:
-    """Whether all that may be observed from now on in a world may be in the other one: both have in common what no
+    """Tell whether all that may be observed from now on in a world may be in the other one: both have in common what no
     order is known of."""
     alike = _in_common(stronger) == _in_common(weaker)
     return alike and _may_settle_so(stronger, weaker) and _allows_more(stronger, weaker)
@@ -104,7 +104,7 @@ def _under_way(changes: frozenset[Change]) -> frozenset[Change]:
 
 
 def _allows_more(stronger: World, weaker: World) -> bool:
-    """Whether all that is open in a world is open in the other, of two that have all else in common."""
+    """Tell whether all that is open in a world is open in the other, of two that have all else in common."""
     return (
         stronger.least <= weaker.least
         and stronger.sure <= weaker.sure
@@ -119,12 +119,12 @@ def _allows_more(stronger: World, weaker: World) -> bool:
 
 
 def _settled_so(stronger: World, weaker: World) -> bool:
-    """Whether it is settled as firmly, if at all, by an operation that says as little."""
+    """Tell whether it is settled as firmly, if at all, by an operation that says as little."""
     return stronger.settled is weaker.settled and _says_less(stronger.by, weaker.by)
 
 
 def _may_settle_so(stronger: World, weaker: World) -> bool:
-    """Whether it is so settled, or may still become so."""
+    """Tell whether it is so settled, or may still become so."""
     if stronger.settled is not Settled.NO:
         return Settled.NO < stronger.settled <= weaker.settled and _says_less(stronger.by, weaker.by)
     if weaker.settled is Settled.NO:
@@ -133,19 +133,19 @@ def _may_settle_so(stronger: World, weaker: World) -> bool:
 
 
 def _says_less(by: int | None, than: int | None) -> bool:
-    """Whether no answer to operation `by` can show more than one to operation `than`."""
+    """Tell whether no answer to operation `by` can show more than one to operation `than`."""
     return by == than or by is None or (by == UNHEARD and than is not None)
 
 
 def _brings_back_more(stronger: World, weaker: World) -> bool:
-    """Whether a fault may bring back as much."""
+    """Tell whether a fault may bring back as much."""
     if stronger.older >= weaker.older:
         return True
     return all(any(_as_good(lease, lost, weaker.unconfirmed) for lease in stronger.older) for lost in weaker.older)
 
 
 def _as_good(lease: Lease, lost: Lease, unconfirmed: frozenset[int]) -> bool:
-    """Whether the same faults, or more, bring back the one lease, and no more was counted by then."""
+    """Tell whether the same faults, or more, bring back the one lease, and no more was counted by then."""
     if (lease.receipt, lease.deadline) != (lost.receipt, lost.deadline) or lease.least > lost.least:
         return False
     if lease.ended_by in (lost.ended_by, UNHEARD):

@@ -37,7 +37,7 @@ class IoCounts:
 
 
 def commit_is_monotone(before: Sighting | None, now: Sighting, *, restarted: bool) -> str | None:
-    """The offset never goes back; a restart may take it back to what was held to be on the disk, and no further.
+    """Check that the offset never goes back, but at a restart to what was held to be on the disk, and no further.
 
     `before.persisted` is the most that the store ever held to be on the disk.
     """
@@ -51,7 +51,7 @@ def commit_is_monotone(before: Sighting | None, now: Sighting, *, restarted: boo
 
 
 def commit_is_safe(now: Sighting, *, unsettled: Iterable[int], unflushed: Iterable[int]) -> str | None:
-    """The offset passes no message that is certainly not acknowledged, nor one whose ack the store calls unflushed.
+    """Check that the offset passes no message that is certainly not acknowledged, nor one whose ack is unflushed yet.
 
     For the policy `ack`; under the policy `checkpoint` only the contract can tell, when the message does not return.
     """
@@ -62,7 +62,7 @@ def commit_is_safe(now: Sighting, *, unsettled: Iterable[int], unflushed: Iterab
 
 
 def derived_never_ahead(now: Sighting, unsettled: Iterable[int]) -> str | None:
-    """The offset with which a store comes up has passed no message that is certainly not acknowledged."""
+    """Check that the offset with which a store comes up has passed no message that is certainly not acknowledged."""
     for index in sorted(unsettled):
         if index < now.committed:
             return f"the offset is {now.committed}, and message {index} is not acknowledged"
@@ -70,12 +70,12 @@ def derived_never_ahead(now: Sighting, unsettled: Iterable[int]) -> str | None:
 
 
 def flush_degrades(refused: str | None) -> str | None:
-    """On a disk that works again the store answers again: `refused` is the reply that says otherwise."""
+    """Check that on a disk that works again the store answers again: `refused` is the reply that says otherwise."""
     return f"still answered {refused}, on a disk that works" if refused else None
 
 
 def commit_progresses(now: Sighting, end: int) -> str | None:
-    """With every message settled and flushed, and nothing left to do, the offset is at the end, and on the disk."""
+    """Check that with every message settled and flushed, and nothing to do, the offset is at the end, on the disk."""
     if now.committed == now.persisted == end:
         return None
     return (
@@ -84,20 +84,20 @@ def commit_progresses(now: Sighting, end: int) -> str | None:
 
 
 def quiescence_is_zero(outstanding: Mapping[str, float]) -> str | None:
-    """With nothing to do, every counter, buffer and queue is at zero."""
+    """Check that with nothing to do every counter, buffer and queue is at zero."""
     left = {name: count for name, count in outstanding.items() if count}
     return "nothing is outstanding, and yet: " + ", ".join(f"{k} = {v}" for k, v in left.items()) if left else None
 
 
 def flush_when_idle(unflushed: int, idle: float, interval: float) -> str | None:
-    """With a disk that works, nothing stays unflushed for longer than the flush interval."""
+    """Check that with a disk that works nothing stays unflushed for longer than the flush interval."""
     if unflushed and idle > interval:
         return f"{unflushed} records are unflushed after {idle:g} s on a working disk; the interval is {interval:g} s"
     return None
 
 
 def reply_after_stage(level: Level, asked: IoCounts, answered: IoCounts) -> str | None:
-    """Between the asking and an OK, something was written; at DISK, a sync that began after that returned success."""
+    """Check that before an OK something was written; at DISK, a sync that began after that returned success."""
     if answered.writes <= asked.writes:
         return "answered OK, and nothing was written since it was asked"
     if level is Level.DISK and answered.covered <= asked.writes:
@@ -106,7 +106,7 @@ def reply_after_stage(level: Level, asked: IoCounts, answered: IoCounts) -> str 
 
 
 def close_drains(reply: str, unanswered: int, unflushed: int) -> str | None:
-    """After close has answered, no operation is without an answer; after it has answered OK, no record is unflushed."""
+    """Check that a close that has answered left no operation without an answer; after OK, no record unflushed."""
     if unanswered:
         return f"close was answered {reply}, and {unanswered} operations were not"
     if unflushed and reply == "OK":
@@ -115,7 +115,7 @@ def close_drains(reply: str, unanswered: int, unflushed: int) -> str | None:
 
 
 def memory_is_bounded(outstanding: Mapping[str, float], limits: Mapping[str, float]) -> str | None:
-    """What is outstanding stays within the limits, whatever the disk does."""
+    """Check that what is outstanding stays within the limits, whatever the disk does."""
     over = [
         f"{name} = {outstanding[name]:g} (at most {most:g})"
         for name, most in limits.items()
@@ -125,7 +125,7 @@ def memory_is_bounded(outstanding: Mapping[str, float], limits: Mapping[str, flo
 
 
 def submitted_is_written(submitted: Set[str], written: Set[str], answered: Set[str]) -> str | None:
-    """By receipt: no ack is written that nobody submitted, and none is answered OK that was not written."""
+    """Check, by receipt, that no ack is written that nobody submitted, and none answered OK that was not written."""
     if strange := written - submitted:
         return f"the ack of {min(strange)} was written, and nobody submitted it"
     if lost := answered - written:
@@ -134,5 +134,5 @@ def submitted_is_written(submitted: Set[str], written: Set[str], answered: Set[s
 
 
 def reply_exactly_once(op: int, answers: int) -> str | None:
-    """No operation is answered twice."""
+    """Check that no operation is answered twice."""
     return f"operation {op} was answered {answers} times" if answers > 1 else None

@@ -88,18 +88,18 @@ class Oracle(Witness):
     # --- messages and deliveries ------------------------------------------------------------------------------------
 
     def published(self, queue: str, end: int) -> None:
-        """`queue` holds the messages 0 to `end` - 1."""
+        """Note that `queue` holds the messages 0 to `end` - 1."""
         told = self._queue(queue)
         with told.lock:
             for offset in range(told.done_with, end):
                 told.contract(offset)
 
     def pop_asked(self, op: int, queue: str, deadline: float) -> None:
-        """A pop was asked for; what it takes is hidden until `deadline` at the latest."""
+        """Note that a pop was asked for; what it takes is hidden until `deadline` at the latest."""
         self._pops[op] = (queue, deadline)
 
     def popped(self, op: int, queue: str, deliveries: Sequence[Delivered], at: float) -> None:
-        """A pop was answered OK with these deliveries."""
+        """Note that a pop was answered OK with these deliveries."""
         self._ended(op, self._pops)
         told = self._queue(queue)
         with told.lock:
@@ -116,7 +116,7 @@ class Oracle(Witness):
                 told.observe(seen.offset, Popped(seen.receipt, at=at, deadline=seen.deadline))
 
     def pop_refused(self, op: int, reply: Reply) -> None:
-        """A pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
+        """Note that a pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
         queue, deadline = self._ended(op, self._pops)
         if reply is Reply.UNKNOWN:
             self._perhaps_hidden(queue, deadline)
@@ -124,7 +124,7 @@ class Oracle(Witness):
     # --- acks -------------------------------------------------------------------------------------------------------
 
     def ack_asked(self, op: int, receipts: Sequence[str], at: float) -> None:
-        """An ack of these receipts was asked for, as one operation."""
+        """Note that an ack of these receipts was asked for, as one operation."""
         named = tuple((receipt, self._receipts.get(receipt)) for receipt in receipts)
         self._acks[op] = named
         for index, (receipt, key) in enumerate(named):
@@ -136,7 +136,7 @@ class Oracle(Witness):
                     told.observe(key[1], AckAsked(item(op, index), receipt, at=at))
 
     def ack_answered(self, op: int, replies: Sequence[Reply], at: float) -> None:
-        """An ack was answered, item by item."""
+        """Note that an ack was answered, item by item."""
         named = self._ended(op, self._acks)
         wrong = f"{len(named)} receipts got {len(replies)} replies" if len(named) != len(replies) else None
         self.check(Clause.RECEIPT_IS_EXACT, wrong)
@@ -158,15 +158,15 @@ class Oracle(Witness):
     # --- renewals and releases --------------------------------------------------------------------------------------
 
     def renew_asked(self, op: int, receipt: str, at: float, deadline: float) -> None:
-        """The delivery with this receipt was to be hidden until `deadline`."""
+        """Note that the delivery with this receipt was to be hidden until `deadline`."""
         self._change_asked(op, receipt, RenewAsked(op, receipt, at, deadline))
 
     def release_asked(self, op: int, receipt: str, at: float) -> None:
-        """The delivery with this receipt was to be given back."""
+        """Note that the delivery with this receipt was to be given back."""
         self._change_asked(op, receipt, ReleaseAsked(op, receipt, at))
 
     def may_change(self, receipt: str) -> bool:
-        """Whether one more renewal or release of this delivery can be judged: the worlds grow with every one whose
+        """Tell whether one more renewal or release of this delivery can be judged: the worlds grow with every one whose
         outcome is open, so a harness asks for no more than a few."""
         key = self._receipts.get(receipt)
         if key is None:
@@ -176,7 +176,7 @@ class Oracle(Witness):
             return told.may_change(key[1])
 
     def change_answered(self, op: int, reply: Reply, at: float) -> None:
-        """A renewal or a release was answered."""
+        """Note that a renewal or a release was answered."""
         receipt, key = self._ended(op, self._changes)
         if key is None:
             self._check_nobodys(reply)
@@ -193,13 +193,13 @@ class Oracle(Witness):
     # --- resets -----------------------------------------------------------------------------------------------------
 
     def may_reset(self, queue: str) -> bool:
-        """Whether one more reset of this queue can be judged: not while the outcome of one before is open."""
+        """Tell whether one more reset of this queue can be judged: not while the outcome of one before is open."""
         told = self._queue(queue)
         with told.lock:
             return not told.resets
 
     def reset_asked(self, op: int, queue: str, offset: int) -> None:
-        """The offset of a queue was to be set. Until this is answered nothing else may be asked of the queue."""
+        """Note that a queue's offset was to be set. Until that is answered nothing else may be asked of the queue."""
         told = self._queue(queue)
         self._resets[op] = (queue, offset)
         with told.lock:
@@ -211,7 +211,7 @@ class Oracle(Witness):
                 told.observe(each, ResetAsked(op, anew=each >= offset))
 
     def reset_answered(self, op: int, reply: Reply) -> None:
-        """A reset was answered; OK says that the offset is on the disk, and sticks."""
+        """Note that a reset was answered; OK says that the offset is on the disk, and sticks."""
         queue, offset = self._ended(op, self._resets)
         told = self._queue(queue)
         with told.lock:
@@ -229,7 +229,7 @@ class Oracle(Witness):
     # --- barriers ---------------------------------------------------------------------------------------------------
 
     def barrier_asked(self, op: int) -> None:
-        """A flush was asked for: it covers what has been answered OK by now."""
+        """Note that a flush was asked for: it covers what has been answered OK by now."""
         covered = {}
         for name, told in list(self.queues.items()):
             with told.lock:
@@ -237,7 +237,7 @@ class Oracle(Witness):
         self._barriers[op] = covered
 
     def barrier_answered(self, op: int, reply: Reply) -> None:
-        """A flush was answered; OK promises that what it covers survives power loss."""
+        """Note that a flush was answered; OK promises that what it covers survives power loss."""
         covered = self._ended(op, self._barriers)
         for name, of in covered.items() if reply is Reply.OK else ():
             told = self._queue(name)
@@ -256,7 +256,7 @@ class Oracle(Witness):
                 del told.deliveries[offset]
 
     def called_back(self, keys: Iterable[Key], at: float) -> None:
-        """The durable callback of an ack of these messages ran: what settles them survives power loss."""
+        """Note that the durable callback of an ack of these messages ran: what settles them survives power loss."""
         for name, offset in sorted(keys):
             told = self._queue(name)
             with told.lock:
@@ -273,7 +273,7 @@ class Oracle(Witness):
         *,
         all_listed: bool = True,
     ) -> None:
-        """The queue was popped until it was empty; only `returned` came (they were told by `popped` too).
+        """Note that the queue was popped until empty; only `returned` came (they were told by `popped` too).
 
         `dead` are its dead letters, as read after that; None where they cannot be seen. Without `all_listed` the store
         had no time yet to list them all, and what is not among them may still be one.
@@ -291,7 +291,7 @@ class Oracle(Witness):
                     told.observe(offset, DeadLettered(at))
 
     def misses(self, queue: str, returned: Collection[int], at: float, dead: Collection[int] | None = None) -> bool:
-        """Whether `drained` would find that something should have come, or be a dead letter, and is not."""
+        """Tell whether `drained` would find that something should have come, or be a dead letter, and is not."""
         told = self._queue(queue)
         with told.lock:
             return any(
@@ -301,7 +301,7 @@ class Oracle(Witness):
             )
 
     def saw_dead(self, queue: str, offsets: Iterable[int], at: float) -> None:
-        """These messages are among the dead letters."""
+        """Note that these messages are among the dead letters."""
         told = self._queue(queue)
         with told.lock:
             for offset in sorted(set(offsets)):
@@ -315,7 +315,7 @@ class Oracle(Witness):
             return [told.receipts[offset][-1] for offset in sorted(left) if offset in told.receipts]
 
     def is_settled(self, queue: str) -> bool:
-        """Whether there are messages in a queue, and every one is certainly settled."""
+        """Tell whether there are messages in a queue, and every one is certainly settled."""
         told = self._queue(queue)
         with told.lock:
             return told.end > 0 and all(contract.certainly_settled for contract in told.contracts.values())
@@ -323,7 +323,7 @@ class Oracle(Witness):
     # --- what the harness does to the store -------------------------------------------------------------------------
 
     def stopped(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
-        """The store stopped and was opened again; what was asked and not answered has an unknown outcome."""
+        """Note that the store stopped and was opened again; what was asked and not answered has an unknown outcome."""
         for queue, deadline in self._pops.values():
             self._perhaps_hidden(queue, deadline)
         for under_way in (self._pops, self._acks, self._changes, self._barriers, self._resets):
@@ -342,12 +342,12 @@ class Oracle(Witness):
                 told.tell_all(event)
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
-        """The store cannot be opened any more after `event`: nothing has survived; return what that breaks."""
+        """Note that the store cannot be opened after `event`: nothing has survived; return what that breaks."""
         clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
         return Broken(clause, f"the store cannot be opened any more: {type(error).__name__}: {error}")
 
     def closed(self, reply: Reply, unflushed: int = 0) -> None:
-        """The store was closed, and answered; `unflushed` records are so still, as far as can be seen.
+        """Note that the store was closed, and answered; `unflushed` records are so still, as far as can be seen.
 
         OK is a barrier: it promises that all that was answered before survives power loss.
         """
@@ -362,28 +362,28 @@ class Oracle(Witness):
                 told.deliveries.clear()
 
     def disk_failed(self) -> None:
-        """The disk began to fail, met by the store or not: once it works again, the store owes answers."""
+        """Note that the disk began to fail, met by the store or not: once it works again, the store owes answers."""
         self._hurt = True
 
     def write_failed(self) -> None:
-        """A write of the store returned an error."""
+        """Note that a write of the store returned an error."""
         self.disk_failed()
         self._tell_all(WriteFailed())
 
     def sync_ended(self, outcome: str) -> None:
-        """A sync of the store ended: "ok", "failed", "timed out"."""
+        """Note that a sync of the store ended: "ok", "failed", "timed out"."""
         self._hurt = self._hurt or outcome != "ok"
         self._tell_all(SyncEnded(outcome))
 
     def discarded(self, keys: Iterable[Key], file: str) -> None:
-        """The store removed a file that held the last record on the disk of each of these messages."""
+        """Note that the store removed a file with the last record on the disk of each of these messages."""
         for name, offset in sorted(keys):
             self._queue(name).observe(offset, Discarded(file))
 
     # --- within -----------------------------------------------------------------------------------------------------
 
     def _ended(self, op: int, under_way: dict[int, UnderWay]) -> UnderWay:
-        """An operation is answered: return what was kept of it; a second answer finds nothing."""
+        """Return what was kept of an operation that is answered; a second answer finds nothing."""
         found = op in under_way
         self.check(Clause.REPLY_EXACTLY_ONCE, monitors.reply_exactly_once(op, 1 if found else 2))
         return under_way.pop(op)
@@ -393,7 +393,7 @@ class Oracle(Witness):
         return f"the receipt of {name_of(key)} was issued before, for {name_of(known)}" if known is not None else None
 
     def _check_nobodys(self, reply: Reply) -> None:
-        """A receipt that names nothing was used."""
+        """Judge the answer to a receipt that names nothing."""
         why = "a receipt that was never issued, or of what is settled for good, was answered OK"
         self.check(Clause.RECEIPT_IS_EXACT, why if reply is Reply.OK else None)
 
@@ -417,5 +417,5 @@ class Oracle(Witness):
 
 
 def _listed(offset: int, dead: Collection[int] | None, all_listed: bool) -> bool | None:
-    """Whether a message is among the dead letters; None where that cannot be known."""
+    """Tell whether a message is among the dead letters; None where that cannot be known."""
     return None if dead is None else offset in dead or (False if all_listed else None)

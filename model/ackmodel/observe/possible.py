@@ -38,7 +38,7 @@ def possible_after(event: Event, world: World, claim: Claim) -> tuple[World, ...
 
 @possible_after.register
 def _(event: events.Popped, world: World, claim: Claim) -> tuple[World, ...]:
-    """Handed out: what is neither settled nor dead, has no running deadline, and has attempts left (clauses
+    """Hand out what is neither settled nor dead, has no running deadline, and has attempts left (clauses
     no-return, deadline-is-exact, no-limbo)."""
     if world.gone or event.at < world.deadline:
         return ()
@@ -90,7 +90,7 @@ def _(event: events.PopUnanswered, world: World, claim: Claim) -> tuple[World, .
 
 @possible_after.register
 def _(event: events.Absent, world: World, claim: Claim) -> tuple[World, ...]:
-    """Not handed out though all was popped: only what is settled, or dead, or hidden still (clause no-limbo)."""
+    """Let only what is settled, or dead, or hidden still, stay away when all is popped (clause no-limbo)."""
     if world.settled is not Settled.NO:
         return (world,) if not event.dead or _passed_by_reset(world) else ()
     if world.dead or world.exhausted(claim, event.at):
@@ -100,7 +100,7 @@ def _(event: events.Absent, world: World, claim: Claim) -> tuple[World, ...]:
 
 @possible_after.register
 def _(event: events.DeadLettered, world: World, claim: Claim) -> tuple[World, ...]:
-    """A dead letter: only after the last attempt has ended, and never what an ack settled (clause no-limbo)."""
+    """Judge a dead letter: only after the last attempt has ended, and never what an ack settled (clause no-limbo)."""
     if _passed_by_reset(world):
         return (world,)
     dead = world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at))
@@ -108,7 +108,7 @@ def _(event: events.DeadLettered, world: World, claim: Claim) -> tuple[World, ..
 
 
 def _passed_by_reset(world: World) -> bool:
-    """Whether a reset settled it: it may have been a dead letter before, and stay listed."""
+    """Tell whether a reset settled it: it may have been a dead letter before, and stay listed."""
     return world.settled is not Settled.NO and world.by is None
 
 
@@ -121,7 +121,7 @@ def _dead(world: World, claim: Claim) -> World:
 
 
 def _holds(event: events.AckAsked | events.RenewAsked | events.ReleaseAsked, world: World) -> bool:
-    """Whether the receipt is that of the current delivery, in time."""
+    """Tell whether the receipt is that of the current delivery, in time."""
     return event.receipt == world.current and event.at < world.deadline
 
 
@@ -151,7 +151,7 @@ def _(event: events.ResetAsked, world: World, claim: Claim) -> tuple[World, ...]
 
 @possible_after.register
 def _(event: events.AckAnswered, world: World, claim: Claim) -> tuple[World, ...]:
-    """The answer to an ack (clauses reply-after-stage, reply-never-false, receipt-is-exact)."""
+    """Judge the answer to an ack (clauses reply-after-stage, reply-never-false, receipt-is-exact)."""
     ended = evolve(world, asked=world.asked - {event.op}, by=UNHEARD if world.by == event.op else world.by)
     settled = world.settled is not Settled.NO
     match event.reply:
@@ -170,7 +170,7 @@ def _(event: events.AckAnswered, world: World, claim: Claim) -> tuple[World, ...
 
 @possible_after.register
 def _(event: events.ChangeAnswered, world: World, claim: Claim) -> tuple[World, ...]:
-    """The answer to a renewal or a release (the same clauses)."""
+    """Judge the answer to a renewal or a release (the same clauses)."""
     took = event.op in world.unconfirmed
     ended = world.without(event.op)
     match event.reply:
@@ -191,7 +191,7 @@ def _(event: events.ChangeAnswered, world: World, claim: Claim) -> tuple[World, 
 
 @possible_after.register
 def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, ...]:
-    """The answer to a reset: OK is answered when no fault can undo it (clause commit-is-monotone)."""
+    """Judge the answer to a reset: OK is answered when no fault can undo it (clause commit-is-monotone)."""
     if event.reply is Reply.UNKNOWN:
         return (world.unheard(event.op),)
     took = event.op in world.unconfirmed
@@ -203,7 +203,7 @@ def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, .
 
 
 def _settled_before(world: World, ended: World, claim: Claim, at: float) -> tuple[World, ...]:
-    """After the answer SETTLED: it is, or it is a dead letter."""
+    """Judge the answer SETTLED: it is, or it is a dead letter."""
     if world.settled is Settled.NO and (world.dead or world.exhausted(claim, at)):
         return (_dead(ended, claim),)
     return (ended,) if world.settled >= NEEDED[claim.level] else ()
@@ -218,7 +218,7 @@ def _not_ended_by(world: World, ops: frozenset[int]) -> frozenset[Lease]:
 
 @possible_after.register
 def _(event: events.MadeDurable, world: World, claim: Claim) -> tuple[World, ...]:
-    """Durable is what settled it: an ack, or a dead letter that the ack met on its way (clause reply-never-false)."""
+    """Make durable what settled it: an ack, or a dead letter that the ack met (clause reply-never-false)."""
     if world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at)):
         dead = _dead(world, claim)
         return (evolve(dead, loose=False, sure=dead.least),)
@@ -235,7 +235,7 @@ def _(event: events.Secured, world: World, claim: Claim) -> tuple[World, ...]:
 
 @possible_after.register
 def _(event: events.ProcessCrashed, world: World, claim: Claim) -> tuple[World, ...]:
-    """The memory goes, and with it, at level MEMORY, all that was only promised there (clause
+    """Lose the memory, and with it, at level MEMORY, all that was only promised there (clause
     survives-process-crash)."""
     ended = _stopped(world)
     merged = claim.level is Level.MEMORY
@@ -251,14 +251,14 @@ def _(event: events.ProcessCrashed, world: World, claim: Claim) -> tuple[World, 
 
 @possible_after.register
 def _(event: events.Restarted, world: World, claim: Claim) -> tuple[World, ...]:
-    """All that was under way has ended."""
+    """End all that was under way."""
     ended = world.unheard(*world.open_ops)
     return (evolve(ended, changes=ended.changes - ended.resets, shaky=frozenset()),)
 
 
 @possible_after.register
 def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
-    """The memory and any subset of the unsynced writes go; what is left is on the disk (clause
+    """Lose the memory and any subset of the unsynced writes; what is left is on the disk (clause
     survives-power-loss)."""
     stopped = evolve(_stopped(world), loose=False, sure=world.least)
     ended = evolve(stopped, older=frozenset(), shaky=frozenset())
@@ -273,7 +273,7 @@ def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
 
 
 def _stopped(world: World) -> World:
-    """What had not taken effect never will; but for a reset, which recovery may read, and only then put to effect."""
+    """Let nothing more take effect but a reset, which recovery may read, and only then put to effect."""
     ended = world.unheard(*world.open_ops)
     older = frozenset(
         evolve(lease, ended_by=None) if lease.ended_by in ended.unconfirmed else lease for lease in ended.older
@@ -282,18 +282,18 @@ def _stopped(world: World) -> World:
 
 
 def _brought_back(world: World, lease: Lease) -> World:
-    """The operation that ended a lease is undone."""
+    """Undo the operation that ended a lease."""
     least = min(lease.least, world.least)
     return evolve(world, current=lease.receipt, deadline=lease.deadline, least=least, dead=False)
 
 
 def _forgotten(world: World) -> World:
-    """The newest delivery is lost."""
+    """Lose the newest delivery."""
     return evolve(world, current=None, deadline=NEVER, least=world.sure, dead=False)
 
 
 def _undone_resets(world: World) -> tuple[World, ...]:
-    """What a world may be too if a fault has undone a reset, in part or as a whole: settled or not, in hand or not,
+    """Return what a world may be too if a fault has undone a reset, in part or whole: settled or not, in hand or not,
     nothing is certain. Recovery may read it again, and put it to effect later."""
     if not world.shaky:
         return ()

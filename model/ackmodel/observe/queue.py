@@ -98,12 +98,12 @@ class Queue:
             self.observe(offset, event)
 
     def void(self, offset: int) -> None:
-        """What was answered for a message says nothing any more."""
+        """Take back what was answered for a message: it says nothing any more."""
         self.acknowledged.pop(offset, None)
         self.shown_flushed.discard(offset)
 
     def may_change(self, offset: int) -> bool:
-        """Whether one more renewal or release of a message can be judged."""
+        """Tell whether one more renewal or release of a message can be judged."""
         told = self.contracts.get(offset)
         worlds = told.worlds if told else ()
         return max((world.open_changes for world in worlds), default=0) < MOST_OPEN
@@ -123,7 +123,7 @@ class Queue:
         return [receipt for passed in gone for receipt in self.receipts.pop(passed, ())]
 
     def take_up(self, offset: int) -> None:
-        """A reset is to go back to an offset: what lies between it and what is done with is settled, until then."""
+        """Go back to an offset by a reset: what lies between it and what is done with is settled, until then."""
         for again in range(offset, self.done_with):
             told = self.contracts[again] = Contract(self.level, max_attempts=self.max_attempts)
             for event in (ResetAsked(0, anew=False), ResetAnswered(0, Reply.OK)):
@@ -131,14 +131,14 @@ class Queue:
         self.done_with = min(self.done_with, offset)
 
     def forget_refused(self, offset: int, op: int) -> None:
-        """An operation was refused, and left everything as it was: its history would only grow with every other try."""
+        """Forget an operation that was refused and changed nothing: the history would grow with each try."""
         told = self.contracts.get(offset)
         if self.forgets and told is not None:
             told.history = [event for event in told.history if getattr(event, "op", None) != op]
 
 
 def item(op: int, index: int) -> int:
-    """Number each item of a batch as an operation of its own."""
+    """Return the number of an item of a batch, as of an operation of its own."""
     return op * ITEMS + index
 
 

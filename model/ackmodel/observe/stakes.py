@@ -43,12 +43,12 @@ def at_stake(history: list[Event], event: Event, worlds: frozenset[World], claim
 
 
 def forbidden(event: Event, worlds: frozenset[World], claim: Claim) -> bool:
-    """Whether no world allows an observation."""
+    """Tell whether no world allows an observation."""
     return not any(possible_after(event, now, claim) for world in worlds for now in drift(world))
 
 
 def _of_a_return(history: list[Event], at: float, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
-    """Of a message that was handed out: it might have stayed away, or come before its deadline."""
+    """Return what a message puts at stake that was handed out: it might stay away, or come before its deadline."""
     found: dict[Clause, None] = {}
     before = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=None)
     if (before is not None or was_reset(history)) and forbidden(events.Absent(at), worlds, claim):
@@ -63,7 +63,7 @@ def _of_a_return(history: list[Event], at: float, worlds: frozenset[World], clai
 
 
 def _of_an_absence(history: list[Event], at: float, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
-    """Of a message that stayed away: it might have come."""
+    """Return what a message puts at stake that stayed away: it might have come."""
     come = events.Popped("", at=at, deadline=at)
     if not forbidden(come, worlds, claim):
         return ()
@@ -81,7 +81,7 @@ def _of_an_answer(
     worlds: frozenset[World],
     claim: Claim,
 ) -> tuple[Clause, ...]:
-    """Of an answer that says what became of the message: it might have said the contrary. UNKNOWN says nothing."""
+    """Return what an answer about a message puts at stake: it might say the contrary; UNKNOWN says nothing."""
     if reply is Reply.UNKNOWN:
         return ()
     if reply not in CERTAIN:

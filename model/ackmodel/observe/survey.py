@@ -71,13 +71,13 @@ class Judge(Protocol):
     """What watches the store: an `Oracle`, or several of them that are asked as one."""
 
     def misses(self, queue: str, returned: Collection[int], at: float, dead: Collection[int] | None = None, /) -> bool:
-        """As `Oracle.misses`."""
+        """Do as `Oracle.misses`."""
 
     def unsettled(self, queue: str, /) -> list[str]:
-        """As `Oracle.unsettled`."""
+        """Do as `Oracle.unsettled`."""
 
     def is_settled(self, queue: str, /) -> bool:
-        """As `Oracle.is_settled`."""
+        """Do as `Oracle.is_settled`."""
 
     def drained(
         self,
@@ -89,16 +89,16 @@ class Judge(Protocol):
         *,
         all_listed: bool = True,
     ) -> None:
-        """As `Oracle.drained`."""
+        """Do as `Oracle.drained`."""
 
     def saw_answers_again(self, refused: Reply | None, /) -> None:
-        """As `Oracle.saw_answers_again`."""
+        """Do as `Oracle.saw_answers_again`."""
 
     def saw_all_settled(self, queue: str, now: Sighting, /) -> None:
-        """As `Oracle.saw_all_settled`."""
+        """Do as `Oracle.saw_all_settled`."""
 
     def saw_quiescence(self, outstanding: Mapping[str, float], /) -> None:
-        """As `Oracle.saw_quiescence`."""
+        """Do as `Oracle.saw_quiescence`."""
 
 
 class Surveyed(Protocol):

@@ -64,7 +64,7 @@ class Witness:
         return self._queue(name).contract(offset)
 
     def says_attempts(self, most: int | None) -> None:
-        """The store says after how many deliveries it dead-letters a message; it holds for messages told of later."""
+        """Note after how many deliveries the store dead-letters a message; it holds for messages told of later."""
         self.max_attempts = most
         for queue in self.queues.values():
             queue.max_attempts = most
@@ -79,17 +79,17 @@ class Witness:
     # --- at any time ------------------------------------------------------------------------------------------------
 
     def wrote(self, receipts: Iterable[str]) -> None:
-        """A write of the store, whole or in part, held the acks of these receipts."""
+        """Note that a write of the store, whole or in part, held the acks of these receipts."""
         self._written = (self._written or set()).union(receipts)
         self._check_written()
 
     def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
-        """This is what the store has outstanding now, and at most ever."""
+        """Note what the store has outstanding now, and at most ever."""
         why = monitors.memory_is_bounded(outstanding, limits)
         self.check(Clause.MEMORY_IS_BOUNDED, why, could_fail=bool(limits))
 
     def saw_offset(self, queue: str, now: Sighting, unflushed: Iterable[int] | None, floor: int | None = None) -> None:
-        """The store shows its offsets; `unflushed` acks it shows too (None under policy checkpoint).
+        """Note the offsets that the store shows; `unflushed` acks it shows too (None under policy checkpoint).
 
         `floor` is what a store shows that knows below which offset all is settled and flushed, whatever its policy.
         """
@@ -109,12 +109,12 @@ class Witness:
                 self._forget_below(told, min(now.persisted, settled))
 
     def saw_reply(self, asked: IoCounts, answered: IoCounts) -> None:
-        """An ack was answered OK, and this is the I/O that had been done when it was asked, and when answered."""
+        """Note that an ack was answered OK, and the I/O that had been done when it was asked, and when answered."""
         if self.level is not Level.MEMORY:
             self.check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
 
     def saw_flushed(self, receipts: Iterable[str]) -> None:
-        """The store shows the acks of these receipts as flushed: they survive power loss, then."""
+        """Note that the store shows the acks of these receipts as flushed: they survive power loss, then."""
         for name, offset in sorted(self._receipts[receipt] for receipt in receipts):
             told = self._queue(name)
             with told.lock:
@@ -125,21 +125,21 @@ class Witness:
     # --- when it has had time ---------------------------------------------------------------------------------------
 
     def saw_idle(self, unflushed: int, idle: float, interval: float) -> None:
-        """The store had nothing to do for `idle` seconds, on a disk that works."""
+        """Note that the store had nothing to do for `idle` seconds, on a disk that works."""
         self.check(Clause.FLUSH_WHEN_IDLE, monitors.flush_when_idle(unflushed, idle, interval))
 
     def saw_answers_again(self, refused: Reply | None) -> None:
-        """The disk works again, and the store has had time: it answers OK, or else this."""
+        """Note that the disk works again, and the store has had time: it answers OK, or else this."""
         why = monitors.flush_degrades(refused.value if refused else None)
         self.check(Clause.FLUSH_DEGRADES, why, could_fail=self._hurt)
 
     def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
-        """Everything is settled, flushed and committed; this is what the store has outstanding."""
+        """Note that everything is settled, flushed and committed; this is what the store has outstanding."""
         why = monitors.quiescence_is_zero(outstanding)
         self.check(Clause.QUIESCENCE_IS_ZERO, why, could_fail=bool(outstanding))
 
     def saw_all_settled(self, queue: str, now: Sighting) -> None:
-        """Every message of a queue is settled and flushed, and the store was idle since."""
+        """Note that every message of a queue is settled and flushed, and the store was idle since."""
         told = self._queue(queue)
         with told.lock:
             told.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, told.end))
@@ -157,7 +157,7 @@ class Witness:
         return told
 
     def _check_settled(self, told: Queue, settled: int, unflushed: Iterable[int], *, comes_up: bool) -> None:
-        """Below this offset everything is to be settled, and flushed."""
+        """Check that below this offset everything is settled, and flushed."""
         unsettled = [offset for offset, contract in told.contracts.items() if contract.certainly_unsettled]
         sighting = Sighting(settled, settled)
         if comes_up:

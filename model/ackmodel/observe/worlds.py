@@ -135,11 +135,11 @@ class World:
         )
 
     def exhausted(self, claim: Claim, at: float) -> bool:
-        """Whether it may be a dead letter at that time: its last attempt has ended."""
+        """Tell whether it may be a dead letter at that time: its last attempt has ended."""
         return claim.max_attempts is not None and self.most >= claim.max_attempts and at >= self.deadline
 
     def unheard(self, *ops: int) -> World:
-        """The same when these operations will get no answer any more: what they may do is as before."""
+        """Return the same world when these operations get no answer any more: what they may do is as before."""
         gone = frozenset(ops)
         return evolve(
             self,
@@ -169,7 +169,7 @@ class World:
         return (self.asked | by | self.unconfirmed | {change.op for change in self.changes | self.shaky}) - {UNHEARD}
 
     def without(self, op: int) -> World:
-        """The same with this change neither to come nor unconfirmed."""
+        """Return the same world with this change neither to come nor unconfirmed."""
         left = frozenset(change for change in self.changes if change.op != op)
         return evolve(self, changes=left, unconfirmed=self.unconfirmed - {op})
 

@@ -202,7 +202,7 @@ class Config:
         return Truth.PHANTOM if self.failed_page is FailedPage.KEPT else Truth.NOWHERE
 
     def keeps(self, rule: Rule) -> bool:
-        """Whether the protocol has `rule` switched on."""
+        """Tell whether the protocol has `rule` switched on."""
         return rule.name not in self.without
 
     def dropping(self, rule: Rule) -> Config:

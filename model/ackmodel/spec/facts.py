@@ -125,7 +125,7 @@ class Facts:
         return next((need.lacking for need in self.needs if not need.met(config)), None)
 
     def has_use_in(self, config: Config) -> bool:
-        """Whether the step has to be tried in a configuration."""
+        """Tell whether the step has to be tried in a configuration."""
         return all(need.when_reached or need.met(config) for need in self.needs)
 
 

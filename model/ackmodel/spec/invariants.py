@@ -45,12 +45,12 @@ StepInvariant = Callable[[Config, Seen], bool]
 
 
 def reply_after_stage(config: Config, shared: Shared, message: Message) -> bool:
-    """No promise stands while its record is yet to be written, or at DISK, in a store that runs, to be flushed."""
+    """Require that no promise stands while its record is yet to be written, or, at DISK in a running store, flushed."""
     return _has_reached(shared, message.promise, message.ack) and _has_reached(shared, message.renewed, message.renewal)
 
 
 def _has_reached(shared: Shared, promise: Promise, record: Record) -> bool:
-    """Whether a record is where a promise about it needs it; a promise to survive a clean restart needs nothing yet."""
+    """Tell whether a record is where a promise needs it; a promise to survive a clean restart needs nothing yet."""
     if promise <= Promise.SURVIVES_RESTART or record.stage is Stage.NONE:
         return True
     promised_disk = promise is Promise.SURVIVES_POWER_LOSS and shared.up
@@ -58,22 +58,22 @@ def _has_reached(shared: Shared, promise: Promise, record: Record) -> bool:
 
 
 def flush_is_real(config: Config, shared: Shared, message: Message) -> bool:
-    """What is FLUSHED is on the disk."""
+    """Require that what is FLUSHED is on the disk."""
     return all(record.durable for record in message.records if record.stage is Stage.FLUSHED)
 
 
 def flush_rewrites(config: Config, shared: Shared, message: Message) -> bool:
-    """What a failed sync lost (PHANTOM, or reverted) is never FLUSHED before it was written again."""
+    """Require that what a failed sync lost (PHANTOM, or reverted) is never FLUSHED before it was written again."""
     return Record(Stage.FLUSHED, config.lost) not in message.records
 
 
 def commit_is_safe(config: Config, shared: Shared, message: Message) -> bool:
-    """What the offset has passed has an ack, or a checkpoint that can redeliver it, on the disk."""
+    """Require that what the offset has passed has, on the disk, an ack or a checkpoint that can redeliver it."""
     return not message.passed_by(shared.offset.volatile) or recoverable(config, message)
 
 
 def derived_never_ahead(config: Config, shared: Shared, message: Message) -> bool:
-    """What the offset file claims is on the disk, whichever copy of the file a crash leaves."""
+    """Require that what the offset file claims is on the disk, whichever copy of the file a crash leaves."""
     furthest = max(shared.offset.cached, shared.offset.disk)
     return not message.passed_by(furthest) or recoverable(config, message)
 
@@ -88,20 +88,20 @@ def recoverable(config: Config, message: Message) -> bool:
 
 
 def no_limbo(config: Config, shared: Shared, message: Message) -> bool:
-    """No message is held for settled that nobody asked to ack, and of which no dead letter is stored."""
+    """Require that no message is taken for settled that nobody asked to ack, and of which no dead letter is stored."""
     buried = message.dead and (message.ack.stored or message.unrecorded or not shared.up)
     return message.phase is not Phase.SETTLED or message.asked or buried
 
 
 def receipt_is_exact(config: Config, shared: Shared, message: Message) -> bool:
-    """No ack is accepted that the consumer of this very delivery did not ask for, and none of what is settled."""
+    """Require that no ack is accepted that the consumer of this delivery did not ask for, or of what is settled."""
     if message.ack.stage is not Stage.PENDING or message.dead:
         return True
     return message.asked and (message.phase is not Phase.ACKING or message.promise is Promise.NOTHING)
 
 
 def submitted_is_written(config: Config, shared: Shared, message: Message) -> bool:
-    """What was written is what was submitted."""
+    """Require that what was written is what was submitted."""
     return not (message.garbled and message.ack.stored)
 
 
@@ -127,7 +127,7 @@ HANDED_OUT = frozenset({Phase.DELIVERED, Phase.RENEWING, Phase.ACKING})
 
 
 def reply_never_false(config: Config, seen: Seen) -> bool:
-    """A failed or timed-out write or sync promises nothing, and after it no more records are stored, or flushed.
+    """Require that after a failed or timed-out write or sync nothing is promised, and nothing more stored or flushed.
 
     They are counted, since the record of an earlier delivery may take the place of one that could not be written.
     """
@@ -143,7 +143,7 @@ def reply_never_false(config: Config, seen: Seen) -> bool:
 
 
 def reply_exactly_once(config: Config, seen: Seen) -> bool:
-    """The late result of an operation that has ended changes no belief."""
+    """Require that the late result of an operation that has ended changes no belief."""
     if kind_of(seen.action) not in LATE:
         return True
     was, is_now = ([record.stage for record in message.records] for message in (seen.before, seen.after))
@@ -151,7 +151,7 @@ def reply_exactly_once(config: Config, seen: Seen) -> bool:
 
 
 def flush_degrades(config: Config, seen: Seen) -> bool:
-    """After the configured number of failed syncs, no answer comes before the flush."""
+    """Require that after the configured number of failed syncs no answer comes before the flush."""
     degraded = seen.shared_before.failures >= config.degrade_after
     if not degraded or seen.action not in ANSWERS or seen.before == seen.after:
         return True
@@ -160,7 +160,7 @@ def flush_degrades(config: Config, seen: Seen) -> bool:
 
 
 def survives_process_crash(config: Config, seen: Seen) -> bool:
-    """After a process crash, what was promised is settled, and what was handed out (not at MEMORY) is known to be."""
+    """Require that after a process crash what was promised is settled, what was handed out (not at MEMORY) known."""
     if seen.action == "process_crash":
         void = seen.before.promise <= Promise.SURVIVES_RESTART or seen.before.unrecorded
         return void or seen.after.ack.readable
@@ -172,7 +172,7 @@ def survives_process_crash(config: Config, seen: Seen) -> bool:
 
 
 def survives_power_loss(config: Config, seen: Seen) -> bool:
-    """After a power loss, what was promised to survive it is settled."""
+    """Require that after a power loss what was promised to survive it is settled."""
     if seen.before.promise is not Promise.SURVIVES_POWER_LOSS:
         return True
     if seen.action == "power_loss":
@@ -182,12 +182,12 @@ def survives_power_loss(config: Config, seen: Seen) -> bool:
 
 
 def recovered_is_cached(config: Config, seen: Seen) -> bool:
-    """Recovery takes nothing for FLUSHED."""
+    """Require that recovery takes nothing for FLUSHED."""
     return seen.action != "recover" or all(record.stage is not Stage.FLUSHED for record in seen.after.records)
 
 
 def commit_is_monotone(config: Config, seen: Seen) -> bool:
-    """No copy of the offset goes back but by the loss of what was above it: memory, then page cache, then disk.
+    """Require that a copy of the offset goes back only by the loss of what was above it: memory, page cache, disk.
 
     The one in memory goes back only with the process, and recovery starts at no less than the disk has. A reset, which
     is meant to go back, takes all copies with it: no restart may bring one of them back.
@@ -202,20 +202,20 @@ def commit_is_monotone(config: Config, seen: Seen) -> bool:
 
 
 def no_return(config: Config, seen: Seen) -> bool:
-    """A message whose ack was answered OK is not handed out again, unless a power loss voided the answer."""
+    """Require that a message whose ack was answered OK does not return, unless a power loss voided the answer."""
     handed_out = seen.action == "pop" and seen.after.phase is Phase.POPPING
     return not handed_out or seen.before == seen.after or seen.before.promise is Promise.NOTHING
 
 
 def deadline_is_exact(config: Config, seen: Seen) -> bool:
-    """A pop takes no message whose delivery has not ended, or whose deadline it was told is later."""
+    """Require that a pop takes no message whose delivery has not ended, or whose deadline it was told is later."""
     if seen.action != "pop":
         return True
     return seen.before.phase in (Phase.WAITING, Phase.DUE) and seen.before.renewed is Promise.NOTHING
 
 
 def memory_is_bounded(config: Config, seen: Seen) -> bool:
-    """No operation is taken up over the limit, nor by a store that refuses."""
+    """Require that no operation is taken up over the limit, nor by a store that refuses."""
     if seen.action not in TAKING_UP:
         return True
     full = config.limit and seen.shared_after.inflight > config.limit
@@ -224,12 +224,12 @@ def memory_is_bounded(config: Config, seen: Seen) -> bool:
 
 
 def quiescence_is_zero(config: Config, seen: Seen) -> bool:
-    """When the store has drained, nothing is counted as in flight."""
+    """Require that when the store has drained nothing is counted as in flight."""
     return seen.action != "close" or seen.before.in_flight or not seen.shared_before.inflight
 
 
 def close_drains(config: Config, seen: Seen) -> bool:
-    """Nothing is pending or unflushed when the store closes, and what was answered OK stays settled after it."""
+    """Require that nothing is pending or unflushed when the store closes; what was answered OK stays settled after."""
     if seen.action == "close":
         offset = seen.shared_before.offset
         unfinished = any(record.unflushed or record.stage is Stage.PENDING for record in seen.before.records)
@@ -240,7 +240,7 @@ def close_drains(config: Config, seen: Seen) -> bool:
 
 
 def retire_is_safe(config: Config, seen: Seen) -> bool:
-    """Records are discarded only of what a record on the disk settles, and the offset there has passed."""
+    """Require that records are discarded only of what a record on the disk settles, and the offset there has passed."""
     if seen.action != "retire":
         return True
     return seen.before.ack.durable and seen.before.passed_by(seen.shared_before.offset.disk)

@@ -51,28 +51,28 @@ class LeadsTo:
 
 
 def unflushed(config: Config, shared: Shared, message: Message) -> bool:
-    """A record about the message is not on the disk, as far as the store believes (clause flush-when-idle)."""
+    """Tell whether a record about the message is not on the disk, as the store believes (clause flush-when-idle)."""
     return any(record.unflushed or record.stage is Stage.PENDING for record in message.records)
 
 
 def next_to_pass(config: Config, shared: Shared, message: Message) -> bool:
-    """The message is settled, and the offset on the disk stands right before it (clause commit-progresses)."""
+    """Tell whether the message is settled, and the offset on the disk right before it (clause commit-progresses)."""
     settled = message.phase is Phase.SETTLED and (message.ack.stored or message.unrecorded)
     return settled and shared.offset.disk == message.index and not config.uncommitted
 
 
 def handed_out(config: Config, shared: Shared, message: Message) -> bool:
-    """A consumer has the message, or had it and let it go; something may yet become of it (clause no-limbo)."""
+    """Tell whether a consumer has the message, or let it go: something may yet become of it (clause no-limbo)."""
     return message.phase in (Phase.DELIVERED, Phase.DUE) and may_return(config, message)
 
 
 def asked_for(config: Config, shared: Shared, message: Message) -> bool:
-    """An operation about the message has not ended (clause reply-exactly-once)."""
+    """Tell whether an operation about the message has not ended (clause reply-exactly-once)."""
     return message.in_flight
 
 
 def degraded(config: Config, shared: Shared, message: Message) -> bool:
-    """The store answers at DISK level since syncs have failed (clause flush-degrades)."""
+    """Tell whether the store answers at DISK level since syncs have failed (clause flush-degrades)."""
     return shared.mode is Mode.SYNC
 
 

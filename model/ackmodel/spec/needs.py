@@ -57,7 +57,7 @@ OFFSETS = Need("the offset is not moved", lambda config: not config.uncommitted)
 
 
 def _lost_and_synced_again(config: Config) -> bool:
-    """Whether the protocol may have a sync cover bytes that an earlier one has lost."""
+    """Tell whether the protocol may have a sync cover bytes that an earlier one has lost."""
     cautions = (rules.REWRITE_AFTER_FAILURE, rules.SUSPECT_WRITTEN_DURING_SYNC, rules.REWRITE_AFTER_RECOVERY)
     told = config.sync_error is SyncError.EACH and config.sync_failures
     return bool(told and not all(map(config.keeps, cautions)))
@@ -67,7 +67,7 @@ LOST_AND_SYNCED_AGAIN = Need("what a sync has lost is written again", _lost_and_
 
 
 def _refused(config: Config) -> bool:
-    """Whether a limit can be met: by more messages than it, by failures that stay counted, or by failing syncs."""
+    """Tell whether a limit can be met: by more messages than it, by failures that stay counted, or by failing syncs."""
     scarce = config.limit < config.messages or not config.keeps(rules.FAILURE_CLEARS_INFLIGHT)
     return bool((config.limit and scarce) or (config.refuse_after and FAILING_SYNCS.met(config)))
 

@@ -96,7 +96,7 @@ class Record:
         return self.truth is Truth.DISK
 
     def reaches(self, level: Level) -> bool:
-        """Whether the stage allows an OK at `level` (clause reply-after-stage)."""
+        """Tell whether the stage allows an OK at `level` (clause reply-after-stage)."""
         if level is Level.MEMORY:
             return self.stage is not Stage.NONE
         return self.stage is Stage.FLUSHED if level is Level.DISK else self.stored

@@ -169,5 +169,5 @@ class Message:
         )
 
     def passed_by(self, offset: int) -> bool:
-        """Whether a consumer offset of `offset` has passed this message."""
+        """Tell whether a consumer offset of `offset` has passed this message."""
         return self.index < offset

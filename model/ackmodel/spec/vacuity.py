@@ -27,103 +27,103 @@ from .state import Message, Phase, Power, Shared
 
 
 def promised(config: Config, shared: Shared, message: Message) -> bool:
-    """An answer has promised something of the ack or of the renewal."""
+    """Tell whether an answer has promised something of the ack or of the renewal."""
     return max(message.promise, message.renewed) is not Promise.NOTHING
 
 
 def suspected(config: Config, shared: Shared, message: Message) -> bool:
-    """A failure has touched a record that could now be taken for stored."""
+    """Tell whether a failure has touched a record that could now be taken for stored."""
     return any(record.stage is Stage.SUSPECT for record in message.records)
 
 
 def given_up(config: Config, shared: Shared, message: Message) -> bool:
-    """A sync that was given up may still end, and there is a record for it to change, or an operation under way."""
+    """Tell whether a sync that was given up may still end, with a record to change, or an operation under way."""
     return message.in_flight or (any(shared.late) and suspected(config, shared, message))
 
 
 def crash_after_promise(config: Config, shared: Shared, message: Message) -> bool:
-    """The process died, and a promise is to survive that."""
+    """Tell whether the process died, and a promise is to survive that."""
     return shared.power is Power.CRASHED and message.promise > Promise.SURVIVES_RESTART
 
 
 def power_loss_after_promise(config: Config, shared: Shared, message: Message) -> bool:
-    """The power was lost, and a promise is to survive that."""
+    """Tell whether the power was lost, and a promise is to survive that."""
     return shared.power is Power.LOST and message.promise is Promise.SURVIVES_POWER_LOSS
 
 
 def readable_after_a_stop(config: Config, shared: Shared, message: Message) -> bool:
-    """The store is down, and recovery will find a record."""
+    """Tell whether the store is down, and recovery will find a record."""
     return not shared.up and any(record.readable for record in message.records)
 
 
 def flushed(config: Config, shared: Shared, message: Message) -> bool:
-    """The store takes a record for flushed."""
+    """Tell whether the store takes a record for flushed."""
     return any(record.stage is Stage.FLUSHED for record in message.records)
 
 
 def lost_in_a_sync(config: Config, shared: Shared, message: Message) -> bool:
-    """A failed sync has lost a record that the store believes it has."""
+    """Tell whether a failed sync has lost a record that the store believes it has."""
     return any(record.stored and record.truth is config.lost for record in message.records)
 
 
 def over_the_threshold(config: Config, shared: Shared, message: Message) -> bool:
-    """As many syncs have failed as it takes to degrade."""
+    """Tell whether as many syncs have failed as it takes to degrade."""
     return shared.failures >= config.degrade_after
 
 
 def passed(config: Config, shared: Shared, message: Message) -> bool:
-    """The offset in memory has passed the message."""
+    """Tell whether the offset in memory has passed the message."""
     return message.passed_by(shared.offset.volatile)
 
 
 def passed_in_the_file(config: Config, shared: Shared, message: Message) -> bool:
-    """A copy of the offset file has passed the message."""
+    """Tell whether a copy of the offset file has passed the message."""
     return message.passed_by(max(shared.offset.cached, shared.offset.disk))
 
 
 def may_be_handed_out_again(config: Config, shared: Shared, message: Message) -> bool:
-    """The message was handed out, and is not settled."""
+    """Tell whether the message was handed out, and is not settled."""
     return message.delivery > 0 and message.phase is not Phase.SETTLED
 
 
 def answered(config: Config, shared: Shared, message: Message) -> bool:
-    """The ack was answered OK."""
+    """Tell whether the ack was answered OK."""
     return message.promise is not Promise.NOTHING
 
 
 def has_receipt(config: Config, shared: Shared, message: Message) -> bool:
-    """There is a receipt of the message, right or wrong, to ack with."""
+    """Tell whether there is a receipt of the message, right or wrong, to ack with."""
     return message.delivery > 0 and shared.up
 
 
 def ack_stored(config: Config, shared: Shared, message: Message) -> bool:
-    """An ack is stored."""
+    """Tell whether an ack is stored."""
     return message.ack.stored
 
 
 def delivered(config: Config, shared: Shared, message: Message) -> bool:
-    """A consumer has the message, and its deadline runs."""
+    """Tell whether a consumer has the message, and its deadline runs."""
     return message.phase in HANDED_OUT
 
 
 def at_a_limit(config: Config, shared: Shared, message: Message) -> bool:
-    """As many operations are in flight as may be, or so many syncs have failed that the store refuses."""
+    """Tell whether as many operations are in flight as may be, or too many syncs have failed not to refuse."""
     full = config.limit and shared.inflight >= config.limit
     return bool(full or (config.refuse_after and shared.failures >= config.refuse_after))
 
 
 def closed_with_a_limit(config: Config, shared: Shared, message: Message) -> bool:
-    """The store, which counts what is in flight, was closed."""
+    """Tell whether the store, which counts what is in flight, was closed."""
     return config.limit > 0 and shared.power is Power.CLOSED
 
 
 def was_closed(config: Config, shared: Shared, message: Message) -> bool:
-    """The store was closed, and the message had been handed out."""
+    """Tell whether the store was closed, and the message had been handed out."""
     return shared.power is Power.CLOSED and message.delivery > 0
 
 
 def retired(config: Config, shared: Shared, message: Message) -> bool:
-    """Compaction has discarded the records of a settled message."""
+    """Tell whether compaction has discarded the records of a settled message."""
     return config.compaction and message.unrecorded
 
 

@@ -24,7 +24,7 @@ from ..steps import Step
 
 @step(by=By.CONSUMER, kind=Kind.ASKED, fair=False, needs=(), record="ack", client="asks to ack")
 def ask_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The consumer asks to ack its delivery, and the store accepts the record."""
+    """Have the consumer ask to ack its delivery; the store accepts the record."""
     if shared.up and message.phase is Phase.DELIVERED and not refuses(config, shared):
         asked = evolve(message, phase=Phase.ACKING, asked=True, ack=ACCEPTED)
         yield Step("ask_ack", taken_up(config, shared), asked)
@@ -32,7 +32,7 @@ def ask_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
 
 @step(by=By.CONSUMER, kind=Kind.TRIED, fair=False, needs=(needs.OLD_RECEIPTS,), client="acks an earlier delivery")
 def late_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A receipt that is not current is acked: answered EXPIRED, nothing changes (clause receipt-is-exact)."""
+    """Ack by a receipt that is not current: answered EXPIRED, nothing changes (clause receipt-is-exact)."""
     superseded = message.delivery > 1 and message.phase is Phase.DELIVERED
     returned = config.careless and message.phase is Phase.DUE
     if not shared.up or not (superseded or returned):
@@ -48,7 +48,7 @@ def late_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]
 
 @step(by=By.CONSUMER, kind=Kind.TRIED, fair=False, needs=(needs.CARELESS,), client="acks once more")
 def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A settled message is acked again: answered SETTLED, nothing changes (clause receipt-is-exact).
+    """Ack a settled message again: answered SETTLED, nothing changes (clause receipt-is-exact).
 
     SETTLED promises what OK does: it is answered once the first ack, whatever became of its own answer, is that far.
     Where no record of the ack is left (it was merged, or retired) it promises nothing anew.
@@ -68,7 +68,7 @@ def duplicate_ack(config: Config, shared: Shared, message: Message) -> Iterator[
 
 @step(by=By.CONSUMER, kind=Kind.TRIED, fair=False, needs=(needs.CARELESS,), client="writes into what it submitted")
 def reuse_buffer(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A client writes into what it has submitted, before it is written: nothing changes (submitted-is-written)."""
+    """Have a client write into what it has submitted, before it is written: nothing changes (submitted-is-written)."""
     unwritten = message.phase is Phase.ACKING and message.ack.stage is Stage.PENDING and not message.dead
     if not shared.up or not config.careless or not unwritten or message.garbled:
         return
@@ -79,7 +79,7 @@ def reuse_buffer(config: Config, shared: Shared, message: Message) -> Iterator[S
     by=By.CONSUMER, kind=Kind.ASKED, fair=False, needs=(needs.RENEWALS,), record="renewal", client="asks for more time"
 )
 def ask_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The consumer asks for a later deadline, once a delivery, and the store accepts the record."""
+    """Have the consumer ask for a later deadline, once a delivery; the store accepts the record."""
     new = message.phase is Phase.DELIVERED and message.renewal.stage is Stage.NONE
     if shared.up and new and shared.budget.renewals and not refuses(config, shared):
         after = spend(taken_up(config, shared), "renewals")
@@ -95,7 +95,7 @@ def ask_renewal(config: Config, shared: Shared, message: Message) -> Iterator[St
     client="gives it back",
 )
 def release(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The consumer gives its delivery back: a record like a renewal, with a deadline that has passed, is accepted."""
+    """Have the consumer give its delivery back: a record like a renewal, with a past deadline, is accepted."""
     new = message.phase is Phase.DELIVERED and message.renewal.stage is Stage.NONE and may_return(config, message)
     if shared.up and new and shared.budget.releases and not refuses(config, shared):
         after = spend(taken_up(config, shared), "releases")
@@ -109,7 +109,7 @@ def may_return(config: Config, message: Message) -> bool:
 
 @step(by=By.TIME, kind=Kind.WORK, fair=True, needs=(needs.RETURNING,), client="deadline passed")
 def expire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The invisible time passes: the message is due again, unless its ack is effective or on its way.
+    """Let the invisible time pass: the message is due again, unless its ack is effective or on its way.
 
     It is the deadline that the store knows of that passes; a renewal that it has forgotten still stands (`renewed`).
     """

@@ -22,7 +22,7 @@ from ..steps import Broadcast
 
 @step(by=By.MACHINE, kind=Kind.STOPPED, fair=False, needs=(needs.PROCESS_CRASHES,))
 def process_crash(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The process dies: its memory goes, the page cache lives (clause survives-process-crash)."""
+    """Kill the process: its memory goes, the page cache lives (clause survives-process-crash)."""
     if shared.up and shared.budget.process_crashes:
         after = spend(stopped(shared, Power.CRASHED), "process_crashes")
         yield Broadcast("process_crash", after, killed)
@@ -45,7 +45,7 @@ def keeping(message: Message, least: Promise) -> Message:
 
 @step(by=By.MACHINE, kind=Kind.STOPPED, fair=False, needs=(needs.POWER_LOSSES,))
 def power_loss(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The machine stops: any subset of what was not synced survives (clause survives-power-loss).
+    """Stop the machine: any subset of what was not synced survives (clause survives-power-loss).
 
     The offset file is the old one or the new one; one that is replaced in place may at that moment read as none.
     """

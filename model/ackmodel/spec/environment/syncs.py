@@ -56,7 +56,7 @@ def believing(config: Config, shared: Shared, log: int) -> Callable[[Record], Re
 
 @step(by=By.DISK, kind=Kind.SYNC_SUCCEEDED, fair=True, needs=(), each_log=True)
 def sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync succeeds: what it covered and was dirty is on the disk."""
+    """Let the running sync succeed: what it covered and was dirty is on the disk."""
     for log in running(shared):
         if not shared.owed[log]:
             outcomes = in_log(config, log, succeeding(config, believing(config, shared, log)))
@@ -80,7 +80,7 @@ def succeeding(config: Config, believe: Callable[[Record], Record]) -> Callable[
 
 @step(by=By.DISK, kind=Kind.SYNC_LIED, fair=False, needs=(needs.TOLD_LATE,), each_log=True)
 def sync_lies(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync loses bytes and returns success: the error is owed to the next one (`SyncError.LATE`)."""
+    """Let the running sync lose bytes and return success: the error is owed to the next one (`SyncError.LATE`)."""
     if config.sync_error is not SyncError.LATE or not shared.budget.sync_failures:
         return
 
@@ -115,7 +115,7 @@ def has_record_of_log(config: Config, log: int, wanted: Callable[[Record], bool]
 
 @step(by=By.DISK, kind=Kind.SYNC_FAILED, fair=False, needs=(needs.SYNC_FAILURES,), each_log=True, told=SyncError.LATE)
 def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync fails (EIO): what it covered is lost, and what was written meanwhile may be.
+    """Let the running sync fail (EIO): what it covered is lost, and what was written meanwhile may be.
 
     An error that is owed is of bytes lost before: what this sync covered is on the disk, but the store cannot know.
     """
@@ -153,7 +153,7 @@ def sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
     told=SyncError.EACH,
 )
 def sync_fails_again(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync covers bytes that an earlier one has lost, is told so (`SyncError.EACH`), and writes nothing."""
+    """Let the running sync cover bytes that an earlier one lost, be told so (`SyncError.EACH`), and write nothing."""
     if config.sync_error is not SyncError.EACH:
         return
 
@@ -171,7 +171,7 @@ def sync_fails_again(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
 @step(by=By.DISK, kind=Kind.SYNC_FAILED, fair=False, needs=(needs.SYNC_TIMEOUTS,), each_log=True)
 def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The running sync has taken too long: its outcome is unknown, and it may still end in the kernel."""
+    """Let the running sync take too long: its outcome is unknown, and it may still end in the kernel."""
 
     def outcome(record: Record) -> Record:
         return syncing.believe_sync_timed_out(config, record)
@@ -185,7 +185,7 @@ def sync_times_out(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
 @step(by=By.DISK, kind=Kind.LATE_SUCCESS, fair=False, needs=(needs.SYNC_TIMEOUTS,), each_log=True)
 def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """A sync that was given up succeeds at last: what was not yet written again is on the disk."""
+    """Let a sync that was given up succeed at last: what was not yet written again is on the disk."""
 
     def outcome(record: Record) -> Record:
         reached = record.stage is Stage.SUSPECT and record.truth is Truth.DIRTY
@@ -201,7 +201,7 @@ def late_sync_ok(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
 @step(by=By.DISK, kind=Kind.LATE_FAILURE, fair=False, needs=(needs.SYNC_TIMEOUTS, needs.SYNC_FAILURES), each_log=True)
 def late_sync_fails(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """A sync that was given up fails at last, at the cost of a failure: what was not yet written again is lost."""
+    """Let a sync that was given up fail at last, at the cost of a failure: what was not yet written again is lost."""
 
     def outcome(record: Record) -> Record:
         lost = record.stage is Stage.SUSPECT and record.truth is Truth.DIRTY

@@ -30,7 +30,7 @@ def failed(config: Config, shared: Shared) -> Shared:
 
 @step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES,), record="checkpoint")
 def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The write of a checkpoint fails (ENOSPC): the pop is answered FAILED, and is as if it had not been."""
+    """Let the write of a checkpoint fail (ENOSPC): the pop is answered FAILED, and is as if it had not been."""
     if not shared.up or not shared.budget.write_failures or message.checkpoint.stage is not Stage.PENDING:
         return
     if not config.keeps(rules.FAILURE_ENDS_OPERATION):
@@ -51,7 +51,7 @@ def fail_checkpoint_write(config: Config, shared: Shared, message: Message) -> I
 
 @step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES,), record="ack")
 def fail_ack_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The write of an ack fails (ENOSPC): the ack is answered FAILED, the consumer still has the message."""
+    """Let the write of an ack fail (ENOSPC): the ack is answered FAILED, the consumer still has the message."""
     if not shared.up or not shared.budget.write_failures or message.ack.stage is not Stage.PENDING:
         return
     if not config.keeps(rules.FAILURE_ENDS_OPERATION):
@@ -73,7 +73,7 @@ def fail_ack_write(config: Config, shared: Shared, message: Message) -> Iterator
 
 @step(by=By.DISK, kind=Kind.WRITE_FAILED, fair=False, needs=(needs.WRITE_FAILURES, needs.CHANGES), record="renewal")
 def fail_renewal_write(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The write of a renewal or a release fails (ENOSPC): answered FAILED, the delivery keeps the deadline it had."""
+    """Let the write of a renewal or release fail (ENOSPC): answered FAILED, the delivery keeps the deadline it had."""
     if not shared.up or not shared.budget.write_failures or message.renewal.stage is not Stage.PENDING:
         return
     if not config.keeps(rules.FAILURE_ENDS_OPERATION):

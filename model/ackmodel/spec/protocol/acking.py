@@ -25,14 +25,14 @@ from .answering import answer_level, ended, may_answer, promise_of
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="ack")
 def write_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The ack is written: the page cache has it."""
+    """Write the ack: the page cache has it."""
     if shared.up and message.ack.stage is Stage.PENDING:
         yield Step("write_ack", shared, evolve(message, ack=WRITTEN))
 
 
 @step(by=By.STORE, kind=Kind.ANSWERED_OK, fair=True, needs=(), record="ack", client="told OK")
 def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The ack is answered OK (clause reply-after-stage)."""
+    """Answer the ack OK (clause reply-after-stage)."""
     if message.phase is not Phase.ACKING or message.dead:
         return
     if shared.up and may_answer(config, shared, message.ack):
@@ -42,7 +42,7 @@ def answer_ack(config: Config, shared: Shared, message: Message) -> Iterator[Ste
 
 @step(by=By.STORE, kind=Kind.ANSWERED_OTHERWISE, fair=True, needs=(needs.FAILING_SYNCS,), client="told UNKNOWN")
 def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The record of an ack or a renewal is written, but cannot be flushed for now: UNKNOWN, and it takes effect."""
+    """Answer UNKNOWN: the record of an ack or a renewal is written, but cannot be flushed for now; it takes effect."""
     if not shared.up or message.dead or answer_level(config, shared) is not Level.DISK:
         return
     if message.phase is Phase.ACKING and message.ack.stage is Stage.SUSPECT:
@@ -54,7 +54,7 @@ def answer_unknown(config: Config, shared: Shared, message: Message) -> Iterator
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(), record="ack", client="called back")
 def durable_callback(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The flush of the ack is made known, by a callback or by a barrier (clause survives-power-loss).
+    """Make the flush of the ack known, by a callback or by a barrier (clause survives-power-loss).
 
     A barrier speaks of all that is settled: also of what was answered UNKNOWN, and of what recovery found.
     """

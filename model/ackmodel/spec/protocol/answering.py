@@ -57,7 +57,7 @@ def refuses(config: Config, shared: Shared) -> bool:
 
 @step(by=By.STORE, kind=Kind.ANSWERED_OTHERWISE, fair=False, needs=(needs.REFUSING,), client="told BUSY")
 def refuse(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A pop or an ack is answered BUSY: nothing changes."""
+    """Answer a pop or an ack BUSY: nothing changes."""
     popped = message.phase in (Phase.WAITING, Phase.DUE) and message.delivery < config.deliveries
     if shared.up and (popped or message.phase is Phase.DELIVERED) and refuses(config, shared):
         yield Step("refuse", shared, message)

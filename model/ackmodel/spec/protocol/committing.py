@@ -23,7 +23,7 @@ from ..steps import Broadcast, Step
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def commit(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The consumer offset passes the message (clauses commit-is-safe, commit-progresses)."""
+    """Move the consumer offset past the message (clauses commit-is-safe, commit-progresses)."""
     offset = shared.offset.volatile
     in_order = message.index == offset
     if not config.keeps(rules.COMMIT_IN_ORDER):
@@ -50,7 +50,7 @@ def may_commit(config: Config, message: Message) -> bool:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def write_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The offset file is replaced, where it differs: written beside, synced, renamed (clause derived-never-ahead)."""
+    """Replace the offset file, where it differs: written beside, synced, renamed (clause derived-never-ahead)."""
     offset = shared.offset
     if shared.up and offset.volatile != offset.cached:
         yield Broadcast("write_offset", evolve(shared, offset=evolve(offset, cached=offset.volatile)))
@@ -58,7 +58,7 @@ def write_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.OFFSETS,))
 def sync_directory(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The directory is synced: the renamed offset file is what a power loss leaves."""
+    """Sync the directory: the renamed offset file is what a power loss leaves."""
     offset = shared.offset
     if shared.up and offset.cached != offset.disk:
         yield Broadcast("sync_directory", evolve(shared, offset=evolve(offset, disk=offset.cached)))
@@ -66,7 +66,7 @@ def sync_directory(config: Config, shared: Shared) -> Iterator[Broadcast]:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.RESETS,))
 def reset_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The offset is set to 0 by hand, while nothing is in flight: a RESET is synced, all is to be handed out afresh."""
+    """Set the offset to 0 by hand, while nothing is in flight: a RESET is synced, all is to be handed out afresh."""
     if not shared.up or not shared.budget.resets:
         return
     kept = evolve(shared.offset, volatile=0)
@@ -83,7 +83,7 @@ def afresh(message: Message) -> tuple[Message, ...]:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.COMPACTION,))
 def retire(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The records of a settled message are discarded, once none of them is unflushed (clause retire-is-safe)."""
+    """Discard the records of a settled message, once none of them is unflushed (clause retire-is-safe)."""
     if not shared.up or not config.compaction or message.phase is not Phase.SETTLED:
         return
     settled = message.ack.stage is Stage.FLUSHED and not any(record.unflushed for record in message.records)

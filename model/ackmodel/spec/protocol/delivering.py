@@ -26,7 +26,7 @@ from .answering import ended, may_answer, refuses, taken_up
 
 @step(by=By.STORE, kind=Kind.ASKED, fair=True, needs=(), record="checkpoint", client="pops")
 def pop(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A pop takes a message that nobody has, or whose deadline has passed, and accepts a checkpoint for it."""
+    """Pop a message that nobody has, or whose deadline has passed, and accept a checkpoint for it."""
     free = [Phase.WAITING, Phase.DUE]
     if not config.keeps(rules.WAIT_FOR_DEADLINE):
         free.append(Phase.DELIVERED)
@@ -62,21 +62,21 @@ def better(newer: Record, older: Record) -> Record:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="checkpoint")
 def write_checkpoint(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The checkpoint is written: the page cache has it."""
+    """Write the checkpoint: the page cache has it."""
     if shared.up and message.checkpoint.stage is Stage.PENDING:
         yield Step("write_checkpoint", shared, evolve(message, checkpoint=WRITTEN))
 
 
 @step(by=By.STORE, kind=Kind.ANSWERED_OK, fair=True, needs=(), record="checkpoint", client="has the message")
 def deliver(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The pop is answered: the consumer has the message (clause reply-after-stage)."""
+    """Answer the pop: the consumer has the message (clause reply-after-stage)."""
     if shared.up and message.phase is Phase.POPPING and may_answer(config, shared, message.checkpoint):
         yield Step("deliver", ended(config, shared), evolve(message, phase=Phase.DELIVERED))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.DEAD_LETTERS,), record="ack")
 def bury(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The last delivery has ended without an ack: a dead letter is accepted for the message (clause no-limbo).
+    """Accept a dead letter for a message whose last delivery has ended without an ack (clause no-limbo).
 
     That it was given back stays known: should the dead letter be lost, recovery finds the message DUE, not in hand.
     """
@@ -92,6 +92,6 @@ def bury(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.DEAD_LETTERS,), record="ack")
 def buried(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The dead letter is stored: the message is settled."""
+    """Store the dead letter: the message is settled."""
     if shared.up and message.dead and message.phase is Phase.ACKING and message.ack.reaches(Level.PAGE_CACHE):
         yield Step("buried", shared, evolve(message, phase=Phase.SETTLED))

@@ -27,7 +27,7 @@ from ..steps import Step
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.MERGING,))
 def merge(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """A checkpoint and its ack meet in the buffer, nothing about the message is stored: both are left out."""
+    """Leave out a checkpoint and its ack that meet in the buffer, where nothing about the message is stored."""
     if not shared.up or not config.merge_buffer or message.phase is not Phase.SETTLED:
         return
     if message.ack.stage is Stage.PENDING and (in_memory_only(message) or not config.keeps(rules.MERGE_NEEDS_BOTH)):
@@ -47,6 +47,6 @@ def without_pending(message: Message) -> Record:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.MERGING,), record="ack")
 def hand_over(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """What was settled by merging, and the offset has not come to, is handed to the store after all, at any time."""
+    """Hand to the store after all, at any time, what was settled by merging, and the offset has not come to."""
     if shared.up and config.merge_buffer and message.unrecorded and not message.passed_by(shared.offset.volatile):
         yield Step("hand_over", shared, evolve(message, ack=ACCEPTED, unrecorded=False))

@@ -26,7 +26,7 @@ from .answering import answer_level, ended, may_answer, promise_of
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.CHANGES,), record="renewal")
 def write_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The renewal, or the release, is written: the page cache has it."""
+    """Write the renewal, or the release: the page cache has it."""
     if shared.up and message.renewal.stage is Stage.PENDING:
         yield Step("write_renewal", shared, evolve(message, renewal=WRITTEN))
 
@@ -40,7 +40,7 @@ def write_renewal(config: Config, shared: Shared, message: Message) -> Iterator[
     client="told OK, has more time",
 )
 def answer_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The renewal is answered OK (clauses reply-after-stage, deadline-is-exact)."""
+    """Answer the renewal OK (clauses reply-after-stage, deadline-is-exact)."""
     if message.phase is not Phase.RENEWING or message.released:
         return
     if shared.up and may_answer(config, shared, message.renewal):
@@ -57,7 +57,7 @@ def answer_renewal(config: Config, shared: Shared, message: Message) -> Iterator
     client="told OK, it is given back",
 )
 def answer_release(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The release is answered OK: the message is due (clause reply-after-stage)."""
+    """Answer the release OK: the message is due (clause reply-after-stage)."""
     if message.phase is not Phase.RENEWING or not message.released:
         return
     if shared.up and may_answer(config, shared, message.renewal):

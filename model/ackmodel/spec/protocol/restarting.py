@@ -22,7 +22,7 @@ from ..steps import Broadcast
 
 @step(by=By.STORE, kind=Kind.WORK, fair=False, needs=(needs.RESTARTS,))
 def close(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """The store is closed: possible once it has drained, no sync runs, and the offset is on the disk (close-drains)."""
+    """Close the store: possible once it has drained, no sync runs, and the offset is on the disk (close-drains)."""
     if not shared.up or not shared.budget.restarts:
         return
     offset = shared.offset
@@ -50,7 +50,7 @@ def drained(config: Config, message: Message, offset: int) -> bool:
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.STOPS,))
 def recover(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """A new process opens the directory, and takes up what it reads (clause recovered-is-cached)."""
+    """Open the directory in a new process, and take up what it reads (clause recovered-is-cached)."""
     if shared.up:
         return
     offset = shared.offset.cached if config.keeps(rules.RECOVERY_KEEPS_OFFSET) else 0

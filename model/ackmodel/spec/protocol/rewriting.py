@@ -20,28 +20,28 @@ from ..steps import Step
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="checkpoint")
 def rewrite_checkpoint(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The checkpoint is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    """Write the checkpoint again, if a failed sync may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.checkpoint):
         yield Step("rewrite_checkpoint", shared, evolve(message, checkpoint=rewritten(config, message.checkpoint)))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.MANY_DELIVERIES,), record="earlier")
 def rewrite_earlier(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """An earlier checkpoint is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    """Write an earlier checkpoint again, if a failed sync may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.earlier):
         yield Step("rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="ack")
 def rewrite_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The ack is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    """Write the ack again, if a failed sync may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.ack):
         yield Step("rewrite_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.CHANGES,), record="renewal")
 def rewrite_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """The renewal, or the release, is written again, if a failed sync may have lost it (clause flush-rewrites)."""
+    """Write the renewal, or the release, again, if a failed sync may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.renewal):
         yield Step("rewrite_renewal", shared, evolve(message, renewal=rewritten(config, message.renewal)))
 

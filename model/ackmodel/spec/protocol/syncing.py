@@ -23,7 +23,7 @@ from ..steps import Broadcast, in_log, of_log, replaced
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), each_log=True)
 def begin_sync(config: Config, shared: Shared) -> Iterator[Broadcast]:
-    """A sync begins: it covers what is CACHED now (clause flush-when-idle)."""
+    """Begin a sync: it covers what is CACHED now (clause flush-when-idle)."""
     if not shared.up:
         return
     for log, syncing in enumerate(shared.syncing):
