@@ -41,6 +41,13 @@ def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> 
     return where
 
 
+def file_only(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
+    """Return the name of a file to write to; the standard output is for people, or for JSON."""
+    if where == "-":
+        raise click.BadParameter("name a file: only --json can write to the standard output (-)")
+    return writable(ctx, option, where)
+
+
 def _try(place: Path) -> None:
     """Open a file for writing, and leave it as it was."""
     new = not place.exists()

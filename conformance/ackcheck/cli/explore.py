@@ -24,7 +24,9 @@ import click
 from attrs import evolve
 from rich.console import Console
 
-from ackcheck.cli._output import BROKEN, writable, write_json
+from ackcheck.cli._output import BROKEN, file_only, writable, write_json
+from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
+from ackcheck.reports.sheet import sheet_of_exploration
 from ackexplore import (
     BadCheckpoint,
     MissingExtra,
@@ -182,6 +184,7 @@ NOT_WITH_RULES = (
     "resume",
     "symmetric",
     "liveness",
+    *FORMS,
 )
 """Options that mean nothing where every rule is switched off in turn; and no export does."""
 
@@ -197,16 +200,9 @@ def _check_together(ctx: click.Context, *, rules: bool, symmetric: bool, livenes
         )
 
 
-def _file(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
-    """Return the name of a file to write to; the standard output is for people, or for JSON."""
-    if where == "-":
-        raise click.BadParameter("name a file: only --json can write to the standard output (-)")
-    return writable(ctx, option, where)
-
-
 def _export_options(command: Any) -> Any:
     for name, text in reversed(EXPORTS.items()):
-        option = click.option(f"--{name}", metavar="FILE", callback=_file, help=text)
+        option = click.option(f"--{name}", metavar="FILE", callback=file_only, help=text)
         command = option(command)
     return command
 
@@ -225,6 +221,13 @@ def _export(result: Result, places: dict[str, str | None]) -> None:
             trace = result.counterexample
             text = html_page(trace) if name == "html" else json.dumps(itf(trace), indent=1) + "\n"
             Path(where).write_text(text, encoding="utf-8")
+
+
+def _steps(result: Result) -> str:
+    """Return the steps of the counterexample, a line each."""
+    steps = () if result.counterexample is None else result.counterexample.steps
+    told = (("" if step.actor is None else f" of message {step.actor}", step) for step in steps)
+    return "\n".join(f"{step.number:4} {step.action}{actor}" for actor, step in told)
 
 
 def _flag(name: str) -> str:
@@ -246,7 +249,7 @@ def _number(name: str, default: int, text: str) -> Any:
     return click.option(_flag(name), name, default=default, show_default=True, metavar="N", type=int, help=text)
 
 
-@click.command()
+@click.command(cls=Remembered)
 @click.option("--messages", default=1, show_default=True, metavar="N", type=int, help="Messages in the queue.")
 @click.option("--deliveries", default=1, show_default=True, metavar="N", type=int, help="Deliveries each may have.")
 @_model_options
@@ -302,6 +305,7 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.option(
     "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
 )
+@report_options(*FORMS)
 @click.pass_context
 def explore(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
@@ -363,5 +367,6 @@ def explore(  # noqa: PLR0913 - an argument an option
             told["liveness"] = [finding.as_json() for finding in findings]
         write_json(json_to, told)
     _export(result, places)
+    write_reports(ctx, sheet_of_exploration(result.as_json(), typed(ctx), _steps(result)))
     if not result.holds or any(finding.lasso for finding in findings):
         ctx.exit(BROKEN)

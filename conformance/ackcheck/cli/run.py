@@ -36,12 +36,15 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
+from ackcheck.cli._reports import Remembered, asked, report_options, typed, write_run_reports
 from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
 from ackcheck.lab import NoReference
 from ackcheck.ledger import BadLedger, Entry, compared, read_ledger
 from ackcheck.levels import FLOORS
+from ackcheck.origin import origin
 from ackcheck.promises import BadPromise, Promises, read_promises
+from ackcheck.reports.record import record_of
 from ackcheck.rig import RigError
 from ackcheck.show import finding_view, print_verdict
 from ackcheck.subject import NoSuchTarget, Subject
@@ -179,7 +182,7 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
         console.print(finding_view(finding), crop=False)
 
 
-@click.command()
+@click.command(cls=Remembered)
 @click.argument("target", nargs=-1, metavar="[TARGET]")
 @click.option("--level", "level", type=click.Choice([level.value for level in LEVELS]), help="Judge this level only.")
 @click.option(
@@ -225,6 +228,7 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @seed_option()
 @json_option("the verdict")
+@report_options("junit", "ctrf", "markdown", "html")
 @click.pass_context
 def run(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
@@ -265,14 +269,19 @@ def run(  # noqa: PLR0913 - an argument an option
     _check_case(plan)
     console = console_beside(json_to)
 
-    def write(verdict: Verdict) -> None:
-        if json_to:
-            write_json(json_to, {"seed": plan.seed, "profile": profile, **verdict.as_json()})
+    made = origin(typed(ctx, plan.seed), faults)
 
-    verdict = _judged(subject, plan, write if json_to != "-" else lambda _: None)
+    def write(verdict: Verdict, *, ended: bool = False) -> None:
+        told = {"seed": plan.seed, "profile": profile, **made, **verdict.as_json()}
+        if json_to and (ended or json_to != "-"):
+            write_json(json_to, told)
+        if asked(ctx):
+            write_run_reports(ctx, record_of(told))
+
+    verdict = _judged(subject, plan, write)
     print_verdict(console, verdict)
     console.print(f"seed {plan.seed}, profile {profile}")
-    write(verdict)
+    write(verdict, ended=True)
     if missing := never_ran(verdict):
         raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
     if expect is not None and verdict.outcome != "not-judged":

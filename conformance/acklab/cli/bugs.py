@@ -22,18 +22,21 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
+from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
+from ackcheck.reports.sheet import sheet_of_bugs
 from ackcheck.show import finding_view
 from acklab.zoo import BUGS, UnknownBug, bug_named
 from acklab.zoo.hunt import MOST_CASES, Catch, hunt
 
 
-@click.command()
+@click.command(cls=Remembered)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @seed_option()
 @click.option(
     "--cases", default=MOST_CASES, show_default=True, type=click.IntRange(1, 10**7), help="Runs a bug, at most."
 )
 @json_option("what caught each bug, and in how many cases and seconds,")
+@report_options(*FORMS)
 @click.pass_context
 def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: int, json_to: str | None) -> None:
     """Run the suite against the bug zoo: real bugs, rebuilt in the reference store.
@@ -59,8 +62,10 @@ def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: in
             console.print(finding_view(catch.finding))
     console.print(catches_table(catches))
     console.print(f"seed {seed}")
+    told = [catch.as_json() for catch in catches]
     if json_to:
-        write_json(json_to, [catch.as_json() for catch in catches])
+        write_json(json_to, told)
+    write_reports(ctx, sheet_of_bugs(told, typed(ctx, seed)))
     if not all(catch.caught for catch in catches):
         ctx.exit(BROKEN)
 

@@ -60,6 +60,7 @@ def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, t
     assert set(verdict) == {
         *("seed", "profile", "target", "outcome", "level", "promises", "levels", "clauses"),
         *("not_judged", "findings", "runs"),
+        *("command", "began", "machine"),
     }
     assert (verdict["seed"], verdict["profile"], verdict["level"]) == (1, "quick", None)
     assert [clause["id"] for clause in verdict["clauses"]] == [clause.value for clause in Clause]
