@@ -59,54 +59,54 @@ class Store:
         return await _result(self._threads.submit(call), undo)
 
     async def publish(self, queue: QueueId | str, end: int) -> None:
-        """As `ackstore.Store.publish`."""
+        """Do as `ackstore.Store.publish`."""
         await self._call(partial(self.store.publish, queue, end))
 
     async def pop(self, queue: QueueId | str, count: int = 1, invisible: float = 30.0) -> list[Delivery]:
-        """As `ackstore.Store.pop`. Cancelled, what it is handed is released."""
+        """Do as `ackstore.Store.pop`. Cancelled, what it is handed is released."""
         return await self._call(partial(self.store.pop, queue, count, invisible), self._give_back)
 
     async def try_pop(
         self, queue: QueueId | str, count: int = 1, invisible: float = 30.0, timeout: float | None = None
     ) -> Answer:
-        """As `ackstore.Store.try_pop`. Cancelled, what it is handed is released."""
+        """Do as `ackstore.Store.try_pop`. Cancelled, what it is handed is released."""
         call = partial(self.store.try_pop, queue, count, invisible, timeout)
         return await self._call(call, lambda answer: self._give_back(answer.value or ()))
 
     async def ack(self, receipt: str, timeout: float | None = None, queue: QueueId | str | None = None) -> Reply:
-        """As `ackstore.Store.ack`."""
+        """Do as `ackstore.Store.ack`."""
         return await self._call(partial(self.store.ack, receipt, None, timeout, queue))
 
     async def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
-        """As `ackstore.Store.ack_many`."""
+        """Do as `ackstore.Store.ack_many`."""
         return await self._call(partial(self.store.ack_many, list(receipts), timeout))
 
     async def renew(self, receipt: str, invisible: float = 30.0, timeout: float | None = None) -> Reply:
-        """As `ackstore.Store.renew`."""
+        """Do as `ackstore.Store.renew`."""
         return await self._call(partial(self.store.renew, receipt, invisible, timeout))
 
     async def release(self, receipt: str, timeout: float | None = None) -> Reply:
-        """As `ackstore.Store.release`."""
+        """Do as `ackstore.Store.release`."""
         return await self._call(partial(self.store.release, receipt, timeout))
 
     async def reset(self, queue: QueueId | str, offset: int, timeout: float | None = None) -> Reply:
-        """As `ackstore.Store.reset`."""
+        """Do as `ackstore.Store.reset`."""
         return await self._call(partial(self.store.reset, queue, offset, timeout))
 
     async def dead(self, queue: QueueId | str) -> list[DeadLetter]:
-        """As `ackstore.Store.dead`."""
+        """Do as `ackstore.Store.dead`."""
         return await self._call(partial(self.store.dead, queue))
 
     async def flush(self, timeout: float | None = None) -> Reply:
-        """As `ackstore.Store.flush`."""
+        """Do as `ackstore.Store.flush`."""
         return await self._call(partial(self.store.flush, timeout))
 
     async def stats(self, *, count: bool = True) -> Stats:
-        """As `ackstore.Store.stats`."""
+        """Do as `ackstore.Store.stats`."""
         return await self._call(partial(self.store.stats, count=count))
 
     async def close(self, timeout: float = 10.0) -> Reply:
-        """As `ackstore.Store.close`. Cancelled, it is closed all the same."""
+        """Do as `ackstore.Store.close`. Cancelled, it is closed all the same."""
         closing = ThreadPoolExecutor(1, thread_name_prefix="ackstore-aio-close")  # the others may all be at work
         job = closing.submit(self.store.close, timeout)
         closing.shutdown(wait=False)

@@ -122,11 +122,11 @@ class StoreCollector(Collector):
         self.count_messages = count_messages
 
     def describe(self) -> list[Metric]:
-        """Nothing beforehand: registering takes no lock."""
+        """Return nothing beforehand: registering takes no lock."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric of the store."""
+        """Return every metric of the store."""
         stats = self.store.stats(count=self.count_messages)
         healthy, resident = "1 while every thread that the store needs is alive", "Resident memory of the whole process"
         yield GaugeMetricFamily(f"{self.prefix}_healthy", healthy, value=stats.healthy)
@@ -143,7 +143,7 @@ class StoreCollector(Collector):
 
     @staticmethod
     def _figures(prefix: str, labels: list[str], found: Sequence[tuple[tuple[str, ...], Stats]]) -> Iterator[Metric]:
-        """What there is of a store, and of each of its logs: one of each figure for every item of `found`."""
+        """Return what there is of a store, and of each of its logs: one of each figure for every item of `found`."""
         for kind, figures in ((GaugeMetricFamily, GAUGES), (CounterMetricFamily, COUNTERS)):
             for name, (text, value) in figures.items():
                 family = kind(f"{prefix}_{name}", text, labels=labels)
@@ -185,7 +185,7 @@ class StoreCollector(Collector):
 
 
 def _cumulated(found: HistogramStats) -> list[tuple[str, float]]:
-    """The buckets as Prometheus wants them: each with all below it."""
+    """Return the buckets as Prometheus wants them: each with all below it."""
     bounds = (*map(str, found.bounds), "+Inf")
     return list(zip(bounds, accumulate(found.counts), strict=True))
 

@@ -108,7 +108,7 @@ class Store:
         invisible: float = 30.0,
         timeout: float | None = None,
     ) -> Answer:
-        """As `pop`, with the reply that says why there is nothing: `Answer.reply`, `.value`."""
+        """Do as `pop`, with the reply that says why there is nothing: `Answer.reply`, `.value`."""
         return self._driver.call(Pop(queue, count, invisible), timeout)
 
     def ack(
@@ -171,8 +171,10 @@ class Store:
         return self._driver.call(Reset(queue, offset), timeout).reply
 
     def dead(self, queue: QueueId | str) -> list[DeadLetter]:
-        """The messages of `queue` that nobody settled in `Config.max_attempts` deliveries, the oldest first; of more
-        than `Config.max_dead` only the latest. Empty for a queue that is not known. Raises `StoreStalled` as `publish`.
+        """Return the messages of `queue` that nobody settled in `Config.max_attempts` deliveries, the oldest first.
+
+        Of more than `Config.max_dead` only the latest. Empty for a queue that is not known. Raises `StoreStalled` as
+        `publish`.
         """
         return self._driver.dead_letters(queue if isinstance(queue, QueueId) else QueueId.parse(queue))
 
@@ -192,7 +194,7 @@ class Store:
         return self._driver.call(Degrade(forced=False)).reply
 
     def stats(self, *, count: bool = True) -> Stats:
-        """What there is to see, at one instant; also of a closed or broken store.
+        """Return what there is to see, at one instant; also of a closed or broken store.
 
         The messages of a queue are counted by state, and meanwhile the store waits: about a tenth of a second for a
         million messages in hand. Without `count` those figures are None, and it takes no longer for more messages.

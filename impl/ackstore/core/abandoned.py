@@ -40,23 +40,23 @@ class Abandoned:
         return sum(self._sizes.values())
 
     def hang(self, files: Iterable[str]) -> None:
-        """The syncs of these are given up, and have not returned."""
+        """Note that the syncs of these are given up, and have not returned."""
         self.hanging.update(files)
 
     def give_up(self, file: str, size: int, *, removed: bool) -> None:
-        """A segment is given up, of which no sync has covered `size` bytes; it will be `removed`, or stays."""
+        """Give a segment up of which no sync has covered `size` bytes; it is to be `removed`, or stays."""
         self._sizes[file] = size
         if removed:
             self._leaving.add(file)
         self._forget(file)
 
     def returned(self, file: str) -> None:
-        """The sync of a file has returned, long after it was given up."""
+        """Note that the sync of a file has returned, long after it was given up."""
         self.hanging.discard(file)
         self._forget(file)
 
     def removed(self, file: str) -> None:
-        """The removal of a file has returned."""
+        """Note that the removal of a file has returned."""
         self._leaving.discard(file)
         self._forget(file)
 

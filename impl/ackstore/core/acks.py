@@ -115,7 +115,7 @@ class Acks:
         record.waiters.append(waiter)
 
     def judge(self, receipt: str, now: float, only: QueueId | None = None) -> tuple[Queue, Entry] | Reply:
-        """What this receipt asks for: a delivery to settle, or the reply it gets at once. With
+        """Return what this receipt asks for: a delivery to settle, or the reply it gets at once. With
         `only`, it has to be a receipt of that queue."""
         parsed = parse_receipt(receipt)
         if parsed is None:
@@ -128,8 +128,8 @@ class Acks:
         return found if isinstance(found, Reply) else (queue, found)
 
     def settled_before(self, operation: Operation, item: int, reply: Reply, receipt: str) -> None:
-        """Nothing to store. What was settled before is FLUSHED, so it is durable too; but for what only a STATE settles
-        that recovery has read, and that is on its way to be FLUSHED again."""
+        """Answer what needs no record. What was settled before is FLUSHED, so it is durable too; but for what only a
+        STATE settles that recovery has read, and that is on its way to be FLUSHED again."""
         self.operations.reply(operation, item, reply)
         if reply is not Reply.SETTLED or not operation.durable:
             return
@@ -141,7 +141,7 @@ class Acks:
             record.durables = [*(record.durables or ()), operation]
 
     def join(self, operation: Operation, item: int, record: RecordFields) -> None:
-        """The message's ack is on its way: share its outcome, which settles nothing new."""
+        """Share the outcome of the message's ack that is on its way: this one settles nothing new."""
         if operation.durable:
             record.durables = [*(record.durables or ()), operation]
         if record.waiters is not None:
@@ -153,14 +153,14 @@ class Acks:
             self.flusher.want(record.lsn)
 
     def cached(self, record: Record, prompt: bool) -> None:
-        """The ack is CACHED; `prompt` says that this is enough for an answer."""
+        """Note that the ack is CACHED; `prompt` says that this is enough for an answer."""
         if prompt:
             self.answer(record)
         else:
             self.flusher.want(record.lsn)
 
     def failed(self, record: Record) -> None:
-        """The ack was certainly not stored: the deliveries are as before."""
+        """Note that the ack was certainly not stored: the deliveries are as before."""
         record.queue.unsettle(record.entries)
         self.refuse(record)
 
@@ -171,7 +171,7 @@ class Acks:
             self.operations.reply(operation, item, Reply.FAILED)
 
     def flushed(self, record: Record) -> None:
-        """The ack is FLUSHED."""
+        """Note that the ack is FLUSHED."""
         record.queue.settle(record.entries)
         if record.waiters is not None:
             self.answer(record)

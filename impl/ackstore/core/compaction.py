@@ -81,7 +81,7 @@ class Compaction:
     # When
 
     def due(self) -> float | None:
-        """The earliest time at which `tick` has something to do; None for never."""
+        """Return the earliest time at which `tick` has something to do; None for never."""
         if self.phase in ("copy", "remove") or self.failed:
             return self.next_at
         if self.phase != "idle":
@@ -154,7 +154,7 @@ class Compaction:
 
     @staticmethod
     def item(queue: Queue, offset: int) -> Item | tuple[()] | None:
-        """How a message stands; None while it is in transition, and nothing if it is settled below the floor."""
+        """Return how a message stands; None while it is in transition, and nothing if it is settled below the floor."""
         letter = queue.dead.get(offset)
         if letter is not None:
             return DIED, offset, letter.attempts, 0, letter.when
@@ -184,30 +184,30 @@ class Compaction:
             self.write(queue, [], self.start)
 
     def state_cached(self, record: Record) -> None:
-        """A copy is CACHED."""
+        """Note that a copy is CACHED."""
         self.pending -= 1
         if self.phase == "state":
             self.stated_at = record.lsn
 
     def state_failed(self, _record: Record) -> None:
-        """A copy was not stored: without it nothing may go."""
+        """Give the round up, as a copy was not stored: without it nothing may go."""
         self.pending -= 1
         self.failed = True
 
     def state_flushed(self, record: Record) -> None:
-        """A copy is FLUSHED, and maybe the last."""
+        """Note that a copy is FLUSHED, and maybe the last."""
         if self.phase == "state" and record.lsn == self.stated_at:
             self.phase = "persist"
             self.asks = True
 
     def flushed(self, now: float) -> None:
-        """A flush cycle has succeeded, and all its records were told so."""
+        """Note that a flush cycle has succeeded, and all its records were told so."""
         if self.asks:
             self.asks = False
             self.hasten(now)
 
     def persisted(self, lsn: int) -> None:
-        """The offset file on disk derives from everything up to `lsn`."""
+        """Note that the offset file on disk derives from everything up to `lsn`."""
         if self.phase == "persist" and lsn >= self.stated_at:
             self.phase = "remove"
 
@@ -229,7 +229,7 @@ class Compaction:
             self.removed += 1
 
     def end(self, now: float, *, pause: float) -> None:
-        """The round is over."""
+        """End the round."""
         self.phase = "idle"
         self.victims = []
         self.to_copy = []

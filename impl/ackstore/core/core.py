@@ -200,7 +200,7 @@ class Core(CoreFields):
             self._progress(now)
 
     def give_up(self, op: int) -> None:
-        """The client of an operation waits no longer: it ends as UNKNOWN, unless it has ended. Asks for no I/O."""
+        """End an operation as UNKNOWN, unless it has ended: its client waits no longer. Asks for no I/O."""
         operation = self.operations.live.get(op)
         if operation is not None:
             self.operations.end(operation, Reply.UNKNOWN)
@@ -223,7 +223,7 @@ class Core(CoreFields):
             self._end()
 
     def next_tick(self) -> float | None:
-        """When `tick` will next have something to do, if nothing else happens; None for never."""
+        """Return when `tick` will next have something to do, if nothing else happens; None for never."""
         if self.closed:
             return None
         times = [self.flusher.due(), self.offsets.due(), self.operations.next_deadline()]
@@ -231,13 +231,13 @@ class Core(CoreFields):
         return min((time for time in times if time is not None), default=None)
 
     def take_effects(self) -> list[tuple[int, Effect]]:
-        """The effects that came up since the last call, in order, each with its I/O id."""
+        """Return the effects that came up since the last call, in order, each with its I/O id."""
         effects = self.effects.copy()
         self.effects.clear()
         return effects
 
     def stage(self, receipt: str) -> Stage | None:
-        """How far the ack of the message that `receipt` names has come; None when it has none."""
+        """Return how far the ack of the message that `receipt` names has come; None when it has none."""
         parsed = parse_receipt(receipt)
         queue = self.queues.get(parsed[0]) if parsed else None
         if parsed is None or queue is None or generation_of(parsed[3]) != queue.generation:
@@ -253,7 +253,7 @@ class Core(CoreFields):
         return self._stage_of(entry.ack)
 
     def dead_letters(self, queue: QueueId) -> tuple[DeadLetter, ...]:
-        """The dead letters of a queue, the oldest first; those beyond `Config.max_dead` are forgotten."""
+        """Return the dead letters of a queue, the oldest first; those beyond `Config.max_dead` are forgotten."""
         found = self.queues.get(queue.token)
         return () if found is None else tuple(found.dead.values())
 
@@ -275,7 +275,7 @@ class Core(CoreFields):
         return self._io
 
     def cached(self, records: list[Record]) -> None:
-        """Records have become CACHED: answer those for which that is enough (clauses `reply-after-stage`,
+        """Answer records that have become CACHED, where that is enough (clauses `reply-after-stage`,
         `survives-process-crash`)."""
         prompt = self.flusher.answers_when_cached()
         for record in records:
@@ -283,13 +283,13 @@ class Core(CoreFields):
         self._lift_barriers()
 
     def failed(self, records: list[Record]) -> None:
-        """Records were certainly not stored (clause `reply-never-false`)."""
+        """Answer records that were certainly not stored (clause `reply-never-false`)."""
         for record in records:
             self._parts[record.kind].failed(record)
         self._lift_barriers()
 
     def flushed(self, records: list[Record], now: float) -> None:
-        """Records have become FLUSHED: only now may offsets move."""
+        """Take it that records have become FLUSHED: only now may offsets move."""
         queues: dict[str, Queue] = {}
         parts = self._parts
         at = 0
@@ -310,16 +310,16 @@ class Core(CoreFields):
         self._lift_barriers()
 
     def persisted(self, lsn: int) -> None:
-        """The offset file on disk derives from all records up to `lsn`."""
+        """Note that the offset file on disk derives from all records up to `lsn`."""
         self.resets.persisted(lsn)
         self.compaction.persisted(lsn)
 
     def log_stuck(self, now: float) -> None:
-        """The log has no file to write to."""
+        """Note that the log has no file to write to."""
         self.flusher.rewrite_failed(now)
 
     def directory_failed(self, now: float) -> None:
-        """A sync of the directory failed: no entry is certain that none has covered."""
+        """Note that a sync of the directory failed: no entry is certain that none has covered."""
         self.flusher.entry_failed(now)
         self.offsets.rename_suspect()
 
@@ -386,14 +386,14 @@ class Core(CoreFields):
             self._end()
 
     def _end(self) -> None:
-        """Nothing happens after this. What has no outcome by now ends as UNKNOWN."""
+        """Let nothing happen after this. What has no outcome by now ends as UNKNOWN."""
         self.operations.end_all()
         self.closed = True
         self._handlers.clear()
         self.effects[:] = [(io, effect) for io, effect in self.effects if io == 0]
 
     def stats(self, *, count: bool = True) -> Stats:
-        """What there is to see, at the latest time this core was told. `count`: see `ackstore.Store.stats`."""
+        """Return what there is to see, at the latest time this core was told. `count`: see `ackstore.Store.stats`."""
         log, flusher, offsets, persisted = self.log, self.flusher, self.offsets, self.offsets.persisted
         oldest = flusher.oldest() if log.last > log.flushed else None
         return Stats(

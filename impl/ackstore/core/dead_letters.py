@@ -30,7 +30,7 @@ class DeadLetters:
         self.now = 0.0
 
     def due(self) -> float | None:
-        """The earliest time at which `tick` has something to do; None for never."""
+        """Return the earliest time at which `tick` has something to do; None for never."""
         first = min((queue.ending[0][0] for queue in self.queues.values() if queue.ending), default=None)
         return None if first is None else max(first, self.retry_at)
 
@@ -66,16 +66,16 @@ class DeadLetters:
                 self.log.append(record)
 
     def cached(self, record: Record, prompt: bool) -> None:
-        """The DEAD is CACHED; a late client may wait to hear so."""
+        """Note that the DEAD is CACHED; a late client may wait to hear so."""
         if record.waiters or prompt:
             self.acks.cached(record, prompt)
 
     def failed(self, record: Record) -> None:
-        """The DEAD was certainly not stored: the messages are exhausted, as before."""
+        """Note that the DEAD was certainly not stored: the messages are exhausted, as before."""
         self.acks.failed(record)
         self.retry_at = self.now + self.config.flush_interval
 
     def flushed(self, record: Record) -> None:
-        """The DEAD is FLUSHED."""
+        """Note that the DEAD is FLUSHED."""
         record.queue.bury(record.entries, record.value)
         self.acks.flushed(record)

@@ -24,7 +24,7 @@ class Owner(Protocol):
         """Have `effect` performed; `then` gets its result and the time."""
 
     def directory_failed(self, now: float) -> None:
-        """A sync of the directory failed: no entry is certain that none has covered."""
+        """Note that a sync of the directory failed: no entry is certain that none has covered."""
 
 
 class Directory:
@@ -56,7 +56,7 @@ class Directory:
             self._begin([then])
 
     def give_up(self, now: float) -> None:
-        """The outstanding sync is overdue: its outcome is unknown, which counts as failed."""
+        """Give up the outstanding sync, which is overdue: its outcome is unknown, and counts as failed."""
         if self.serving:
             self.hanging += 1
             self._failed(Failed(errno.ETIMEDOUT), now)
@@ -110,11 +110,11 @@ class Share(Directory):
         return self.whole.full
 
     def sync(self, then: Handler) -> None:
-        """As for the whole, with what others wait for."""
+        """Do as for the whole, with what others wait for."""
         self.whole.sync(partial(self._told, then))
 
     def give_up(self, now: float) -> None:
-        """The sync is overdue, whoever asked for it first."""
+        """Give up the sync, which is overdue, whoever asked for it first."""
         self.whole.give_up(now)
 
     def _told(self, then: Handler, result: Result, now: float) -> None:

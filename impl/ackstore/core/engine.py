@@ -64,25 +64,25 @@ class Engine(Protocol):
         """Take the result of an effect."""
 
     def give_up(self, op: int) -> None:
-        """The client of an operation waits no longer."""
+        """End an operation whose client waits no longer."""
 
     def tick(self, now: float) -> None:
         """Do what is due at `now`."""
 
     def next_tick(self) -> float | None:
-        """When `tick` will next have something to do."""
+        """Return when `tick` will next have something to do."""
 
     def take_effects(self) -> list[tuple[int, Effect]]:
-        """The effects that came up since the last call."""
+        """Return the effects that came up since the last call."""
 
     def stage(self, receipt: str) -> Stage | None:
-        """How far the ack of a message has come."""
+        """Return how far the ack of a message has come."""
 
     def dead_letters(self, queue: QueueId) -> tuple[DeadLetter, ...]:
-        """The dead letters of a queue."""
+        """Return the dead letters of a queue."""
 
     def stats(self, *, count: bool = True) -> Stats:
-        """What there is to see."""
+        """Return what there is to see."""
 
 
 def open_engine(config: Config, reader: Reader, now: float, core_class: type[Core] = Core) -> Engine:
@@ -99,7 +99,7 @@ def open_engine(config: Config, reader: Reader, now: float, core_class: type[Cor
 
 
 def cores_of(engine: Engine) -> Sequence[Core]:
-    """The core of each log."""
+    """Return the core of each log."""
     if isinstance(engine, Sharded):
         return engine.cores
     assert isinstance(engine, Core)

@@ -30,7 +30,7 @@ MAX_ATTEMPT = 2**32 - 1
 
 @lru_cache(maxsize=4096)  # one integer object for all deliveries of an epoch
 def epoch_of(generation: int, opened: int) -> int:
-    """The epoch of deliveries by the open numbered `opened`, of a queue that was reset `generation` times.
+    """Return the epoch of deliveries by the open numbered `opened`, of a queue that was reset `generation` times.
 
     >>> epoch_of(0, 7), epoch_of(1, 7) > epoch_of(0, 8)
     (7, True)
@@ -39,12 +39,12 @@ def epoch_of(generation: int, opened: int) -> int:
 
 
 def generation_of(epoch: int) -> int:
-    """How many times the queue had been reset when a delivery of this epoch was made."""
+    """Return how many times the queue had been reset when a delivery of this epoch was made."""
     return epoch >> OPEN_BITS
 
 
 def open_of(epoch: int) -> int:
-    """Which open of the store made a delivery of this epoch."""
+    """Return which open of the store made a delivery of this epoch."""
     return epoch & _OPEN
 
 
@@ -77,7 +77,7 @@ class Entry(EntryFields):
         """The ack is FLUSHED."""
 
     def may_return(self) -> bool:
-        """Whether the message may be handed out again once its deadline has passed."""
+        """Tell whether the message may be handed out again once its deadline has passed."""
         return self.ack is None and not self.settled and not self.moving and not self.renewing
 
 

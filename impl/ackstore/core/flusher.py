@@ -35,7 +35,7 @@ from ackstore.words.stats import Mode
 
 
 def pause(failures: int, config: Config, random: Random) -> float:
-    """Seconds to wait after so many failures in a row: doubling, bounded, with jitter."""
+    """Return the seconds to wait after that many failures in a row: doubling, bounded, with jitter."""
     doubled = config.retry_first * 2.0 ** min(failures - 1, 64)
     return min(doubled, config.retry_limit) * (1 + config.retry_jitter * random.random())
 
@@ -92,18 +92,18 @@ class Flusher(FlusherFields):
     # How the store answers
 
     def refuses(self) -> bool:
-        """Whether a new record would be BUSY (clause `memory-is-bounded`)."""
+        """Tell whether a new record would be BUSY (clause `memory-is-bounded`)."""
         log = self.log
         full = log.unflushed >= log.most_records or log.unflushed_bytes >= log.most_bytes
         return full or log.stuck or self.mode == "refuse"
 
     def answers_when_cached(self) -> bool:
-        """Whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED. Not when half of the
-        limit on unflushed records or bytes is reached: that holds clients up before any is refused."""
+        """Tell whether a record that becomes CACHED now may be answered; if not, when it is FLUSHED. Not when half of
+        the limit on unflushed records or bytes is reached: that holds clients up before any is refused."""
         return self.would_answer(0, 0)
 
     def would_answer(self, records: int, size: int) -> bool:
-        """The same, if there were so many more `records` in the log, of `size` bytes together."""
+        """Tell the same, as if there were this many more `records` in the log, of `size` bytes together."""
         log = self.log
         if (log.unflushed + records) * 2 >= log.most_records or (log.unflushed_bytes + size) * 2 >= log.most_bytes:
             return False
@@ -117,22 +117,22 @@ class Flusher(FlusherFields):
         return "async" if self.answers_when_cached() else "sync"
 
     def degrade(self, *, forced: bool) -> None:
-        """From now on answers wait for the disk, or do so no longer than it fails."""
+        """Let answers wait for the disk from now on, or no longer than it fails."""
         self.forced = forced
         self._count(self.failures)
 
     def want(self, lsn: int) -> None:
-        """Somebody waits for this record to be FLUSHED: do not wait for the interval."""
+        """Note that somebody waits for this record to be FLUSHED: do not wait for the interval."""
         self.wanted = max(self.wanted, lsn)
 
     def oldest(self) -> float | None:
-        """When the oldest record that is CACHED and not FLUSHED was written."""
+        """Return when the oldest record that is CACHED and not FLUSHED was written."""
         return self.log.dirty_since if self.covered_since is None else self.covered_since
 
     # When
 
     def due(self) -> float | None:
-        """The earliest time at which `tick` has something to do; None for never."""
+        """Return the earliest time at which `tick` has something to do; None for never."""
         log = self.log
         if self.left:
             return self.overdue_at
@@ -214,7 +214,7 @@ class Flusher(FlusherFields):
             self.sync_succeeded(now)
 
     def sync_succeeded(self, now: float) -> None:
-        """Everything that the cycle covers is FLUSHED (clauses `flush-is-real`, `survives-power-loss`)."""
+        """Take everything that the cycle covers for FLUSHED (clauses `flush-is-real`, `survives-power-loss`)."""
         self._end()
         self.covered_since = None
         self.syncs += 1
@@ -228,7 +228,7 @@ class Flusher(FlusherFields):
         self.log.sync_succeeded(self.segments, self.covers, now)
 
     def sync_failed(self, now: float) -> None:
-        """Nothing is FLUSHED, and the files cannot be trusted any more (clause `flush-rewrites`)."""
+        """Take nothing for FLUSHED, and trust the files no more (clause `flush-rewrites`)."""
         if self.left:
             self.failed_seconds.observe(now - self.began)
         self.log.abandoned.hang(self.syncing)
@@ -240,7 +240,7 @@ class Flusher(FlusherFields):
         self.log.condemn()
 
     def sync_timed_out(self, now: float) -> None:
-        """The outcome is unknown: it may yet be stored, but must not count as stored."""
+        """Give the sync up: it may yet store what it covers, but must not count as if it had."""
         self.sync_timeouts += 1
         of_cycle = self.cycle
         self.directory.give_up(now)
@@ -248,12 +248,12 @@ class Flusher(FlusherFields):
             self.sync_failed(now)
 
     def entry_failed(self, now: float) -> None:
-        """A sync of the directory failed: an entry that none has covered is suspect."""
+        """Note that a sync of the directory failed: an entry that none has covered is suspect."""
         if self.log.unsynced_entry:
             self.sync_failed(now)
 
     def rewrite_failed(self, now: float) -> None:
-        """What has to be written again could not be: no sync can help before it is."""
+        """Note that what has to be written again could not be: no sync can help before it is."""
         self._pause(now)
 
     def _pause(self, now: float) -> None:

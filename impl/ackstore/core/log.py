@@ -47,22 +47,22 @@ class Host(Protocol):
         """Have `effect` performed; `then` gets its result and the time."""
 
     def cached(self, records: list[Record]) -> None:
-        """Records have become CACHED."""
+        """Note that records have become CACHED."""
 
     def failed(self, records: list[Record]) -> None:
-        """Records were certainly not stored."""
+        """Note that records were certainly not stored."""
 
     def flushed(self, records: list[Record], now: float) -> None:
-        """Records have become FLUSHED."""
+        """Note that records have become FLUSHED."""
 
     def persisted(self, lsn: int) -> None:
-        """The offset file on disk derives from all records up to `lsn`."""
+        """Note that the offset file on disk derives from all records up to `lsn`."""
 
     def log_stuck(self, now: float) -> None:
-        """Records that have to be written again could not be."""
+        """Note that records that have to be written again could not be."""
 
     def directory_failed(self, now: float) -> None:
-        """A sync of the directory failed: no entry is certain that none has covered."""
+        """Note that a sync of the directory failed: no entry is certain that none has covered."""
 
 
 class Log(LogFields):
@@ -165,11 +165,11 @@ class Log(LogFields):
         return sum(segment.size for segment in self.closed)
 
     def full(self, segment: Segment) -> bool:
-        """Whether nothing more is written to a segment."""
+        """Tell whether nothing more is written to a segment."""
         return segment.torn or segment.size >= self.config.segment_bytes
 
     def dirty_segments(self) -> list[Segment]:
-        """The segments that a flush cycle has to sync."""
+        """Return the segments that a flush cycle has to sync."""
         segments = [*self.earlier, *([self.current] if self.current else [])]
         return [segment for segment in segments if segment.dirty]
 
@@ -255,7 +255,7 @@ class Log(LogFields):
         )
 
     def ended(self, record: Record, result: Result, now: float) -> None:
-        """The write of one record that was not asked for through `host` has ended."""
+        """Note that the write of one record has ended that was not asked for through `host`."""
         self.writing = [record]
         self._written(result, now)
 
@@ -274,7 +274,7 @@ class Log(LogFields):
             self.pump()
 
     def _sort_out(self, segment: Segment, batch: list[Record], result: Result, now: float) -> None:
-        """A write has ended that wrote a header, or records again, or that failed: see what of it is in the file."""
+        """See what of a write is in the file that has ended and wrote a header, or records again, or failed."""
         again = len(self.rewrites)
         whole = self.whole_records(segment, batch, result)
         stored, lost = batch[:whole], batch[whole:]
@@ -291,7 +291,7 @@ class Log(LogFields):
             self._write_failed(lost[max(again - whole, 0) :], now)
 
     def whole_records(self, segment: Segment, batch: list[Record], result: Result) -> int:
-        """How many records of an ended write reached the file whole."""
+        """Return how many records of an ended write reached the file whole."""
         if isinstance(result, Done):
             return len(batch)
         left = result.written - (0 if segment.size else self.header_bytes)
@@ -302,7 +302,7 @@ class Log(LogFields):
         return len(batch)
 
     def _store(self, segment: Segment, stored: list[Record], now: float, again: int = 0) -> None:
-        """Whole records are in the file: CACHED, the first `again` of them once more."""
+        """Take whole records that are in the file for CACHED, the first `again` of them once more."""
         segment.dirty = True
         if self.dirty_since is None:
             self.dirty_since = now
@@ -316,7 +316,7 @@ class Log(LogFields):
             self.host.cached(fresh)
 
     def _write_failed(self, lost: list[Record], now: float) -> None:
-        """A creation or write failed: `lost` are certainly not stored. While there are records to
+        """Take it that a creation or write failed: `lost` are certainly not stored. While there are records to
         write again, or no file to write to, nothing fresh is taken."""
         self.write_failures += 1
         self.stuck = bool(self.rewrites) or self.current is None or not self.current.size
@@ -340,14 +340,14 @@ class Log(LogFields):
     # Syncing
 
     def sync_begins(self) -> None:
-        """A flush cycle begins: it covers everything that is CACHED now."""
+        """Begin a flush cycle: it covers everything that is CACHED now."""
         for segment in self.dirty_segments():
             segment.dirty = False
         self.unsynced_entry = False
         self.dirty_since = None
 
     def sync_succeeded(self, segments: list[Segment], covered: int, now: float) -> None:
-        """Every file and the directory were synced: records up to `covered` are FLUSHED."""
+        """Take records up to `covered` for FLUSHED: every file and the directory were synced."""
         for segment in segments:
             segment.synced = True
         self.earlier = [segment for segment in self.earlier if segment.dirty]
@@ -365,7 +365,7 @@ class Log(LogFields):
         self.host.flushed(records, now)
 
     def condemn(self) -> None:
-        """A sync failed: what is CACHED and not FLUSHED has to be written again, elsewhere."""
+        """Have what is CACHED and not FLUSHED written again, elsewhere: a sync failed."""
         self.condemned = True
         if not self.busy:
             self._give_up_condemned()
@@ -394,7 +394,7 @@ class Log(LogFields):
         self.superseded += [segment for segment in segments if not segment.synced]
 
     def _drop_superseded(self) -> None:
-        """All that the superseded segments hold is CACHED in a newer one now. None of them was ever
+        """Give up the superseded segments: all they hold is CACHED in a newer one now. None of them was ever
         synced, so nothing rests on them, and retries do not fill the disk."""
         if self.superseded and not self.rewrites:
             for segment in self.superseded:
@@ -402,5 +402,5 @@ class Log(LogFields):
             self.superseded = []
 
     def _removed(self, file: str, _result: Result, _now: float) -> None:
-        """A file that could not be removed only takes space."""
+        """Ignore the outcome: a file that could not be removed only takes space."""
         self.abandoned.removed(file)

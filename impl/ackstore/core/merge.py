@@ -134,7 +134,7 @@ class MergeBuffer(MergeFields):
         return True
 
     def takes_acks(self) -> bool:
-        """Whether an answer may be given before anything is stored."""
+        """Tell whether an answer may be given before anything is stored."""
         return self.flusher.answers_when_cached() and not self.log.stuck
 
     def settle(self, queue: Queue, entry: Entry, operation: Operation | None = None) -> bool:
@@ -165,7 +165,7 @@ class MergeBuffer(MergeFields):
         )
 
     def due(self) -> float | None:
-        """The earliest time at which `tick`, or `drain`, has something to do; None for never."""
+        """Return the earliest time at which `tick`, or `drain`, has something to do; None for never."""
         return self.next_at
 
     def tick(self, now: float) -> None:
@@ -185,7 +185,7 @@ class MergeBuffer(MergeFields):
         self._go_on(now)
 
     def drain(self, now: float) -> bool:
-        """The store is closing: hand over everything; True once that is done."""
+        """Hand over everything, as the store is closing; True once that is done."""
         if not self.draining:
             self.draining = True
             self.hand_over(now)
@@ -302,10 +302,10 @@ class MergeBuffer(MergeFields):
     # What becomes of it
 
     def state_cached(self, _record: Record) -> None:
-        """A hand-over is CACHED, which changes nothing: its acks were answered, and its deliveries wait for theirs."""
+        """Do nothing, as a hand-over is CACHED: its acks were answered, and its deliveries wait for theirs."""
 
     def state_failed(self, record: Record) -> None:
-        """A hand-over was not stored: all of it is still here."""
+        """Note that a hand-over was not stored: all of it is still here."""
         assert isinstance(record, HandOver)
         for entry in record.given:
             entry.held = not entry.moving  # what is being handed out again has another checkpoint
@@ -314,7 +314,7 @@ class MergeBuffer(MergeFields):
         record.share.told = 0
 
     def state_flushed(self, record: Record) -> None:
-        """A hand-over is FLUSHED."""
+        """Note that a hand-over is FLUSHED."""
         assert isinstance(record, HandOver)
         for entry in record.given:
             entry.saved = True
@@ -326,7 +326,7 @@ class MergeBuffer(MergeFields):
         self._landed(record)
 
     def _landed(self, record: HandOver) -> None:
-        """A hand-over is on its way no more."""
+        """Note that a hand-over is on its way no more."""
         share = record.share
         self.count -= len(record.given) + len(record.taken)
         share.flying -= 1

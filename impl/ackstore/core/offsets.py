@@ -75,12 +75,12 @@ class Offsets:
         self.failures = 0
 
     def moved(self, now: float) -> None:
-        """Some queue's offset has moved."""
+        """Note that some queue's offset has moved."""
         if self.dirty_since is None:
             self.dirty_since = now
 
     def hasten(self, now: float) -> None:
-        """Somebody waits for an offset file that derives from all that is FLUSHED now."""
+        """Note that somebody waits for an offset file that derives from all that is FLUSHED now."""
         self.moved(now)
         self.urgent = True
 
@@ -92,7 +92,7 @@ class Offsets:
     # When
 
     def due(self) -> float | None:
-        """The earliest time at which `tick` has something to do; None for never."""
+        """Return the earliest time at which `tick` has something to do; None for never."""
         if self.step is not None:
             return self.overdue_at
         if self.dirty_since is None:
@@ -129,11 +129,11 @@ class Offsets:
         self.start(now)
 
     def offsets_to_write(self) -> dict[str, int]:
-        """Every queue's offset. It follows from FLUSHED records, as `Queue.advance` sees to."""
+        """Return every queue's offset. It follows from FLUSHED records, as `Queue.advance` sees to."""
         return {token: queue.committed for token, queue in self.queues.items() if queue.committed}
 
     def start(self, now: float) -> None:
-        """The first step; an override may write the file in another way."""
+        """Take the first step; an override may write the file in another way."""
         self._do("create", now)
 
     def _do(self, step: str, now: float) -> None:
@@ -165,7 +165,7 @@ class Offsets:
             self._do(self.STEPS[self.STEPS.index(self.step) + 1], now)
 
     def succeed(self) -> None:
-        """The new file is on disk, under its name."""
+        """Note that the new file is on disk, under its name."""
         self._end()
         self.failed_in_row = 0
         self.writes += 1
@@ -182,7 +182,7 @@ class Offsets:
         self.moved(now)
 
     def rename_suspect(self) -> None:
-        """A sync of the directory failed: a rename that is outstanding cannot be trusted."""
+        """Distrust a rename that is outstanding: a sync of the directory failed."""
         self.suspect = self.step == "rename"
 
     def _end(self) -> None:

@@ -24,7 +24,7 @@ FOREVER = 1e9
 
 
 def check_timeout(timeout: float) -> float:
-    """The time to wait, in seconds, at most `FOREVER`; `DurationOutOfRange` for what is none."""
+    """Return the time to wait, in seconds, at most `FOREVER`; `DurationOutOfRange` for what is none."""
     if type(timeout) not in (int, float) or not timeout > 0:
         raise DurationOutOfRange(f"cannot wait {shown(timeout)} seconds: give a number above 0")
     return min(timeout, FOREVER)
@@ -50,7 +50,7 @@ class Operation:
         self.ended = False
 
     def value(self, reply: Reply) -> tuple[Delivery, ...] | tuple[Reply, ...] | None:
-        """What to send along with `reply`."""
+        """Return what to send along with `reply`."""
         if self.replies is not None:
             return tuple(self.replies)
         if self.deliveries is not None:
@@ -87,7 +87,7 @@ class Operations:
         """Answers by kind; a batch counts once an item."""
 
     def begin(self, op: int, deadline: float, items: int | None = None) -> Operation:
-        """A request was submitted; with `items`, a batch of so many."""
+        """Begin an operation, whose request was submitted; with `items`, a batch of that many."""
         operation = self.live[op] = Operation(op, deadline)
         if items is not None:
             operation.replies = [Reply.UNKNOWN] * items
@@ -95,7 +95,7 @@ class Operations:
         return operation
 
     def reply(self, operation: Operation, item: int, reply: Reply) -> None:
-        """One item's outcome is known. The last one ends the operation."""
+        """Reply to one item. The last one ends the operation."""
         if operation.replies is None:
             self.end(operation, reply)
             return
@@ -118,7 +118,7 @@ class Operations:
         self.send((0, Answer(operation.op, reply, None if plain else operation.value(reply))))
 
     def durable(self, operation: Operation) -> None:
-        """Its ack is FLUSHED: tell the client, once, if it wants to know."""
+        """Tell the client, once, that its ack is FLUSHED, if it wants to know."""
         if operation.durable:
             operation.durable = False
             self.send((0, Durable(operation.op)))
@@ -129,10 +129,10 @@ class Operations:
             self.end(operation, Reply.UNKNOWN)
 
     def end_all(self) -> None:
-        """The store is closed: what has no outcome will get none."""
+        """End all operations, as the store is closed: what has no outcome will get none."""
         for operation in list(self.live.values()):
             self.end(operation, Reply.UNKNOWN)
 
     def next_deadline(self) -> float | None:
-        """When the first of them ends as UNKNOWN."""
+        """Return when the first of them ends as UNKNOWN."""
         return min((operation.deadline for operation in self.live.values()), default=None)

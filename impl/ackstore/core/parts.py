@@ -20,10 +20,10 @@ class Part(Protocol):
     """What writes one kind of record."""
 
     def cached(self, record: Record, prompt: bool, /) -> None:
-        """A record is CACHED; `prompt` says that this is enough for an answer."""
+        """Note that a record is CACHED; `prompt` says that this is enough for an answer."""
 
     def failed(self, record: Record, /) -> None:
-        """A record was certainly not stored."""
+        """Note that a record was certainly not stored."""
 
     def flushed(self, record: Record, /) -> None:
-        """A record is FLUSHED."""
+        """Note that a record is FLUSHED."""

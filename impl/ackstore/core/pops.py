@@ -107,13 +107,13 @@ class Pops:
 
     @staticmethod
     def delivery(queue: Queue, claim: Claim) -> Delivery:
-        """What the client gets."""
+        """Return what the client gets."""
         entry = claim.entry
         receipt = receipt_text(queue.token, entry.offset, entry.attempt, entry.epoch)
         return Delivery(queue.id, entry.offset, entry.attempt, receipt, entry.deadline)
 
     def cached(self, record: Record, prompt: bool) -> None:
-        """The checkpoint is CACHED; `prompt` says that this is enough for an answer."""
+        """Note that the checkpoint is CACHED; `prompt` says that this is enough for an answer."""
         record.queue.stored(record.claims)
         if not prompt:
             self.flusher.want(record.lsn)
@@ -123,17 +123,17 @@ class Pops:
             self.answer(record, Reply.OK)
 
     def failed(self, record: Record) -> None:
-        """The checkpoint was certainly not stored: nobody has the messages."""
+        """Note that the checkpoint was certainly not stored: nobody has the messages."""
         record.queue.unclaim(record.claims)
         self.answer(record, Reply.FAILED)
 
     def flushed(self, record: Record) -> None:
-        """The checkpoint is FLUSHED."""
+        """Note that the checkpoint is FLUSHED."""
         record.queue.saved(record.claims)
         self.answer(record, Reply.OK)
 
     def open_gate(self) -> None:
-        """The epoch is on disk."""
+        """Let pops through: the epoch is on disk."""
         gated, self.gated = self.gated, []
         for record in gated:
             self.answer(record, Reply.OK)

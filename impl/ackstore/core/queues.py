@@ -106,7 +106,7 @@ class Queue(QueueFields):
         """LSN of the last RESET that counts."""
 
     def publish(self, end: int) -> None:
-        """Messages 0 to `end` - 1 exist."""
+        """Note that messages 0 to `end` - 1 exist."""
         self.end = max(self.end, end)
 
     # Handing out
@@ -140,7 +140,7 @@ class Queue(QueueFields):
         return claims
 
     def exhausted(self, now: float, most: int) -> list[Entry]:
-        """Up to `most` messages whose last attempt's deadline has passed. Each is named once, until `unsettle`."""
+        """Return up to `most` messages whose last attempt's deadline has passed, each of them once until `unsettle`."""
         found: list[Entry] = []
         while len(found) < most and self.ending and self.ending[0][0] <= now:
             due, offset = heappop(self.ending)
@@ -162,17 +162,17 @@ class Queue(QueueFields):
         return self.ending if last else self.expiring
 
     def has_new(self) -> bool:
-        """Whether a message could be handed out for the first time."""
+        """Tell whether a message could be handed out for the first time."""
         return bool(self.free) or self.next_new < self.end
 
     def stored(self, claims: Iterable[Claim]) -> None:
-        """The checkpoint of `claims` is CACHED: their time runs."""
+        """Note that the checkpoint of `claims` is CACHED: their time runs."""
         for claim in claims:
             claim.entry.moving = False
             self._time(claim.entry)
 
     def unclaim(self, claims: Iterable[Claim]) -> None:
-        """The checkpoint of `claims` was not stored: everything is as before."""
+        """Put everything as it was before: the checkpoint of `claims` was not stored."""
         for claim in claims:
             entry = claim.entry
             entry.moving = False
@@ -184,12 +184,12 @@ class Queue(QueueFields):
                 self._time(entry)
 
     def saved(self, claims: Iterable[Claim]) -> None:
-        """The checkpoint of `claims` is FLUSHED."""
+        """Note that the checkpoint of `claims` is FLUSHED."""
         for claim in claims:
             claim.entry.saved = True
 
     def renewed(self, entries: Iterable[Entry], deadline: float) -> None:
-        """A RENEW is CACHED: the deliveries' time runs anew."""
+        """Let the deliveries' time run anew: a RENEW is CACHED."""
         for entry in entries:
             entry.renewing = entry.held = False
             entry.deadline = deadline
@@ -198,7 +198,7 @@ class Queue(QueueFields):
         self._sweep()
 
     def unrenew(self, entries: Iterable[Entry]) -> None:
-        """A RENEW was not stored: the old deadline holds."""
+        """Go back to the old deadline: a RENEW was not stored."""
         for entry in entries:
             entry.renewing = False
             self._time(entry)
@@ -206,7 +206,7 @@ class Queue(QueueFields):
     # Settling
 
     def judge(self, offset: int, attempt: int, epoch: int, now: float, current: int) -> Entry | Reply:
-        """What an ack, renewal or release of this delivery means at `now`: its entry to change, or the reply.
+        """Judge an ack, renewal or release of this delivery at `now`: return its entry to change, or the reply.
 
         The entry may have an ack on its way already. `current` is the store's own open. A receipt
         of an earlier one that fits nothing is EXPIRED, not INVALID: the store may well have
@@ -225,7 +225,7 @@ class Queue(QueueFields):
         return entry
 
     def _judge_other(self, entry: Entry | None, offset: int, attempt: int, epoch: int, current: int) -> Reply:
-        """The reply to a receipt that is not the current delivery's."""
+        """Return the reply to a receipt that is not the current delivery's."""
         newest = epoch_of(self.generation, current)
         earlier = epoch < newest or open_of(epoch) < current
         if generation_of(epoch) != self.generation:
@@ -236,25 +236,25 @@ class Queue(QueueFields):
         return Reply.EXPIRED if issued else Reply.INVALID
 
     def unsettle(self, entries: Iterable[Entry]) -> None:
-        """The ack of `entries` was not stored: they are delivered as before, timer included."""
+        """Put `entries` as they were before their ack, which was not stored: delivered, timer included."""
         for entry in entries:
             entry.ack = None
             self._time(entry)
 
     def settle(self, entries: Iterable[Entry]) -> None:
-        """The ack of `entries` is FLUSHED: they are never handed out again (clause `no-return`)."""
+        """Settle `entries`, whose ack is FLUSHED: they are never handed out again (clause `no-return`)."""
         for entry in entries:
             entry.ack = None
             entry.settled = True
 
     def let_go_of_acks(self) -> None:
-        """The store is closed: what is on its way has no outcome. (Of a compiled ack the garbage collector knows
+        """Let go of acks that have no outcome, as the store is closed. (Of a compiled ack the garbage collector knows
         nothing; so the cycle of it and its message ends here.)"""
         for entry in self.entries.values():
             entry.ack = None
 
     def bury(self, entries: Iterable[Entry], when: float) -> None:
-        """The DEAD record of `entries` is FLUSHED."""
+        """Make `entries` dead letters: their DEAD record is FLUSHED."""
         for entry in entries:
             self.add_dead(DeadLetter(entry.offset, entry.attempt, when))
         self.settle(entries)
@@ -267,7 +267,7 @@ class Queue(QueueFields):
             self.forgotten += 1
 
     def reset(self, offset: int, generation: int, lsn: int) -> None:
-        """The RESET is FLUSHED: messages below `offset` are settled, the others as if never handed out."""
+        """Take up a RESET that is FLUSHED: what is below `offset` is settled, the rest as if never handed out."""
         self.generation, self.reset_at, self.resetting = generation, lsn, None
         self.floor = self.committed = self.next_new = offset
         self.end = max(self.end, offset)
@@ -294,7 +294,7 @@ class Queue(QueueFields):
         self.floor = first_unsettled(self.entries, self.floor)
 
     def safe(self) -> int:
-        """The contiguous messages that a FLUSHED ack settles or a FLUSHED checkpoint brings
+        """Return the offset behind the contiguous messages that a FLUSHED ack settles or a FLUSHED checkpoint brings
         back."""
         offset = max(self.floor, self.committed)
         while (entry := self.entries.get(offset)) is not None and (entry.saved or entry.settled):
@@ -302,13 +302,13 @@ class Queue(QueueFields):
         return offset
 
     def settled_by(self, offset: int) -> RecordFields | None:
-        """The record on its way that settles a message below the floor; None where it is FLUSHED."""
+        """Return the record on its way that settles a message below the floor; None where it is FLUSHED."""
         if self.ceiling is None or offset < self.ceiling[0]:
             return None
         return next((record for record in self.unproved if offset < record.value), None)
 
     def lift(self, floor: int) -> None:
-        """A STATE is FLUSHED: everything below `floor` is settled."""
+        """Lift the floor, as a STATE is FLUSHED: everything below `floor` is settled."""
         self.unproved = [record for record in self.unproved if record.value > floor]
         if floor > self.floor:
             self.move_floor()  # over what the merge buffer has settled one by one
@@ -392,7 +392,7 @@ class Queue(QueueFields):
         return entries
 
     def replayed(self) -> None:
-        """Recovery is over: start the timers, and find the messages in nobody's hands."""
+        """End recovery: start the timers, and find the messages in nobody's hands."""
         self.end = max(self.end, self.next_new)
         self._restart_timers()
         self.free = [offset for offset in range(self.floor, self.next_new) if offset not in self.entries]
@@ -407,7 +407,7 @@ class Queue(QueueFields):
             self._restart_timers()
 
     def stats(self, persisted: int, *, count: bool = True) -> QueueStats:
-        """Counted anew each time, so that no counter can drift; without `count`, only what takes no counting."""
+        """Return the figures, counted anew each time, so that none can drift; without `count`, the cheap ones only."""
         kept = len(self.entries)
         acking = sum(entry.ack is not None for entry in self.entries.values()) if count else None
         settled = sum(entry.settled for entry in self.entries.values()) if count else None

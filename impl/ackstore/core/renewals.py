@@ -60,7 +60,7 @@ class Renewals:
             self.log.append(record)
 
     def cached(self, record: Record, prompt: bool) -> None:
-        """The RENEW is CACHED: the new deadline counts."""
+        """Note that the RENEW is CACHED: the new deadline counts."""
         record.queue.renewed(record.entries, record.value)
         if prompt:
             self.acks.answer(record)
@@ -68,12 +68,12 @@ class Renewals:
             self.flusher.want(record.lsn)
 
     def failed(self, record: Record) -> None:
-        """The RENEW was certainly not stored."""
+        """Note that the RENEW was certainly not stored."""
         record.queue.unrenew(record.entries)
         self.acks.refuse(record)
 
     def flushed(self, record: Record) -> None:
-        """The RENEW is FLUSHED; it could bring the message back by itself."""
+        """Note that the RENEW is FLUSHED; it could bring the message back by itself."""
         for entry in record.entries:
             entry.saved = True
         self.acks.answer(record)

@@ -92,7 +92,7 @@ class Replay:
         """One integer object for each epoch, however many messages it has."""
 
     def queue(self, prefix: bytes) -> Queue:
-        """The queue that a record names."""
+        """Return the queue that a record names."""
         queue = self.queues.get(prefix)
         if queue is None:
             queue = self.queues[prefix] = self.new_queue(parse_token(decode_prefix(prefix)))
@@ -190,7 +190,7 @@ class Replay:
 
 
 def _settling(kind: int, queue: Queue, entries: list[Entry]) -> Record:
-    """A record that settles `entries` once it is FLUSHED."""
+    """Return a record that settles `entries` once it is FLUSHED."""
     record = Record(kind, queue)
     record.entries = entries
     for entry in entries:

@@ -59,23 +59,23 @@ class Resets:
         self.log.append(record)
 
     def cached(self, record: Record, _prompt: bool) -> None:
-        """The RESET is CACHED, which is enough for nobody."""
+        """Do nothing: that a RESET is CACHED is enough for nobody."""
         self.flusher.want(record.lsn)
 
     def failed(self, record: Record) -> None:
-        """The RESET was certainly not stored."""
+        """Note that the RESET was certainly not stored."""
         record.queue.resetting = None
         self.acks.refuse(record)
 
     def flushed(self, record: Record) -> None:
-        """The RESET is FLUSHED: now it counts."""
+        """Reset the queue, as the RESET is FLUSHED: now it counts."""
         record.queue.reset(int(record.value), record.queue.generation + 1, record.lsn)
         self.applied = True
         waiters, record.waiters = record.waiters, None
         self.waiting += [(operation, record.lsn) for operation, _item, _reply in waiters or ()]
 
     def persisted(self, lsn: int) -> None:
-        """The offset file on disk derives from everything up to `lsn`."""
+        """Note that the offset file on disk derives from everything up to `lsn`."""
         for operation, reset_at in self.waiting:
             if reset_at <= lsn:
                 self.operations.end(operation, Reply.OK)

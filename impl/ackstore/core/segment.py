@@ -31,7 +31,7 @@ class Segment(SegmentFields):
 
 
 def old_segment(number: int, last: int, size: int, file: str) -> Segment:
-    """A segment that an earlier open of the store has created."""
+    """Return a segment that an earlier open of the store has created."""
     segment = Segment(number, file)
     segment.last, segment.size, segment.synced = last, size, True
     return segment

@@ -80,7 +80,7 @@ class Sharded(CoreFields):
     # What the driver calls
 
     def submit(self, op: int, request: Request, now: float, timeout: float | None = None) -> None:
-        """As `Core.submit`."""
+        """Do as `Core.submit`."""
         self.now = now
         if isinstance(request, Flush | Degrade | Close):
             for core in self.cores:
@@ -98,7 +98,7 @@ class Sharded(CoreFields):
         self.collect()
 
     def complete(self, io: int, result: Result, now: float) -> None:
-        """As `Core.complete`."""
+        """Do as `Core.complete`."""
         self.now = now
         number, log = divmod(io, self.pools)
         if log < len(self.cores):
@@ -112,34 +112,34 @@ class Sharded(CoreFields):
         self.collect()
 
     def give_up(self, op: int) -> None:
-        """As `Core.give_up`, in every log."""
+        """Do as `Core.give_up`, in every log."""
         for core in self.cores:
             core.give_up(op)
         self.collect()
 
     def tick(self, now: float) -> None:
-        """As `Core.tick`."""
+        """Do as `Core.tick`."""
         self.now = now
         for core in self.cores:
             core.tick(now)
         self.collect()
 
     def next_tick(self) -> float | None:
-        """As `Core.next_tick`."""
+        """Do as `Core.next_tick`."""
         return min((due for core in self.cores if (due := core.next_tick()) is not None), default=None)
 
     def take_effects(self) -> list[tuple[int, Effect]]:
-        """As `Core.take_effects`."""
+        """Do as `Core.take_effects`."""
         effects = self.effects.copy()
         self.effects.clear()
         return effects
 
     def stage(self, receipt: str) -> Stage | None:
-        """As `Core.stage`."""
+        """Do as `Core.stage`."""
         return self.core_of(receipt).stage(receipt)
 
     def dead_letters(self, queue: QueueId) -> tuple[DeadLetter, ...]:
-        """As `Core.dead_letters`."""
+        """Do as `Core.dead_letters`."""
         return self.cores[log_of(queue.token, len(self.cores))].dead_letters(queue)
 
     @property
@@ -153,7 +153,7 @@ class Sharded(CoreFields):
         return all(core.closed for core in self.cores)
 
     def stats(self, *, count: bool = True) -> Stats:
-        """As `Core.stats`, of all logs together and of each."""
+        """Do as `Core.stats`, of all logs together and of each."""
         for core in self.cores:
             core.now = self.now
         parts = [core.stats(count=count) for core in self.cores]
@@ -162,12 +162,12 @@ class Sharded(CoreFields):
         return summed(parts, operations=operations, effects=len(self._syncs), surplus=self.surplus)
 
     def log_of(self, receipt: Any) -> int:
-        """Which log, counted from 0, a receipt's queue is in; any for what is no receipt."""
+        """Return which log, counted from 0, a receipt's queue is in; any for what is no receipt."""
         token = receipt.partition("@")[2] if type(receipt) is str else ""
         return log_of(token, len(self.cores))
 
     def core_of(self, receipt: Any) -> Core:
-        """The core of that log."""
+        """Return the core of that log."""
         return self.cores[self.log_of(receipt)]
 
     def _core_for(self, request: Request) -> Core:
@@ -210,7 +210,7 @@ class Sharded(CoreFields):
                 core.effects.clear()
 
     def gather(self, log: int, answer: Answer) -> None:
-        """One log has answered its part of an operation; the last one ends it."""
+        """Take one log's answer to its part of an operation; the last one ends it."""
         gathered = self.gathering[answer.op]
         if answer.reply is not Reply.OK:
             gathered.reply = answer.reply
@@ -243,7 +243,7 @@ class Sharded(CoreFields):
         return io
 
     def directory_failed(self, now: float) -> None:
-        """A sync of the directory failed: no entry is certain that none has covered, whichever log's it is."""
+        """Note that a sync of the directory failed: no entry of any log is certain that none has covered."""
         for core in self.cores:
             if not core.closed:
                 core.directory_failed(now)

@@ -48,13 +48,13 @@ class State:
 
 
 def encode_state(prefix: bytes, state: State, items: Iterable[Item]) -> bytes:
-    """A STATE's payload."""
+    """Return a STATE's payload."""
     head = STATE_HEAD.pack(state.start, state.floor, state.generation, state.forgotten)
     return prefix + head + b"".join([_ITEM.pack(*item) for item in items])
 
 
 def decode_state(payload: bytes, at: int) -> tuple[State, list[Item]]:
-    """What stands behind the queue field, which ends at byte `at`."""
+    """Return what stands behind the queue field, which ends at byte `at`."""
     start, floor, generation, forgotten = STATE_HEAD.unpack_from(payload, at)
     return State(floor, generation, forgotten, start), list(_ITEM.iter_unpack(payload[at + STATE_HEAD.size :]))
 
@@ -63,13 +63,13 @@ class Owner(Protocol):
     """Who wrote a STATE, and hears what becomes of it."""
 
     def state_cached(self, record: Record) -> None:
-        """It is CACHED."""
+        """Note that it is CACHED."""
 
     def state_failed(self, record: Record) -> None:
-        """It was certainly not stored."""
+        """Note that it was certainly not stored."""
 
     def state_flushed(self, record: Record) -> None:
-        """It is FLUSHED."""
+        """Note that it is FLUSHED."""
 
 
 class StateRecord(Record):
@@ -102,7 +102,7 @@ class States:
             record.owner.state_failed(record)
 
     def flushed(self, record: Record) -> None:
-        """What it says is FLUSHED: tell the owner, and the offset may pass."""
+        """Tell the owner that what the STATE says is FLUSHED; the offset may pass."""
         assert isinstance(record, StateRecord)
         record.queue.settle(record.entries)
         for entry in record.delivered:

@@ -20,7 +20,7 @@ else:
 
 
 def wall_clock(at_least: float = 0.0) -> Callable[[], float]:
-    """A clock that shows wall time when it is made, or `at_least` that, and from then on only ever goes forward, also
+    """Return a clock that shows wall time when made, or `at_least` that, and from then on only goes forward, also
     while the machine sleeps: nobody who sets the system's clock can delay a sync or bring a deadline nearer."""
     source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return Clock(max(time.time(), at_least) - time.clock_gettime(source), source)

@@ -37,8 +37,8 @@ PASSED_BY: tuple[tuple[str, type, tuple[str, ...]], ...] = (
 
 
 def paths_of(engine: Engine) -> tuple[FastPath, ...]:
-    """The fast path of each log. None of a variant that has put something else in place of what they pass by: its acks
-    go the long way."""
+    """Return the fast path of each log. None of a variant that has put something else in place of what they pass by:
+    its acks go the long way."""
     if isinstance(engine, Sharded) and type(engine) is not Sharded:
         return ()
     cores = cores_of(engine)
@@ -46,7 +46,7 @@ def paths_of(engine: Engine) -> tuple[FastPath, ...]:
 
 
 def all_paths(engine: Engine) -> tuple[FastPath, ...]:
-    """The fast path of each log, whatever it passes by."""
+    """Return the fast path of each log, whatever it passes by."""
     paths = tuple(FastPath(core) for core in cores_of(engine))
     if isinstance(engine, Sharded):
         for path in paths:

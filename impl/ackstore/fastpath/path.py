@@ -42,7 +42,7 @@ class FastPath(PathFields):
         self.most_segment = core.config.segment_bytes
 
     def failed(self, record: Record, result: Result, now: float) -> Reply:
-        """The write did not do: have the log sort out what of it is in the file."""
+        """Have the log sort out what of a write that did not succeed is in the file."""
         log = self.log
         record.payload = record.data[RECORD_BYTES:]
         log.submitted += 1

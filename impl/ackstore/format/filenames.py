@@ -43,7 +43,7 @@ class FileNames:
         return f"-{self.log}of{self.logs}" if self.logs > 1 else ""
 
     def segment(self, number: int) -> str:
-        """The file that holds segment `number`."""
+        """Return the file that holds segment `number`."""
         return f"log{self.part}-{number:08d}.seg"
 
     @property
@@ -57,7 +57,7 @@ class FileNames:
         return f"offsets{self.part}.tmp"
 
     def number_of(self, name: str) -> int | None:
-        """Which segment of this log a file holds; None if it is none of them."""
+        """Return which segment of this log a file holds; None if it is none of them."""
         match = _SEGMENT.fullmatch(name)
         return int(match[3]) if match and _part(match) == (self.log, self.logs) else None
 
@@ -66,7 +66,7 @@ PLAIN = FileNames()
 
 
 def log_of(name: str) -> str:
-    """The log that a file of a store is a segment of, in the words of its name; empty if it is none.
+    """Return the log that a file of a store is a segment of, in the words of its name; empty if it is none.
 
     >>> log_of("log-2of4-00000017.seg"), log_of("log-00000017.seg"), log_of("offsets.tmp")
     ('log-2of4', 'log', '')
@@ -96,5 +96,5 @@ def _count(logs: int) -> str:
 
 
 def _part(match: re.Match[str]) -> tuple[int, int]:
-    """Which log of how many."""
+    """Return which log of how many a name says."""
     return (int(match[1]), int(match[2])) if match[1] else (1, 1)

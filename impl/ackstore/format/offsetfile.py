@@ -41,7 +41,7 @@ class OffsetFile:
 
 
 def encode_offsets(committed: Mapping[str, int], flushed: int) -> bytes:
-    """The whole file."""
+    """Return the whole file."""
     parts = [_HEADER.pack(MAGIC, VERSION, flushed, len(committed))]
     for token, offset in sorted(committed.items()):
         parts += queue_prefix(token), _OFFSET.pack(offset)

@@ -38,44 +38,44 @@ _ONE_MESSAGE = _TERMS.size + _MESSAGE.size
 
 
 def queue_prefix(token: str) -> bytes:
-    """The `queue` field of every record of one queue."""
+    """Return the `queue` field of every record of one queue."""
     return _LENGTH.pack(len(token)) + token.encode("ascii")
 
 
 def encode_checkpoint(prefix: bytes, deadline: float, epoch: int, messages: Iterable[tuple[int, int]]) -> bytes:
-    """The payload of a CHECKPOINT, RENEW or DEAD; `messages` are (offset, attempt)."""
+    """Return the payload of a CHECKPOINT, RENEW or DEAD; `messages` are (offset, attempt)."""
     items = b"".join([_MESSAGE.pack(offset, attempt) for offset, attempt in messages])
     return prefix + _TERMS.pack(deadline, epoch) + items
 
 
 def encode_ack(prefix: bytes, deliveries: Iterable[tuple[int, int, int]]) -> bytes:
-    """An ACK's payload; `deliveries` are (offset, attempt, epoch)."""
+    """Return an ACK's payload; `deliveries` are (offset, attempt, epoch)."""
     return prefix + b"".join([_DELIVERY.pack(*delivery) for delivery in deliveries])
 
 
 def encode_one_ack(prefix: bytes, offset: int, attempt: int, epoch: int) -> bytes:
-    """The payload of an ACK of one delivery: for the hottest path there is."""
+    """Return the payload of an ACK of one delivery: for the hottest path there is."""
     return prefix + _delivery(offset, attempt, epoch)
 
 
 def encode_reset(prefix: bytes, offset: int, generation: int) -> bytes:
-    """A RESET's payload: where the consumer begins again, and how many resets there are with this one."""
+    """Return a RESET's payload: where the consumer begins again, and how many resets there are with this one."""
     return prefix + _RESET.pack(offset, generation)
 
 
 def stated_start(data: bytes, at: int, end: int) -> int:
-    """What the STATE payload from byte `at` to `end` says of where the log begins; 0 for nothing."""
+    """Return what the STATE payload from byte `at` to `end` says of where the log begins; 0 for nothing."""
     body = at + _LENGTH.size + (_LENGTH.unpack_from(data, at)[0] if end - at >= _LENGTH.size else 0)
     return int(STATE_HEAD.unpack_from(data, body)[0]) if body + STATE_HEAD.size <= end else 0
 
 
 def decode_prefix(prefix: bytes) -> str:
-    """The queue token that a queue field holds."""
+    """Return the queue token that a queue field holds."""
     return prefix[_LENGTH.size :].decode("ascii")
 
 
 def encode_flat_ack(prefix: bytes, fields: tuple[int, ...]) -> bytes:
-    """The payload of an ACK; `fields` are offset, attempt, epoch, offset, ... of its deliveries."""
+    """Return the payload of an ACK; `fields` are offset, attempt, epoch, offset, ... of its deliveries."""
     return prefix + _deliveries(len(fields) // 3).pack(*fields)
 
 
@@ -91,15 +91,15 @@ def _token(payload: bytes) -> tuple[str, int]:
 
 
 def decode_checkpoint(payload: bytes) -> tuple[str, float, int, list[tuple[int, int]]]:
-    """The queue token, deadline, epoch, and messages as (offset, attempt) of a CHECKPOINT, RENEW or DEAD: for tools
-    that look at a log (recovery reads with `decode_messages`)."""
+    """Return the queue token, deadline, epoch, and messages as (offset, attempt) of a CHECKPOINT, RENEW or DEAD: for
+    tools that look at a log (recovery reads with `decode_messages`)."""
     token, at = _token(payload)
     deadline, epoch, messages = decode_messages(payload, at, len(payload))
     return token, deadline, epoch, list(messages)
 
 
 def decode_messages(data: bytes, at: int, end: int) -> tuple[float, int, Iterable[tuple[int, int]]]:
-    """The deadline, epoch and messages that stand behind the queue field, from byte `at` to `end`."""
+    """Return the deadline, epoch and messages that stand behind the queue field, from byte `at` to `end`."""
     deadline, epoch = _terms(data, at)
     if end - at == _ONE_MESSAGE:
         return deadline, epoch, (_message(data, at + _TERMS_BYTES),)
@@ -107,20 +107,20 @@ def decode_messages(data: bytes, at: int, end: int) -> tuple[float, int, Iterabl
 
 
 def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int, int]]]:
-    """An ACK's queue token, and its deliveries as (offset, attempt, epoch)."""
+    """Return an ACK's queue token, and its deliveries as (offset, attempt, epoch)."""
     token, at = _token(payload)
     return token, list(decode_deliveries(payload, at, len(payload)))
 
 
 def decode_deliveries(data: bytes, at: int, end: int) -> Iterable[tuple[int, int, int]]:
-    """The deliveries that stand behind the queue field, from byte `at` to `end`."""
+    """Return the deliveries that stand behind the queue field, from byte `at` to `end`."""
     if end - at == _DELIVERY_BYTES:
         return (_read_delivery(data, at),)
     return _DELIVERY.iter_unpack(data[at:end])
 
 
 def decode_reset(payload: bytes) -> tuple[str, int, int]:
-    """A RESET's queue token, offset and generation."""
+    """Return a RESET's queue token, offset and generation."""
     token, at = _token(payload)
     offset, generation = _RESET.unpack_from(payload, at)
     return token, offset, generation

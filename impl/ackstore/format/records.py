@@ -109,7 +109,7 @@ class Header:
     """At most `MOST_STEPS`, by epoch."""
 
     def encode(self) -> bytes:
-        """The header's bytes, `size` of them."""
+        """Return the header's bytes, `size` of them."""
         fields = [self.number, self.epoch, self.parent, self.keeps, self.base, self.first, self.synced]
         if self.steps:
             fields += [each for step in self.steps for each in step] + [0, 0] * (MOST_STEPS - len(self.steps))
@@ -127,7 +127,7 @@ class Header:
         return size_of_header(self.steps)
 
     def limit_of(self, epoch: int, *, parent_is_there: bool) -> int:
-        """Up to which LSN the records of an earlier epoch were history when this segment's epoch began."""
+        """Return up to which LSN the records of an earlier epoch were history when this segment's epoch began."""
         if parent_is_there:
             return self.keeps
         if epoch >= self.parent:
@@ -136,7 +136,7 @@ class Header:
 
 
 def size_of_header(steps: tuple[Step, ...]) -> int:
-    """The length in bytes of a header with these steps."""
+    """Return the length in bytes of a header with these steps."""
     return _HEADERS[2 if steps else 1].size + _CRC.size
 
 
@@ -165,13 +165,13 @@ def decode_header(file: str, data: bytes) -> Header | None:
 
 
 def encode_record(kind: int, payload: bytes, lsn: int, synced: int) -> bytes:
-    """One record, as it stands in a segment."""
+    """Return one record, as it stands in a segment."""
     body = _body(kind, len(payload), lsn, synced) + payload
     return _lead(MARK, crc32(body)) + body
 
 
 def encode_ack_record(prefix: bytes, offset: int, attempt: int, epoch: int, lsn: int, synced: int) -> bytes:
-    """The record of an ACK of one delivery, `prefix` being its queue's (see `ackstore.format.payloads`).
+    """Return the record of an ACK of one delivery, `prefix` being its queue's (see `ackstore.format.payloads`).
 
     What `encode_record` and `encode_ack` make of it, in one step.
     """
@@ -186,14 +186,14 @@ def _one_ack_of(size: int) -> Callable[..., bytes]:
 
 
 def decode_record(data: bytes, at: int) -> tuple[int, bytes, bytes]:
-    """The record that a scan found at byte `at`: its kind, its payload, and all of its bytes."""
+    """Return the record that a scan found at byte `at`: its kind, its payload, and all of its bytes."""
     _mark, _crc, kind, length, _lsn, _synced = _RECORD.unpack_from(data, at)
     start = at + RECORD_BYTES
     return kind, data[start : start + length], data[at : start + length]
 
 
 def skip_records(data: bytes, at: int, count: int) -> int:
-    """The byte behind `count` whole records from byte `at` on."""
+    """Return the byte behind `count` whole records from byte `at` on."""
     for _ in range(count):
         at += RECORD_BYTES + _LENGTH.unpack_from(data, at + LENGTH_AT)[0]
     return at

@@ -49,10 +49,10 @@ class Reader(Protocol):
     """The files of one directory, as recovery sees them."""
 
     def names(self) -> list[str]:
-        """Every file name in the directory, in any order."""
+        """Return every file name in the directory, in any order."""
 
     def read(self, name: str) -> bytes:
-        """All bytes of a file."""
+        """Return all bytes of a file."""
 
 
 @frozen
@@ -65,7 +65,7 @@ class Piece:
     file: Scan
 
     def part(self, first: int, last: int) -> Piece:
-        """The same, narrowed."""
+        """Return the same, narrowed."""
         return Piece(max(self.first, first), min(self.last, last), self.run, self.file)
 
 
@@ -110,7 +110,7 @@ class Recovered:
         return sum(piece.last - piece.first + 1 for piece in self.pieces)
 
     def spans(self) -> Iterator[Span]:
-        """The history, in order. The bytes of one segment are in memory at a time, if whoever asks lets go of a span
+        """Yield the history, in order. One segment's bytes are in memory at a time, if whoever asks lets go of a span
         before the next."""
         file, data = "", b""
         for piece in self.pieces:
@@ -122,7 +122,7 @@ class Recovered:
             yield Span(piece.first, piece.last, data, at)
 
     def records(self) -> Iterator[tuple[int, int, bytes, bytes]]:
-        """The history: LSN, kind, payload and whole bytes of each record, up to `last`."""
+        """Yield the history: LSN, kind, payload and whole bytes of each record, up to `last`."""
         for span in self.spans():
             at = span.at
             for lsn in range(span.first, span.last + 1):
@@ -201,14 +201,14 @@ def _history(scans: list[Scan]) -> tuple[list[Piece], dict[int, int]]:
 
 
 def _kept(old: Piece, limits: dict[int, int]) -> list[Piece]:
-    """What of `old` is still history."""
+    """Return what of `old` is still history."""
     assert old.file.header is not None
     limit = limits[old.file.header.epoch]
     return [old.part(0, limit)] if old.first <= limit else []
 
 
 def _steps(limits: dict[int, int], proved: int, last: int) -> tuple[Step, ...]:
-    """What the next epoch says of those before its parent (see `ackstore.format.records`).
+    """Return what the next epoch says of those before its parent (see `ackstore.format.records`).
 
     Where there are more steps than a header has room for, the oldest rise less than they could.
     """
@@ -221,7 +221,7 @@ def _steps(limits: dict[int, int], proved: int, last: int) -> tuple[Step, ...]:
 
 
 def _laid_over(history: list[Piece], new: Piece) -> list[Piece]:
-    """`history` with its records from `new.first` to `new.last` replaced by those of `new`."""
+    """Return `history` with its records from `new.first` to `new.last` replaced by those of `new`."""
     pieces = [new]
     for old in history:
         if old.first < new.first:
@@ -232,7 +232,7 @@ def _laid_over(history: list[Piece], new: Piece) -> list[Piece]:
 
 
 def _contiguous(history: list[Piece], begin: int) -> list[Piece]:
-    """The pieces from LSN `begin` up to the first hole."""
+    """Return the pieces from LSN `begin` up to the first hole."""
     pieces: list[Piece] = []
     for piece in history:
         if piece.first != (pieces[-1].last + 1 if pieces else begin):
@@ -242,7 +242,7 @@ def _contiguous(history: list[Piece], begin: int) -> list[Piece]:
 
 
 def _begun(history: list[Piece], scans: list[Scan], proved: int) -> list[Piece]:
-    """The pieces from where the log begins, up to the first hole.
+    """Return the pieces from where the log begins, up to the first hole.
 
     It begins with LSN 1, or where the latest proved STATE says that from there to itself nothing is missing. Records
     below are retired, also if they are still there: the segments go one by one. One that is not proved counts only if
@@ -260,7 +260,7 @@ def _begun(history: list[Piece], scans: list[Scan], proved: int) -> list[Piece]:
 
 
 def _stands(history: list[Piece], found: Scan, lsn: int, start: int) -> bool:
-    """Whether a STATE at `lsn` of this file is part of the history, and everything from `start` to itself."""
+    """Tell whether a STATE at `lsn` of this file is part of the history, and everything from `start` to itself."""
     if not any(piece.file is found and piece.first <= lsn <= piece.last for piece in history):
         return False
     there = _contiguous([piece.part(start, piece.last) for piece in history if piece.last >= start], start)
@@ -268,7 +268,7 @@ def _stands(history: list[Piece], found: Scan, lsn: int, start: int) -> bool:
 
 
 def _hole(found: Scan) -> int:
-    """The LSN that the first damaged byte of a segment with a header belongs to."""
+    """Return the LSN that the first damaged byte of a segment with a header belongs to."""
     assert found.header is not None
     assert found.damaged_at is not None
     before = [run.last for run in found.runs if run.at < found.damaged_at]

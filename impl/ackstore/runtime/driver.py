@@ -193,7 +193,7 @@ class Driver(DriverFields):
         return op, answer
 
     def broken_by(self, error: BaseException) -> StoreBroken | StoreClosed | StoreForked:
-        """An error that nobody foresaw has come out of a call."""
+        """Break the store: an error that no code here expects has come out of a call. Return what to raise."""
         self.break_off(error)
         return self._refusal()
 
@@ -216,7 +216,7 @@ class Driver(DriverFields):
         return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")
 
     def _busy(self, request: Request) -> Answer:
-        """Nothing was submitted."""
+        """Return BUSY, as nothing was submitted."""
         with self._counting:
             self._refused += len(request.receipts) if isinstance(request, AckMany) else 1
         return unsubmitted(request, Reply.BUSY)
@@ -244,7 +244,7 @@ class Driver(DriverFields):
         return True
 
     def dead_letters(self, queue: QueueId) -> list[DeadLetter]:
-        """The dead letters of a queue."""
+        """Return the dead letters of a queue."""
         self._check_process()
         found = self.lock.run(self.config.op_timeout, self.core.dead_letters, queue)
         if found is False:
@@ -252,14 +252,14 @@ class Driver(DriverFields):
         return list(found)
 
     def stalled(self) -> StoreStalled:
-        """What is wrong where nobody could be let in."""
+        """Return what is wrong where nobody could be let in."""
         return StoreStalled(
             f"the store at {self.path} has been in a write for {self.config.op_timeout} seconds, and nothing was done: "
             "see to the disk, and try again"
         )
 
     def stats(self, *, count: bool) -> Stats:
-        """What there is to see; what was seen last where nobody can look."""
+        """Return what there is to see; what was seen last where nobody can look."""
         self._check_process()
         found = self.lock.run(lock.STALLED, self._see, count=count)
         if found:
@@ -314,11 +314,11 @@ class Driver(DriverFields):
         self._waiting.tell(answer)
 
     def _callbacks_left(self) -> int:
-        """Durable callbacks that have not run to their end."""
+        """Count the durable callbacks that have not run to their end."""
         return len(self._callbacks) + self._pools.callbacks
 
     def _look(self, *, count: bool = True) -> Stats:
-        """What there is to see; with `count`, of the messages by state too. (The lock is held.)"""
+        """Return what there is to see; with `count`, of the messages by state too. (The lock is held.)"""
         found = self.core.stats(count=count)
         return evolve(
             found,
@@ -440,7 +440,7 @@ class Driver(DriverFields):
         return True
 
     def fields(self, event: str) -> dict[str, object]:
-        """The fields of a log line."""
+        """Return the fields of a log line."""
         return {"event": event, "store": str(self.path)}
 
 

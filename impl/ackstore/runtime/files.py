@@ -61,7 +61,7 @@ class Disk(Protocol):
         """Perform one effect, from any thread. An `OSError` counts as `Failed` with its errno."""
 
     def close(self) -> None:
-        """Nothing more will be asked."""
+        """Close, as nothing more will be asked."""
 
 
 class OpenFile(FileFields):
@@ -161,7 +161,7 @@ class RealDisk(DiskFields):
         return DONE
 
     def writes_at_once(self) -> bool:
-        """Whether all writes are `write`'s: not where a disk of a kind of its own performs them otherwise."""
+        """Tell whether all writes are `write`'s: not where a disk of a kind of its own performs them otherwise."""
         kind = type(self)
         return kind.perform is RealDisk.perform and kind.write is RealDisk.write
 
@@ -211,7 +211,7 @@ class RealDisk(DiskFields):
             os.close(file.fd)
 
     def _leave(self, name: str) -> None:
-        """The file has lost its name: what it holds does not matter any more."""
+        """Take it that the file has lost its name: what it holds does not matter any more."""
         with self._lock:
             file = self.files.pop(name, None)
             if file is not None and not file.syncs:
@@ -244,11 +244,11 @@ class FileReader:
         self.path = path
 
     def names(self) -> list[str]:
-        """Every file name."""
+        """Return every file name."""
         return os.listdir(self.path)
 
     def read(self, name: str) -> bytes:
-        """All bytes of a file; `LogUnreadable` if the system cannot read it."""
+        """Return all bytes of a file; `LogUnreadable` if the system cannot read it."""
         try:
             fd = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(fd, "rb") as file:
@@ -265,7 +265,7 @@ class FileReader:
 
 
 def a_link(file: Path) -> FileIsALink:
-    """What is wrong where a file of the store leads out of its directory."""
+    """Return what is wrong where a file of the store leads out of its directory."""
     return FileIsALink(
         f"{file} is a link, or no regular file, and the store touches nothing outside of its directory: nothing was "
         "changed. Put a copy of the file there instead, or take it away if this store did not make it"
@@ -305,7 +305,7 @@ def prepare(path: Path) -> None:
 
 
 def last_written(path: Path) -> float:
-    """When the latest of a store's files was written, in wall time; 0.0 where there are none."""
+    """Return when the latest of a store's files was written, in wall time; 0.0 where there are none."""
     with os.scandir(path) as found:
         own = [each for each in found if log_of(each.name) or each.name.startswith(("offsets", LOCK))]
         return max((each.stat(follow_symlinks=False).st_mtime for each in own), default=0.0)

@@ -26,7 +26,7 @@ class Forkable(Protocol):
     """What a fork concerns."""
 
     def leave_behind(self) -> None:
-        """This is the child."""
+        """Leave the store to the parent: this is the child."""
 
 
 _opened: WeakSet[Forkable] = WeakSet()

@@ -90,7 +90,7 @@ class StoreLock(LockFields):
             self.release()
 
     def stalled(self) -> float:
-        """For how many seconds, at least, a write has hung; 0.0 when none is known to."""
+        """Return for how many seconds, at least, a write has hung; 0.0 when none is known to."""
         since = self._since
         return time.monotonic() - since if since else 0.0
 

@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
     """A line of JSON a record: `time` (UTC), `level`, `logger`, `message`, every field of `extra`, and `error`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Return the line, without its end."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, Any] = {
             "time": f"{stamp}.{int(record.created % 1 * 1000):03d}Z",
@@ -102,7 +102,7 @@ class Watch:
         return None if self.better_since is None else self.better_since + LASTING
 
     def changed(self, *, closing: bool = False) -> bool:
-        """Whether `look` has anything to tell: cheap, for it is asked after every sync and tick."""
+        """Tell whether `look` has anything to tell: cheap, for it is asked after every sync and tick."""
         core = self.core
         return (
             self._mode_changed(closing)
@@ -112,7 +112,7 @@ class Watch:
         )
 
     def _mode_changed(self, closing: bool) -> bool:
-        """Whether another mode is to be told; keeps `better_since`."""
+        """Tell whether another mode is to be told; keeps `better_since`."""
         now, more = self.core.now, MODES.index(self.mode) - MODES.index(self.core.flusher.shown)
         if more <= 0:
             self.better_since = None
@@ -124,7 +124,7 @@ class Watch:
         return self.better_since is not None and now >= self.better_since + LASTING
 
     def look(self, *, closing: bool = False) -> list[Notice]:
-        """The lines that are due, one an event."""
+        """Return the lines that are due, one an event."""
         flusher, found = self.core.flusher, []
         if flusher.sync_failures != self.sync_failures:
             self.sync_failures = flusher.sync_failures
@@ -168,7 +168,7 @@ class Watch:
         )
 
     def recovered(self) -> Notice:
-        """The line about what opening the store found."""
+        """Return the line about what opening the store found."""
         found = self.core.recovery
         level = logging.WARNING if found.cut_records else logging.INFO
         return self._line(
@@ -190,7 +190,7 @@ class Watch:
 
 
 def stall_notice(store: str, event: str, seconds: float) -> Notice:
-    """The line about a write that has kept the lock for `seconds`, and still does (`stalled`) or no longer
+    """Return the line about a write that has kept the lock for `seconds`, and still does (`stalled`) or no longer
     (`resumed`)."""
     if event == "stalled":
         level, text = logging.WARNING, f"a write has hung for {seconds:.1f} s: until it returns, calls are BUSY"

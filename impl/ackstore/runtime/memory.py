@@ -13,7 +13,7 @@ _STATM = Path("/proc/self/statm")  # in pages: size, resident, shared, ...
 
 
 def resident_bytes() -> int:
-    """The bytes of this process that are in memory now; 0 where the system does not tell."""
+    """Return the bytes of this process that are in memory now; 0 where the system does not tell."""
     try:
         return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -28,8 +28,8 @@ the type of. (Telling it costs more than it is worth.)"""
 
 
 def system_pwrite() -> Callable[[int, bytes, int, int], int] | None:
-    """The system's `pwrite(fd, data, size, at)`, called without letting go of the GIL: returns the bytes written, or
-    -1. None where its arguments are not known to be widened as they need to be."""
+    """Return the system's `pwrite(fd, data, size, at)`, called without letting go of the GIL: it returns the bytes
+    written, or -1. None where its arguments are not known to be widened as they need to be."""
     if platform.system() != "Linux" or platform.machine() not in ("x86_64", "aarch64"):
         return None
     try:
@@ -40,7 +40,7 @@ def system_pwrite() -> Callable[[int, bytes, int, int], int] | None:
 
 
 def releasing_pwrite(fd: int, data: bytes, _size: int, at: int) -> int:
-    """The same by `os.pwrite`, for where there is no other."""
+    """Do the same by `os.pwrite`, for where there is no other."""
     try:
         return os.pwrite(fd, data, at)
     except OSError:

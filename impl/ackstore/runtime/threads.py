@@ -22,7 +22,7 @@ Job = TypeVar("Job")
 
 
 def within(seconds: float) -> float:
-    """So many seconds, as what waits for locks takes them.
+    """Return a time in seconds as what waits for locks takes it.
 
     >>> within(-1.0), within(2.5), within(float("inf")) == threading.TIMEOUT_MAX
     (0.0, 2.5, True)
@@ -114,6 +114,6 @@ class Bell:
         self._rung.set()
 
     def wait(self, seconds: float | None) -> None:
-        """Until it rings, or so long."""
+        """Wait until it rings, or for that long."""
         self._rung.wait(seconds)
         self._rung.clear()

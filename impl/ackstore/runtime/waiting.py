@@ -23,7 +23,7 @@ MAY_BE_DURABLE = frozenset({Reply.OK, Reply.SETTLED, Reply.UNKNOWN})
 
 
 def unsubmitted(request: Request, reply: Reply) -> Answer:
-    """The answer to a request that the core has not answered: `reply`, for every item."""
+    """Return the answer to a request that the core has not answered: `reply`, for every item."""
     if isinstance(request, AckMany):
         return Answer(0, reply, (reply,) * len(request.receipts))
     return Answer(0, reply, () if isinstance(request, Pop) else None)
@@ -42,12 +42,12 @@ class Waiter:
         self._told.acquire()
 
     def tell(self, answer: Answer) -> None:
-        """It has one."""
+        """Take note of the answer."""
         self.answer = answer
         self._told.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long; whether it has one now."""
+        """Wait that long; return whether it has one now."""
         return self._told.acquire(timeout=within(seconds))
 
 
@@ -58,12 +58,12 @@ class Waiting:
         self.by_op: dict[int, Waiter] = {}
 
     def add(self, op: int, request: Request) -> Waiter:
-        """A thread is about to wait."""
+        """Add a thread that is about to wait."""
         waiter = self.by_op[op] = Waiter(request)
         return waiter
 
     def drop(self, op: int) -> bool:
-        """It waits no longer; whether nobody has told it, or is about to."""
+        """Drop a thread that waits no longer; return whether nobody has told it, or is about to."""
         return self.by_op.pop(op, None) is not None
 
     def tell(self, answer: Answer) -> None:
@@ -73,7 +73,7 @@ class Waiting:
             waiter.tell(answer)
 
     def tell_all(self, reply: Reply) -> None:
-        """Nobody gets another answer any more."""
+        """Tell all: nobody gets another answer any more."""
         for op in list(self.by_op):
             waiter = self.by_op.pop(op, None)
             if waiter is not None:

@@ -189,7 +189,7 @@ class Config:
                 raise ConfigInvalid(f"{name} is {found} and logs is {self.logs}: give at least {least} for each log")
 
     def share(self, log: int) -> Config:
-        """The settings of log `log`, numbered from 1, by itself.
+        """Return the settings of log `log`, numbered from 1, by itself.
 
         >>> config = Config(logs=4, max_unflushed_records=90)
         >>> config.share(2).max_unflushed_records, config.share(2).logs

@@ -126,7 +126,7 @@ class FutureFormat(LogError):
 
 
 def shown(value: object) -> str:
-    """A value that is wrong, for a message: as it is written in Python, and cut where that is long.
+    """Return a value that is wrong as a message shows it: as it is written in Python, and cut where that is long.
 
     >>> shown("x" * 99), shown(10**5000)
     ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...", 'an int of 16610 bits')

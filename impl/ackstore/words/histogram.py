@@ -36,7 +36,7 @@ class HistogramStats:
         return sum(self.counts)
 
     def __add__(self, other: HistogramStats) -> HistogramStats:
-        """Both together; they have the same bounds."""
+        """Return both together; they have the same bounds."""
         counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
         return HistogramStats(self.bounds, tuple(counts), self.sum + other.sum)
 
@@ -57,5 +57,5 @@ class Histogram:
         self.sum += value
 
     def snapshot(self) -> HistogramStats:
-        """The counts as they are now."""
+        """Return the counts as they are now."""
         return HistogramStats(self.bounds, tuple(self.counts), self.sum)

@@ -97,7 +97,7 @@ def _parse_queue(text: str) -> QueueId:
 
 
 def parse_token(token: str) -> QueueId:
-    """The queue that a `QueueId.token` names."""
+    """Return the queue that a `QueueId.token` names."""
     topic, group, number = token.split("/")
     return QueueId(unquote(topic), unquote(group), int(number))
 
@@ -112,7 +112,7 @@ class Receipt:
     epoch: int
 
     def text(self) -> str:
-        """The form that clients hold."""
+        """Return the form that clients hold."""
         return receipt_text(self.queue.token, self.offset, self.attempt, self.epoch)
 
 
@@ -153,5 +153,5 @@ def parse_receipts(texts: Sequence[Any]) -> tuple[str, tuple[int, ...]] | None:
 
 @lru_cache(maxsize=512)
 def all_fields(count: int) -> struct.Struct:
-    """The numbers of so many receipts."""
+    """Return the numbers of that many receipts."""
     return struct.Struct(">" + "QIQ" * count)

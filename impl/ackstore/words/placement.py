@@ -12,7 +12,7 @@ from zlib import crc32
 
 @lru_cache(maxsize=4096)
 def log_of(token: str, logs: int) -> int:
-    """Which of `logs` logs, counted from 0, a queue is in; any for what is no `QueueId.token`.
+    """Return which of `logs` logs, counted from 0, a queue is in; any for what is no `QueueId.token`.
 
     Queues of one topic and group that are numbered one after the other go to one log after the other. (A checksum of
     the whole name would not do: that of CRC-32 is linear, and leaves numbers 0 to 3 in the same of two logs.)

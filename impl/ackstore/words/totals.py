@@ -43,7 +43,7 @@ OTHERS = frozenset(
 
 
 def summed(parts: Sequence[Stats], *, operations: int, effects: int, surplus: Mapping[Reply, int]) -> Stats:
-    """The figures of all logs together.
+    """Return the figures of all logs together.
 
     `operations` are those of the store, `effects` those of no log, and `surplus` says how many answers of the logs are
     to parts of an operation that counts as one.

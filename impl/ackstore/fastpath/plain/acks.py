@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def queue_of(path: FastPath, deliveries: basics.Deliveries) -> Queue | None:
-    """The queue that receipts name; None if there is none. Mostly it is the one before it: queues stay for ever."""
+    """Return the queue that receipts name; None if there is none. Mostly it is the one before: queues stay for ever."""
     queue = path.latest
     if queue is None or not deliveries.of(queue.token):
         queue = path.queues.get(deliveries.queue())
@@ -47,7 +47,7 @@ def queue_of(path: FastPath, deliveries: basics.Deliveries) -> Queue | None:
 
 
 def judged(queue: Queue, deliveries: basics.Deliveries, n: int, now: float) -> Entry | None:
-    """The entry that the ack of delivery `n` settles at `now`; None where there is more to say."""
+    """Return the entry that the ack of delivery `n` settles at `now`; None where there is more to say."""
     entry = queue.entries.get(deliveries.offsets[n])
     if entry is None:
         return None
@@ -85,7 +85,7 @@ def judge_all(queue: Queue, deliveries: basics.Deliveries, now: float, record: R
 
 
 def segment_for(path: FastPath, size: int) -> Segment | None:
-    """Where a record of `size` bytes can be written, and answered, at once; None if it takes more than that."""
+    """Return where a record of `size` bytes can be written, and answered, at once; None if it takes more than that."""
     log, flusher = path.log, path.flusher
     segment = log.current
     if segment is None or log.busy or log.fresh or log.rewrites or log.stuck or log.condemned:
@@ -98,7 +98,7 @@ def segment_for(path: FastPath, size: int) -> Segment | None:
 
 
 def new_record(queue: Queue, kind: int) -> Any:
-    """An ack on its way: a `Record`, to whoever has to do with it."""
+    """Return an ack on its way: a `Record`, to whoever has to do with it."""
     record: Any = basics.blank_record()
     record.kind = kind
     record.queue = queue
@@ -135,7 +135,7 @@ def stored(path: FastPath, segment: Segment, record: Record, now: float, disk: b
 
 
 def takes_acks(path: FastPath) -> bool:
-    """Whether an answer may be given before anything is stored."""
+    """Tell whether an answer may be given before anything is stored."""
     log = path.log
     return (
         path.flusher.mode == "async"

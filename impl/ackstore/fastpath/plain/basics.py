@@ -54,7 +54,7 @@ class Clock:
 
 
 def shown_by(clock: Callable[[], float]) -> float:
-    """The time."""
+    """Return the time."""
     return clock()
 
 
@@ -73,19 +73,19 @@ class Deliveries:
         self.epochs = fields[2::3]
 
     def of(self, token: str) -> bool:
-        """Whether they are the queue's."""
+        """Tell whether they are the queue's."""
         return self.token == token
 
     def queue(self) -> str:
-        """The token of their queue."""
+        """Return the token of their queue."""
         return self.token
 
     def record_bytes(self, prefix: bytes) -> int:
-        """How long their ACK record is; `prefix` is that of their queue."""
+        """Return how long their ACK record is; `prefix` is that of their queue."""
         return RECORD_BYTES + len(prefix) + self.count * DELIVERY_BYTES
 
     def record(self, prefix: bytes, lsn: int, synced: int) -> bytes:
-        """Their ACK record."""
+        """Return their ACK record."""
         if self.count == 1:
             return encode_ack_record(prefix, self.offsets[0], self.attempts[0], self.epochs[0], lsn, synced)
         return encode_record(ACK, encode_flat_ack(prefix, self.fields), lsn, synced)
@@ -104,7 +104,7 @@ def parse_all(receipts: list[str]) -> Deliveries | None:
 
 
 def blank_record() -> RecordFields:
-    """A record that says nothing yet."""
+    """Return a record that says nothing yet."""
     return RecordFields.__new__(RecordFields)
 
 

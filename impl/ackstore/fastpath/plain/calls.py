@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def path_of(driver: classes.DriverFields, deliveries: basics.Deliveries) -> FastPath:
-    """That of the log which their queue is in."""
+    """Return the fast path of the log which their queue is in."""
     paths: tuple[FastPath, ...] = driver.paths
     return paths[0] if len(paths) == 1 else paths[log_of(deliveries.queue(), len(paths))]
 
@@ -60,13 +60,13 @@ def call(driver: classes.DriverFields, deliveries: basics.Deliveries) -> Reply |
 
 
 def ack(driver: classes.DriverFields, receipt: str) -> Reply | None:
-    """The reply to an ack; None, and nothing done, where it has to go the long way."""
+    """Return the reply to an ack; None, and nothing done, where it has to go the long way."""
     deliveries = basics.parse(receipt)
     return None if deliveries is None else call(driver, deliveries)
 
 
 def ack_many(driver: classes.DriverFields, receipts: list[str]) -> list[Reply] | None:
-    """The replies to a batch; None, and nothing done, where it has to go the long way."""
+    """Return the replies to a batch; None, and nothing done, where it has to go the long way."""
     deliveries = basics.parse_all(receipts)
     if deliveries is None:
         return None

@@ -28,7 +28,7 @@ Entry = TypeVar("Entry", bound=EntryFields)
 
 
 def settle_one(entry: EntryFields) -> None:
-    """The ack of a message is FLUSHED."""
+    """Settle a message whose ack is FLUSHED."""
     entry.ack = None
     entry.settled = True
 
@@ -67,8 +67,8 @@ def first_unsettled(entries: dict[int, Entry], floor: int) -> int:
 
 
 def timers_of(entries: dict[int, Entry], most: int | None) -> tuple[list[Timer], list[Timer]]:
-    """The deadlines of the entries that may be handed out again, as heaps of (deadline, offset): of those that are not
-    at their last attempt, of `most` (None for no limit), and of those that are."""
+    """Return the deadlines of the entries that may be handed out again, as heaps of (deadline, offset): of those that
+    are not at their last attempt, of `most` (None for no limit), and of those that are."""
     expiring: list[Timer] = []
     ending: list[Timer] = []
     latest = -1.0
@@ -91,8 +91,8 @@ def timers_of(entries: dict[int, Entry], most: int | None) -> tuple[list[Timer],
 
 
 def settled_run(entries: dict[int, Entry], floor: int, most: int) -> list[Entry]:
-    """The messages from `floor` on that are settled, or whose ack is in the merge buffer, without a gap; at most this
-    many."""
+    """Return the messages from `floor` on that are settled, or whose ack is in the merge buffer, without a gap; at most
+    this many."""
     found: list[Entry] = []
     while len(found) < most:
         entry = entries.get(floor)
@@ -119,7 +119,7 @@ def settle_run(entries: list[Entry]) -> list[RecordFields]:
 
 
 def bytes_of(records: list[Any]) -> int:
-    """How long the records are together."""
+    """Return how long the records are together."""
     total = 0
     for record in records:
         total += len(record.data)
