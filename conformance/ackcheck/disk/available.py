@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from ackcheck.disk import filesystem
-from ackcheck.disk.errors import BadFault, DiskFailed, DiskUnavailable
+from ackcheck.disk.errors import BadFault, DiskFailed
+from ackcheck.rig.errors import RigUnavailable
 
 
 @functools.cache
@@ -27,6 +28,6 @@ def missing(name: str = "ext4") -> str | None:
             return reason
         with tempfile.TemporaryDirectory() as folder, Disk(Path(folder), name) as disk:
             (disk.directory / "tried").write_bytes(b"tried")
-    except (DiskUnavailable, DiskFailed, BadFault, OSError) as error:
+    except (RigUnavailable, DiskFailed, BadFault, OSError) as error:
         return str(error)
     return None

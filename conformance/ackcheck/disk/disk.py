@@ -29,7 +29,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from ackcheck.disk import namespace
 from ackcheck.disk.blocks import BLOCK
 from ackcheck.disk.drive import Drive
 from ackcheck.disk.errors import BadFault, DiskFailed, ImageNotMounted
@@ -37,6 +36,7 @@ from ackcheck.disk.extents import Extent, extents_below
 from ackcheck.disk.faults import Fault
 from ackcheck.disk.filesystem import FILESYSTEMS, FileSystem, named
 from ackcheck.disk.images import FEW, Image, Plan, planned
+from ackcheck.rig import namespace
 from ackcheck.rig.witness import holders
 
 DEFAULT = "ext4"
@@ -61,8 +61,8 @@ class Victim(Protocol[KilledT_co]):
 class Disk:
     """A file system on a disk of its own, mounted below `folder`. Use as a context manager.
 
-    It is seen by this thread and by the processes it starts (`ackcheck.disk.namespace`). `size` is in bytes, by default
-    the smallest that the file system is used on. Raises `DiskUnavailable`, `DiskFailed`, `BadFault`.
+    It is seen by this thread and by the processes it starts (`ackcheck.rig.namespace`). `size` is in bytes, by default
+    the smallest that the file system is used on. Raises `RigUnavailable`, `DiskFailed`, `BadFault`.
     """
 
     def __init__(self, folder: Path, filesystem: str | FileSystem = DEFAULT, *, size: int | None = None) -> None:

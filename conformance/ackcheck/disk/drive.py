@@ -23,11 +23,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from ackcheck.disk import fuse, namespace
+from ackcheck.disk import fuse
 from ackcheck.disk.blocks import Choice
 from ackcheck.disk.errors import BadFault, DiskFailed
 from ackcheck.disk.faults import Fault
 from ackcheck.disk.loop import Loop
+from ackcheck.rig import namespace
 
 MOST_BYTES: Final = 16 << 30
 SECONDS: Final = 60.0
@@ -37,7 +38,7 @@ SECONDS: Final = 60.0
 class Drive:
     """A block device of `size` bytes. Use as a context manager; leaving it ends its process and frees the device.
 
-    Any thread may ask it something. Raises `DiskUnavailable` where there can be none, `DiskFailed` where it broke.
+    Any thread may ask it something. Raises `RigUnavailable` where there can be none, `DiskFailed` where it broke.
     """
 
     def __init__(self, size: int) -> None:

@@ -22,8 +22,8 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from ackcheck.disk import namespace
 from ackcheck.disk.errors import BadFault, DiskFailed, DiskUnavailable
+from ackcheck.rig import namespace
 
 MIB: Final = 1 << 20
 COMMAND_SECONDS: Final = 60.0

@@ -31,11 +31,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ackcheck.disk import fuse, namespace
+from ackcheck.disk import fuse
 from ackcheck.disk.blocks import Blocks, Choice, digest
 from ackcheck.disk.errors import BadFault
 from ackcheck.disk.faults import parsed
 from ackcheck.disk.requests import Answer, Requests
+from ackcheck.rig import namespace
 
 LONGEST_LINE: Final = 64 << 20
 """Bytes of a command or an answer: what was written in a long epoch, or a choice among it."""

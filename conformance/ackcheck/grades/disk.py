@@ -38,6 +38,7 @@ from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
 from ackcheck.rig import AfterDelay, AfterReplies, TargetDied, choose_kill
+from ackcheck.rig.errors import FileSystemDead
 from ackmodel import Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
@@ -275,8 +276,8 @@ class _Round:
                 with cut.shown(image):
                     ran["images judged"] += 1
                     good += [image] * self._holds(image)
-            except ImageNotMounted:
-                ran["images that no file system could be mounted from"] += 1
+            except (ImageNotMounted, FileSystemDead):
+                ran["images on which no file system works"] += 1
                 continue
             folder.judged(image, cut.read)
         return good or list(plan.images)

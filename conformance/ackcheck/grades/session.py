@@ -22,6 +22,8 @@ from ackcheck.panel import Panel
 from ackcheck.promises import STRICT, Promises
 from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.drive import KillPoint
+from ackcheck.rig.errors import FileSystemDead
+from ackcheck.rig.witness import why_dead
 from ackmodel import CommitPolicy
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
@@ -118,7 +120,7 @@ class Session:
     def open(self, event: ProcessCrashed | PowerLost | Restarted | None = None, *, more: int = FEW) -> None:
         """Start the target on its directory, `event` being why it is not the first time; publish `more` messages.
 
-        Raises `Broken` where the store cannot be opened again.
+        Raises `Broken` where the store cannot be opened again, `FileSystemDead` where nobody could read its directory.
         """
         try:
             self.begin_open()
@@ -126,6 +128,8 @@ class Session:
         except (TargetError, TargetDied) as error:
             if event is None:
                 raise
+            if reason := why_dead(self.directory):
+                raise FileSystemDead(reason) from error
             self.panel.broke(self.panel.strictest.cannot_open(event, error))
         self.traffic.heard.opened(self.now)
         self._published = self.traffic.work.end = self._published + more

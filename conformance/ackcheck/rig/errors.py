@@ -69,6 +69,13 @@ class RigFailed(RigError):
     """The machine failed the rig in a way that no other name says; the message is the system's."""
 
 
+class FileSystemDead(RigFailed):
+    """The rig's own file system does not work, so that nothing can be said of a target which could not use it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the file system of the rig does not work, which is not the target's: {reason}")
+
+
 class ProtocolError(RigError):
     """A line that is not a reply (or not a request); the message shows it, and what should be."""
 
@@ -95,9 +102,14 @@ class MountFailed(RigError):
 
 
 class MountBusy(RigError):
-    """The file system cannot be unmounted, because processes still hold files of it."""
+    """The file system cannot be ended, because processes still hold files of it, or a copy of its mount (`copied`)."""
 
-    def __init__(self, mountpoint: str, holders: Sequence[str]) -> None:
+    def __init__(self, mountpoint: str, holders: Sequence[str], *, copied: bool = False) -> None:
         who = ", ".join(holders) or "an unknown holder"
-        super().__init__(f"{mountpoint} is held open by {who}; end it, or close its files, first")
+        super().__init__(
+            f"{mountpoint} is unmounted, and still mounted in a mount namespace of {who}; end it, or try again when no "
+            "container or service is being started"
+            if copied
+            else f"{mountpoint} is held open by {who}; end it, or close its files, first"
+        )
         self.holders = tuple(holders)

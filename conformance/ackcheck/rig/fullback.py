@@ -49,12 +49,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from ackcheck.rig import namespace
 from ackcheck.rig.errors import RigUnavailable
-from ackcheck.rig.loop import MIB, LoopImage, missing, run, unmount_by_force
-from ackcheck.rig.machine import sync_path
+from ackcheck.rig.loop import FILE_SYSTEMS, MIB, LoopImage, missing, run, unmount_by_force
+from ackcheck.rig.witness import sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
-FILE_SYSTEMS = Path("/sys/fs/ext4")
 SLACK = 2 * MIB  # of the tmpfs, beyond the image
 
 
@@ -161,6 +161,7 @@ class FullBackingRig:
     def __enter__(self) -> Self:
         if reason := missing():
             raise RigUnavailable(reason)
+        namespace.enter()
         self._backing.mkdir(parents=True, exist_ok=True)
         try:
             size = self._loop.size + SLACK

@@ -5,7 +5,11 @@ The building block of the machine-grade rigs. Needs root; `missing` says what el
     >>> missing() is None or isinstance(missing(), str)
     True
 
-A killed Python leaves its mount behind; `umount` of the mount point also frees the loop device.
+An unmount ends a file system only where nobody has a copy of its mount, and every mount namespace that a process makes
+begins with copies of all that its maker sees (a container, a service, another run). The next mount would then give back
+the same file system, still shut down, and a store on it could read nothing. So it is mounted in a namespace of our own
+(`ackcheck.rig.namespace`), which also unmounts it when we are killed. What we start ourselves may still have a copy:
+`LoopImage.unmount` waits until the file system has ended, and `LoopImage.mount` tries it before anybody starts on it.
 """
 
 import atexit
@@ -19,12 +23,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ackcheck.rig import namespace
 from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
-from ackcheck.rig.witness import holders
+from ackcheck.rig.witness import holders, mounters, why_dead
 
 TOOLS = ("mkfs.ext4", "mount", "umount", "losetup", "fallocate")
 COMMAND_SECONDS = 60.0
 BUSY_SECONDS = 2.0  # how long a killed process may take to let go of its files
+COPIED_SECONDS = 10.0  # how long another mount namespace may keep a copy of a mount
+
+FILE_SYSTEMS = Path("/sys/fs/ext4")
+"""Where the kernel has a folder for each ext4 that has not ended, by its device."""
 
 MIB = 1024 * 1024
 
@@ -122,14 +131,32 @@ class LoopImage:
         run("mkfs.ext4", "-q", "-F", "-E", lazy, *usual, str(self.image))
 
     def mount(self) -> None:
-        """Mount the image; replays the journal, as after a crash."""
+        """Mount the image, which replays the journal, as after a crash; and see that it works.
+
+        It is seen by this thread and by the processes it starts.
+        """
+        namespace.enter()
         options = ",".join(("loop", *self.mount_options))
         atexit.register(self.close)
-        run("mount", "-t", "ext4", "-o", options, str(self.image), str(self.mountpoint))
+        command = ("mount", "-t", "ext4", "-o", options, str(self.image), str(self.mountpoint))
+        run(*command)
+        if reason := why_dead(self.mountpoint):
+            raise MountFailed(command, f"it is mounted and does not work: {reason}")
 
     def unmount(self) -> None:
-        """Unmount; raises `MountBusy` naming who still holds a file."""
+        """Unmount, and wait until the file system has ended; raises `MountBusy` naming who still holds it."""
         unmount(self.mountpoint)
+        deadline = time.monotonic() + COPIED_SECONDS
+        while living := self._living():
+            if time.monotonic() > deadline:
+                raise MountBusy(
+                    str(self.mountpoint), [who for device in living for who in mounters(device)], copied=True
+                )
+            time.sleep(0.02)
+
+    def _living(self) -> list[str]:
+        """Return the devices of the image on which its file system has not ended."""
+        return [device for device in self.devices() if (FILE_SYSTEMS / Path(device).name).exists()]
 
     def close(self) -> None:
         """Unmount by whatever means and let the loop device go. Never raises; may be repeated."""

@@ -30,9 +30,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, overload
 
-from ackcheck.rig.errors import MountBusy, MountFailed
+from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
 from ackcheck.rig.loop import MIB, LoopImage, missing
-from ackcheck.rig.witness import look, missing_since, unwritten
+from ackcheck.rig.witness import look, missing_since, sync_path, unwritten
 from ackcheck.rig.writeback import NOTHING, Writeback, write_back
 
 T_co = TypeVar("T_co", covariant=True)
@@ -53,15 +53,6 @@ def shut_down(mountpoint: Path) -> None:
     descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", EXT4_GOING_FLAGS_NOLOGFLUSH))
-    finally:
-        os.close(descriptor)
-
-
-def sync_path(path: Path) -> None:
-    """fsync a file or a directory."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -174,6 +165,6 @@ def available() -> str | None:
             rig.power_loss()
             if (rig.path / "synced").read_bytes() != b"synced" or (rig.path / "unsynced").exists():
                 return "the shutdown of this kernel's ext4 does not lose what a power cut would"
-    except (OSError, MountFailed, MountBusy) as error:
+    except (OSError, MountFailed, MountBusy, RigUnavailable) as error:
         return f"a loop-mounted ext4 cannot be shut down here: {error}"
     return None

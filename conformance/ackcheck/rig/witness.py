@@ -9,7 +9,8 @@ Which files it made, changed or removed, and how much of what it wrote the disk 
 ...     changes(before, look(Path(folder))), unwritten(Path(folder)) in (None, 4096)
 (1, True)
 
-And who else has files of it open: a server that the suite did not start, and that no kill of ours will reach.
+And who else has files of it open: a server that the suite did not start, and that no kill of ours will reach; who has
+a copy of its mount; and whether the file system under it works at all.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ from attrs import frozen
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 SYS_CACHESTAT = 451  # the same on all architectures, since Linux 6.5; glibc has no function for it yet
+
+DEAD = (errno.EIO, errno.EROFS)
+"""What a file system says that was shut down, or has given up."""
+
+PROBE = b"is this file system alive?"
 
 MOST_FILES = 100_000
 """Files of a directory that are looked at."""
@@ -94,6 +100,51 @@ def holders(directory: Path, *, writing: bool = False) -> list[str]:
                 name = (process / "comm").read_text().strip()
                 found.append(f"process {process.name} ({name})")
     return found
+
+
+def mounters(device: str) -> list[str]:
+    """Return the processes in whose mount namespace a block device such as `/dev/loop0` is mounted."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with contextlib.suppress(OSError, IndexError):  # it ended while we looked, or is not ours to look into
+            lines = (process / "mountinfo").read_text().splitlines()
+            if any(line.partition(" - ")[2].split()[1] == device for line in lines):
+                name = (process / "comm").read_text().strip()
+                found.append(f"process {process.name} ({name})")
+    return found
+
+
+def why_dead(directory: Path) -> str | None:
+    """Return why the file system under a directory does not work, None where it does, or the directory is at fault.
+
+    It is synced, and a file that has no name is written and read back. Nothing of that is there afterwards.
+
+    >>> why_dead(Path("/tmp")), why_dead(Path("/no/such/directory"))
+    (None, None)
+    """
+    try:
+        sync_path(directory)
+        descriptor = os.open(directory, os.O_RDWR | os.O_TMPFILE, 0o600)
+        try:
+            os.write(descriptor, PROBE)
+            if os.pread(descriptor, len(PROBE), 0) != PROBE:
+                return f"what is written in {directory} reads as something else"
+        finally:
+            os.close(descriptor)
+    except OSError as error:  # others than these say nothing of it: a file system without files that have no name
+        return f"{error.strerror} in {directory}" if error.errno in DEAD else None
+    return None
+
+
+def sync_path(path: Path) -> None:
+    """fsync a file or a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_below(link: Path, folder: Path) -> bool:

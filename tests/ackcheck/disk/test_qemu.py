@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from ackcheck.disk import namespace
 from ackcheck.disk.behaviour import Case
 from ackcheck.disk.behaviour.files import BLOCK, NEW, called, seen_as
 from ackcheck.disk.extents import extents_of
 from ackcheck.disk.filesystem import named
 from ackcheck.disk.loop import Loop
+from ackcheck.rig import namespace
 
 from .test_behaviour import PINNED, SERIES
 

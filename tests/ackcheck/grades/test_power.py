@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ackcheck.cli import main
 from ackcheck.cli.run import run
 from ackcheck.grades import power, run_power_grade
+from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
 from ackcheck.rig import Range, TargetError, Writeback
+from ackcheck.rig.machine import shut_down
 from ackcheck.suite import LEVELS
 from acklab.reference import files as reference
 from acklab.zoo import BUGS
@@ -167,6 +170,24 @@ def test_a_target_that_ends_itself_at_a_failed_sync_is_in_its_right(monkeypatch:
 def test_a_target_that_raises_on_a_disk_that_works_is_named() -> None:
     with pytest.raises(TargetError, match="LookupError"):
         run_power_grade(f"{TOYS}:Raises", Level.DISK, rounds=1, failed_syncs=0)
+
+
+@on_machine
+@pytest.mark.machine
+def test_a_store_that_cannot_be_opened_because_of_the_rig_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_open = Session.begin_open
+
+    def on_a_dead_disk(session: Session) -> None:
+        if session.ran["power loss"]:
+            shut_down(session.directory)
+        begin_open(session)
+
+    monkeypatch.setattr(Session, "begin_open", on_a_dead_disk)
+    ran = CliRunner().invoke(
+        main, ["run", f"{TOYS}:Toy", "--level", "disk", "--faults", "power", "--seed", "1", "--case", "3"]
+    )
+    assert ran.exit_code == 3, ran.output
+    assert "the file system of the rig does not work" in ran.stderr
 
 
 def test_a_machine_that_cannot_lose_its_power_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from ackcheck.rig import fullback
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import RigUnavailable, TargetError
 from ackcheck.rig.fullback import FullBackingRig
-from ackcheck.rig.machine import sync_path
+from ackcheck.rig.witness import sync_path
 
 StartToy = Callable[..., Child]
 machine_grade = pytest.mark.usefixtures("machine_grade")

@@ -4,17 +4,20 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from ackcheck.disk.disk import sync_filesystem
 from ackcheck.rig import loop, machine
 from ackcheck.rig.child import Child
 from ackcheck.rig.drive import AfterReplies, drive
 from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
-from ackcheck.rig.machine import PowerRig, sync_path
+from ackcheck.rig.machine import PowerRig
+from ackcheck.rig.witness import sync_path
 from ackcheck.rig.writeback import Range, Writeback, choose_writeback, write_back
 
 StartToy = Callable[..., Child]
@@ -226,6 +229,91 @@ def test_a_holder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert not os.path.ismount(tmp_path / "power")
 
 
+@contextmanager
+def copying_the_mounts() -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a new mount namespace, which has a copy of every mount that we see, as a container's has of its."""
+    command = ["unshare", "--mount", "sh", "-c", "echo entered; exec sleep 600"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"entered\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@on_machine
+def test_who_keeps_a_copy_of_the_mount_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "COPIED_SECONDS", 0.1)
+    with PowerRig(tmp_path) as rig, copying_the_mounts() as other, pytest.raises(MountBusy) as caught:
+        rig.power_loss()
+    [holder] = caught.value.holders
+    assert holder.startswith(f"process {other.pid} (")
+    assert "still mounted in a mount namespace of process" in str(caught.value)
+    assert not loop_devices_of(tmp_path / "power.img")
+
+
+@on_machine
+def test_a_copy_of_the_mount_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[list[str]] = []
+    living = loop.LoopImage._living
+
+    with PowerRig(tmp_path) as rig, copying_the_mounts() as other:
+
+        def look_and_end(image: loop.LoopImage) -> list[str]:
+            looks.append(living(image))
+            other.kill()
+            return looks[-1]
+
+        write(rig.path / "log", b"synced", sync=True)
+        monkeypatch.setattr(loop.LoopImage, "_living", look_and_end)
+        rig.power_loss()
+        assert (rig.path / "log").read_bytes() == b"synced"
+    assert looks[0]
+    assert not looks[-1]
+
+
+@on_machine
+def test_a_mount_that_does_not_work_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be seen whether a file system has ended, the next mount shows it."""
+    monkeypatch.setattr(loop, "FILE_SYSTEMS", tmp_path / "nowhere")
+    with (
+        PowerRig(tmp_path) as rig,
+        copying_the_mounts(),
+        pytest.raises(MountFailed, match="mounted and does not work: Input/output error"),
+    ):
+        rig.power_loss()
+
+
+LOSING = """
+import sys
+from pathlib import Path
+from ackcheck.rig import PowerRig, loop
+loop.COPIED_SECONDS = 0.1
+with PowerRig(Path(sys.argv[1])) as rig:
+    print("mounted", flush=True)
+    sys.stdin.readline()
+    rig.power_loss()
+    (rig.path / "log").write_bytes(b"works")
+    print((rig.path / "log").read_text(), flush=True)
+"""
+
+
+@on_machine
+def test_a_mount_namespace_that_somebody_else_makes_has_no_copy(tmp_path: Path) -> None:
+    """Such as a container's, a service's, or that of another run; it is made while the file system is mounted."""
+    command = [sys.executable, "-c", LOSING, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as losing:
+        assert losing.stdin is not None
+        assert losing.stdout is not None
+        assert losing.stdout.readline() == "mounted\n"
+        with copying_the_mounts():
+            losing.stdin.write("\n")
+            losing.stdin.flush()
+            assert losing.stdout.readline() == "works\n"
+    assert losing.returncode == 0
+
+
 def loop_devices_of(image: Path) -> str:
     return loop.run("losetup", "--associated", str(image))
 
@@ -343,7 +431,7 @@ def test_a_mount_that_is_refused_is_a_reason(monkeypatch: pytest.MonkeyPatch) ->
 
 @on_machine
 def test_a_shutdown_that_loses_nothing_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "shut_down", lambda mountpoint: os.sync())
+    monkeypatch.setattr(machine, "shut_down", sync_filesystem)
     reason = machine.available.__wrapped__()
     assert reason is not None
     assert "does not lose what a power cut would" in reason

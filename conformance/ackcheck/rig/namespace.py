@@ -2,7 +2,9 @@
 
 Mounts made by a thread that has entered it are seen by that thread and by the processes it starts, and by nobody else;
 once the last of them has ended, by SIGKILL too, the kernel unmounts what is there and frees the loop devices. Nothing
-has to be swept up, and no process has to watch. The disk's server stands outside (`leave`): who serves the requests of
+has to be swept up, and no process has to watch. And no other mount namespace that is made on the machine, of a
+container, a service or another run, gets a copy of our mounts, which would keep a file system alive that we have
+unmounted (`ackcheck.rig.loop`). The server of `ackcheck.disk` stands outside (`leave`): who serves the requests of
 an unmount must not be the one who waits for it.
 
 >>> seen = []
@@ -21,7 +23,7 @@ import ctypes
 import os
 import threading
 
-from ackcheck.disk.errors import DiskUnavailable
+from ackcheck.rig.errors import RigUnavailable
 
 _CLONE_FS, _CLONE_NEWNS = 0x200, 0x20000
 _MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
@@ -32,7 +34,7 @@ _ours: list[int] = []  # a descriptor of the one outside, and one that keeps our
 
 
 def enter() -> None:
-    """Bring this thread into the process's own mount namespace, made at the first call. Raises `DiskUnavailable`."""
+    """Bring this thread into the process's own mount namespace, made at the first call. Raises `RigUnavailable`."""
     library = ctypes.CDLL(None, use_errno=True)
     try:
         with _lock:
@@ -47,7 +49,7 @@ def enter() -> None:
             _must(library.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
             _ours.extend((outside, os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)))
     except OSError as error:
-        raise DiskUnavailable(
+        raise RigUnavailable(
             f"no mount namespace of our own here: {error}; run as root, in a container with --privileged"
         ) from error
 
