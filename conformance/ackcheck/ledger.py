@@ -59,7 +59,7 @@ class Entry:
         return f"{self.clause.value if self.clause else repr(self.pattern)} ({self.reason})"
 
     def covers(self, finding: Finding) -> bool:
-        """Whether it speaks of this finding."""
+        """Tell whether it speaks of this finding."""
         if self.clause is not None and finding.clause is not self.clause:
             return False
         return not self.pattern or re.search(self.pattern, f"{finding.clause.value}: {finding.why}") is not None

@@ -110,12 +110,12 @@ class Panel:
         self._fall(fell)
 
     def broke(self, broken: Broken) -> NoReturn:
-        """The harness itself saw a clause broken, whatever the level; raises it."""
+        """Note that the harness itself saw a clause broken, whatever the level; raises it."""
         self._fall(dict.fromkeys(self.standing, broken))
         raise broken
 
     def stopped(self, event: Stop) -> None:
-        """The store was stopped, and will be opened again: from here on it is seen whether what survives was at
+        """Note that the store was stopped, to be opened again: from here on it is seen whether what survives was at
         stake."""
         self.count_stakes()
         self._since = event
@@ -133,13 +133,13 @@ class Panel:
         self._since = None
 
     def all_agree(self, ask: Callable[[Oracle], bool]) -> bool:
-        """Whether every oracle that stands says yes."""
+        """Tell whether every oracle that stands says yes."""
         return all(ask(oracle) for oracle in self.standing.values())
 
     # --- for `ackmodel.observe.survey`: as one oracle ---------------------------------------------------------------
 
     def misses(self, queue: str, returned: Collection[int], at: float, dead: Collection[int] | None = None) -> bool:
-        """Whether something should have come at any level that stands."""
+        """Tell whether something should have come at any level that stands."""
         return not self.all_agree(lambda oracle: not oracle.misses(queue, returned, at, dead))
 
     def unsettled(self, queue: str) -> list[str]:
@@ -148,7 +148,7 @@ class Panel:
         return list(dict.fromkeys(left))
 
     def is_settled(self, queue: str) -> bool:
-        """Whether every message of a queue is certainly settled, at every level that stands."""
+        """Tell whether every message of a queue is certainly settled, at every level that stands."""
         return self.all_agree(lambda oracle: oracle.is_settled(queue))
 
     def drained(
@@ -160,15 +160,15 @@ class Panel:
         *,
         all_listed: bool = True,
     ) -> None:
-        """A queue was popped until it was empty, as `Oracle.drained` has it."""
+        """Note that a queue was popped until it was empty, as `Oracle.drained` has it."""
         self.each(lambda oracle: oracle.drained(queue, returned, at, dead, all_listed=all_listed))
 
     def saw_answers_again(self, refused: Reply | None) -> None:
-        """The disk works again, and the store has had time: it answers OK, or else this."""
+        """Note that the disk works again, and the store has had time: it answers OK, or else this."""
         self.each(lambda oracle: oracle.saw_answers_again(refused))
 
     def saw_all_settled(self, queue: str, now: Sighting) -> None:
-        """Every message of a queue is settled and flushed, and the store was idle since."""
+        """Note that every message of a queue is settled and flushed, and the store was idle since."""
         self.each(lambda oracle: oracle.saw_all_settled(queue, now))
 
     def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:

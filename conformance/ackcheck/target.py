@@ -87,7 +87,7 @@ class Target(Protocol):
         ...
 
     def flush(self) -> str:
-        """A barrier: OK once everything answered before the call survives power loss."""
+        """Wait for a barrier: OK once everything answered before the call survives power loss."""
         ...
 
     def stats(self) -> Mapping[str, object]:
@@ -129,5 +129,5 @@ class Extended(Target, Protocol):
         ...
 
     def dead(self, queue: str) -> Sequence[int]:
-        """The dead letters of a queue, by their offsets."""
+        """Return the dead letters of a queue, by their offsets."""
         ...

@@ -166,7 +166,7 @@ class Disk:
         self.mount()
 
     def has_given_up(self) -> bool:
-        """Whether the file system takes nothing any more, until it is mounted again: read-only, or shut down."""
+        """Tell whether the file system takes nothing any more, until it is mounted again: read-only, or shut down."""
         try:
             (self.mountpoint / "tried").touch()
             (self.mountpoint / "tried").unlink()

@@ -145,7 +145,7 @@ class Drive:
         self._ask(op="cut")
 
     def go_on(self) -> None:
-        """After a fault has cut the power: do what waited, as what the cut may or may not leave."""
+        """Go on after a fault has cut the power: do what waited, as what the cut may or may not leave."""
         self._ask(op="go_on")
 
     def epochs(self) -> list[dict[int, list[str]]]:
@@ -171,7 +171,7 @@ class Drive:
         self._loop.forget_cached()
 
     def was_cut(self, seconds: float = 0.0) -> bool:
-        """Whether a fault has cut the power, by now or within some seconds."""
+        """Tell whether a fault has cut the power, by now or within some seconds."""
         return bool(select.select([self._cut_told], [], [], seconds)[0])
 
     @property

@@ -134,7 +134,7 @@ class Armed:
     _spared: int = field(init=False, default=0)
 
     def meets(self, on: On, offset: int, size: int, data: bytes | memoryview) -> bool:
-        """Whether a request meets it; it counts itself."""
+        """Tell whether a request meets it; it counts itself."""
         fault = self.fault
         if fault.on != on or (fault.times is not None and self.hits >= fault.times):
             return False

@@ -182,5 +182,5 @@ class Folder:
         self._seen.append((image.content, read))
 
     def folds(self, image: Image) -> bool:
-        """Whether an image would show the same as one that was judged."""
+        """Tell whether an image would show the same as one that was judged."""
         return any(not any(block in read for block, _ in image.content ^ content) for content, read in self._seen)

@@ -131,7 +131,7 @@ class Owner:
         """Can be read once it has ended."""
 
     def is_ending(self) -> bool:
-        """Whether it has begun to end, or has."""
+        """Tell whether it has begun to end, or has."""
         try:
             stat = Path("/proc", str(self.pid), "stat").read_bytes()
         except OSError:
@@ -239,7 +239,7 @@ class Server:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="ackcheck.disk.server", description=__doc__.splitlines()[0])
     for name in ("--device", "--control", "--cut", "--size", "--owner", "--outside"):
         parser.add_argument(name, type=int, required=True)

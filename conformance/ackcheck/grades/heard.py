@@ -30,11 +30,11 @@ class Heard:
     _had: list[float] = Factory(list)
 
     def opened(self, at: float) -> None:
-        """The target is up, at this time: what was before does not count."""
+        """Note that the target is up, at this time: what was before does not count."""
         self._at, self._had = [at], [0.0]
 
     def answered(self, at: float) -> None:
-        """It has answered something, at this time."""
+        """Note that it has answered something, at this time."""
         if self._at:
             self._had.append(self._had[-1] + min(max(at - self._at[-1], 0.0), MOST))
             self._at.append(max(at, self._at[-1]))

@@ -83,7 +83,7 @@ class Leniency:
             self._give_back(panel, list(self._newest.items()))
 
     def before_a_delivery(self, panel: Panel, keys: Sequence[Key]) -> int:
-        """After a fault a message may come though it is in hand; return how many of these do."""
+        """Return how many of these messages come though they are in hand, as they may after a fault."""
         if self.promises.delivery != "at-least-once" or not self.faults:
             return 0
         again = [(key, self._newest[key]) for key in keys if key in self._newest]

@@ -267,7 +267,7 @@ class Session:
 
     @contextlib.contextmanager
     def made_durable_by_waiting(self, window: float) -> Iterator[None]:
-        """What was answered before is promised to survive power loss after this, where there is a loss window."""
+        """Promise that what was answered before survives power loss after this, where there is a loss window."""
         op = -1 - self._rounds * 1000
         if window:
             self.panel.each(lambda oracle: oracle.barrier_asked(op))

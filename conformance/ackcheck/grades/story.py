@@ -35,7 +35,7 @@ class Story:
         self._about.append(None if about is None else frozenset(about))
 
     def round(self) -> None:
-        """A new round begins."""
+        """Begin a new round."""
         self.history.step += 1
 
     def of(self, key: Key | None) -> tuple[Line, ...]:

@@ -205,7 +205,7 @@ class Traffic:
         self._under_way.clear()
 
     def _answered(self, asked: Asked, exchange: Exchange, at: float) -> None:
-        """A call other than a pop was answered."""
+        """Note that a call other than a pop was answered."""
         match asked.call.op:
             case "ack":
                 self._acked(asked, [reply_of(exchange.result, "ack")], at)
@@ -221,7 +221,7 @@ class Traffic:
                 self._saw(shown_by(exchange.result))
 
     def _raised(self, asked: Asked, exchange: Exchange, at: float) -> None:
-        """A call raised: its outcome is unknown where the disk is failing; else `TargetError`."""
+        """Note that a call raised: its outcome is unknown where the disk is failing; else `TargetError`."""
         if not self.forgiving:
             exchange.value()
         self.ran["calls that raised"] += 1
@@ -239,7 +239,7 @@ class Traffic:
                 self._flushed(asked, Reply.UNKNOWN)
 
     def _popped(self, asked: Asked, exchange: Exchange, at: float) -> None:
-        """A pop was answered: its messages are hidden for `invisible` seconds, from when it was asked for."""
+        """Note that a pop was answered: its messages are hidden for `invisible` seconds, from when it was asked for."""
         if isinstance(exchange.result, str):
             self._not_popped(asked, refusal_of(exchange.result))
             return
@@ -267,7 +267,7 @@ class Traffic:
                 self._ack_asked(under_way.op, under_way.call)  # it may settle what has just been handed out
 
     def _not_popped(self, asked: Asked, reply: Reply) -> None:
-        """A pop handed nothing out, as far as is known."""
+        """Note that a pop handed nothing out, as far as is known."""
         self.refused = reply
         self.ran["pops refused"] += 1
         self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
@@ -276,7 +276,7 @@ class Traffic:
         self.panel.each(lambda oracle: oracle.pop_refused(asked.op, reply))
 
     def _changed(self, asked: Asked, reply: Reply, at: float) -> None:
-        """A renewal, a release or a reset was answered."""
+        """Note that a renewal, a release or a reset was answered."""
         self.story.note("client", f"operation {asked.op} is answered {reply.value}, at {at:.3f} s", about=asked.about)
         if asked.call.op == "reset":
             self.panel.each(lambda oracle: oracle.reset_answered(asked.op, reply))
@@ -286,12 +286,12 @@ class Traffic:
         self.panel.each(lambda oracle: oracle.change_answered(asked.op, reply, at=at))
 
     def _moved(self, asked: Asked, at: float) -> None:
-        """A renewal took effect between its asking and `at`, or may have."""
+        """Note that a renewal took effect between its asking and `at`, or may have."""
         self.slack = max(self.slack, at - asked.at)
         self._hidden(asked.call, at)
 
     def _saw_dead(self, queue: str, offsets: frozenset[int], at: float) -> None:
-        """The dead letters of a queue were read."""
+        """Note that the dead letters of a queue were read."""
         new = sorted(offsets - self.dead.get(queue, frozenset()))
         if new:
             listed = ", ".join(f"[{offset}]" for offset in new)
@@ -313,7 +313,7 @@ class Traffic:
         self.panel.each(lambda oracle: oracle.barrier_answered(asked.op, reply))
 
     def _saw(self, shown: Shown) -> None:
-        """The store showed itself; which acks it holds for unflushed is not part of that."""
+        """Note what the store showed of itself; which acks it holds for unflushed is not part of that."""
         for queue, now in shown.offsets.items():
             if now != self.shown.offsets.get(queue):
                 self.story.note("offset", f"{queue}: {now.committed}, {now.persisted} on the disk", about=[queue])
@@ -323,7 +323,7 @@ class Traffic:
         self.shown = shown
 
     def _unanswered(self, asked: Asked) -> None:
-        """A pop will have no answer: what it took, by now at the latest, is hidden for as long as was asked."""
+        """Note that a pop gets no answer: what it took, by now at the latest, is hidden for as long as was asked."""
         call = asked.call
         self._hidden(call, self.now)
         self.panel.each(

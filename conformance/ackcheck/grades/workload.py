@@ -162,14 +162,14 @@ class Workload:
     # --- what became of it ------------------------------------------------------------------------------------------
 
     def popped(self, queue: str, deliveries: Sequence[Delivered]) -> None:
-        """A pop was answered."""
+        """Note that a pop was answered."""
         for seen in deliveries:
             key = (queue, seen.offset)
             self._done_with(key)
             (self._to_ack if self.random.random() < 0.75 else self._left)[key] = seen.receipt
 
     def ended(self, call: Call) -> None:
-        """A call was answered, or never will be."""
+        """Note that a call was answered, or never will be."""
         self._under_way.subtract(call.queues)
         if call.op == "pop":
             self._popping[call.queue].remove(call.invisible)

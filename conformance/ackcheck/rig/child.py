@@ -71,7 +71,7 @@ class Exchange:
     """The type and message of the exception that the target answered with."""
 
     def value(self) -> Any:
-        """The result; raises `TargetError` where the target raised."""
+        """Return the result; raises `TargetError` where the target raised."""
         if self.error is not None:
             raise TargetError(self.op, *self.error)
         return self.result
@@ -143,7 +143,7 @@ class Child:
 
     @classmethod
     def python(cls, target: str, directory: Path, *, threads: int = 1, reply_timeout: float = 10.0) -> Self:
-        """A Python target (`module:factory` or `file.py:factory`) served on `directory`.
+        """Serve a Python target (`module:factory` or `file.py:factory`) on `directory`.
 
         The child imports from where the caller does.
         """
@@ -185,7 +185,7 @@ class Child:
         return self
 
     def mark(self) -> None:
-        """From here on it is seen what the target writes to its directory."""
+        """Watch what the target writes to its directory, from here on."""
         if self.directory is not None:
             self._before = look(self.directory)
 
@@ -326,7 +326,7 @@ class Child:
         return number
 
     def receive(self) -> Exchange:
-        """The next finished exchange, whichever it is.
+        """Return the next finished exchange, whichever it is.
 
         Raises `TargetHung`, `TargetDied`, `ProtocolError`; `RuntimeError` with nothing in flight.
         """
@@ -345,7 +345,7 @@ class Child:
         return found.value()
 
     def poll(self, seconds: float = 0.0) -> list[Exchange]:
-        """What has finished by now, or by the next stir of a pipe within `seconds`.
+        """Return what has finished by now, or by the next stir of a pipe within `seconds`.
 
         Raises `TargetDied` and `ProtocolError`.
         """
@@ -428,7 +428,7 @@ class Child:
         )
 
     def _ended(self) -> bool:
-        """Whether the process that was started has ended, and at most others of its kind are left."""
+        """Tell whether the process that was started has ended, and at most others of its kind are left."""
         return self._process is not None and self._process.status() is not None
 
     def _death(self) -> TargetDied:

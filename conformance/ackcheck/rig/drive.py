@@ -42,7 +42,7 @@ KillPoint = AfterReplies | AfterDelay
 
 
 def choose_kill(rng: random.Random, *, requests: int, longest: float = 0.005) -> KillPoint:
-    """A kill point for a run of `requests` requests, by seed; half are counts, half are delays.
+    """Return a kill point for a run of `requests` requests, by seed; half are counts, half are delays.
 
     Delays run from 0 to `longest` seconds, evenly on a logarithmic scale above 10 microseconds, so
     that every seed family tries the very short ones.
@@ -86,7 +86,7 @@ def drive(
 
 
 def _patience(point: KillPoint, began: float) -> float:
-    """How long to sleep on the pipes: the last milliseconds before a delay ends are watched."""
+    """Return how long to sleep on the pipes: the last milliseconds before a delay ends are watched."""
     if isinstance(point, AfterReplies):
         return 0.0
     return max(0.0, point.seconds - (time.perf_counter() - began) - WATCHED)

@@ -130,7 +130,7 @@ class FullBackingRig:
         (self._backing / "filler").unlink(missing_ok=True)
 
     def is_dead(self) -> bool:
-        """Whether the file system has given up and takes no new file, as one with a starved journal does at a sync."""
+        """Tell whether the file system has given up and takes no new file, as with a starved journal at a sync."""
         probe = self._loop.mountpoint / "probe"
         try:
             probe.touch()

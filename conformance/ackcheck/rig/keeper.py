@@ -252,7 +252,7 @@ def _become(command: list[str], waits: int, failed: int) -> None:
 
 
 def _let_go_of_streams() -> None:
-    """The standard streams are the target's alone, so that their end is seen when it ends."""
+    """Leave the standard streams to the target alone, so that their end is seen when it ends."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(nothing, stream)

@@ -39,7 +39,7 @@ MIB = 1024 * 1024
 
 
 def missing() -> str | None:
-    """Why loop mounts cannot work here, `None` when nothing obvious is missing."""
+    """Return why loop mounts cannot work here, `None` when nothing obvious is missing."""
     if os.geteuid() != 0:
         return "needs root (the effective user is not 0)"
     if not Path("/dev/loop-control").exists():
@@ -170,7 +170,7 @@ class LoopImage:
                 run("losetup", "--detach", device)
 
     def devices(self) -> list[str]:
-        """The loop devices that hold the image: one while it is mounted, such as `/dev/loop0`."""
+        """Return the loop devices that hold the image: one while it is mounted, such as `/dev/loop0`."""
         return [line.partition(":")[0] for line in run("losetup", "--associated", str(self.image)).splitlines()]
 
     def __enter__(self) -> Self:

@@ -150,7 +150,7 @@ class PowerRig:
 
 @functools.cache
 def available() -> str | None:
-    """Why there can be no power loss here, `None` when there can.
+    """Return why there can be no power loss here, `None` when there can.
 
     It is tried once: a file system is made, mounted and cut off, and the bytes that were not synced
     must be gone, and those that were must be there.

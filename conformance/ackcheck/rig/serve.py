@@ -35,7 +35,7 @@ QUEUED = 1024  # requests taken in ahead of the threads; beyond it the pipe push
 
 
 def load_factory(name: str) -> Callable[[], Any]:
-    """The object that `module:factory` or `file.py:factory` names."""
+    """Return the object that `module:factory` or `file.py:factory` names."""
     module_name, colon, attribute = name.rpartition(":")
     if not colon or not module_name or not attribute:
         raise ValueError(f"{name!r} names no factory; write module:factory or path/to/file.py:factory")
@@ -110,7 +110,7 @@ class Server:
 
 
 def offers_of(target: Any) -> dict[str, Any]:
-    """What the answer to `open` says of a target: which of `ackcheck.target.Extended` it has."""
+    """Return what the answer to `open` says of a target: which of `ackcheck.target.Extended` it has."""
     offers = sorted(op for op in OPTIONAL if callable(getattr(target, op, None)))
     offered = {"offers": offers, "max_attempts": getattr(target, "max_attempts", None)}
     promises = getattr(target, "promises", None)
@@ -118,7 +118,7 @@ def offers_of(target: Any) -> dict[str, Any]:
 
 
 def lines_of(descriptor: int, limit: int = LINE_LIMIT) -> Iterator[bytes]:
-    """The lines that come from a descriptor, as they come. Raises `ProtocolError` over `limit`."""
+    """Yield the lines that come from a descriptor, as they come. Raises `ProtocolError` over `limit`."""
     pending = b""
     while chunk := os.read(descriptor, 1 << 16):
         *lines, pending = (pending + chunk).split(b"\n")
@@ -128,7 +128,7 @@ def lines_of(descriptor: int, limit: int = LINE_LIMIT) -> Iterator[bytes]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status: 0 at the end of input, 2 for a protocol error."""
+    """Run the command line; return the exit status: 0 at the end of input, 2 for a protocol error."""
     parser = argparse.ArgumentParser(prog="ackcheck.rig.serve", description=__doc__.splitlines()[0])
     parser.add_argument("--target", required=True, help="module:factory or file.py:factory")
     parser.add_argument("--dir", required=True, type=Path, help="the store's directory; must exist")

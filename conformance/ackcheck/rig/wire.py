@@ -46,7 +46,7 @@ class Request:
 
 
 def encode(value: Mapping[str, Any], limit: int = LINE_LIMIT) -> bytes:
-    """One line. Raises `ProtocolError` over `limit` bytes, `TypeError` for what is not JSON."""
+    """Return one line. Raises `ProtocolError` over `limit` bytes, `TypeError` for what is not JSON."""
     line = json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
     if len(line) > limit:
         raise ProtocolError(f"a line of {len(line)} bytes, over the limit of {limit}; split it")
@@ -54,12 +54,12 @@ def encode(value: Mapping[str, Any], limit: int = LINE_LIMIT) -> bytes:
 
 
 def encode_request(number: int, op: str, arguments: Mapping[str, Any], limit: int = LINE_LIMIT) -> bytes:
-    """The line of a request."""
+    """Return the line of a request."""
     return encode({"id": number, "op": op, **arguments}, limit)
 
 
 def decode_object(line: bytes, hint: str) -> dict[str, Any]:
-    """A line that holds a JSON object with an integer `id`."""
+    """Return what a line holds: a JSON object with an integer `id`."""
     try:
         value = json.loads(line)
     except ValueError:  # of which UnicodeDecodeError is one
@@ -72,7 +72,7 @@ def decode_object(line: bytes, hint: str) -> dict[str, Any]:
 
 
 def decode_reply(line: bytes) -> Reply:
-    """The reply that a line holds; raises `ProtocolError`."""
+    """Return the reply that a line holds; raises `ProtocolError`."""
     hint = "the target's standard output must hold replies only, one JSON object a line (log to standard error)"
     value = decode_object(line, hint)
     match value:
@@ -88,7 +88,7 @@ def decode_reply(line: bytes) -> Reply:
 
 
 def decode_request(line: bytes) -> Request:
-    """The request that a line holds; raises `ProtocolError`."""
+    """Return the request that a line holds; raises `ProtocolError`."""
     hint = 'a request is {"id": .., "op": "..", ..}'
     value = decode_object(line, hint)
     number, op = value.pop("id"), value.pop("op", None)

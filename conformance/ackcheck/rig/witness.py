@@ -154,7 +154,7 @@ def _is_below(link: Path, folder: Path) -> bool:
 
 
 def _for_writing(link: Path) -> bool:
-    """Whether a descriptor `/proc/PID/fd/N` is open for writing."""
+    """Tell whether a descriptor `/proc/PID/fd/N` is open for writing."""
     for line in (link.parent.parent / "fdinfo" / link.name).read_text().splitlines():
         if line.startswith("flags:"):
             return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY

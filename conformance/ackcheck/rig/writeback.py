@@ -64,7 +64,7 @@ NOTHING = Writeback()
 
 
 def choose_writeback(rng: random.Random, directory: Path) -> Writeback:
-    """A subset by seed, for the files that are there now: nothing, journal, files, or page ranges.
+    """Return a subset by seed, for the files that are there now: nothing, journal, files, or page ranges.
 
     The same seed and the same files (names and sizes) give the same choice.
     """
@@ -83,7 +83,7 @@ def choose_writeback(rng: random.Random, directory: Path) -> Writeback:
 
 
 def _some_pages(rng: random.Random, pages: int) -> list[int]:
-    """A few of the last pages, where unsynced bytes are, and seldom one further back."""
+    """Return a few of the last pages, where unsynced bytes are, and seldom one further back."""
     recent = range(max(0, pages - 16), pages)
     chosen = {page for page in recent if rng.random() < 0.4}
     if pages and rng.random() < 0.1:

@@ -103,7 +103,7 @@ class Host:
         self._open()
 
     def can(self, method: str) -> bool:
-        """Whether the target has this method, which it may have or not."""
+        """Tell whether the target has this method, which it may have or not."""
         return hasattr(self.target, method)
 
     def write_now(self, io: Io) -> Outcome:
@@ -221,7 +221,7 @@ class Host:
         return op
 
     def _is_busy(self, queue: str, *kinds: str) -> bool:
-        """Whether an operation on a queue is under way, of one of these kinds, if any are named."""
+        """Tell whether an operation on a queue is under way, of one of these kinds, if any are named."""
         return any(
             queue in {asked.queue, *(self._where[receipt][0] for receipt in asked.receipts if receipt in self._where)}
             for asked in self.asked.values()

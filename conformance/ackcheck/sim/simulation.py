@@ -82,7 +82,7 @@ class Simulation(Surveyor):
 
     @step
     def crowd(self, *, count: int) -> None:
-        """As many consumers pop one message each, from either queue, before any I/O ends."""
+        """Have as many consumers pop one message each, from either queue, before any I/O ends."""
         for index in range(count):
             name = QUEUES[index % len(QUEUES)]
             if not self._is_busy(name, "reset"):
@@ -131,7 +131,7 @@ class Simulation(Surveyor):
 
     @step
     def ack_nonsense(self, *, text: str) -> None:
-        """Somebody acks what is not a receipt."""
+        """Ack what is not a receipt."""
         self._ack([text])
 
     @step
@@ -143,19 +143,19 @@ class Simulation(Surveyor):
 
     @step
     def finish(self, *, which: int) -> None:
-        """One pending I/O succeeds."""
+        """Let one pending I/O succeed."""
         if self.pending:
             self._finish(self.pending[which % len(self.pending)], OK)
 
     @step
     def finish_all(self) -> None:
-        """Every pending I/O succeeds, and every one that follows from it."""
+        """Let every pending I/O succeed, and every one that follows from it."""
         while self.pending:
             self._finish(self.pending[0], OK)
 
     @step
     def finish_writes(self) -> None:
-        """Every pending I/O but the syncs succeeds: the page cache is quick."""
+        """Let every pending I/O but the syncs succeed: the page cache is quick."""
         while writes := [pending for pending in self.pending if not pending.io.syncs]:
             self._finish(writes[0], OK)
 
@@ -233,7 +233,7 @@ class Simulation(Surveyor):
 
     @step
     def settle_everything(self) -> None:
-        """Every message is handed out, acked and flushed: then the offset is at the end, and nothing is outstanding."""
+        """Have every message handed out, acked and flushed: then the offset is at the end, and nothing outstanding."""
         self._survey()
         settle_everything(self)
 

@@ -18,8 +18,8 @@ from ackstore import Config, Store
 
 
 def recovery_seconds_per_million(directory: Path, records: int) -> float:
-    """Seconds to open a store whose log has `records` records of one ack each, scaled to a million of them. One message
-    is left open, so that none of the records may be dropped before they are read."""
+    """Return the seconds to open a store whose log has `records` records of one ack each, per million of them. One
+    message is left open, so that none of the records may be dropped before they are read."""
     config = unflushed(Config(max_outstanding=records + 2))
     with Store(directory, config) as store:
         _open, *receipts = receipts_of(store, records + 1)

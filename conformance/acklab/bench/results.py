@@ -138,12 +138,12 @@ MOST: dict[str, float] = {"stalled_over_healthy_p99": 5.0}
 
 
 def over(one: float | None, other: float | None) -> float | None:
-    """Their ratio; None where there is none."""
+    """Return their ratio; None where there is none."""
     return None if one is None or not other else one / other
 
 
 def entrants() -> list[Entrant]:
-    """All that takes part, in the order of the table."""
+    """Return all that takes part, in the order of the table."""
     fast, slow = Config(), Config(mode="sync")
     held = Config(merge=True, merge_stay=3600.0)
     return [
@@ -211,5 +211,5 @@ def row_of(entrant: Entrant, samples: Sequence[Sample]) -> Row:
 
 
 def threads_text(count: int) -> str:
-    """In words."""
+    """Return it in words."""
     return "1 thread" if count == 1 else f"{count} threads"

@@ -108,7 +108,7 @@ class StoreContender:
 
 
 def one_by(store: Store) -> Callable[[str], None]:
-    """One ack that has to succeed."""
+    """Ack once; it has to succeed."""
 
     def ack(receipt: str, _ack: Callable[[str], Reply] = store.ack, _ok: Reply = Reply.OK) -> None:
         if _ack(receipt) is not _ok:

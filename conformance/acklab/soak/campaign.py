@@ -114,7 +114,7 @@ class WatchedDriver(Driver):
     def call(
         self, request: Request, timeout: float | None = None, on_durable: Callable[[], None] | None = None
     ) -> Answer:
-        """As `Driver.call`."""
+        """Do as `Driver.call`."""
         if timeout is None and (isinstance(request, AckMany) or _is_plain(request)):
             self.count(-1)  # the fast path has left it to the long way
         return super().call(request, timeout, on_durable)
@@ -145,12 +145,12 @@ class WatchedStore(Store):
         timeout: float | None = None,
         queue: QueueId | str | None = None,
     ) -> StoreReply:
-        """As `Store.ack`."""
+        """Do as `Store.ack`."""
         self._count(on_durable is None and timeout is None and queue is None)
         return super().ack(receipt, on_durable, timeout, queue)
 
     def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[StoreReply]:
-        """As `Store.ack_many`."""
+        """Do as `Store.ack_many`."""
         self._count(timeout is None)
         return super().ack_many(receipts, timeout)
 
@@ -312,7 +312,7 @@ class Soak:
             raise self.broken
 
     def check_hanging(self, most: float | None = None) -> None:
-        """No call has been under way for longer than `most` seconds; `HANGS` by default."""
+        """Check that no call has been under way for longer than `most` seconds; `HANGS` by default."""
         now, most = time.monotonic(), HANGS if most is None else most
         for client in self.clients:
             since = client.since
@@ -367,7 +367,7 @@ class Soak:
         self.ran["look"] += 1
 
     def _check_memory(self, allowed: int) -> None:
-        """After the warm-up, resident memory stays flat."""
+        """Check that resident memory stays flat after the warm-up."""
         sizes, growth = self.samples.judged(), self.samples.growth()
         if sizes:
             self.report.figures["MiB resident"] = round(sizes[-1] / MIB, 1)
@@ -383,11 +383,11 @@ class Soak:
             settle_everything(Survey(self.floor, HANGS))
 
     def settle_down(self) -> None:
-        """With no call under way, and a disk that works, nothing is outstanding soon."""
+        """Wait until nothing is outstanding: soon, with no call under way and a disk that works."""
         self.floor.oracle.saw_quiescence(Survey(self.floor, HANGS).at_rest().outstanding)
 
     def _check_given_back(self, before: tuple[int, int]) -> None:
-        """After all those lives there are no more threads, and no more open files, than in the first."""
+        """Check that after all those lives there are no more threads, and no more open files, than in the first."""
         if self.broken is not None:
             return
         threads, files = self._at_work()

@@ -188,7 +188,7 @@ class DeadDisk:
         }
 
     def _judge_return(self) -> None:
-        """On a disk that is well the store answers as before, and at rest nothing is left."""
+        """Check that on a disk that is well the store answers as before, and at rest nothing is left."""
         soak, store = self.soak, self.soak.floor.store
         until = time.monotonic() + soak.patience
         while store.stats(count=False).mode != soak.config.mode and time.monotonic() < until:
@@ -202,6 +202,6 @@ class DeadDisk:
 
 
 def _longest(client: Client) -> float:
-    """Seconds that the longest call took, or has taken up to now."""
+    """Return the seconds that the longest call took, or has taken up to now."""
     since = client.since
     return max(client.longest, 0.0 if since is None else time.monotonic() - since)

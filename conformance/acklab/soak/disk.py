@@ -119,7 +119,7 @@ class StormyDisk:
         self._real.close()
 
     def cut(self) -> None:
-        """From now on nothing reaches the directory any more, and every effect fails; what hangs returns."""
+        """Let nothing reach the directory from now on: every effect fails; what hangs returns."""
         self.sky.off.set()
 
     def lose_power(self) -> None:

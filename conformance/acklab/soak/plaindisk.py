@@ -89,7 +89,7 @@ class PlainDisk(RealDisk):
             raise OSError(errno.EIO, "the weather")
 
     def cut(self) -> None:
-        """From now on nothing reaches the directory any more, and every effect fails; what hangs returns."""
+        """Let nothing reach the directory from now on: every effect fails; what hangs returns."""
         self.sky.off.set()
         if self._closed:
             return  # its descriptors may be somebody else's by now

@@ -160,7 +160,7 @@ class Survey:
         return reply
 
     def at_rest(self) -> AtRest:
-        """With no call under way, and a disk that works, nothing is outstanding soon."""
+        """Wait until nothing is outstanding: soon, with no call under way and a disk that works."""
         until = self.now + self.patience
         while any((left := self._outstanding()).values()) and self.now < until:
             time.sleep(0.02)
