@@ -172,15 +172,20 @@ class Keeper:
         return found
 
     def _end_all(self) -> tuple[list[int], list[str]]:
-        """Kill until none is left; return the processes that were ended, and what is left after all."""
+        """Kill until none is left; return the processes that were ended, and what is left after all.
+
+        One that was struck need not be ours to reap: its parent may do so, even with a SIGKILL on its way.
+        """
         self._ended.clear()
+        struck: set[int] = set()
         deadline = time.monotonic() + KILL_SECONDS
         while True:
-            self._kill_group()
+            struck |= self._kill_group()
             left = self._signal_all(signal.SIGKILL)
+            struck |= left.keys()
             if self._reap() and self._group_is_empty():
                 self._remove_group()
-                return sorted(self._ended), []
+                return sorted(struck.union(self._ended)), []
             if time.monotonic() > deadline:
                 return [], [named(pid, stat) for pid, stat in left.items()] or ["a process of the cgroup"]
             time.sleep(SCAN_SECONDS)
@@ -215,10 +220,15 @@ class Keeper:
             except OSError:
                 self._remove_group()
 
-    def _kill_group(self) -> None:
+    def _kill_group(self) -> set[int]:
+        """Kill all that is in the cgroup; return what was."""
+        members: set[int] = set()
         if self._group:
+            with suppress(OSError), open(f"{self._group}/cgroup.procs") as procs:
+                members.update(map(int, procs.read().split()))
             with suppress(OSError):
                 self._write("cgroup.kill", "1")
+        return members
 
     def _group_is_empty(self) -> bool:
         if not self._group:
