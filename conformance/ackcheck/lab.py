@@ -51,7 +51,7 @@ class Reference(Protocol):
     """A store with modes: what is judged where no target is named. Each mode claims a level, and is a target."""
 
     name: str
-    """How reports call it."""
+    """What reports call it."""
 
     def served(self, level: Level) -> str | Sequence[str]:
         """Return what the rigs serve: a factory by its name, or a command line."""

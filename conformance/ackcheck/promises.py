@@ -79,15 +79,15 @@ class Promises:
     reservations: str = _one_of("survive", "end-with-the-process")
     """Whether what is in hand when the process ends stays hidden until its deadline."""
     granularity: float = _seconds(0.0, "how much later than asked for a deadline may be")
-    """Deadlines are rounded up by at most so many seconds."""
+    """Deadlines are rounded up by at most this many seconds."""
     grace: float = _seconds(3.0, "how long after its deadline a message may be back")
-    """A message is back at most so many seconds after its deadline."""
+    """A message is back at most this many seconds after its deadline."""
     invisible: tuple[float, ...] = field(default=(), converter=_listed, validator=_times)
     """The only times for which a pop may hide a message; empty: any."""
     barrier: str = _one_of("yes", "none")
     """Whether `flush` says that what was answered before it survives power loss."""
     loss_window: float = _seconds(0.0, "within which what was answered is synced; 0 promises nothing of the kind")
-    """What was answered OK survives power loss once so many seconds have passed."""
+    """What was answered OK survives power loss once this many seconds have passed."""
 
     def departures(self) -> dict[str, Any]:
         """Return what differs from the strict default."""

@@ -58,7 +58,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """How reports call it."""
+        """What reports call it."""
         if self.target is None:
             return lab.reference().name
         return self.target if isinstance(self.target, str) else " ".join(self.target)

@@ -88,7 +88,6 @@ HISTOGRAMS: Mapping[str, tuple[str, Callable[[Stats], HistogramStats]]] = {
     "flush_records": ("Records that a flush cycle made FLUSHED", lambda stats: stats.flush_records),
 }
 
-#: Messages of a queue by state; the last three only where they were counted.
 STATES: Mapping[str, Callable[[QueueStats], int | None]] = {
     "kept": lambda queue: queue.kept,
     "free": lambda queue: queue.free,
@@ -97,8 +96,8 @@ STATES: Mapping[str, Callable[[QueueStats], int | None]] = {
     "acking": lambda queue: queue.acking,
     "settled": lambda queue: queue.settled,
 }
+"""Messages of a queue by state; the last three only where they were counted."""
 
-#: Places in a queue.
 OFFSETS: Mapping[str, Callable[[QueueStats], int]] = {
     "end": lambda queue: queue.end,
     "next_new": lambda queue: queue.next_new,
@@ -106,6 +105,7 @@ OFFSETS: Mapping[str, Callable[[QueueStats], int]] = {
     "memory": lambda queue: queue.committed,
     "disk": lambda queue: queue.persisted,
 }
+"""Places in a queue."""
 
 
 class StoreCollector(Collector):

@@ -10,7 +10,7 @@ CONSTANTS
   Messages, Deliveries, Logs,
   \* how often at most: faults, and what a client does now and then
   ProcessCrashes, PowerLosses, SyncFailures, SyncTimeouts, WriteFailures, Renewals, Releases, Restarts, Resets,
-  \* after so many failed syncs answers wait for the disk, or are BUSY; so many operations are taken up (0: no limit)
+  \* after this many failed syncs answers wait for the disk, or are BUSY; this many operations are taken up (0: no limit)
   DegradeAfter, RefuseAfter, Limit,
   \* "memory", "page-cache", "disk"; "ack", "checkpoint"; "once", "each", "late"; "kept", "reverted"
   Level, Commit, SyncError, FailedPage,

@@ -162,7 +162,7 @@ def test_checks_of_every_kind_are_found_where_they_are() -> None:
         (Clause.RECEIPT_IS_EXACT, "oracle", "ackmodel.observe.oracle:Oracle.popped"),
         (Clause.CLOSE_DRAINS, "harness", "ackcheck.sim.survey:Surveyor._close"),
     }
-    assert not {where for _, _, where in checks if where.endswith("stakes")}
+    assert not {where for _, _, where in checks if where.endswith("tested_by")}
 
 
 SOURCE = """

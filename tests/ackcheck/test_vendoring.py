@@ -42,7 +42,7 @@ def blocks() -> dict[str, str]:
 
 
 def broken_by(store: str, most: int) -> str:
-    """What the test of the page finds in a store, in so many examples at most; empty where it finds nothing."""
+    """What the test of the page finds in a store, in this many examples at most; empty where it finds nothing."""
     module = types.ModuleType("store")
     exec(compile(store, "store.py", "exec"), module.__dict__)
     sys.modules["store"] = module

@@ -88,7 +88,7 @@ class Mutant:
 
     @property
     def function(self) -> str:
-        """How reports call the function.
+        """What reports call the function.
 
         >>> Mutant("acks", ("Acks", "ack"), 3, "", 0, None).function
         'acks.Acks.ack'
@@ -97,7 +97,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """How reports call it."""
+        """What reports call it."""
         return f"{self.function}#{self.number}"
 
 

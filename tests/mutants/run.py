@@ -125,7 +125,7 @@ def choose(modules: Sequence[str], sample: int | None, seed: int, again: Path | 
 
 @click.command()
 @click.argument("modules", nargs=-1, type=click.Choice([*MODULES, *COMPILED]))
-@click.option("--sample", type=click.IntRange(1), help="So many of each module, chosen by seed; all by default.")
+@click.option("--sample", type=click.IntRange(1), help="This many of each module, chosen by seed; all by default.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the sample, and of the order.")
 @click.option("--jobs", default=2, show_default=True, help="Mutants tried at once.")
 @click.option("--most", default=float("inf"), help="Seconds of tests to spend on a mutant; all by default.")

@@ -38,7 +38,7 @@ import pytest
 from tests.mutants.making import ROOT, Mutant, put_in, target_of
 
 MOST_SECONDS, MORE_SECONDS = 5.0, 5.0
-"""Processor time after which a test that took nearly nothing hangs, and so many times what it took besides (which was
+"""Processor time after which a test that took nearly nothing hangs, and this many times what it took besides (which was
 measured while every call was noted, and so is many times what it takes)."""
 
 MOST_WAITING, MORE_WAITING = 60.0, 20.0

@@ -108,7 +108,7 @@ class Promises:
         return {first, *(move.deadline for move in later if move.may_concern(offset))}
 
     def may_be_settled(self, offset: int, most: int | None, now: float) -> bool:
-        """Whether an ack was asked for, or the last of at most so many attempts may be over."""
+        """Whether an ack was asked for, or the last of at most this many attempts may be over."""
         if offset in self.asked or most is None:
             return offset in self.asked
         moves = [move for move in self.moves if move.may_concern(offset)]

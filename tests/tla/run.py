@@ -89,7 +89,7 @@ def differences(ours: Counts, theirs: Counts) -> Iterator[str]:
 
 @click.command(help=__doc__)
 @click.option("--only", type=click.Choice(["small", "rules", "runs", "large"]), help="One of the lists.")
-@click.option("--random", "count", type=click.IntRange(min=1), help="So many configurations chosen by chance instead.")
+@click.option("--random", "count", type=click.IntRange(min=1), help="This many, chosen by chance instead.")
 @click.option("--seed", type=int, help="Which ones; printed when it is not given.")
 def main(only: str | None, count: int | None, seed: int | None) -> None:
     """Compare, and say each count that differs."""

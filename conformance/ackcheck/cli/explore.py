@@ -294,7 +294,7 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.option(
     "--memory", callback=_bytes, metavar="SIZE", help="What the table engine may take, e.g. 8G.  [default: half of all]"
 )
-@click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond so many states.")
+@click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond this many states.")
 @click.option(
     "--checkpoint", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save each level there."
 )

@@ -61,7 +61,7 @@ class Plan:
 def planned(
     epochs: Sequence[Digests], labels: Mapping[int, str], *, seed: int | str, most: int = FEW, torn: bool = True
 ) -> Plan:
-    """Choose the images of a cut: all of them, up to `most` (and `FEW`), or so many by seed.
+    """Choose the images of a cut: all of them, up to `most` (and `FEW`), or that many by seed.
 
     `labels` says of a block which file it lies in. `torn`: whether blocks of files may be torn at their sectors.
     """

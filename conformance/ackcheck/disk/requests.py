@@ -66,7 +66,7 @@ class Requests:
     """Is called at once when a fault has cut the power."""
     counts: Counter[str] = Factory(Counter)
     written_at: Counter[tuple[int, int]] = Factory(Counter)
-    """How often was written at an offset so many bytes."""
+    """How often this many bytes were written at an offset."""
     read_blocks: set[int] | None = None
     """Which blocks were read, where somebody wants to know."""
     powerless: bool = False

@@ -134,7 +134,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
 
 
 def cases(rounds: int) -> int:
-    """Return how many cases so many cuts are."""
+    """Return how many cases this many cuts are."""
     return rounds
 
 

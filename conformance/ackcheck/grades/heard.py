@@ -40,7 +40,7 @@ class Heard:
             self._at.append(max(at, self._at[-1]))
 
     def since(self, seconds: float) -> float:
-        """Return the latest time since which the target has had so many seconds; minus infinity where there is none."""
+        """Return the latest time since which the target had this many seconds; minus infinity where there is none."""
         if not self._had or self._had[-1] < seconds:
             return float("-inf")
         return self._at[bisect_right(self._had, self._had[-1] - seconds) - 1]

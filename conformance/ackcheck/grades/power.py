@@ -126,12 +126,12 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
 
 
 def failing(rounds: int) -> int:
-    """Return how many syncs fail beside so many power losses, unless it is said otherwise."""
+    """Return how many syncs fail beside this many power losses, unless it is said otherwise."""
     return max(len(JOURNALS), rounds // 5)
 
 
 def cases(rounds: int) -> int:
-    """Return how many cases so many rounds are, at most: a case ends early when no level is left standing."""
+    """Return how many cases this many rounds are, at most: a case ends early when no level is left standing."""
     return failing(rounds) + rounds
 
 

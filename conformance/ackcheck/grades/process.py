@@ -77,7 +77,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
 
 
 def cases(rounds: int) -> int:
-    """Return how many cases so many rounds are, at most: a case ends early when no level is left standing."""
+    """Return how many cases this many rounds are, at most: a case ends early when no level is left standing."""
     return rounds
 
 

@@ -19,7 +19,7 @@ LEAST = 8 << 20
 
 
 def check_room(*, least: int | None = None) -> None:
-    """Raise `NoRoom` where the folder for temporary files has not so many bytes left."""
+    """Raise `NoRoom` where the folder for temporary files has fewer bytes left."""
     folder = tempfile.gettempdir()
     found = os.statvfs(folder)
     left = found.f_bavail * found.f_frsize

@@ -108,7 +108,7 @@ def _settings(cases: int) -> settings:
 
 
 def _shortened(setup: SimSetup, failed: Simulation, fallen: Fallen, found: Finding, before: int) -> Finding:
-    """Return the finding with the shortest script that shows it; not shortened after so many `before` it."""
+    """Return the finding with the shortest script that shows it; not shortened where there are too many `before` it."""
     clause = fallen.broken.clause
 
     def still_breaks(script: list[Step]) -> bool:

@@ -173,7 +173,7 @@ def race(
 ) -> Results:
     """Have all of them take turns in new folders of `directory`, `rounds` times for `seconds` each.
 
-    With `records`, measure the recovery of that many too, and the memory of a message when so many (50,000 at most)
+    With `records`, measure the recovery of that many too, and the memory of a message when that many (50,000 at most)
     are in flight. `told` hears what is
     measured now. Raises `AckRefused`, `ThreadFailed`, and the `OSError` of a disk that fails.
     """

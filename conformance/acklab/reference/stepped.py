@@ -41,7 +41,7 @@ SMALL = Config(
 )
 """Settings under which segments are switched, timers run and limits are reached within a few steps.
 
-So many closed bytes are always worth a compaction. The longest pause after failed syncs is shorter than the second of
+This many closed bytes are always worth a compaction. The longest pause after failed syncs is shorter than the second of
 idleness after which nothing may be unflushed.
 """
 

@@ -31,11 +31,11 @@ from ackstore.core.segment import Segment
 from ackstore.core.states import DELIVERED, DIED, SETTLED, Item, State, StateRecord, encode_state
 from ackstore.words.config import Config
 
-#: Segments removed in one tick, at most.
 REMOVALS = 4
+"""Segments removed in one tick, at most."""
 
-#: Bytes that it takes, at most, to say how one queue stands, and each message in it.
 QUEUE_BYTES, MESSAGE_BYTES = 512, 64
+"""Bytes that it takes, at most, to say how one queue stands, and each message in it."""
 
 Phase = Literal["idle", "copy", "state", "persist", "remove"]
 

@@ -111,5 +111,5 @@ Result = Done | Failed
 Handler = Callable[[Result, float], None]
 """Hears the result of an effect, and the time."""
 
-#: The one `Done`: it has no content, so nobody needs another.
 DONE = Done()
+"""The one `Done`: it has no content, so nobody needs another."""

@@ -16,11 +16,11 @@ from attrs import frozen
 
 from ackstore.fields.classes import EntryFields, RecordFields
 
-#: The deadline of a delivery that was released: always past, whatever the clock says after a restart.
 RELEASED = 0.0
+"""The deadline of a delivery that was released: always past, whatever the clock says after a restart."""
 
-#: An epoch is the open of the store that handed a message out, and above these bits the number of resets of its queue.
 OPEN_BITS = 40
+"""An epoch is the open of the store that handed a message out; above these bits, the number of resets of its queue."""
 _OPEN = (1 << OPEN_BITS) - 1
 MAX_GENERATION = (1 << 64 - OPEN_BITS) - 1
 """No queue is reset more often, so that an epoch fits in a record and in a receipt."""

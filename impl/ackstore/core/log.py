@@ -36,8 +36,8 @@ from ackstore.format.filenames import FileNames
 from ackstore.format.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
 from ackstore.words.config import Config
 
-#: No memory holds more bytes, or records.
 MOST = 1 << 60
+"""No memory holds more bytes, or records."""
 
 
 class Host(Protocol):

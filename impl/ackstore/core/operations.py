@@ -73,8 +73,8 @@ class Barrier:
         """The last LSN before it; None while some of them are PENDING."""
 
 
-#: Who waits for a record: the operation, which item of it, and the reply if all goes well.
 Waiter = tuple[Operation, int, Reply]
+"""Who waits for a record: the operation, which item of it, and the reply if all goes well."""
 
 
 class Operations:

@@ -22,8 +22,8 @@ from ackstore.words.identity import receipt_text
 from ackstore.words.replies import Delivery, Reply
 from ackstore.words.requests import Pop
 
-#: The longest time a message can be invisible, in seconds: ten years.
 MAX_INVISIBLE = 10 * 365 * 86400.0
+"""The longest time a message can be invisible, in seconds: ten years."""
 
 
 def check_invisible(seconds: float) -> None:

@@ -27,12 +27,12 @@ from ackstore.words.identity import QueueId
 from ackstore.words.replies import Reply
 from ackstore.words.requests import Publish
 
-#: No queue holds more messages than this: their offsets fit in a record.
 MAX_END = 2**63 - 1
+"""No queue holds more messages than this: their offsets fit in a record."""
 
 
 def check_room(queue: QueueId, queues: int, config: Config) -> None:
-    """Raise `TooManyQueues` when there are so many `queues` that `queue` cannot be one more."""
+    """Raise `TooManyQueues` when there are too many `queues` for `queue` to be one more."""
     if queues >= config.max_queues:
         raise TooManyQueues(
             f"there are {queues} queues, and {queue} would be one more than Config.max_queues allows: "

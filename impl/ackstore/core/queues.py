@@ -39,8 +39,8 @@ from ackstore.words.stats import QueueStats
 
 __all__ = ["Claim", "Entry", "Queue"]
 
-#: Deadlines of settled messages are swept out of the heap when they outnumber the entries by this.
 SPARE_TIMERS = 1024
+"""Deadlines of settled messages are swept out of the heap when they outnumber the entries by this."""
 
 
 class Queue(QueueFields):

@@ -1,4 +1,4 @@
-"""How the files of a store are called, and what their names say of it.
+"""What the files of a store are called, and what their names say of it.
 
 A store with one log has plain names. With several logs, each file says which log it belongs to, and of how many: so
 that a directory opened with another number is recognised by any one of its files.
@@ -75,7 +75,7 @@ def log_of(name: str) -> str:
 
 
 def check_logs(names: Iterable[str], logs: int) -> None:
-    """Raise `LogsDiffer` if these files are not those of a store with so many logs, or of none yet."""
+    """Raise `LogsDiffer` if these files are not those of a store with this many logs, or of none yet."""
     matches = [_SEGMENT.fullmatch(name) or _OFFSETS.fullmatch(name) for name in names]
     found = sorted({_part(match)[1] for match in matches if match} - {logs})
     if len(found) == 1 and not any(match and _part(match)[1] == logs for match in matches):

@@ -48,8 +48,8 @@ from ackstore.words.errors import FutureFormat
 MAGIC = b"ACKSTORE"
 VERSION = 2
 """The latest format version."""
-#: Starts every record. Not ASCII, so no queue name can imitate it.
 MARK = b"\xacREC"
+"""Starts every record. Not ASCII, so no queue name can imitate it."""
 
 CHECKPOINT = 1
 """Kind of record: messages were handed out, until a deadline."""
@@ -79,8 +79,8 @@ MOST_STEPS = 4
 """Steps that a header has room for."""
 LEAD_BYTES = _LEAD.size
 RECORD_BYTES = _RECORD.size
-#: Where a record says of what kind it is, and then how long its payload is.
 KIND_AT = 8
+"""Where a record says of what kind it is, and then how long its payload is."""
 LENGTH_AT = 12
 
 _lead = _LEAD.pack

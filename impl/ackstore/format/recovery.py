@@ -102,7 +102,7 @@ class Recovered:
     reader: Reader | None = None
     """Where the records are read from; None if there are none."""
     names: FileNames = PLAIN
-    """How the files of this log are called."""
+    """What the files of this log are called."""
 
     @property
     def count(self) -> int:

@@ -10,7 +10,7 @@ bounds: it waits for the lock no longer than it may for an answer. A request tha
 and is BUSY; one that was, and whose time is up, is UNKNOWN. So nobody waits for the lock without a limit, but for
 threads that nobody waits for.
 
-If a thread meets an error that nobody foresaw, the store is *broken*: it refuses every call with `StoreBroken`, until
+If a thread meets an unexpected error, the store is *broken*: it refuses every call with `StoreBroken`, until
 it is opened again. Nothing is lost by that which a process crash would not lose.
 """
 
@@ -50,12 +50,12 @@ from ackstore.words.stats import Stats
 
 log = logging.getLogger("ackstore")
 
-#: How long a thread whose time is up waits for the lock, in seconds, to end its operation itself.
 MOMENT = 0.1
-#: Log lines that wait for a slow handler, at most; what happens meanwhile is told together in a later one.
+"""How long a thread whose time is up waits for the lock, in seconds, to end its operation itself."""
 LINES = 100
-#: Seconds that the store's clock may be ahead of the system's, or of what is noted of it.
+"""Log lines that wait for a slow handler, at most; what happens meanwhile is told together in a later one."""
 AHEAD = 1.0
+"""Seconds that the store's clock may be ahead of the system's, or of what is noted of it."""
 
 
 class Driver(DriverFields):
@@ -386,7 +386,7 @@ class Driver(DriverFields):
     # Ends
 
     def break_off(self, error: BaseException) -> None:
-        """Promise nothing more: a thread has met an error that nobody foresaw."""
+        """Promise nothing more: a thread has met an unexpected error."""
         if self.broken is None:
             log.critical("the store at %s is broken", self.path, exc_info=error, extra=self.fields("broken"))
         self._refuse_all(self.broken or error)
@@ -444,7 +444,7 @@ class Driver(DriverFields):
         return {"event": event, "store": str(self.path)}
 
 
-#: What only reaches the page cache; of the offset file even this waits for a flush thread, with all the rest of it.
 _AT_ONCE = (Write, Create)
-#: Of what they ask for the core may leave the rest to ticks, which are due at once.
+"""What only reaches the page cache; of the offset file even this waits for a flush thread, with all the rest of it."""
 _IN_STEPS = (Flush, Close)
+"""Of what they ask for the core may leave the rest to ticks, which are due at once."""

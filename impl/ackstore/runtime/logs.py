@@ -43,8 +43,8 @@ from ackstore.words.stats import MODES, Mode
 
 log = logging.getLogger("ackstore")
 
-#: Seconds that a mode which takes more has to last before it is told.
 LASTING = 1.0
+"""Seconds that a mode which takes more has to last before it is told."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -22,8 +22,8 @@ from ackstore.core.effects import Effect, Sync, SyncDir, Unlink
 from ackstore.runtime.logs import Notice
 from ackstore.runtime.threads import Workers, call_back
 
-#: How long a closing store waits for threads once all of its operations have ended, in seconds.
 GRACE = 1.0
+"""How long a closing store waits for threads once all of its operations have ended, in seconds."""
 
 
 class Pools:

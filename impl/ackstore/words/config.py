@@ -58,12 +58,12 @@ def _share(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ConfigInvalid(f"{attribute.name} is {shown(value)}: give a number from 0 to 1")
 
 
-#: As many logs as a store may have.
 MOST_LOGS = 16
+"""As many logs as a store may have."""
 
 
-#: As large as a segment may be asked to grow: recovery has one of them in memory at a time.
 MOST_SEGMENT = 1 << 30
+"""As large as a segment may be asked to grow: recovery has one of them in memory at a time."""
 
 
 @frozen(kw_only=True)

@@ -13,10 +13,10 @@ from bisect import bisect_left
 
 from attrs import frozen
 
-#: Bounds for the time of a sync: from one that a drive's cache answers to one that hangs.
 SYNC_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-#: Bounds for the records that one sync covers.
+"""Bounds for the time of a sync: from one that a drive's cache answers to one that hangs."""
 BATCH_RECORDS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0, 100_000.0)
+"""Bounds for the records that one sync covers."""
 
 
 @frozen

@@ -35,10 +35,10 @@ from attrs import field, frozen
 
 from ackstore.words.errors import QueueNameInvalid, shown
 
-#: Longest topic or group, in UTF-8 bytes: both fit in a record's queue field with room to spare.
 MAX_NAME_BYTES = 255
-#: Largest queue number.
+"""Longest topic or group, in UTF-8 bytes: both fit in a record's queue field with room to spare."""
 MAX_QUEUE = 2**31 - 1
+"""Largest queue number."""
 
 _FIELDS = struct.Struct(">QIQ")
 _unpack = _FIELDS.unpack

@@ -17,8 +17,8 @@ from ackstore.words.replies import Reply
 
 Mode = Literal["async", "sync", "refuse"]
 
-#: How a store may answer, from the mode that takes most to the one that takes least.
 MODES: tuple[Mode, ...] = ("async", "sync", "refuse")
+"""How a store may answer, from the mode that takes most to the one that takes least."""
 
 
 @frozen(kw_only=True)

@@ -23,7 +23,6 @@ from attrs import fields
 from ackstore.words.replies import Reply
 from ackstore.words.stats import MODES, Recovery, Stats
 
-#: What is not a sum. All other figures are, and so are the histograms.
 OTHERS = frozenset(
     {
         "mode",
@@ -40,6 +39,7 @@ OTHERS = frozenset(
         "logs",
     }
 )
+"""What is not a sum. All other figures are, and so are the histograms."""
 
 
 def summed(parts: Sequence[Stats], *, operations: int, effects: int, surplus: Mapping[Reply, int]) -> Stats:

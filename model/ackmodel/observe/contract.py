@@ -27,7 +27,7 @@ from .blame import blame, was_reset
 from .domination import undominated, undominated_now
 from .events import Event
 from .possible import UNAFFECTED, possible_after
-from .stakes import at_stake
+from .tested import tested_by
 from .worlds import Claim, Settled, World, drift
 
 
@@ -78,9 +78,9 @@ class Contract:
         drifted = undominated_now(now for world in self.worlds for now in drift(world))
         return undominated(after for now in drifted for after in possible_after(event, now, claim))
 
-    def stakes(self, event: Event) -> tuple[Clause, ...]:
+    def tested_by(self, event: Event) -> tuple[Clause, ...]:
         """Return the clauses that a store would break that showed the opposite of `event` next."""
-        return at_stake(self.history, event, self.worlds, self.claim)
+        return tested_by(self.history, event, self.worlds, self.claim)
 
     @property
     def reset(self) -> bool:

@@ -79,8 +79,8 @@ class Queue:
         if offset < self.done_with:
             return
         contract = self.contract(offset)
-        stakes = contract.stakes(event)
-        self.checked.update(stakes)
+        tested = contract.tested_by(event)
+        self.checked.update(tested)
         try:
             contract.observe(event)
         except ContractBroken as broken:
@@ -88,7 +88,7 @@ class Queue:
             if isinstance(event, AckAnswered):
                 why = why.replace(f"operation {event.op} ", f"operation {event.op // ITEMS} ")
             clause = limbo if broken.clause is Clause.NO_LIMBO else broken.clause
-            self.checked[clause] += clause not in stakes
+            self.checked[clause] += clause not in tested
             key = (self.name, offset)
             raise Broken(clause, f"{name_of(key)}: {why}", key) from broken
 

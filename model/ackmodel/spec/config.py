@@ -91,6 +91,7 @@ def _on_or_off(_: object, attribute: Attribute[bool], value: object) -> None:
         raise BadConfig(f"{attribute.name} must be True or False, not {value!r}")
 
 
+# One function for each enum: mypy takes the type of an argument from a converter with a name only.
 def _level(value: Level | str) -> Level:
     return _one_of(Level, value)
 

@@ -9,7 +9,7 @@ from ackcheck.disk.images import FEW, Folder, Image, planned
 
 
 def epochs_of(*sizes: int) -> list[dict[int, list[str]]]:
-    """Epochs in which so many blocks were written, each epoch its own."""
+    """Epochs in which this many blocks were written, each epoch its own."""
     return [{100 * e + b: ["0", f"{e}.{b}"] for b in range(size)} for e, size in enumerate(sizes)]
 
 

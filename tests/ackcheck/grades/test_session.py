@@ -98,7 +98,7 @@ class OneMessage:
         self.session.traffic.settle()
 
     def acked_and_lost(self, *, opening: float) -> None:
-        """Hand the message out, answer an ack of it, lose the power, and open again so many seconds later."""
+        """Hand the message out, answer an ack of it, lose the power, and open again this many seconds later."""
         self.pop()
         self.session.traffic.ask(Call("ack", "ack", receipts=("r1",)))
         self.session.traffic.settle()

@@ -117,7 +117,7 @@ def test_a_counterexample_is_a_run_of_the_model_and_a_shortest(name: str) -> Non
 
 
 def explore_to_depth(config: Config, depth: int) -> set[Clause]:
-    """What is broken within so many steps, by plain enumeration."""
+    """What is broken within this many steps, by plain enumeration."""
     broken: set[Clause] = set()
     level = {config.initial()}
     for _ in range(depth):

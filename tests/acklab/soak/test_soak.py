@@ -118,7 +118,7 @@ def test_a_call_without_an_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class Raising(Core):
-    """Meets an error that nobody foresaw."""
+    """Meets an unexpected error."""
 
     def submit(self, op: int, *arguments: Any) -> None:
         if op == 60:

@@ -1,4 +1,4 @@
-"""The contract: the table of what may return, every blame by the shortest history that earns it, and the stakes."""
+"""The contract: what may return, every blame by the shortest history that earns it, and what each observation tests."""
 
 import pytest
 
@@ -330,7 +330,7 @@ STAKES: list[tuple[tuple[Event, ...], Event, set[Clause]]] = [
 
 @pytest.mark.parametrize(("history", "event", "clauses"), STAKES)
 def test_what_an_observation_puts_to_the_test(history: tuple[Event, ...], event: Event, clauses: set[Clause]) -> None:
-    assert set(told(*history).stakes(event)) == clauses
+    assert set(told(*history).tested_by(event)) == clauses
 
 
 RETURNED = [case for case in BLAME if case[2][-1] is RETURN and OK in case[2]]
@@ -339,7 +339,7 @@ RETURNED = [case for case in BLAME if case[2][-1] is RETURN and OK in case[2]]
 @pytest.mark.parametrize(("clause", "level", "history"), RETURNED)
 def test_a_return_breaks_what_its_absence_counts(clause: Clause, level: Level, history: tuple[Event, ...]) -> None:
     """A clause that was never counted as checked could not be reported as kept."""
-    assert clause in told(*history[:-1], level=level).stakes(GONE)
+    assert clause in told(*history[:-1], level=level).tested_by(GONE)
 
 
 @pytest.mark.parametrize(

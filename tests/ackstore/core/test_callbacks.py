@@ -23,7 +23,7 @@ QUICK = Config(flush_interval=0.01, offset_interval=0.02, retry_first=0.01, max_
 
 
 class Failing(RealDisk):
-    """A disk of which so many syncs of the log fail, or that is full."""
+    """A disk of which this many syncs of the log fail, or that is full."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -28,7 +28,7 @@ def test_a_pause_doubles_up_to_its_limit(failures: int) -> None:
 
 
 def held_up(popped: Any, records: int, size: int) -> Any:
-    """The flusher of a log with so many unflushed records, of so many bytes, of 10 and 1000 that there may be."""
+    """The flusher of a log with this many unflushed records, of this many bytes, of 10 and 1000 that there may be."""
     store, _ = popped(1, max_unflushed_records=10, max_unflushed_bytes=1000)
     store.core.log.unflushed, store.core.log.unflushed_bytes = records, size
     return store.core.flusher

@@ -39,7 +39,7 @@ QUIET = ackstore.Config(flush_interval=1000.0, offset_interval=1000.0, max_batch
 
 
 def popped(store: ackstore.Store, count: int) -> list[str]:
-    """Receipts of so many messages, in a store that has been synced."""
+    """Receipts of this many messages, in a store that has been synced."""
     store.publish("q", count)
     receipts = [delivery.receipt for delivery in store.pop("q", count)]
     store.flush()
@@ -242,7 +242,7 @@ def test_plain_and_compiled_time_the_same(each: list[tuple[Any, ...]], most: int
 
 
 def held(store: ackstore.Store, count: int, queue: str = "orders") -> list[str]:
-    """Receipts of so many messages in the merge buffer."""
+    """Receipts of this many messages in the merge buffer."""
     store.publish("first", 1)
     store.pop("first")  # waits until something has been synced: before, nothing is held
     store.flush()

@@ -1,4 +1,4 @@
-"""Writes that the system itself cuts short: no file may be longer than so many bytes (RLIMIT_FSIZE).
+"""Writes that the system itself cuts short: no file may be longer than this many bytes (RLIMIT_FSIZE).
 
 In a process of its own, as the limit is that of a process, and what is over it is a signal.
 """

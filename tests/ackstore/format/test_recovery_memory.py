@@ -20,7 +20,7 @@ PREFIX = queue_prefix("q/default/0")
 
 
 def write_log(path: Path, segments: int) -> int:
-    """A log of so many segments, all proved but for the last record: every message of it was handed out and settled.
+    """A log of this many segments, all proved but for the last record: every message of it was handed out and settled.
     Returns how many records it has."""
     lsn = offset = 0
     for number in range(1, segments + 1):
@@ -39,7 +39,7 @@ def write_log(path: Path, segments: int) -> int:
 
 
 def peak_of(path: Path, segments: int) -> int:
-    """Bytes at once, at most, while a store with so many segments is opened."""
+    """Bytes at once, at most, while a store with this many segments is opened."""
     path.mkdir()
     records = write_log(path, segments)
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Which queue is in which log, how the files are called, and what is refused."""
+"""Which queue is in which log, what the files are called, and what is refused."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ of that ack where its return would have been forbidden, and nothing where it was
 >>> from ..spec.stages import Level
 >>> acked = frozenset({World(current="r1", deadline=30.0, settled=Settled.CACHED, by=2)})
 >>> history = [events.Popped("r1", 0.0, 30.0), events.AckAsked(2, "r1", 1.0), events.AckAnswered(2, Reply.OK, 1.0)]
->>> [clause.value for clause in at_stake(history, events.Absent(99.0), acked, Claim(Level.PAGE_CACHE))]
+>>> [clause.value for clause in tested_by(history, events.Absent(99.0), acked, Claim(Level.PAGE_CACHE))]
 ['no-return']
 >>> lost = frozenset({World(), World(settled=Settled.DURABLE)})     # the power was lost before any barrier
->>> at_stake([*history, events.PowerLost()], events.Absent(99.0), lost, Claim(Level.PAGE_CACHE))
+>>> tested_by([*history, events.PowerLost()], events.Absent(99.0), lost, Claim(Level.PAGE_CACHE))
 ()
 """
 
@@ -26,7 +26,7 @@ CERTAIN = (Reply.OK, Reply.SETTLED, Reply.EXPIRED, Reply.INVALID)
 """Replies that say what became of the message."""
 
 
-def at_stake(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
+def tested_by(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
     """Return the clauses that a store would have broken that had shown the opposite of `event` after this history."""
     match event:
         case events.Popped(at=at):
@@ -48,7 +48,7 @@ def forbidden(event: Event, worlds: frozenset[World], claim: Claim) -> bool:
 
 
 def _of_a_return(history: list[Event], at: float, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
-    """Return what a message puts at stake that was handed out: it might stay away, or come before its deadline."""
+    """Return what a message tests that was handed out: it might stay away, or come before its deadline."""
     found: dict[Clause, None] = {}
     before = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=None)
     if (before is not None or was_reset(history)) and forbidden(events.Absent(at), worlds, claim):
@@ -63,7 +63,7 @@ def _of_a_return(history: list[Event], at: float, worlds: frozenset[World], clai
 
 
 def _of_an_absence(history: list[Event], at: float, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
-    """Return what a message puts at stake that stayed away: it might have come."""
+    """Return what a message tests that stayed away: it might have come."""
     come = events.Popped("", at=at, deadline=at)
     if not forbidden(come, worlds, claim):
         return ()
@@ -81,7 +81,7 @@ def _of_an_answer(
     worlds: frozenset[World],
     claim: Claim,
 ) -> tuple[Clause, ...]:
-    """Return what an answer about a message puts at stake: it might say the contrary; UNKNOWN says nothing."""
+    """Return what an answer about a message tests: it might say the contrary; UNKNOWN says nothing."""
     if reply is Reply.UNKNOWN:
         return ()
     if reply not in CERTAIN:
