@@ -5,7 +5,7 @@
 
 A broken clause fails with its finding, one that was not judged is skipped with the reason, and one that the ledger
 expects to break is an xfail with the ledger's reason. All tests have the marker `ackcheck`; the suite runs once, when
-the first of them does. In tests of your own the fixture `ackcheck_judge` is `ackcheck.judging.judge`.
+the first of them does. In tests of your own the fixture `ackcheck_judge` is `ackcheck.suite.judge`.
 
 It is loaded by every pytest where ackcheck is installed, so it imports nothing of the suite before that is asked for.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ackcheck.judging import Outcome
+    from ackcheck.outcomes import Outcome
     from ackcheck.verdict import Verdict
 
 OUTCOMES: pytest.StashKey[dict[str, Outcome]] = pytest.StashKey()
@@ -65,7 +65,7 @@ class Suite(pytest.Collector):
 
     def collect(self) -> Iterator[Judged]:
         """Yield a test for each clause and level."""
-        from ackcheck.judging import names
+        from ackcheck.outcomes import names
 
         for name in names():
             yield Judged.from_parent(self, name=name)
@@ -80,7 +80,7 @@ class Judged(pytest.Item):
 
     def runtest(self) -> None:
         """Fail, skip or xfail as the verdict says."""
-        from ackcheck.judging import Refuted
+        from ackcheck.outcomes import Refuted
 
         outcome = _outcomes(self.config)[self.name]
         if outcome.status == "not-judged":
@@ -92,7 +92,7 @@ class Judged(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the finding itself; where something else failed, how."""
-        from ackcheck.judging import Refuted
+        from ackcheck.outcomes import Refuted
 
         return str(excinfo.value) if isinstance(excinfo.value, Refuted) else super().repr_failure(excinfo, style)
 
@@ -117,10 +117,11 @@ def _outcomes(config: pytest.Config) -> dict[str, Outcome]:
 
 
 def _judged(config: pytest.Config) -> dict[str, Outcome]:
-    from ackcheck.judging import BadRequest, judge, outcomes
     from ackcheck.ledger import BadLedger, read_ledger
+    from ackcheck.outcomes import outcomes
     from ackcheck.rig import RigError
     from ackcheck.subject import NoSuchTarget
+    from ackcheck.suite import BadRequest, judge
 
     target, ledger = config.getoption("--ackcheck-target"), config.getoption("--ackcheck-ledger")
     try:
@@ -142,7 +143,7 @@ def _judged(config: pytest.Config) -> dict[str, Outcome]:
 
 @pytest.fixture(scope="session")
 def ackcheck_judge() -> Callable[..., Verdict]:
-    """Return `ackcheck.judging.judge`: run the suite against a target, and return the verdict."""
-    from ackcheck.judging import judge
+    """Return `ackcheck.suite.judge`: run the suite against a target, and return the verdict."""
+    from ackcheck.suite import judge
 
     return judge

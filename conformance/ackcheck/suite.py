@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import random
 import shlex
+import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import Factory, define, evolve, frozen
@@ -21,7 +23,7 @@ from ackcheck.grades import OWN
 from ackcheck.levels import FLOORS, Floor
 from ackcheck.promises import Promises
 from ackcheck.sim.simulation import STEPS
-from ackcheck.subject import Subject
+from ackcheck.subject import NoSuchTarget, Subject
 from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Level
 
@@ -73,6 +75,10 @@ class Plan:
         return count(self.effort.get(grade, 0)) if count else 0
 
 
+class BadRequest(ValueError):
+    """There is no such grade, level or profile; the message lists those there are."""
+
+
 Watcher = Callable[[str, str, int, int], None]
 """Told of a mode and grade how much is done, and of how much."""
 
@@ -93,6 +99,52 @@ def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None, to
         if run.over:
             break
     return run.verdict()
+
+
+def judge(
+    target: str | Sequence[str],
+    *,
+    faults: Sequence[str] = ("sim", "process", "power"),
+    level: str | None = None,
+    profile: str = "quick",
+    seed: int | None = None,
+    effort: int | None = None,
+    promises: Promises | None = None,
+    watch: Watcher = lambda *_: None,
+) -> Verdict:
+    """Run the suite against a target, and return the verdict.
+
+    `effort` is how much of each grade is tried, where the profile's is not wanted. Raises `BadRequest`, `NoSuchTarget`,
+    and a `RigError` where the target or the machine does not work.
+    """
+    _check("grade", faults, grades())
+    _check("level", [level] if level else [], [each.value for each in LEVELS])
+    _check("profile", [profile], PROFILES)
+    plan = Plan(
+        (Level(level),) if level else LEVELS,
+        tuple(name for name in grades() if name in faults),
+        efforts(profile) if effort is None else dict.fromkeys(faults, effort),
+        random.SystemRandom().randrange(SEEDS) if seed is None else seed,
+        floor=FLOORS[profile],
+        promises=promises,
+    )
+    return run_suite(_subject(target), plan, watch)
+
+
+def _check(what: str, named: Sequence[str], known: Sequence[str] | Mapping[str, object]) -> None:
+    for name in named:
+        if name not in known:
+            raise BadRequest(f"no {what} {name!r}: there are {', '.join(known)}")
+
+
+def _subject(target: str | Sequence[str]) -> Subject:
+    if isinstance(target, str):
+        if ":" not in target:
+            raise NoSuchTarget(f"no target {target!r}: write module:factory, file.py:factory, or a command as a list")
+        return Subject(target)
+    if not target or shutil.which(target[0]) is None:
+        raise NoSuchTarget(f"no program {target[0] if target else ''!r}: write the words of the target's command")
+    return Subject(tuple(target))
 
 
 @define

@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ackcheck.findings import Finding, GradeReport
-from ackcheck.judging import BadRequest, NotJudged, Refuted, assert_kept, judge, names, outcomes
 from ackcheck.ledger import Entry
+from ackcheck.outcomes import NotJudged, Refuted, UnknownName, assert_kept, names, outcomes
 from ackcheck.subject import NoSuchTarget
+from ackcheck.suite import BadRequest, judge
 from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Clause, Level
 
@@ -23,8 +24,8 @@ def broken():
     return Reference(core_class=bug_named("old-segment-not-fsynced-on-rotation").core)
 """
 SHORT = """
-import ackcheck.judging
-ackcheck.judging.efforts = lambda profile: {"sim": 15}
+import ackcheck.suite
+ackcheck.suite.efforts = lambda profile: {"sim": 15}
 """
 LEDGER = """
 [[expected]]
@@ -105,7 +106,7 @@ def test_plain_functions_say_what_is_kept_broken_expected_and_not_judged() -> No
         assert_kept(verdict(LIMBO), "level.disk")
     with pytest.raises(NotJudged, match="never put to the test"):
         assert_kept(verdict(), "flush-is-real")
-    with pytest.raises(BadRequest, match="no clause or level 'no-limb'"):
+    with pytest.raises(UnknownName, match="no clause or level 'no-limb'"):
         assert_kept(verdict(), "no-limb")
 
 

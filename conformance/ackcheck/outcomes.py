@@ -1,11 +1,9 @@
-"""The suite as plain functions, for any test framework, or none: judge a target, then ask clause by clause.
+"""A verdict asked clause by clause, for any test framework, or none.
 
-    verdict = judge("my_store.py:factory", faults=["process", "power"])
+    verdict = judge("my_store.py:factory", faults=["process", "power"])     # ackcheck.suite
     assert_kept(verdict, "survives-power-loss")
 
-A target is what `ackcheck run` takes: `module:factory`, `file.py:factory`, or the words of a command, in which {dir} is
-its directory.
-
+>>> from ackcheck.suite import judge
 >>> verdict = judge("acklab.reference.stepped:Reference", faults=["sim"], level="page-cache", effort=1, seed=1)
 >>> assert_kept(verdict, "no-limbo")
 >>> outcomes(verdict)["level.page-cache"].status      # one run is too little for a level
@@ -14,21 +12,13 @@ its directory.
 
 from __future__ import annotations
 
-import random
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal
 
 from attrs import frozen
 
-from ackcheck.findings import Finding
-from ackcheck.grade import PROFILES
 from ackcheck.ledger import Entry
-from ackcheck.levels import FLOORS
-from ackcheck.promises import Promises
-from ackcheck.subject import NoSuchTarget, Subject
-from ackcheck.suite import LEVELS, SEEDS, Plan, Watcher, efforts, grades, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Clause, Level
 
@@ -43,8 +33,8 @@ class NotJudged(AssertionError):
     """What was to be kept was not put to the test; the message says why, and what would mend it."""
 
 
-class BadRequest(ValueError):
-    """There is no such grade, level or profile; the message lists those there are."""
+class UnknownName(ValueError):
+    """There is no such clause or level; the message lists those there are."""
 
 
 @frozen
@@ -57,52 +47,6 @@ class Outcome:
     id: str
     status: Status
     why: str = ""
-
-
-def judge(
-    target: str | Sequence[str],
-    *,
-    faults: Sequence[str] = ("sim", "process", "power"),
-    level: str | None = None,
-    profile: str = "quick",
-    seed: int | None = None,
-    effort: int | None = None,
-    promises: Promises | None = None,
-    watch: Watcher = lambda *_: None,
-) -> Verdict:
-    """Run the suite against a target, and return the verdict.
-
-    `effort` is how much of each grade is tried, where the profile's is not wanted. Raises `BadRequest`, `NoSuchTarget`,
-    and a `RigError` where the target or the machine does not work.
-    """
-    _check("grade", faults, grades())
-    _check("level", [level] if level else [], [each.value for each in LEVELS])
-    _check("profile", [profile], PROFILES)
-    plan = Plan(
-        (Level(level),) if level else LEVELS,
-        tuple(name for name in grades() if name in faults),
-        efforts(profile) if effort is None else dict.fromkeys(faults, effort),
-        random.SystemRandom().randrange(SEEDS) if seed is None else seed,
-        floor=FLOORS[profile],
-        promises=promises,
-    )
-    return run_suite(_subject(target), plan, watch)
-
-
-def _check(what: str, named: Sequence[str], known: Sequence[str] | Mapping[str, object]) -> None:
-    for name in named:
-        if name not in known:
-            raise BadRequest(f"no {what} {name!r}: there are {', '.join(known)}")
-
-
-def _subject(target: str | Sequence[str]) -> Subject:
-    if isinstance(target, str):
-        if ":" not in target:
-            raise NoSuchTarget(f"no target {target!r}: write module:factory, file.py:factory, or a command as a list")
-        return Subject(target)
-    if not target or shutil.which(target[0]) is None:
-        raise NoSuchTarget(f"no program {target[0] if target else ''!r}: write the words of the target's command")
-    return Subject(tuple(target))
 
 
 def names() -> tuple[str, ...]:
@@ -157,13 +101,8 @@ def assert_kept(verdict: Verdict, what: str, ledger: Sequence[Entry] = ()) -> No
     told = outcomes(verdict, ledger)
     outcome = told.get(what) or told.get(f"clause.{what}")
     if outcome is None:
-        raise BadRequest(f"no clause or level {what!r}: there are {', '.join(names())}")
+        raise UnknownName(f"no clause or level {what!r}: there are {', '.join(names())}")
     if outcome.status == "not-judged":
         raise NotJudged(f"{outcome.id} was not judged: {outcome.why}")
     if outcome.status != "kept":
         raise Refuted(f"{outcome.id} is {outcome.status}: {outcome.why}")
-
-
-def finding_of(verdict: Verdict, clause: str) -> Finding | None:
-    """Return the first finding that broke a clause, if any did."""
-    return next((finding for finding in verdict.findings if finding.clause.value == clause), None)
