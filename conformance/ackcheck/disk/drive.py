@@ -174,11 +174,6 @@ class Drive:
         """Tell whether a fault has cut the power, by now or within some seconds."""
         return bool(select.select([self._cut_told], [], [], seconds)[0])
 
-    @property
-    def cut_descriptor(self) -> int:
-        """Can be read once a fault has cut the power, for who waits for other things too."""
-        return self._cut_told
-
     def _ask(self, **command: Any) -> Any:
         with self._lock:
             try:

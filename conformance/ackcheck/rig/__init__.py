@@ -3,7 +3,7 @@
 A target here is any program that speaks JSON Lines on its standard streams (`child`, and `serve`
 for targets written in Python). Two grades of fault:
 
-* *process* (`child`, `drive`): SIGKILL at a chosen point, with requests in flight. What was written
+* *process* (`child`, `killpoint`): SIGKILL at a chosen point, with requests in flight. What was written
   stays in the page cache; what was only in memory is gone.
 * *machine* (`machine`, `writeback`, `fullback`): the target's directory is an ext4 file system in
   an image file. Its power is cut, and what was not synced is really gone; or its disk fills up
@@ -11,7 +11,6 @@ for targets written in Python). Two grades of fault:
 """
 
 from ackcheck.rig.child import Child, Exchange, Killed
-from ackcheck.rig.drive import AfterDelay, AfterReplies, choose_kill, drive, run_until_killed
 from ackcheck.rig.errors import (
     MountBusy,
     MountFailed,
@@ -24,6 +23,7 @@ from ackcheck.rig.errors import (
     TargetNotStarted,
 )
 from ackcheck.rig.fullback import FullBackingRig
+from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackcheck.rig.machine import PowerRig, available
 from ackcheck.rig.writeback import Range, Writeback, choose_writeback
 
@@ -49,6 +49,4 @@ __all__ = [
     "available",
     "choose_kill",
     "choose_writeback",
-    "drive",
-    "run_until_killed",
 ]

@@ -189,11 +189,6 @@ class Child:
         if self.directory is not None:
             self._before = look(self.directory)
 
-    def restart(self) -> Self:
-        """Kill the process where it runs, and start it anew; the directory is the same."""
-        self.kill()
-        return self.start()
-
     def stop_listening(self) -> None:
         """Take in what has been answered by now; what comes later was never heard.
 

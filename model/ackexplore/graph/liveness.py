@@ -111,21 +111,6 @@ def fair_components(graph: Any, nodes: set[int], fairness: Sequence[Fairness]) -
             to_judge += [set(found) for found in nx.strongly_connected_components(graph.subgraph(left))]
 
 
-def find_unsettled(graph: Any, *, settled: Nodes, fairness: Sequence[Fairness], start: int = 0) -> Lasso | None:
-    """Return a fair run from `start` that never settles for good: on its cycle `settled` does not hold somewhere.
-
-    None if in every fair run `settled` holds from some state on ("eventually always"). The arguments are those of
-    `find_lasso`.
-    """
-    for component in fair_components(graph, set(graph), fairness):
-        unsettled = [node for node in component if not settled(node)]
-        if unsettled:
-            entry = min(unsettled)
-            cycle = fair_cycle(graph, component, entry, fairness) if len(component) > 1 else ()
-            return Lasso(prefix=tuple(_walk(graph, nx.shortest_path(graph, start, entry))), cycle=cycle)
-    return None
-
-
 def _edge(graph: Any, source: int, target: int) -> Edge:
     edge = next(iter(graph[source][target].values()))
     return (source, target, edge["action"], edge["actor"])

@@ -6,7 +6,7 @@ import networkx as nx
 import pytest
 
 from ackexplore import Options, explore
-from ackexplore.graph.liveness import Fairness, Lasso, find_lasso, find_unsettled
+from ackexplore.graph.liveness import Fairness, Lasso, find_lasso
 from ackexplore.graph.progress import check_progress, fairness_of, properties_of
 from ackmodel import Config
 
@@ -98,36 +98,6 @@ def test_of_two_that_contradict_each_other_both_fail_where_a_run_may_settle_for_
         # Coming by again and again is another promise than staying, and holds where the two take turns.
         assert lasso(alternate, {goal}, ("on", WEAK)) is None
     assert lasso(alternate, set(), ("on", WEAK)) is not None
-
-
-def test_of_two_that_contradict_each_other_no_two_hold_always_in_the_end() -> None:
-    """Eventually always at 1, eventually always at 2: where a run may take turns, or choose, both must fail."""
-
-    def never_settles(edges: list[tuple[int, int, str]], at: int, *fair: tuple[str, bool]) -> Lasso | None:
-        graph = nx.MultiDiGraph()
-        for source, target, action in edges:
-            graph.add_edge(source, target, action=action, actor=None)
-        groups = [Fairness(name, frozenset({name}), strong=strong) for name, strong in fair]
-        found = find_unsettled(graph, settled=lambda node: node == at, fairness=groups)
-        if found is not None:
-            visited = {target for _, target, _, _ in found.cycle} or {found.prefix[-1][1] if found.prefix else 0}
-            assert visited - {at}
-        return found
-
-    turns = [(0, 1, "go"), (1, 2, "go"), (2, 1, "go")]
-    choice = [(0, 1, "left"), (0, 2, "right")]
-    for edges in (turns, choice):
-        fair = [(action, WEAK) for action in sorted({action for _, _, action in edges})]
-        assert never_settles(edges, 1, *fair) is not None
-        assert never_settles(edges, 2, *fair) is not None
-    # Where the end is one state, settling there holds, and settling elsewhere does not.
-    line = [(0, 1, "go"), (1, 2, "go")]
-    assert never_settles(line, 2, ("go", WEAK)) is None
-    assert never_settles(line, 1, ("go", WEAK)) is not None
-    # A loop that strong fairness must leave is not stayed in.
-    leave = [(0, 1, "spin"), (1, 0, "spin"), (1, 2, "leave")]
-    assert never_settles(leave, 2, ("spin", WEAK), ("leave", WEAK)) is not None
-    assert never_settles(leave, 2, ("spin", WEAK), ("leave", STRONG)) is None
 
 
 def test_a_trigger_before_the_goal_asks_for_it_again() -> None:
