@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "acklab": {"ackmodel", "ackstore", "ackcheck"},
 }
 MAX_LINES = 450
+LONGEST_ENTRY = 220
 DEPTH = {"ackmodel": 13, "ackexplore": 11, "ackstore": 19, "ackcheck": 16, "acklab": 6}
 """How many modules the longest chain of imports in a package has, from what is run to what imports nothing of it. To be
 lowered, and never raised."""
@@ -234,6 +235,21 @@ def names_no_machine(root: Path) -> list[str]:
     return offences
 
 
+def changelog_is_lines(root: Path) -> list[str]:
+    """An entry is one line, for users, and stands once: merges of the file keep both sides."""
+    path = root / "CHANGELOG.md"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    entries = [line for line in lines if line.startswith("- ")]
+    offences = [(number, "the entry goes on: one line each") for number, line in enumerate(lines) if line[:1] == " "]
+    offences += [(lines.index(line), "the entry stands twice") for line in {*entries} if entries.count(line) > 1]
+    offences += [
+        (number, f"{len(line)} characters, at most {LONGEST_ENTRY}: the rest is for specs/")
+        for number, line in enumerate(lines)
+        if line.startswith("- ") and len(line) > LONGEST_ENTRY
+    ]
+    return [f"CHANGELOG.md:{number + 1}: {what}" for number, what in offences]
+
+
 def version_stands_once(root: Path) -> list[str]:
     """No module assigns a version of its own: the number stands in pyproject.toml."""
     return [
@@ -283,6 +299,9 @@ OFFENDING = [
     (files_fit_in_a_head, "impl/ackstore/a.pyx", "X = 1\n" * (MAX_LINES + 1)),
     (names_no_machine, "README.md", "see " + "/".join(["", "home", "me", "x"]) + "\n"),
     (names_no_machine, "specs/a.md", "see `" + "/".join(["", "tmp", "plan", "x"]) + "`\n"),
+    (changelog_is_lines, "CHANGELOG.md", "- one\n  and more\n"),
+    (changelog_is_lines, "CHANGELOG.md", "- one\n- two\n- one\n"),
+    (changelog_is_lines, "CHANGELOG.md", "- " + "x" * LONGEST_ENTRY + "\n"),
     (version_stands_once, "model/ackmodel/__init__.py", '"""D."""\n__version__ = "1.0"\n'),
 ]
 RULES: list[Rule] = [*dict.fromkeys(rule for rule, _, _ in OFFENDING), imports_are_not_deep]
