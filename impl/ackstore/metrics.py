@@ -58,6 +58,8 @@ GAUGES: Figures = {
     "dirty_bytes": ("What the page cache may hold of the log for the disk", lambda stats: stats.dirty_bytes),
     "oldest_unflushed_seconds": ("Age of the oldest CACHED record not FLUSHED", lambda stats: stats.oldest_unflushed),
     "offsets_dirty": ("1 while a consumer offset is ahead of the offset file", lambda stats: stats.offsets_dirty),
+    "short": ("1 while room on the disk is short, and no new message is handed out", lambda stats: stats.short),
+    "reserve_bytes": ("Room that is kept on the disk", lambda stats: stats.reserve_bytes),
     "merging": ("Messages only in the merge buffer, or their ack", lambda stats: stats.merging),
     "sync_failures_in_a_row": ("Failed syncs in a row, up to now", lambda stats: stats.failures),
     "segments": ("Segments there are", lambda stats: stats.segments),

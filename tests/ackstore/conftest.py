@@ -19,6 +19,7 @@ from ackstore.core.effects import (
     Effect,
     Failed,
     Rename,
+    Reserve,
     Result,
     Sync,
     SyncDir,
@@ -103,6 +104,8 @@ class Files:
                 self.files[name] = File()
             case Rename(source, target) if result is DONE:
                 self.files[target] = self.files.pop(source)
+            case Reserve(name) if result is DONE:
+                self.files.setdefault(name, File())
             case Unlink(name) if result is DONE:
                 del self.files[name]
             case SyncDir() if result is DONE:

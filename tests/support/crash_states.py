@@ -29,6 +29,7 @@ from ackstore.core.effects import (
     Effect,
     Failed,
     Rename,
+    Reserve,
     Result,
     Sync,
     SyncDir,
@@ -234,6 +235,8 @@ class Moments:
                 disk.create(file)
             case Rename(source, target) if result is DONE:
                 disk.rename(source, target)
+            case Reserve(file) if result is DONE:
+                disk.create(file)
             case Unlink(file) if result is DONE:
                 disk.unlink(file)
         self.look()

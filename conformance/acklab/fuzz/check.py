@@ -27,7 +27,7 @@ from attrs import Factory, define
 
 from acklab.fuzz.mutate import Files
 from ackstore import Config, Core, LogError, recover
-from ackstore.core.effects import DONE, Answer, Create, Durable, Rename, Result, Sync, SyncDir, Unlink, Write
+from ackstore.core.effects import DONE, Answer, Create, Durable, Rename, Reserve, Result, Sync, SyncDir, Unlink, Write
 from ackstore.core.engine import Engine
 from ackstore.core.sharded import Sharded
 from ackstore.format.recovery import Recovered
@@ -189,6 +189,8 @@ def _perform(store: Engine, files: Files, old: set[str], now: float) -> None:
                     if not OURS.fullmatch(file):
                         raise Misread(f"removes {file!r}")
                     del files[file]
+                case Reserve(file):
+                    files[file] = b""
                 case Sync() | SyncDir():
                     pass
                 case Answer() | Durable():

@@ -122,7 +122,13 @@ class Reference:
 
     def take(self) -> list[Told]:
         before, self._told = self._told, []
-        return [*before, *(told for io, effect in self._core.take_effects() if (told := _told(io, effect)))]
+        found = self._core.take_effects()
+        while kept := [io for io, effect in found if isinstance(effect, effects.Reserve)]:
+            found = [each for each in found if each[0] not in kept]
+            for io in kept:  # the simulated disk has no end
+                self._core.complete(io, effects.DONE, self._core.now)
+            found += self._core.take_effects()
+        return [*before, *(told for io, effect in found if (told := _told(io, effect)))]
 
     def finish(self, io: int, outcome: Outcome, now: float) -> None:
         result = effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
@@ -183,18 +189,18 @@ def _told(io: int, effect: effects.Effect) -> Told | None:
             return Io(io, "create", file)
         case effects.Write(file, at, data):
             return _written(io, file, at, data)
-        case effects.Sync(file):
-            return Io(io, "sync", file)
-        case effects.SyncDir():
-            return Io(io, "sync_directory")
+        case effects.Sync() | effects.SyncDir():
+            file = effect.file if isinstance(effect, effects.Sync) else ""
+            return Io(io, "sync" if file else "sync_directory", file)
         case effects.Rename(source, target):
             return Io(io, "rename", source, target=target)
         case effects.Unlink(file):
             return Io(io, "unlink", file)
         case effects.Durable(op):
             return BecameDurable(op)
-        case effects.Answer(op, reply, value):
-            return _ended(op, reply, value) if op else None
+        case effects.Answer(op, reply, value) if op:
+            return _ended(op, reply, value)
+    return None  # what nobody waits for, or was done by now
 
 
 def _ended(op: int, reply: StoreReply, value: tuple[object, ...] | None) -> Ended:

@@ -18,7 +18,7 @@ over records below the start.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal
 
@@ -28,16 +28,34 @@ from ackstore.core.log import Host, Log
 from ackstore.core.queues import Queue
 from ackstore.core.record import Record
 from ackstore.core.segment import Segment
-from ackstore.core.states import DELIVERED, DIED, SETTLED, Item, State, StateRecord, encode_state
+from ackstore.core.states import DELIVERED, DIED, ITEM_BYTES, SETTLED, Item, State, StateRecord, encode_state
+from ackstore.format.payloads import STATE_HEAD
+from ackstore.format.records import RECORD_BYTES
 from ackstore.words.config import Config
 
-REMOVALS = 4
-"""Segments removed in one tick, at most."""
+REMOVALS, TICKS = 4, 8
+"""Segments removed in one tick, so that a round ends within `TICKS` ticks if there are more."""
 
 QUEUE_BYTES, MESSAGE_BYTES = 512, 64
 """Bytes that it takes, at most, to say how one queue stands, and each message in it."""
 
+MANY = 64
+"""As many closed segments begin a round, however small they are: opening the store reads each of them."""
+
+BLOCK = 4096
+"""What a file takes up of the disk is a multiple of so many bytes."""
+
 Phase = Literal["idle", "copy", "state", "persist", "remove"]
+
+
+def taken_up(segments: Iterable[Segment]) -> int:
+    """Return how many bytes of the disk these take up."""
+    return sum(-(-segment.size // BLOCK) * BLOCK for segment in segments)
+
+
+def in_segments(size: int, records: int, segment_bytes: int) -> int:
+    """Return how much of the disk records of `size` bytes take up at most, where a segment ends at `segment_bytes`."""
+    return size + BLOCK * (min(records, size // segment_bytes) + 1)
 
 
 class Compaction:
@@ -63,6 +81,10 @@ class Compaction:
         self.next_at = 0.0
         """Not before this."""
         self.victims: list[Segment] = []
+        self.at_once = REMOVALS
+        """How many of them are removed in one tick."""
+        self.sealed: Segment | None = None
+        """What was the current segment when the round began, and is to go with them."""
         self.start = 0
         """The LSN that the log will begin with."""
         self.stated_at = 0
@@ -76,6 +98,8 @@ class Compaction:
         """A copy failed: the round cannot be completed."""
         self.asks = False
         """The offset file is to be written."""
+        self.ended = False
+        """A round was completed since somebody looked."""
         self.rounds = self.removed = 0
 
     # When
@@ -86,9 +110,12 @@ class Compaction:
             return self.next_at
         if self.phase != "idle":
             return None
-        if self.config.compact_above is None or self.log.closed_bytes < self.config.compact_above:
-            return None
-        return self.next_at
+        return self.next_at if self.flusher.short or self._much() else None
+
+    def _much(self) -> bool:
+        """Return whether there is so much that it may be worth a round."""
+        most, log = self.config.compact_above, self.log
+        return most is not None and (len(log.closed) >= MANY or log.closed_bytes >= most)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -98,7 +125,7 @@ class Compaction:
         self.next_at = now + self.config.flush_interval
         if self.failed:
             self.failed = False
-            self.end(now, pause=self.config.retry_limit)
+            self.end(now, pause=0.0 if self.flusher.short else self.config.retry_limit)
         elif self.phase == "idle":
             self.begin(now)
         elif self.phase == "copy":
@@ -106,28 +133,64 @@ class Compaction:
         elif self.phase == "remove":
             self.remove(now)
 
+    def cost(self) -> int:
+        """Return how much of the disk a round takes up: it says how everything stands, and writes the offset file."""
+        size = records = 0
+        for queue in self.queues.values():
+            messages, name = len(queue.entries) + len(queue.dead), len(queue.prefix)
+            batches = messages // self.config.max_batch + 2
+            size += batches * (RECORD_BYTES + STATE_HEAD.size + name) + ITEM_BYTES * messages + name + 8
+            records += batches
+        return in_segments(size, records, self.config.segment_bytes)
+
     # A round, step by step
 
     def begin(self, now: float) -> None:
         """Begin a round, if it is worth it."""
-        log = self.log
-        self.victims = [segment for segment in log.closed if segment.last <= log.flushed]
-        gain = sum(segment.size for segment in self.victims)
-        cost = sum(
-            QUEUE_BYTES + MESSAGE_BYTES * (len(queue.entries) + len(queue.dead)) for queue in self.queues.values()
-        )
-        if not self.victims or not self.queues or gain < 2 * cost or self.flusher.refuses():
+        if not (self._gains_room() if self.flusher.short else self._is_worth_it()):
             self.next_at = now + self.config.offset_interval
             return
-        self.phase = "copy"
+        log = self.log
+        self.victims = [segment for segment in log.closed if self._can_go(segment, log.flushed)]
         self.start = log.flushed + 1
+        if not log.last:  # there are only segments without a record, of earlier opens
+            self.phase = "remove"
+            return
+        if self.flusher.short:
+            self.sealed = log.seal()
+        self.phase = "copy"
         self.to_copy = list(self.queues.values())
         self.offsets = None
         self.copy()
 
+    def _can_go(self, segment: Segment, last: int) -> bool:
+        """Return whether a closed segment can be retired with the records up to `last`: not while it is still to be
+        synced, or is being, for that would fail."""
+        return segment.last <= last and not segment.dirty and segment.file not in self.flusher.syncing
+
+    def _is_worth_it(self) -> bool:
+        """Return whether a round gains twice what it costs."""
+        log, flusher = self.log, self.flusher
+        victims = [segment for segment in log.closed if self._can_go(segment, log.flushed)]
+        gain = taken_up(victims) if len(log.closed) >= MANY else sum(segment.size for segment in victims)
+        cost = sum(
+            QUEUE_BYTES + MESSAGE_BYTES * (len(queue.entries) + len(queue.dead)) for queue in self.queues.values()
+        )
+        known = bool(self.queues) or (not log.last and flusher.opened)
+        return bool(victims) and known and gain >= 2 * cost and not flusher.refuses()
+
+    def _gains_room(self) -> bool:
+        """Return whether a round makes room: the current segment can go too, once everything is FLUSHED."""
+        log = self.log
+        gain = taken_up(segment for segment in log.closed if self._can_go(segment, log.flushed))
+        if log.current is not None and log.last == log.flushed:
+            gain += taken_up([log.current])
+        return bool(self.queues) and gain > self.cost() + 2 * BLOCK and not log.stuck
+
     def copy(self) -> None:
         """Say of some messages how they stand."""
-        if self.flusher.refuses() or self.log.unflushed * 2 >= self.log.most_records:
+        barred = self.log.stuck if self.flusher.short else self.flusher.refuses()
+        if barred or self.log.unflushed * 2 >= self.log.most_records:
             return  # what clients want comes first
         if not self.to_copy:
             if not self.pending:
@@ -210,15 +273,20 @@ class Compaction:
         """Note that the offset file on disk derives from everything up to `lsn`."""
         if self.phase == "persist" and lsn >= self.stated_at:
             self.phase = "remove"
+            sealed = self.sealed
+            if sealed is not None and sealed in self.log.closed and self._can_go(sealed, self.start - 1):
+                self.victims.append(sealed)
 
     def remove(self, now: float) -> None:
         """Remove some of the segments."""
-        for segment in self.victims[:REMOVALS]:
+        self.at_once = max(self.at_once, len(self.victims) // TICKS)
+        for segment in self.victims[: self.at_once]:
             self.log.closed.remove(segment)
             self.host.request(Unlink(segment.file), partial(self._gone, segment))
-        del self.victims[:REMOVALS]
+        del self.victims[: self.at_once]
         if not self.victims:
             self.rounds += 1
+            self.ended = True
             self.end(now, pause=0.0)
 
     def _gone(self, segment: Segment, result: Result, now: float) -> None:
@@ -232,6 +300,8 @@ class Compaction:
         """End the round."""
         self.phase = "idle"
         self.victims = []
+        self.at_once = REMOVALS
+        self.sealed = None
         self.to_copy = []
         self.offsets = None
         self.next_at = now + max(pause, self.config.flush_interval)

@@ -54,6 +54,7 @@ from ackstore.core.record import Record
 from ackstore.core.renewals import Renewals
 from ackstore.core.replay import replay
 from ackstore.core.resets import Resets
+from ackstore.core.space import Space
 from ackstore.core.states import States
 from ackstore.fields.classes import CoreFields, RecordFields
 from ackstore.fields.settling import settle
@@ -141,7 +142,9 @@ class Core(CoreFields):
         }
         """Who writes which kind of record, and hears what becomes of it."""
         self.compaction = self.compaction_class(self, config, self.queues, self.log, self.flusher, self.offsets.hasten)
-        self.timed: list[DeadLetters | Compaction | MergeBuffer] = [self.compaction, self.merge]
+        self.space = Space(self, config, self.queues, self.log, self.flusher, self.compaction)
+        self.space.there = recovered.reserve
+        self.timed: list[DeadLetters | Compaction | MergeBuffer | Space] = [self.compaction, self.space, self.merge]
         """What has something to do from time to time, until the store is closing."""
         if config.max_attempts is not None:
             self.timed.append(self.dead_lettering)
@@ -306,6 +309,7 @@ class Core(CoreFields):
             self.resets.applied = False
             self.offsets.hasten(now)
         self.compaction.flushed(now)
+        self.space.flushed()
         self.pops.open_gate()
         self._lift_barriers()
 
@@ -324,6 +328,10 @@ class Core(CoreFields):
         self.offsets.rename_suspect()
 
     # Popping, barriers, closing
+
+    def ran_out(self, errno: int, now: float) -> None:
+        """Hear that something could not be written, perhaps for want of room."""
+        self.space.ran_out(errno, now)
 
     def _pop(self, op: int, request: Pop, now: float, deadline: float) -> None:
         queue = self.queues.get(request.queue.token)
@@ -423,6 +431,8 @@ class Core(CoreFields):
             rewritten=log.rewritten,
             offset_writes=offsets.writes,
             offset_failures=offsets.failures,
+            short=flusher.short,
+            reserve_bytes=self.space.reserved,
             merging=self.merge.count,
             merged=self.merge.merges,
             segments=len(log.closed) + (log.current is not None),

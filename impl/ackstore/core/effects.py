@@ -67,6 +67,16 @@ class Unlink:
 
 
 @frozen
+class Reserve:
+    """Have a file take up `size` bytes of the disk, whatever it holds, so that they are there when it is removed. It
+    takes no more than half of what would be free without it. Where so much cannot be had it is left as it was, and
+    the failure says in `written` what could be."""
+
+    file: str
+    size: int
+
+
+@frozen
 class Answer:
     """Operation `op` has ended. No operation is answered twice.
 
@@ -88,7 +98,7 @@ class Durable:
     op: int
 
 
-Effect = Create | Write | Sync | SyncDir | Rename | Unlink | Answer | Durable
+Effect = Create | Write | Sync | SyncDir | Rename | Unlink | Reserve | Answer | Durable
 
 
 @frozen

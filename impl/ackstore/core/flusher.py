@@ -43,6 +43,9 @@ def pause(failures: int, config: Config, random: Random) -> float:
 class Flusher(FlusherFields):
     """The flush cycles of one log."""
 
+    short = False
+    """There is not enough room on the disk: no new message is handed out (see `ackstore.core.space`)."""
+
     def __init__(self, host: Host, config: Config, log: Log, directory: Directory, random: Random) -> None:
         self.host = host
         self.config = config
@@ -208,6 +211,7 @@ class Flusher(FlusherFields):
             return  # the sync of the directory came too late
         if isinstance(result, Failed):
             self.sync_failed(now)
+            self.host.ran_out(result.errno, now)
             return
         self.left -= 1
         if not self.left:

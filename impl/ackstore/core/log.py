@@ -64,6 +64,9 @@ class Host(Protocol):
     def directory_failed(self, now: float) -> None:
         """Note that a sync of the directory failed: no entry is certain that none has covered."""
 
+    def ran_out(self, errno: int, now: float) -> None:
+        """Hear that something could not be written, perhaps for want of room."""
+
 
 class Log(LogFields):
     """Append-only storage of records, as effects asked of `host`."""
@@ -207,6 +210,7 @@ class Log(LogFields):
             lost, self.fresh = self.fresh, []
             self._give_up_condemned()
             self._write_failed(lost, now)
+            self.host.ran_out(result.errno, now)
             return
         self.rotate(Segment(self.next_number, self.names.segment(self.next_number)))
         self.next_number += 1
@@ -289,6 +293,7 @@ class Log(LogFields):
         self._drop_superseded()
         if isinstance(result, Failed):
             self._write_failed(lost[max(again - whole, 0) :], now)
+            self.host.ran_out(result.errno, now)
 
     def whole_records(self, segment: Segment, batch: list[Record], result: Result) -> int:
         """Return how many records of an ended write reached the file whole."""
@@ -331,6 +336,13 @@ class Log(LogFields):
         self.host.failed(lost)
         if self.stuck:
             self.host.log_stuck(now)
+
+    def seal(self) -> Segment | None:
+        """Write nothing more to the current segment, so that it can be retired with the others; returns it."""
+        segment = self.current
+        if segment is not None and segment.size > self.header_bytes:
+            segment.torn = True
+        return segment
 
     def unstick(self) -> None:
         """Try again to write what has to be written again."""

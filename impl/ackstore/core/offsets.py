@@ -159,6 +159,8 @@ class Offsets:
             return  # a sync that was given up
         if isinstance(result, Failed) or self.suspect:
             self.fail(now)
+            if isinstance(result, Failed):
+                self.host.ran_out(result.errno, now)
         elif self.step == self.STEPS[-1]:
             self.succeed()
         else:

@@ -85,7 +85,7 @@ class Pops:
             now=now,
             deadline=until,
             epoch=epoch,
-            limit=self.config.max_outstanding,
+            limit=0 if self.flusher.short else self.config.max_outstanding,
         )
         if not claims:
             self.operations.end(operation, Reply.BUSY if queue.has_new() else Reply.OK)

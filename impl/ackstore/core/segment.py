@@ -25,7 +25,7 @@ class Segment(SegmentFields):
         self.synced = False
         """Some flush cycle that covered it has succeeded."""
         self.torn = False
-        """A part of a record that failed is behind its end, and nothing more is written to it."""
+        """Nothing more is written to it: a part of a record that failed is behind its end, or it is to be retired."""
         self.last = 0
         """No record in it has a higher LSN; known once it is closed."""
 

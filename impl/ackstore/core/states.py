@@ -34,6 +34,7 @@ Item = tuple[int, int, int, int, float]
 """How a message stands, its offset, attempt, epoch, and time."""
 
 _ITEM = struct.Struct("<BQIQd")
+ITEM_BYTES = _ITEM.size
 
 
 @frozen

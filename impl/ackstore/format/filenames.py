@@ -56,6 +56,11 @@ class FileNames:
         """Its replacement on the way."""
         return f"offsets{self.part}.tmp"
 
+    @property
+    def reserve(self) -> str:
+        """The file that keeps room on the disk."""
+        return f"reserve{self.part}"
+
     def number_of(self, name: str) -> int | None:
         """Return which segment of this log a file holds; None if it is none of them."""
         match = _SEGMENT.fullmatch(name)

@@ -101,6 +101,8 @@ class Recovered:
     """Number, last LSN, bytes and file of every segment there is."""
     reader: Reader | None = None
     """Where the records are read from; None if there are none."""
+    reserve: bool = False
+    """Whether there is a file that keeps room on the disk."""
     names: FileNames = PLAIN
     """What the files of this log are called."""
 
@@ -175,6 +177,7 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
             for (number, name), found in zip(sorted(numbers.items()), scans, strict=True)
         ),
         reader=reader,
+        reserve=files.reserve in names,
         names=files,
     )
 

@@ -29,6 +29,7 @@ from ackstore.core.effects import (
     Effect,
     Failed,
     Rename,
+    Reserve,
     Result,
     Sync,
     SyncDir,
@@ -38,6 +39,7 @@ from ackstore.core.effects import (
 from ackstore.fields.classes import DiskFields, FileFields
 from ackstore.format.filenames import log_of
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
+from ackstore.runtime.reserve import reserve
 from ackstore.words.errors import (
     DirectoryInUse,
     DirectoryIsAFile,
@@ -68,10 +70,12 @@ class OpenFile(FileFields):
     """A file that this store writes. Its descriptor stays open until what it wrote is synced: an
     error of the write-back is reported to descriptors that were open then."""
 
-    __slots__ = ()
+    __slots__ = ("failed",)
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.failed = False
+        """Some sync of it did."""
         self.dirty = False
         """Written since the last sync."""
         self.syncs = 0
@@ -87,6 +91,8 @@ class RealDisk(DiskFields):
         self._drop_flushed = drop_flushed
         self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.files: dict[str, OpenFile] = {}
+        self._whole: set[str] = set()
+        """Files that were closed, all of which a sync had covered by then: another has nothing left to do."""
         self._lock = threading.Lock()
         """Guards the life of descriptors, never held during I/O on one."""
         self.syncing = 0
@@ -106,6 +112,10 @@ class RealDisk(DiskFields):
             elif isinstance(effect, Unlink):
                 os.unlink(effect.file, dir_fd=self._directory)
                 self._leave(effect.file)
+            elif isinstance(effect, Reserve):
+                room = reserve(self._directory, effect.file, effect.size)
+                if room < effect.size:
+                    return Failed(errno.ENOSPC, room)
         except OSError as error:
             return Failed(error.errno or errno.EIO)
         return DONE
@@ -186,13 +196,19 @@ class RealDisk(DiskFields):
         with self._lock:
             # Never through a new descriptor: it might not be told of an earlier error.
             file = self.files.get(name)
+            if file is None and name in self._whole:
+                return  # asked for while an earlier one waited, which came after all writes
             if file is None:
                 raise OSError(errno.EBADF, "not written by this store", name)
             file.syncs += 1
             file.dirty = False
         try:
             size = os.fstat(file.fd).st_size
-            self.fsync(file.fd)
+            try:
+                self.fsync(file.fd)
+            except OSError:
+                file.failed = True
+                raise
             if self._drop_flushed:
                 # No further than the sync has come: of what was written meanwhile this would start the write-back.
                 os.posix_fadvise(file.fd, 0, size, os.POSIX_FADV_DONTNEED)
@@ -208,11 +224,14 @@ class RealDisk(DiskFields):
         file = self.files[name]
         if file.leaving and not file.dirty and not file.syncs:
             del self.files[name]
+            if not file.failed:
+                self._whole.add(name)
             os.close(file.fd)
 
     def _leave(self, name: str) -> None:
         """Take it that the file has lost its name: what it holds does not matter any more."""
         with self._lock:
+            self._whole.discard(name)
             file = self.files.pop(name, None)
             if file is not None and not file.syncs:
                 os.close(file.fd)

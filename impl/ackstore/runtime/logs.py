@@ -10,6 +10,8 @@ reads the log need not take texts apart:
 | `sync-failed` | warning | `failures` (in a row), `sync_failures`, `sync_timeouts` (in all) |
 | `write-failed` | warning | `write_failures` |
 | `offset-failed` | warning | `offset_failures` |
+| `short` | warning; info when it is over | `short`, `reserve_bytes`, `segment_bytes`: room on the disk is short, and \
+no new message is handed out |
 | `recovered` | info; warning when records were cut | `records`, `rewritten`, `cut_records`, `cut_bytes` |
 | `stalled` | warning | `seconds`: a write to the page cache has not returned for so long, and nobody is let in |
 | `resumed` | info | `seconds`: it has returned, after so long |
@@ -95,11 +97,15 @@ class Watch:
         self.better_since: float | None = None
         """From when on the mode takes more than that; None when it does not."""
         self.sync_failures = self.write_failures = self.offset_failures = 0
+        self.short = False
+        self.roomy_since: float | None = None
+        """From when on room is not short any more, though that was told last; None when it is."""
 
     @property
     def due(self) -> float | None:
         """When to look again, if nothing happens meanwhile; None for never."""
-        return None if self.better_since is None else self.better_since + LASTING
+        since = [since for since in (self.better_since, self.roomy_since) if since is not None]
+        return min(since) + LASTING if since else None
 
     def changed(self, *, closing: bool = False) -> bool:
         """Tell whether `look` has anything to tell: cheap, for it is asked after every sync and tick."""
@@ -109,6 +115,7 @@ class Watch:
             or core.flusher.sync_failures != self.sync_failures
             or core.log.write_failures != self.write_failures
             or core.offsets.failures != self.offset_failures
+            or self._room_changed(closing)
         )
 
     def _mode_changed(self, closing: bool) -> bool:
@@ -119,6 +126,16 @@ class Watch:
         elif self.better_since is None:
             self.better_since = now
         return more < 0 or (more > 0 and (closing or self._lasts(now)))
+
+    def _room_changed(self, closing: bool) -> bool:
+        """Return whether it is to be told that room is short, or is not any more; keep `roomy_since`."""
+        now, short = self.core.now, self.core.flusher.short
+        if short or not self.short:
+            self.roomy_since = None
+        elif self.roomy_since is None:
+            self.roomy_since = now
+        over = self.roomy_since is not None and (closing or now >= self.roomy_since + LASTING)
+        return over or (short and not self.short)
 
     def _lasts(self, now: float) -> bool:
         return self.better_since is not None and now >= self.better_since + LASTING
@@ -147,9 +164,24 @@ class Watch:
                 setattr(self, name, count)
                 what = "a write" if event == "write-failed" else "replacing the offset file"
                 found.append(self._line(logging.WARNING, event, f"{what} failed", **{name: count}))
+        if self._room_changed(closing):
+            self.short, self.roomy_since = flusher.short, None
+            found.append(self._short_line())
         if self._mode_changed(closing):
             found.append(self._mode_line())
         return found
+
+    def _short_line(self) -> Notice:
+        space = self.core.space
+        text = (
+            "room on the disk is short: no new message is handed out until acks have made some, or somebody has"
+            if self.short
+            else "there is room on the disk again"
+        )
+        level = logging.WARNING if self.short else logging.INFO
+        return self._line(
+            level, "short", text, short=self.short, reserve_bytes=space.reserved, segment_bytes=space.size
+        )
 
     def _mode_line(self) -> Notice:
         flusher, log = self.core.flusher, self.core.log

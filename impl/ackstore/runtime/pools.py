@@ -2,7 +2,7 @@
 
 - Flush threads sync, and replace the offset file. They are in pools, one for each log (and with several logs, one for
   the directory), and more of a pool are started, up to `Config.flush_threads`, when a sync hangs.
-- One thread removes files, one after the other.
+- One thread removes files, one after the other, and makes the one that keeps room.
 - One runs durable callbacks, and one writes log lines: foreign code, both.
 
 >>> import threading
@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ackstore.core.effects import Effect, Sync, SyncDir, Unlink
+from ackstore.core.effects import Effect, Reserve, Sync, SyncDir, Unlink
 from ackstore.runtime.logs import Notice
 from ackstore.runtime.threads import Workers, call_back
 
@@ -44,7 +44,7 @@ class Pools:
 
     def perform(self, io: int, effect: Effect) -> None:
         """Have an effect performed."""
-        pool = self._removing if isinstance(effect, Unlink) else self._flushing[io % len(self._flushing)]
+        pool = self._removing if isinstance(effect, Unlink | Reserve) else self._flushing[io % len(self._flushing)]
         pool.put((io, effect))
 
     def call_back(self, callback: Callable[[], None]) -> None:

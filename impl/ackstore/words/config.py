@@ -114,7 +114,7 @@ class Config:
 
     compact_above: int | None = field(default=128 << 20, validator=_count_or_none)
     """When the closed segments hold this many bytes, those in which nothing counts any more are removed, once what does
-    is written again. None for never.
+    is written again. None for only when there is no more room on the disk.
     """
 
     max_unflushed_records: int = field(default=200_000, validator=_whole(2))

@@ -112,6 +112,10 @@ class Stats:
     """
     offsets_dirty: bool
     """Whether a consumer offset is ahead of the offset file."""
+    short: bool = False
+    """Whether there is not enough room on the disk, so that no new message is handed out."""
+    reserve_bytes: int = 0
+    """Room that is kept on the disk (see `ackstore.core.space`)."""
     callbacks: int = 0
     """Durable callbacks that have not run to their end."""
     merging: int = 0

@@ -32,6 +32,7 @@ OTHERS = frozenset(
         "resident_bytes",
         "oldest_unflushed",
         "offsets_dirty",
+        "short",
         "failures",
         "replies",
         "recovery",
@@ -64,6 +65,7 @@ def summed(parts: Sequence[Stats], *, operations: int, effects: int, surplus: Ma
         resident_bytes=max(part.resident_bytes for part in parts),
         oldest_unflushed=max(part.oldest_unflushed for part in parts),
         offsets_dirty=any(part.offsets_dirty for part in parts),
+        short=any(part.short for part in parts),
         failures=max(part.failures for part in parts),
         replies={reply: sum(part.replies[reply] for part in parts) - surplus.get(reply, 0) for reply in Reply},
         recovery=Recovery(

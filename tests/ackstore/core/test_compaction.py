@@ -196,7 +196,7 @@ def test_a_copy_that_fails_ends_the_round_and_another_begins(drive: Any) -> None
     before = segments(store)
     while not store.core.compaction.failed:
         store.wait(0.1)
-        store.finish(Create) if store.waiting(Create) else store.finish(Write, Failed(28))
+        store.finish(Create) if store.waiting(Create) else store.finish(Write, Failed(5))
     store.rest(2.0)
     assert store.stats.compactions == 0
     assert set(before) <= set(segments(store))

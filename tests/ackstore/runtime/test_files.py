@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from ackstore import Config, ConfigInvalid, Store
-from ackstore.core.effects import DONE, Create, Failed, Rename, Result, Sync, SyncDir, Unlink, Write
+from ackstore.core.effects import DONE, Create, Failed, Rename, Reserve, Result, Sync, SyncDir, Unlink, Write
 from ackstore.runtime import files, pwrite
 from ackstore.runtime.files import FileReader, RealDisk
 
@@ -41,6 +41,39 @@ class TestDisk:
         disk = RealDisk(tmp_path)
         (tmp_path / "a").write_bytes(b"x")
         assert disk.perform(Sync("a")) == Failed(errno.EBADF)
+        disk.close()
+
+    def test_a_sync_of_what_is_closed_and_synced_has_nothing_left_to_do(self, tmp_path: Path) -> None:
+        disk = RealDisk(tmp_path)
+        for effect in (Create("log-1.seg"), Write("log-1.seg", 0, b"x"), Create("log-2.seg")):
+            disk.perform(effect)
+        assert disk.perform(Sync("log-1.seg")) is DONE
+        assert disk.perform(Sync("log-1.seg")) is DONE  # of a later cycle, which began while the first one waited
+        disk.perform(Unlink("log-1.seg"))
+        assert disk.perform(Sync("log-1.seg")) == Failed(errno.EBADF)
+        disk.close()
+
+    def test_nor_does_one_that_failed_count_later(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        disk = RealDisk(tmp_path)
+        for effect in (Create("log-1.seg"), Write("log-1.seg", 0, b"x"), Create("log-2.seg")):
+            disk.perform(effect)
+        monkeypatch.setattr(disk, "fsync", lambda fd: os.fsync(1 << 20))
+        assert disk.perform(Sync("log-1.seg")) == Failed(errno.EBADF)
+        monkeypatch.undo()
+        assert disk.perform(Sync("log-1.seg")) == Failed(errno.EBADF)
+        disk.close()
+
+    def test_room_is_kept_in_no_file_but_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "victim").write_text("somebody's own")
+        (tmp_path / "one").symlink_to(tmp_path / "victim")
+        os.link(tmp_path / "victim", tmp_path / "two")
+        disk = RealDisk(tmp_path)
+        for name in ("one", "two"):
+            assert disk.perform(Reserve(name, 8192)) is DONE
+            assert (tmp_path / name).stat(follow_symlinks=False).st_size == 8192
+        assert (tmp_path / "victim").read_text() == "somebody's own"
+        assert isinstance(disk.perform(Reserve("three", 1 << 60)), Failed)
+        assert not (tmp_path / "three").exists()
         disk.close()
 
     def test_each_failure_is_a_result(self, tmp_path: Path) -> None:
