@@ -119,7 +119,7 @@ def _outcomes(config: pytest.Config) -> dict[str, Outcome]:
 def _judged(config: pytest.Config) -> dict[str, Outcome]:
     from ackcheck.ledger import BadLedger, read_ledger
     from ackcheck.outcomes import outcomes
-    from ackcheck.rig import RigError
+    from ackcheck.rig.errors import RigError
     from ackcheck.subject import NoSuchTarget
     from ackcheck.suite import BadRequest, judge
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from attrs import frozen
 
 from ackcheck import lab
-from ackcheck.rig import RigError, TargetError
 from ackcheck.rig.apart import WithServer
+from ackcheck.rig.errors import RigError, TargetError
 from ackcheck.rig.serve import load_factory
 from ackcheck.sim.setup import FactorySetup, SimSetup
 from ackcheck.sim.target import SteppedTarget

@@ -57,8 +57,7 @@ from .spec.clauses import Clause
 from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
 from .spec.facts import BadStep
 from .spec.invariants import Seen, broken_by_step, broken_in_state
-from .spec.rule import Rule, UnknownRule
-from .spec.rules import RULES, rule_named
+from .spec.rules import RULES, Rule, UnknownRule, rule_named
 from .spec.stages import STORED_LEVELS, Level, Promise, Record, Stage, Truth
 from .spec.state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
 from .spec.steps import Broadcast, Step

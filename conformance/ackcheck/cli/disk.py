@@ -15,7 +15,7 @@ from ackcheck.disk.behaviour.cases import filesystem_of
 from ackcheck.disk.behaviour.report import RULE, as_json, told
 from ackcheck.disk.behaviour.reproduce import lost_rewrite
 from ackcheck.disk.errors import BadFault
-from ackcheck.rig import RigError
+from ackcheck.rig.errors import RigError
 from ackexplore import Options, explore
 from ackmodel import Config
 

@@ -45,7 +45,7 @@ from ackcheck.levels import FLOORS
 from ackcheck.origin import origin
 from ackcheck.promises import BadPromise, Promises, read_promises
 from ackcheck.reports.record import record_of
-from ackcheck.rig import RigError
+from ackcheck.rig.errors import RigError
 from ackcheck.show import finding_view, print_verdict
 from ackcheck.subject import NoSuchTarget, Subject
 from ackcheck.suite import LEVELS, Plan, Watcher, efforts, grades, never_ran, run_suite

@@ -19,7 +19,7 @@ from typing import Any
 from attrs import Factory, frozen
 
 from ackcheck.promises import STRICT, BadPromise, Promises, promises_of
-from ackcheck.rig import ProtocolError
+from ackcheck.rig.errors import ProtocolError
 from ackcheck.target import OPTIONAL, REPLIES, Delivery
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting

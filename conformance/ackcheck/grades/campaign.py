@@ -23,8 +23,9 @@ from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
 from ackcheck.panel import Fallen, Panel
 from ackcheck.promises import Promises
-from ackcheck.rig import Child, RigError
 from ackcheck.rig.apart import Apart, WithServer
+from ackcheck.rig.child import Child
+from ackcheck.rig.errors import RigError
 from ackcheck.rig.room import check_room
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackcheck.verdict import NEEDS

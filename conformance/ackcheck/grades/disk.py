@@ -32,13 +32,12 @@ from ackcheck.grades.campaign import (
     kill,
     no_progress,
 )
-from ackcheck.grades.power import FAILING, MANY
-from ackcheck.grades.rounds import LONGEST, REQUESTS
+from ackcheck.grades.rounds import FAILING, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
-from ackcheck.rig import AfterDelay, AfterReplies, TargetDied, choose_kill
-from ackcheck.rig.errors import FileSystemDead
+from ackcheck.rig.errors import FileSystemDead, TargetDied
+from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackmodel import Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply

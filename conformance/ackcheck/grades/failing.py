@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ackcheck.rig import RigError
-from ackcheck.rig.errors import RigFailed
+from ackcheck.rig.errors import RigError, RigFailed
 
 SHOWN = 12
 """Lines of the history that are shown."""

@@ -32,33 +32,20 @@ from ackcheck.grades.campaign import (
     kill,
     no_progress,
 )
-from ackcheck.grades.process import OPENING
+from ackcheck.grades.rounds import FAILING, MANY, OPENING, REQUESTS, Kind, work
 from ackcheck.grades.rounds import POWER as POWER_ROUNDS
-from ackcheck.grades.rounds import REQUESTS, Kind, work
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
 from ackcheck.promises import Promises
-from ackcheck.rig import (
-    AfterDelay,
-    AfterReplies,
-    FullBackingRig,
-    PowerRig,
-    TargetDied,
-    Writeback,
-    available,
-    choose_writeback,
-)
-from ackcheck.rig.writeback import NOTHING
+from ackcheck.rig.errors import TargetDied
+from ackcheck.rig.fullback import FullBackingRig
+from ackcheck.rig.killpoint import AfterDelay, AfterReplies
+from ackcheck.rig.machine import PowerRig, available
+from ackcheck.rig.writeback import NOTHING, Writeback, choose_writeback
 from ackmodel import Level
 from ackmodel.observe.events import PowerLost, Reply
 
 LOSSES_A_CASE = 10
-
-FAILING = 0.3
-"""Seconds that calls are made on a disk whose syncs fail."""
-
-MANY = 100
-"""Messages in each queue for that: enough records that some of them need a block of their own."""
 
 Journal = Literal["spared", "starved"]
 

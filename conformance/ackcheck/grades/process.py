@@ -22,17 +22,14 @@ from ackcheck.grades.campaign import (
     kill,
     no_progress,
 )
+from ackcheck.grades.rounds import OPENING, Kind, work
 from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
-from ackcheck.grades.rounds import Kind, work
 from ackcheck.grades.session import Session
 from ackcheck.promises import Promises
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import ProcessCrashed
 
 KILLS_A_CASE = 10
-
-OPENING = 0.3
-"""Seconds, at most, after which a store that is opening is killed: about what an interpreter takes to start."""
 
 
 TWICE = 0.2

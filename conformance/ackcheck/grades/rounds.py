@@ -19,7 +19,7 @@ from typing import Literal
 
 from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, Call
-from ackcheck.rig import choose_kill
+from ackcheck.rig.killpoint import choose_kill
 from ackmodel.observe.events import Reply
 
 Kind = Literal["burst", "single", "last", "long", "close"]
@@ -33,6 +33,15 @@ REQUESTS = 80
 
 LONGEST = 0.05
 """Seconds that a burst lasts at most, where it ends after a delay."""
+
+OPENING = 0.3
+"""Seconds, at most, after which a store that is opening is killed: about what an interpreter takes to start."""
+
+FAILING = 0.3
+"""Seconds that calls are made on a disk whose syncs fail."""
+
+MANY = 100
+"""Messages in each queue for that: enough records that some of them need a block of their own."""
 
 IN_HAND = 4
 """Messages of a single round: some acked and flushed, one acked, one whose ack is under way, one that is left."""

@@ -20,9 +20,9 @@ from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.hits import Fault, Hits
 from ackcheck.panel import Panel
 from ackcheck.promises import STRICT, Promises
-from ackcheck.rig import AfterReplies, Child, Killed, ProtocolError, RigError, TargetDied, TargetError
-from ackcheck.rig.errors import FileSystemDead
-from ackcheck.rig.killpoint import KillPoint
+from ackcheck.rig.child import Child, Killed
+from ackcheck.rig.errors import FileSystemDead, ProtocolError, RigError, TargetDied, TargetError
+from ackcheck.rig.killpoint import AfterReplies, KillPoint
 from ackcheck.rig.witness import why_dead
 from ackmodel import CommitPolicy
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted

@@ -45,7 +45,7 @@ from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
 from ackcheck.panel import Panel
 from ackcheck.promises import Promises
-from ackcheck.rig import Child, Exchange, Killed
+from ackcheck.rig.child import Child, Exchange, Killed
 from ackmodel import CommitPolicy
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply

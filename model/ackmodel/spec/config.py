@@ -24,8 +24,7 @@ from typing import Any, TypeVar
 
 from attrs import Attribute, evolve, field, fields, frozen
 
-from .rule import Rule
-from .rules import rule_named
+from .rules import Rule, rule_named
 from .stages import Level, Truth
 from .state import Budget, Message, Shared, Syncing
 
