@@ -14,7 +14,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check deep test textbook mutants twin lint format lock clean
+.PHONY: help check deep test textbook skeletons mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -31,6 +31,9 @@ test: lint ## lint, types, and every test, with line and branch coverage
 
 textbook: $(STAMP) ## judge small stores, right and wrong, that are not ours (ARGS="--seeds 5"); ten minutes a seed
 	$(BIN)/python -m tests.textbook $(ARGS)
+
+skeletons: $(STAMP) ## judge what `ackcheck new` writes, in each language whose tool is there; a minute each
+	$(BIN)/python -m tests.skeletons $(ARGS)
 
 mutants: $(STAMP) ## change the core in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'
