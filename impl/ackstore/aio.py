@@ -22,6 +22,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -73,9 +74,17 @@ class Store:
         call = partial(self.store.try_pop, queue, count, invisible, timeout)
         return await self._call(call, lambda answer: self._give_back(answer.value or ()))
 
-    async def ack(self, receipt: str, timeout: float | None = None, queue: QueueId | str | None = None) -> Reply:
-        """Do as `ackstore.Store.ack`."""
-        return await self._call(partial(self.store.ack, receipt, None, timeout, queue))
+    async def ack(
+        self,
+        receipt: str,
+        on_durable: Callable[[], object] | None = None,
+        timeout: float | None = None,
+        queue: QueueId | str | None = None,
+    ) -> Reply:
+        """Do as `ackstore.Store.ack`. `on_durable` is called in the event loop that this runs in; cancelled, it may be
+        called all the same."""
+        heard = on_durable and partial(_in_loop, asyncio.get_running_loop(), on_durable)
+        return await self._call(partial(self.store.ack, receipt, heard, timeout, queue))
 
     async def ack_many(self, receipts: Iterable[str], timeout: float | None = None) -> list[Reply]:
         """Do as `ackstore.Store.ack_many`."""
@@ -100,6 +109,18 @@ class Store:
     async def flush(self, timeout: float | None = None) -> Reply:
         """Do as `ackstore.Store.flush`."""
         return await self._call(partial(self.store.flush, timeout))
+
+    async def snapshot(self, path: str | os.PathLike[str], timeout: float | None = None) -> Reply:
+        """Do as `ackstore.Store.snapshot`. Cancelled, the copy is made all the same."""
+        return await self._call(partial(self.store.snapshot, path, timeout))
+
+    async def degrade(self) -> Reply:
+        """Do as `ackstore.Store.degrade`. Cancelled, it may have happened."""
+        return await self._call(self.store.degrade)
+
+    async def restore(self) -> Reply:
+        """Do as `ackstore.Store.restore`. Cancelled, it may have happened."""
+        return await self._call(self.store.restore)
 
     async def stats(self, *, count: bool = True) -> Stats:
         """Do as `ackstore.Store.stats`."""
@@ -136,6 +157,11 @@ async def _result(job: Future[Got], undo: Callable[[Got], object]) -> Got:
         if not job.cancel():
             job.add_done_callback(partial(_undo, undo))
         raise
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
+        loop.call_soon_threadsafe(callback)
 
 
 def _undo(undo: Callable[[Got], object], job: Future[Got]) -> None:

@@ -26,6 +26,7 @@ from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.core.operations import check_timeout
 from ackstore.fastpath import calls
+from ackstore.runtime import snapshots
 from ackstore.runtime.driver import Driver
 from ackstore.runtime.files import Disk
 from ackstore.runtime.threads import within
@@ -203,6 +204,24 @@ class Store:
         last, with `Stats.stalled` saying for how long the write hangs, and `Stats.age` how old the figures are.
         """
         return self._driver.stats(count=count)
+
+    def snapshot(self, path: str | os.PathLike[str], timeout: float | None = None) -> Reply:
+        """Make a consistent copy of the store as a new directory at `path`, durable, while clients go on.
+
+        It holds all that was submitted before, as of one instant, and is there whole or not at all. The reply is that
+        of a flush, which comes first: nothing is copied where it is not OK. Copying takes as long as it takes, and
+        needs the room. Opened, the copy gives receipts that this store takes for EXPIRED or INVALID, and the other
+        way round, but for those that were given before: what was in hand then is in hand in both.
+        Raises `DirectoryNotEmpty` and other `DirectoryError`, and `StoreStalled` as `publish`.
+        """
+        driver = self._driver
+        reply = self.flush(timeout)
+        if reply is Reply.OK:
+            found = driver.lock.run(driver.config.op_timeout, snapshots.opened, self.path)
+            if found is False:
+                raise driver.stalled()
+            snapshots.write(found, Path(path).absolute(), driver.clock())
+        return reply
 
     def close(self, timeout: float = 10.0) -> Reply:
         """Refuse new operations, make everything durable, and let go of the directory.

@@ -27,8 +27,40 @@ def test_its_calls_are_those_of_the_store(tmp_path: Path) -> None:
             assert await store.reset("q", 0) is Reply.OK
             with pytest.raises(QueueUnknown):
                 await store.pop("nobody")
+            assert await store.degrade() is Reply.OK
+            assert (await store.stats()).forced
+            assert await store.restore() is Reply.OK
+            assert not (await store.stats()).forced
+            assert await store.snapshot(tmp_path / "copy") is Reply.OK
 
     asyncio.run(main())
+
+
+def test_a_durable_callback_runs_in_the_loop_that_asked(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await aio.Store.open(tmp_path) as store:
+            await store.publish("q", 1)
+            (delivery,) = await store.pop("q")
+            heard = asyncio.get_running_loop().create_future()
+            thread = threading.get_ident()
+            await store.ack(delivery.receipt, lambda: heard.set_result(threading.get_ident()))
+            assert await heard == thread
+
+    asyncio.run(main())
+
+
+def test_a_durable_callback_that_comes_after_the_loop_is_nobodys(tmp_path: Path) -> None:
+    async def main() -> aio.Store:
+        store = await aio.Store.open(tmp_path, Config(flush_interval=3600.0))
+        await store.publish("q", 1)
+        (delivery,) = await store.pop("q")
+        await store.ack(delivery.receipt, lambda: None)
+        return store
+
+    store = asyncio.run(main()).store
+    assert store.flush() is Reply.OK
+    assert store.close() is Reply.OK
+    assert store.stats().callbacks == 0
 
 
 def cancelled(tmp_path: Path, call: str, *given: Any) -> list[tuple[int, int]]:

@@ -70,6 +70,16 @@ class FileNames:
 PLAIN = FileNames()
 
 
+def names_of(name: str) -> FileNames | None:
+    """Return how the files of the log are called of which this is a segment or the offset file; None for any other.
+
+    >>> names_of("offsets-2of4"), names_of("log-00000017.seg"), names_of("reserve")
+    (FileNames(log=2, logs=4), FileNames(log=1, logs=1), None)
+    """
+    match = _SEGMENT.fullmatch(name) or _OFFSETS.fullmatch(name)
+    return FileNames(*_part(match)) if match else None
+
+
 def log_of(name: str) -> str:
     """Return the log that a file of a store is a segment of, in the words of its name; empty if it is none.
 

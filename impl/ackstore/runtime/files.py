@@ -269,18 +269,26 @@ class FileReader:
     def read(self, name: str) -> bytes:
         """Return all bytes of a file; `LogUnreadable` if the system cannot read it."""
         try:
-            fd = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(fd, "rb") as file:
-                if stat.S_ISREG(os.fstat(fd).st_mode):
-                    return file.read()
-            raise a_link(self.path / name)
+            with os.fdopen(self.open(name), "rb") as file:
+                return file.read()
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise a_link(self.path / name) from error
             raise LogUnreadable(
                 f"{self.path / name} cannot be read ({error.strerror}): nothing was changed. "
                 "See to the disk and the file's permissions, or restore the directory from a copy"
             ) from error
+
+    def open(self, name: str) -> int:
+        """Return a descriptor to read a file by; raise `FileIsALink`, or what the system says."""
+        try:
+            fd = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise a_link(self.path / name) from error
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise a_link(self.path / name)
+        return fd
 
 
 def a_link(file: Path) -> FileIsALink:

@@ -81,6 +81,10 @@ class DirectoryNameInvalid(DirectoryError):
     """A path that no file system takes."""
 
 
+class DirectoryNotEmpty(DirectoryError):
+    """A snapshot was to go where something is already."""
+
+
 class FileIsALink(DirectoryError):
     """A file of the store is a symbolic link, has another name as well, or is no regular file."""
 
