@@ -1,5 +1,6 @@
 """The fast path of one core: what `ackstore.fastpath.plain.acks` needs at hand.
 
+>>> from ackstore.core.core import Core
 >>> from ackstore.format.recovery import Recovered
 >>> from ackstore.words.config import Config
 >>> path = FastPath(Core(Config(), Recovered(), now=0.0))
@@ -10,14 +11,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
-from ackstore.core.core import Core
 from ackstore.core.effects import Result
+from ackstore.core.flusher import Flusher
+from ackstore.core.log import Log
+from ackstore.core.merge import MergeBuffer
+from ackstore.core.operations import Operations
 from ackstore.core.queues import Queue
 from ackstore.core.record import Record
 from ackstore.fields.classes import PathFields
 from ackstore.format.records import RECORD_BYTES
+from ackstore.words.config import Config
 from ackstore.words.replies import Reply
+
+
+class Parts(Protocol):
+    """What it takes of a core."""
+
+    config: Config
+    now: float
+    log: Log
+    flusher: Flusher
+    queues: dict[str, Queue]
+    merge: MergeBuffer
+    operations: Operations
 
 
 class FastPath(PathFields):
@@ -25,7 +43,7 @@ class FastPath(PathFields):
 
     __slots__ = ()
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Parts) -> None:
         self.core = core
         self.log = core.log
         self.flusher = core.flusher

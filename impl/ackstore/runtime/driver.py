@@ -24,8 +24,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from attrs import evolve
-
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer, Create, Durable, Effect, Result, Write
 from ackstore.core.engine import Engine, cores_of, open_engine
@@ -33,12 +31,12 @@ from ackstore.core.operations import check_timeout
 from ackstore.fastpath.clock import wall_clock
 from ackstore.fastpath.engines import paths_of
 from ackstore.fields.classes import DriverFields
-from ackstore.runtime import forks, lock, pools
+from ackstore.runtime import forks, lock, pools, refusals
 from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, WritesBy, perform, prepare
 from ackstore.runtime.lock import StoreLock
 from ackstore.runtime.logs import Watch, stall_notice
-from ackstore.runtime.memory import resident_bytes
 from ackstore.runtime.pools import Pools
+from ackstore.runtime.sight import Beside, Sight
 from ackstore.runtime.threads import Bell
 from ackstore.runtime.waiting import MAY_BE_DURABLE, Waiter, Waiting, unsubmitted
 from ackstore.words.config import Config
@@ -115,6 +113,7 @@ class Driver(DriverFields):
             self._disk_work, pools=self.core.pools, flush_threads=self.config.flush_threads, died=self.break_off
         )
         self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
+        self._sight = Sight(self.core, self.lock, self.clock, self._beside)
         self._watches = [Watch(core, str(self.path)) for core in cores]
         for watch in self._watches:
             watch.recovered().emit()
@@ -126,7 +125,7 @@ class Driver(DriverFields):
         """Do nothing any more: this is a child of the process that opened the store. No lock is taken, since a thread
         that there is no more may have had it."""
         self.paths = ()
-        self.broken = StoreForked(f"the store at {self.path} belongs to process {self._opened_by}, not to its child")
+        self.broken = refusals.left_behind(self.path, self._opened_by)
         self._directory_lock.forget()
 
     @property
@@ -136,8 +135,7 @@ class Driver(DriverFields):
 
     def _begin(self) -> None:
         self.perform(self.clock())
-        self._seen = self._look(), time.monotonic()
-        """What was seen last, and when."""
+        self._sight.look()
 
     # How a call becomes an operation
 
@@ -206,14 +204,7 @@ class Driver(DriverFields):
             raise self._refusal()
 
     def _refusal(self) -> StoreBroken | StoreClosed | StoreForked:
-        if self.left_behind:
-            return StoreForked(
-                f"the store at {self.path} was opened by process {self._opened_by}, and this is process {os.getpid()}, "
-                "forked from it: ask that process, or open a store in another directory"
-            )
-        if isinstance(self.broken, StoreClosed):
-            return StoreClosed("the store is closed: open it again")
-        return StoreBroken(f"the store at {self.path} is broken: close it, and open it again")
+        return refusals.refusal(self.path, self.broken, self._opened_by)
 
     def _busy(self, request: Request) -> Answer:
         """Return BUSY, as nothing was submitted."""
@@ -253,31 +244,15 @@ class Driver(DriverFields):
 
     def stalled(self) -> StoreStalled:
         """Return what is wrong where nobody could be let in."""
-        return StoreStalled(
-            f"the store at {self.path} has been in a write for {self.config.op_timeout} seconds, and nothing was done: "
-            "see to the disk, and try again"
-        )
+        return refusals.stalled(self.path, self.config.op_timeout)
 
     def stats(self, *, count: bool) -> Stats:
         """Return what there is to see; what was seen last where nobody can look."""
         self._check_process()
-        found = self.lock.run(lock.STALLED, self._see, count=count)
-        if found:
-            return found
-        seen, at = self._seen
-        return evolve(
-            seen,
-            healthy=self.broken is None,
-            stalled=0.0 if self.lock.owned() else self.lock.stalled() or lock.STALLED,  # it may be returning just now
-            age=time.monotonic() - at,
-            resident_bytes=resident_bytes(),
-        )
+        return self._sight.stats(count=count)
 
-    def _see(self, *, count: bool) -> Stats:
-        if self.broken is None:
-            self.core.now = self.clock()
-        self._seen = self._look(count=count), time.monotonic()
-        return self._seen[0]
+    def _beside(self) -> Beside:
+        return Beside(healthy=self.broken is None, callbacks=self._callbacks_left(), refused=self._refused)
 
     # What the core asks for
 
@@ -316,17 +291,6 @@ class Driver(DriverFields):
     def _callbacks_left(self) -> int:
         """Count the durable callbacks that have not run to their end."""
         return len(self._callbacks) + self._pools.callbacks
-
-    def _look(self, *, count: bool = True) -> Stats:
-        """Return what there is to see; with `count`, of the messages by state too. (The lock is held.)"""
-        found = self.core.stats(count=count)
-        return evolve(
-            found,
-            healthy=self.broken is None,
-            resident_bytes=resident_bytes(),
-            callbacks=self._callbacks_left(),
-            replies={**found.replies, Reply.BUSY: found.replies[Reply.BUSY] + self._refused},
-        )
 
     # The other threads
 
