@@ -167,6 +167,14 @@ class Panel:
         """Note that the disk works again, and the store has had time: it answers OK, or else this."""
         self.each(lambda oracle: oracle.saw_answers_again(refused))
 
+    def lags(self, queue: str, now: Sighting) -> str | None:
+        """Return how an offset lags behind what is settled at any level that stands, if it does."""
+        return next(filter(None, (oracle.lags(queue, now) for oracle in self.standing.values())), None)
+
+    def saw_caught_up(self, queue: str, now: Sighting) -> None:
+        """Note that this is the offset of a queue that may have messages in hand; the store was idle for a while."""
+        self.each(lambda oracle: oracle.saw_caught_up(queue, now))
+
     def saw_all_settled(self, queue: str, now: Sighting) -> None:
         """Note that every message of a queue is settled and flushed, and the store was idle since."""
         self.each(lambda oracle: oracle.saw_all_settled(queue, now))

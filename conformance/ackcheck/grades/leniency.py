@@ -46,6 +46,15 @@ class Leniency:
         """Whether a receipt, or an older one, may settle whatever delivery of its message is in hand."""
         return self.promises.receipts == "of-the-message" or self.promises.delivery == "at-least-once"
 
+    @property
+    def settled_again(self) -> bool:
+        """Whether a second ack of a delivery is answered SETTLED: only where no receipt outlives its delivery."""
+        return not self.one_for_all and self.promises.late_acks == "refused"
+
+    def attempt(self, stated: int) -> int | None:
+        """Return the number of a delivery where it can be judged: where none is forgotten, and none repeated."""
+        return None if self.one_for_all or self.promises.reservations != "survive" else stated
+
     def given(self, key: Key, receipt: str) -> str:
         """Note a delivery; return its name, which no other has."""
         name = receipt

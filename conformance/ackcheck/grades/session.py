@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -26,6 +26,7 @@ from ackcheck.rig.killpoint import AfterReplies, KillPoint
 from ackcheck.rig.witness import why_dead
 from ackmodel import CommitPolicy
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
 
 WINDOW = 16
@@ -350,6 +351,16 @@ class Session:
     def barrier(self) -> Reply | None:
         """Ask for a barrier, and wait for its answer; None where the target has none."""
         return None if self.promises.barrier == "none" else self.flush()
+
+    def caught_up(self) -> Mapping[str, Sighting]:
+        """Wait until the offsets that the store shows do not lag, for as long as it may take to come to rest."""
+        began = self.now
+        while self._lags(self.look().offsets) and self.traffic.heard.since(RESTING) < began:
+            time.sleep(0.01)
+        return self.traffic.shown.offsets
+
+    def _lags(self, offsets: Mapping[str, Sighting]) -> bool:
+        return any(self.panel.lags(queue, seen) for queue, seen in offsets.items())
 
     def at_rest(self) -> AtRest:
         """Wait until the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""

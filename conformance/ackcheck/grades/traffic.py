@@ -132,6 +132,7 @@ class Traffic:
     def promised(self, promises: Promises) -> None:
         """Judge no more than these promises, from here on."""
         self.lenient.promises = self.work.promises = promises
+        self.panel.each(lambda oracle: oracle.says_of_second_acks(settled=self.lenient.settled_again))
         self.slack = max(self.slack, CLOCKS + promises.granularity)
 
     def settle(self) -> None:
@@ -250,7 +251,10 @@ class Traffic:
         keys = [(call.queue, one["offset"]) for one in answered]
         self.ran["handed out again, which is allowed"] += self.lenient.before_a_delivery(self.panel, keys)
         names_given = [self.lenient.given(key, one["receipt"]) for key, one in zip(keys, answered, strict=True)]
-        given = [Delivered(name, one["offset"], until) for name, one in zip(names_given, answered, strict=True)]
+        given = [
+            Delivered(name, one["offset"], until, self.lenient.attempt(one["attempt"]))
+            for name, one in zip(names_given, answered, strict=True)
+        ]
         if given:
             self.slack = max(self.slack, at - sent)
             self._hidden(call, at)

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import define
 
@@ -19,6 +19,7 @@ from ackcheck.sim.host import LONG, OK, QUEUES, Asked, Host
 from ackmodel import Clause
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import Reply
+from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, survey
 
 PATIENCE = 400
@@ -134,6 +135,11 @@ class Surveyor(Host):
         """Ask for a barrier, and wait for the answer."""
         op = self._flush()
         return self._replies[op] if self._answered(op) else Reply.UNKNOWN
+
+    def caught_up(self) -> Mapping[str, Sighting]:
+        """Return the offsets of a store that had all the time that it needs; none of one that shows none."""
+        self.look()
+        return self.target.look([]).offsets or {}
 
     def at_rest(self) -> AtRest:
         """Have the store, which had all the time that it needs, show itself."""

@@ -205,6 +205,6 @@ def _told(io: int, effect: effects.Effect) -> Told | None:
 
 def _ended(op: int, reply: StoreReply, value: tuple[object, ...] | None) -> Ended:
     items = value or ()
-    deliveries = [Delivered(d.receipt, d.offset, d.deadline) for d in items if isinstance(d, Delivery)]
+    deliveries = [Delivered(d.receipt, d.offset, d.deadline, d.attempt) for d in items if isinstance(d, Delivery)]
     replies = [Reply(item.value) for item in items if isinstance(item, StoreReply)]
     return Ended(op, Reply(reply.value), tuple(deliveries), tuple(replies))

@@ -141,7 +141,11 @@ def _serial(names: Iterable[str]) -> set[str]:
 
 def deliveries_in(answer: Answer) -> list[Delivered]:
     """Return what a pop handed out."""
-    return [Delivered(one.receipt, one.offset, one.deadline) for one in answer.value or () if isinstance(one, Delivery)]
+    return [
+        Delivered(one.receipt, one.offset, one.deadline, one.attempt)
+        for one in answer.value or ()
+        if isinstance(one, Delivery)
+    ]
 
 
 class Client(threading.Thread):

@@ -159,13 +159,23 @@ class Survey:
         floor.oracle.barrier_answered(op, reply)
         return reply
 
+    def caught_up(self) -> dict[str, Sighting]:
+        """Wait until no offset lags behind what is settled: soon, with no call under way and a disk that works."""
+        until = self.now + self.patience
+        while any(self.floor.oracle.lags(*seen) for seen in self._offsets().items()) and self.now < until:
+            time.sleep(0.02)
+        return self._offsets()
+
     def at_rest(self) -> AtRest:
         """Wait until nothing is outstanding: soon, with no call under way and a disk that works."""
         until = self.now + self.patience
         while any((left := self._outstanding()).values()) and self.now < until:
             time.sleep(0.02)
+        return AtRest(self._offsets(), left)
+
+    def _offsets(self) -> dict[str, Sighting]:
         queues = self.floor.store.stats(count=False).queues
-        return AtRest({str(queue): Sighting(of.committed, of.persisted) for queue, of in queues.items()}, left)
+        return {str(queue): Sighting(of.committed, of.persisted) for queue, of in queues.items()}
 
     def _outstanding(self) -> dict[str, float]:
         stats = self.floor.store.stats(count=False)

@@ -53,7 +53,7 @@ FAILED_BARRIER: Script = [("flush", {}), ("fail_sync", {})]
 SEEN = (
     Seen("deferred-fsync-acks-before-durable", Clause.REPLY_AFTER_STAGE, EVERYTHING),
     Seen("ack-success-despite-put-failure", Clause.REPLY_AFTER_STAGE, [*POP, *FULL_DISK]),
-    Seen("ack-state-mutated-before-persist", Clause.NO_LIMBO, [*POP, *FULL_DISK, ("survey", {})]),
+    Seen("ack-state-mutated-before-persist", Clause.REPLY_NEVER_FALSE, [*POP, *FULL_DISK, ("survey", {})]),
     Seen(
         "ack-state-mutated-before-persist",
         Clause.RECEIPT_IS_EXACT,

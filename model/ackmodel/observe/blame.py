@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from . import events
 from .events import Event, Reply
-from .worlds import Claim, Settled, World
+from .possible import possible_after
+from .worlds import Claim, Settled, World, drift
 
 STOPS = (events.ProcessCrashed, events.PowerLost, events.Restarted)
 
@@ -19,6 +22,8 @@ STOPS = (events.ProcessCrashed, events.PowerLost, events.Restarted)
 def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, str]:
     """Return the clause that an impossible `event` breaks, and why, from what had been observed before it."""
     match event:
+        case events.Popped(attempt=attempt) if _misnumbered(event, worlds, claim):
+            return Clause.NO_LIMBO, f"handed out at {event.at} as delivery number {attempt}, and it is not that"
         case events.Popped():
             return _blame_return(history, event, worlds, claim)
         case events.Absent():
@@ -33,6 +38,15 @@ def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: C
         case events.MadeDurable():
             return Clause.REPLY_NEVER_FALSE, f"said to be durable ({event.by}), but it was not even settled"
     raise AssertionError(f"{event!r} is possible in every world")
+
+
+def _misnumbered(event: events.Popped, worlds: frozenset[World], claim: Claim) -> bool:
+    """Tell whether it could be handed out now under another number, and never under this one."""
+    drifted = [now for world in worlds for now in drift(world)]
+    another, later = evolve(event, attempt=None), evolve(event, at=float("inf"))
+    return any(possible_after(another, now, claim) for now in drifted) and not any(
+        possible_after(later, now, claim) for now in drifted
+    )
 
 
 def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, str]:

@@ -19,16 +19,38 @@ survives-process-crash: handed out again at 99, though its ack was answered OK
 
 from __future__ import annotations
 
-from attrs import Factory, define, field
+from typing import TypeAlias
+
+from attrs import Factory, define, evolve, field
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from .blame import blame, was_reset
 from .domination import undominated, undominated_now
-from .events import Event
+from .events import (
+    Absent,
+    AckAnswered,
+    ChangeAnswered,
+    DeadLettered,
+    Event,
+    Popped,
+    Reply,
+    ResetAnswered,
+)
 from .possible import UNAFFECTED, possible_after
 from .tested import tested_by
 from .worlds import Claim, Settled, World, drift
+
+DENIALS = (Reply.FAILED, Reply.BUSY, Reply.EXPIRED, Reply.INVALID)
+"""Replies that say that an operation took no effect."""
+
+Answered: TypeAlias = AckAnswered | ChangeAnswered | ResetAnswered
+
+ASKED: dict[type[Answered], str] = {
+    AckAnswered: "an ack",
+    ChangeAnswered: "a renewal or a release",
+    ResetAnswered: "a reset",
+}
 
 
 class ContractBroken(AssertionError):
@@ -67,7 +89,7 @@ class Contract:
         if not isinstance(event, UNAFFECTED):
             left = self.worlds_after(event)
             if not left:
-                clause, why = blame(self.history, event, self.worlds, self.claim)
+                clause, why = self._false_answer(event) or blame(self.history, event, self.worlds, self.claim)
                 raise ContractBroken(clause, why, event, self.worlds, list(self.history))
             self.worlds = left
         self.history.append(event)
@@ -77,6 +99,33 @@ class Contract:
         claim = self.claim
         drifted = undominated_now(now for world in self.worlds for now in drift(world))
         return undominated(after for now in drifted for after in possible_after(event, now, claim))
+
+    def _false_answer(self, event: Event) -> tuple[Clause, str] | None:
+        """Return what falls if an operation took effect whose answer says that it did not: with an answer that says
+        nothing in its place, the event would be possible.
+        """
+        may_have: tuple[type[Answered], ...]
+        match event:
+            case Popped(at=at):  # no ack brings a message back
+                may_have, came = (ChangeAnswered, ResetAnswered), f"handed out at {at:g}"
+            case Absent(at=at) | DeadLettered(at=at):
+                may_have, came = tuple(ASKED), f"it did not come at {at:g}"
+            case _:
+                return None
+        for index, seen in reversed(list(enumerate(self.history))):
+            if isinstance(seen, may_have) and seen.reply in DENIALS:
+                unsaid = [*self.history[:index], evolve(seen, reply=Reply.UNKNOWN), *self.history[index + 1 :]]
+                if self._allows(unsaid, event):
+                    what = f"{ASKED[type(seen)]} was answered {seen.reply.value}, and took effect"
+                    return Clause.REPLY_NEVER_FALSE, f"{what}: {came}"
+        return None
+
+    def _allows(self, history: list[Event], event: Event) -> bool:
+        """Tell whether an event would be possible after another history than that which was observed."""
+        other = Contract(self.level, max_attempts=self.max_attempts)
+        for seen in history:
+            other.worlds = other.worlds_after(seen)
+        return bool(other.worlds_after(event))
 
     def tested_by(self, event: Event) -> tuple[Clause, ...]:
         """Return the clauses that a store would break that showed the opposite of `event` next."""
@@ -91,6 +140,11 @@ class Contract:
     def certainly_settled(self) -> bool:
         """Whether every world left has the message settled, or a dead letter."""
         return all(world.gone for world in self.worlds)
+
+    @property
+    def certainly_durable(self) -> bool:
+        """Whether every world left has it settled on the disk, by an ack or by a reset."""
+        return all(world.settled is Settled.DURABLE for world in self.worlds)
 
     @property
     def certainly_unsettled(self) -> bool:

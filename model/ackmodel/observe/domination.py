@@ -146,7 +146,9 @@ def _brings_back_more(stronger: World, weaker: World) -> bool:
 
 def _as_good(lease: Lease, lost: Lease, unconfirmed: frozenset[int]) -> bool:
     """Tell whether the same faults, or more, bring back the one lease, and no more was counted by then."""
-    if (lease.receipt, lease.deadline) != (lost.receipt, lost.deadline) or lease.least > lost.least:
+    if (lease.receipt, lease.deadline) != (lost.receipt, lost.deadline):
+        return False
+    if lease.least > lost.least or lease.most < lost.most:
         return False
     if lease.ended_by in (lost.ended_by, UNHEARD):
         return True

@@ -34,11 +34,12 @@ class Reply(enum.Enum):
 
 @frozen
 class Popped:
-    """A pop was answered with this message."""
+    """A pop was answered with this message, as its delivery number `attempt`; None where that is not told."""
 
     receipt: str
     at: float
     deadline: float
+    attempt: int | None = None
 
 
 @frozen

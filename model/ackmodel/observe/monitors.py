@@ -4,7 +4,7 @@
 "observation") shows more: its offsets, what it holds for flushed, what is outstanding. Each function here is named as
 its clause, and returns why the clause is broken, or None.
 
->>> commit_is_monotone(Sighting(committed=3, persisted=2), Sighting(committed=1, persisted=1), restarted=True)
+>>> commit_is_monotone(Sighting(committed=3, persisted=2), Sighting(committed=1, persisted=1), kept=2, restarted=True)
 'the offset went back to 1, though 2 was on the disk'
 """
 
@@ -36,17 +36,18 @@ class IoCounts:
     covered: int = 0
 
 
-def commit_is_monotone(before: Sighting | None, now: Sighting, *, restarted: bool) -> str | None:
-    """Check that the offset never goes back, but at a restart to what was held to be on the disk, and no further.
-
-    `before.persisted` is the most that the store ever held to be on the disk.
+def commit_is_monotone(before: Sighting | None, now: Sighting, *, kept: int, restarted: bool) -> str | None:
+    """Check that neither offset ever goes back, but at a restart: then to no less than the most that was held to be on
+    the disk, which is `kept`. What is on the disk a store that was restarted may first have to prove.
     """
-    if before is None:
+    if now.committed < kept:
+        return f"the offset went back to {now.committed}, though {kept} was on the disk"
+    if before is None or restarted:
         return None
-    if now.committed < before.persisted:
-        return f"the offset went back to {now.committed}, though {before.persisted} was on the disk"
-    if now.committed < before.committed and not restarted:
+    if now.committed < before.committed:
         return f"the offset went back from {before.committed} to {now.committed}"
+    if now.persisted < before.persisted:
+        return f"the offset on the disk went back from {before.persisted} to {now.persisted}"
     return None
 
 
@@ -74,13 +75,14 @@ def flush_degrades(refused: str | None) -> str | None:
     return f"still answered {refused}, on a disk that works" if refused else None
 
 
-def commit_progresses(now: Sighting, end: int) -> str | None:
-    """Check that with every message settled and flushed, and nothing to do, the offset is at the end, on the disk."""
-    if now.committed == now.persisted == end:
+def commit_progresses(now: Sighting, settled: int, end: int) -> str | None:
+    """Check that with nothing to do the offset has passed the first `settled` of `end` messages, which are settled and
+    flushed, and is on the disk: with messages in hand too, and at the end if none is left.
+    """
+    if settled <= now.committed <= end and now.persisted == now.committed:
         return None
-    return (
-        f"all {end} messages are settled and flushed, and the offset is {now.committed} ({now.persisted} on the disk)"
-    )
+    which = f"all {end} messages" if settled == end else f"the first {settled} messages"
+    return f"{which} are settled and flushed, and the offset is {now.committed} ({now.persisted} on the disk)"
 
 
 def quiescence_is_zero(outstanding: Mapping[str, float]) -> str | None:

@@ -58,11 +58,12 @@ UnderWay = TypeVar("UnderWay")
 
 @frozen
 class Delivered:
-    """One delivery, as a pop returned it."""
+    """One delivery, as a pop returned it; `attempt` is its number among those of its message, if that is told."""
 
     receipt: str
     offset: int
     deadline: float
+    attempt: int | None = None
 
 
 @frozen
@@ -113,7 +114,7 @@ class Oracle(Witness):
                 told.receipts.setdefault(seen.offset, []).append(seen.receipt)
                 told.void(seen.offset)
                 told.deliveries[seen.offset] = Secured(seen.receipt)
-                told.observe(seen.offset, Popped(seen.receipt, at=at, deadline=seen.deadline))
+                told.observe(seen.offset, Popped(seen.receipt, at, seen.deadline, seen.attempt))
 
     def pop_refused(self, op: int, reply: Reply) -> None:
         """Note that a pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
@@ -151,8 +152,10 @@ class Oracle(Witness):
                     told.acknowledged.setdefault(offset, number)
                 elif reply is Reply.BUSY:
                     told.forget_refused(offset, number)
-            if reply is Reply.OK and receipt in self._submitted:
-                self._confirmed.add(receipt)
+            if reply is Reply.OK:
+                self._check_once(receipt, key)
+                if receipt in self._submitted:
+                    self._confirmed.add(receipt)
         self._check_written()
 
     # --- renewals and releases --------------------------------------------------------------------------------------
@@ -217,7 +220,7 @@ class Oracle(Witness):
         with told.lock:
             told.tell_all(ResetAnswered(op, reply))
             if reply is Reply.OK:
-                told.sighting = Sighting(offset, offset)
+                told.sighting, told.kept = Sighting(offset, offset), offset
                 told.resets.clear()
                 self._forget_below(told, offset)
             elif reply is not Reply.UNKNOWN:
@@ -329,10 +332,12 @@ class Oracle(Witness):
         for under_way in (self._pops, self._acks, self._changes, self._barriers, self._resets):
             under_way.clear()
         merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
+        if not isinstance(event, Restarted):
+            self._counted.clear()
         for told in self.queues.values():
             with told.lock:
                 if told.resets and isinstance(event, Restarted):  # they count now, or never will
-                    told.sighting = None
+                    told.sighting, told.kept = None, 0
                     told.resets.clear()
                 if merged or isinstance(event, PowerLost):
                     told.shown_flushed.clear()
@@ -343,8 +348,12 @@ class Oracle(Witness):
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
         """Note that the store cannot be opened after `event`: nothing has survived; return what that breaks."""
-        clause = Clause.SURVIVES_POWER_LOSS if isinstance(event, PowerLost) else Clause.SURVIVES_PROCESS_CRASH
-        return Broken(clause, f"the store cannot be opened any more: {type(error).__name__}: {error}")
+        clauses: dict[type, Clause] = {
+            Restarted: Clause.CLOSE_DRAINS,
+            ProcessCrashed: Clause.SURVIVES_PROCESS_CRASH,
+            PowerLost: Clause.SURVIVES_POWER_LOSS,
+        }
+        return Broken(clauses[type(event)], f"the store cannot be opened any more: {type(error).__name__}: {error}")
 
     def closed(self, reply: Reply, unflushed: int = 0) -> None:
         """Note that the store was closed, and answered; `unflushed` records are so still, as far as can be seen.
@@ -391,6 +400,15 @@ class Oracle(Witness):
     def _strange(self, receipt: str, key: Key) -> str | None:
         known = self._receipts.get(receipt)
         return f"the receipt of {name_of(key)} was issued before, for {name_of(known)}" if known is not None else None
+
+    def _check_once(self, receipt: str, key: Key) -> None:
+        """Judge that an ack was answered OK: that no other of the same delivery was, since the last fault."""
+        if not self.settled_again:
+            return
+        again = receipt in self._counted
+        why = f"two acks of one delivery of {name_of(key)} were answered OK: the second one is answered SETTLED"
+        self.check(Clause.RECEIPT_IS_EXACT, why if again else None, could_fail=again)
+        self._counted.add(receipt)
 
     def _check_nobodys(self, reply: Reply) -> None:
         """Judge the answer to a receipt that names nothing."""

@@ -42,11 +42,10 @@ def _(event: events.Popped, world: World, claim: Claim) -> tuple[World, ...]:
     no-return, deadline-is-exact, no-limbo)."""
     if world.gone or event.at < world.deadline:
         return ()
-    least = most = 0
-    if claim.max_attempts is not None:
-        if world.least >= claim.max_attempts:
-            return ()
-        least, most = world.least + 1, min(world.most + 1, claim.max_attempts)
+    counted = _counted(event, world, claim)
+    if counted is None:
+        return ()
+    least, most = counted
     durable = claim.level is Level.DISK
     after = World(
         current=event.receipt,
@@ -61,6 +60,20 @@ def _(event: events.Popped, world: World, claim: Claim) -> tuple[World, ...]:
         sure=least if durable else world.sure,
     )
     return (after,)
+
+
+def _counted(event: events.Popped, world: World, claim: Claim) -> tuple[int, int] | None:
+    """Return how many deliveries the store has counted with this one, at least and at most; None if it cannot have."""
+    least, most = world.least + 1, world.most + 1
+    if claim.max_attempts is not None:
+        if least > claim.max_attempts:
+            return None
+        most = min(most, claim.max_attempts)
+    if event.attempt is not None:
+        if not least <= event.attempt <= most:
+            return None
+        least = most = event.attempt
+    return least, max(most, world.most_if_undone) if world.shaky else most
 
 
 def _running(world: World, at: float) -> frozenset[Lease]:
@@ -82,7 +95,7 @@ def _(event: events.PopUnanswered, world: World, claim: Claim) -> tuple[World, .
         loose=True,
         shaky=world.shaky,
         least=world.least,
-        most=0 if limit is None else min(world.most + 1, limit),
+        most=world.most + 1 if limit is None else min(world.most + 1, limit),
         sure=world.sure,
     )
     return (world, taken)
@@ -283,8 +296,8 @@ def _stopped(world: World) -> World:
 
 def _brought_back(world: World, lease: Lease) -> World:
     """Undo the operation that ended a lease."""
-    least = min(lease.least, world.least)
-    return evolve(world, current=lease.receipt, deadline=lease.deadline, least=least, dead=False)
+    least, most = min(lease.least, world.least), max(lease.most, world.most)
+    return evolve(world, current=lease.receipt, deadline=lease.deadline, least=least, most=most, dead=False)
 
 
 def _forgotten(world: World) -> World:
@@ -297,7 +310,7 @@ def _undone_resets(world: World) -> tuple[World, ...]:
     nothing is certain. Recovery may read it again, and put it to effect later."""
     if not world.shaky:
         return ()
-    undone = evolve(world, changes=world.changes | world.shaky)
+    undone = evolve(world, changes=world.changes | world.shaky, most=world.most_if_undone)
     unsettled = evolve(undone, settled=Settled.NO, by=None, least=0, sure=0)
     back = (_brought_back(unsettled, lease) for lease in world.older)
     return (_forgotten(unsettled), *back, evolve(undone, settled=Settled.DURABLE, by=None))

@@ -39,8 +39,9 @@ class Queue:
     """One queue. Messages below `done_with` are settled for good, and forgotten; `end` is where the next will be.
 
     `acknowledged` are the acks that were answered, each by its operation, `deliveries` the newest delivery of each
-    message and its changes that were answered OK, both as far as no barrier has covered them. `resets` are those under
-    way or of unknown outcome: meanwhile nobody knows from where the offset must not go back.
+    message and its changes that were answered OK, both as far as no barrier has covered them. `sighting` is what the
+    store showed last of its offset, `kept` the most that it ever held to be on the disk. `resets` are those under way
+    or of unknown outcome: meanwhile nobody knows from where the offset must not go back.
     """
 
     name: str
@@ -56,9 +57,16 @@ class Queue:
     deliveries: dict[int, Secured] = Factory(dict)
     shown_flushed: set[int] = Factory(set)
     sighting: Sighting | None = None
+    kept: int = 0
     restarted: bool = False
     resets: set[int] = Factory(set)
     checked: Counter[Clause] = Factory(Counter)
+
+    @property
+    def first_open(self) -> int:
+        """The first message that is not certainly settled by something that survives power loss."""
+        ahead = (offset for offset, contract in self.contracts.items() if not contract.certainly_durable)
+        return min(ahead, default=self.end)
 
     def contract(self, offset: int) -> Contract:
         """Return the contract of a message that is not done with, made when it is first spoken of."""

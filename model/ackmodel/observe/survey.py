@@ -94,6 +94,12 @@ class Judge(Protocol):
     def saw_answers_again(self, refused: Reply | None, /) -> None:
         """Do as `Oracle.saw_answers_again`."""
 
+    def lags(self, queue: str, now: Sighting, /) -> str | None:
+        """Do as `Oracle.lags`."""
+
+    def saw_caught_up(self, queue: str, now: Sighting, /) -> None:
+        """Do as `Oracle.saw_caught_up`."""
+
     def saw_all_settled(self, queue: str, now: Sighting, /) -> None:
         """Do as `Oracle.saw_all_settled`."""
 
@@ -135,6 +141,9 @@ class Settled(Surveyed, Protocol):
     def barrier(self) -> Reply | None:
         """Ask for a barrier, and wait for the answer; None where the store has none."""
 
+    def caught_up(self) -> Mapping[str, Sighting]:
+        """Wait until no offset lags behind what is settled, for as long as that may take; return them all."""
+
     def at_rest(self) -> AtRest:
         """Wait until the store has come to rest, for as long as that may take, and have it show itself."""
 
@@ -167,8 +176,12 @@ def drain(harness: Surveyed, queue: str) -> None:
 
 
 def settle_everything(harness: Settled) -> None:
-    """Ack everything that is in hand, and flush: then the store comes to rest, with its offsets at the end."""
+    """Flush, with messages in hand: the offsets come to the first that is open. Ack everything, and flush: then the
+    store comes to rest, with its offsets at the end."""
     judge = harness.judge
+    if harness.barrier() in (Reply.OK, None):
+        for queue, now in harness.caught_up().items():
+            judge.saw_caught_up(queue, now)
     before, left = None, _settle_what_is_in_hand(harness)
     while left and left != before:
         survey(harness)  # the deadline of some had passed

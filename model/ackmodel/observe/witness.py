@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from attrs import Factory, define, evolve, field
+from attrs import Factory, define, field
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
@@ -45,6 +45,10 @@ class Witness:
     _submitted: set[str] = Factory(set)
     _written: set[str] | None = None
     _confirmed: set[str] = Factory(set)
+    _counted: set[str] = Factory(set)
+    """The receipts of which an ack was answered OK since the last fault."""
+    settled_again: bool = True
+    """Whether a second ack of a delivery is answered SETTLED; not all stores promise it."""
     _checked: Counter[Clause] = Factory(Counter)
     _hurt: bool = False
     """Whether the disk has failed: only then is it something that the store answers again."""
@@ -68,6 +72,10 @@ class Witness:
         self.max_attempts = most
         for queue in self.queues.values():
             queue.max_attempts = most
+
+    def says_of_second_acks(self, *, settled: bool) -> None:
+        """Note whether the store promises to answer a second ack of a delivery SETTLED."""
+        self.settled_again = settled
 
     def check(self, clause: Clause, why: str | None, *, could_fail: bool = True) -> None:
         """Count one test of a clause of the whole store, if it could have failed; raise `Broken` if `why` says so."""
@@ -98,12 +106,12 @@ class Witness:
             if told.resets:
                 return
             before, restarted = told.sighting, told.restarted
-            why = monitors.commit_is_monotone(before, now, restarted=restarted)
+            why = monitors.commit_is_monotone(before, now, kept=told.kept, restarted=restarted)
             told.check(Clause.COMMIT_IS_MONOTONE, why, could_fail=before is not None and before.committed > 0)
             settled = floor if unflushed is None else now.committed
             if settled is not None:
                 self._check_settled(told, settled, unflushed or (), comes_up=restarted or before is None)
-            told.sighting = evolve(now, persisted=max(now.persisted, before.persisted if before else 0))
+            told.sighting, told.kept = now, max(now.persisted, told.kept)
             told.restarted = False
             if settled is not None:
                 self._forget_below(told, min(now.persisted, settled))
@@ -142,7 +150,19 @@ class Witness:
         """Note that every message of a queue is settled and flushed, and the store was idle since."""
         told = self._queue(queue)
         with told.lock:
-            told.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, told.end))
+            told.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, told.end, told.end))
+
+    def lags(self, queue: str, now: Sighting) -> str | None:
+        """Return how an offset lags behind what is settled, and certainly flushed, if it does."""
+        told = self._queue(queue)
+        with told.lock:
+            return None if told.resets else monitors.commit_progresses(now, told.first_open, told.end)
+
+    def saw_caught_up(self, queue: str, now: Sighting) -> None:
+        """Note that this is the offset of a queue that may have messages in hand; the store was idle for a while."""
+        told = self._queue(queue)
+        with told.lock:
+            told.check(Clause.COMMIT_PROGRESSES, self.lags(queue, now), could_fail=told.first_open > 0)
 
     # --- within -----------------------------------------------------------------------------------------------------
 
@@ -179,6 +199,7 @@ class Witness:
             self._receipts.pop(receipt, None)
             self._submitted.discard(receipt)
             self._confirmed.discard(receipt)
+            self._counted.discard(receipt)
             if self._written is not None:
                 self._written.discard(receipt)
 

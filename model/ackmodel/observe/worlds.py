@@ -91,6 +91,7 @@ class Lease:
     deadline: float
     least: int
     ended_by: int | None
+    most: int = 0
 
 
 @frozen(cache_hash=True)
@@ -126,6 +127,11 @@ class World:
     def gone(self) -> bool:
         """Whether it is settled or dead: it never comes again."""
         return self.dead or self.settled is not Settled.NO
+
+    @property
+    def most_if_undone(self) -> int:
+        """How many deliveries the store has counted at most, should a fault bring back what held the message before."""
+        return max([self.most, *(lease.most for lease in self.older)])
 
     @property
     def resets(self) -> frozenset[Change]:
@@ -206,7 +212,7 @@ def _next(world: World) -> Iterator[World]:
 
 def took_effect(world: World, change: Change) -> World:
     """Return the world after a change."""
-    older = world.older | {Lease(world.current, world.deadline, world.least, change.op)}
+    older = world.older | {Lease(world.current, world.deadline, world.least, change.op, world.most)}
     unconfirmed = world.unconfirmed | {change.op}
     match change:
         case Renewal(deadline=deadline):

@@ -71,7 +71,8 @@ def ack(receipt: str) -> Call:
 
 
 def delivery(receipt: str, offset: int = 0) -> dict[str, Any]:
-    return {"receipt": receipt, "offset": offset, "attempt": 1, "deadline": 12345.0}
+    """A delivery, of which the receipt tells the number: r1 is the first."""
+    return {"receipt": receipt, "offset": offset, "attempt": int(receipt[1:]), "deadline": 12345.0}
 
 
 def given(wire: Wire, receipt: str, *, sent: float, received: float, invisible: float = SHORT) -> None:

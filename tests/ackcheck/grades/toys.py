@@ -23,6 +23,7 @@ class Toy:
         self.hidden: dict[tuple[str, int], float] = {}
         self.newest: dict[tuple[str, int], str] = {}
         self.where: dict[str, tuple[str, int]] = {}
+        self.attempts = Counter[tuple[str, int]]()
         self.acked: set[tuple[str, int]] = set()
         self.broken = False
 
@@ -48,6 +49,7 @@ class Toy:
         else:
             self.hidden[key], self.newest[key] = record["deadline"], record["receipt"]
             self.where[record["receipt"]] = key
+            self.attempts[key] += 1
 
     def write(self, *records: dict[str, Any]) -> None:
         if self.broken:
@@ -78,7 +80,12 @@ class Toy:
             for record in records:
                 self.replay(record)
         return [
-            Delivery(receipt=record["receipt"], offset=record["offset"], attempt=1, deadline=deadline)
+            Delivery(
+                receipt=record["receipt"],
+                offset=record["offset"],
+                attempt=self.attempts[queue, record["offset"]],
+                deadline=deadline,
+            )
             for record in records
         ]
 

@@ -267,6 +267,29 @@ BLAME: list[tuple[Clause, Level, tuple[Event, ...]]] = [
         (POP, RELEASE, Popped("r2", at=4.0, deadline=34.0), ChangeAnswered(3, Reply.FAILED, at=3.0)),
     ),
     (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, PASSED, GONE, ResetAnswered(4, Reply.FAILED))),
+    # what an operation did of which it was said that it did nothing
+    (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, ASK, FAILED, GONE)),
+    (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, ASK, AckAnswered(1, Reply.EXPIRED, at=30.0), CRASH, GONE)),
+    (Clause.NO_LIMBO, PAGE_CACHE, (POP, AckAsked(1, "r0", at=1.0), FAILED, GONE)),  # it could not have done it
+    (Clause.REPLY_NEVER_FALSE, PAGE_CACHE, (POP, RENEW, ChangeAnswered(2, Reply.FAILED, at=2.0), Absent(at=89.0))),
+    (Clause.NO_LIMBO, PAGE_CACHE, (POP, RENEW, ChangeAnswered(2, Reply.FAILED, at=2.0), GONE)),
+    (
+        Clause.REPLY_NEVER_FALSE,
+        PAGE_CACHE,
+        (POP, RELEASE, ChangeAnswered(3, Reply.BUSY, at=3.0), Popped("r2", at=4.0, deadline=34.0)),
+    ),
+    (
+        Clause.REPLY_NEVER_FALSE,
+        PAGE_CACHE,
+        (POP, PASSED, RESET, ResetAsked(5, anew=True), ResetAnswered(5, Reply.FAILED), RETURN),
+    ),
+    (Clause.NO_RETURN, PAGE_CACHE, (POP, ASK, OK, AckAsked(5, "r1", 2.0), AckAnswered(5, Reply.FAILED, 2.0), RETURN)),
+    # deliveries are numbered
+    (Clause.NO_LIMBO, PAGE_CACHE, (POP, Popped("r2", at=30.0, deadline=60.0, attempt=1))),
+    (Clause.NO_LIMBO, PAGE_CACHE, (POP, Popped("r2", at=30.0, deadline=60.0, attempt=3))),
+    (Clause.NO_LIMBO, PAGE_CACHE, (Popped("r1", at=0.0, deadline=30.0, attempt=0),)),
+    (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, Popped("r2", at=29.9, deadline=60.0, attempt=2))),
+    (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, PopUnanswered(90.0), Popped("r2", at=60.0, deadline=90.0, attempt=3))),
 ]
 
 

@@ -163,4 +163,4 @@ def test_a_dead_letter_counts_as_settled() -> None:
 def test_an_ack_that_was_refused_leaves_the_message_to_return(reply: Reply, fault: Event | None) -> None:
     history = [POP, ASK, AckAnswered(1, reply, at=1.0), *([fault] if fault else [])]
     assert allows(*history, RETURN)
-    assert broken(*history, GONE).clause is Clause.NO_LIMBO
+    assert broken(*history, GONE).clause is Clause.REPLY_NEVER_FALSE

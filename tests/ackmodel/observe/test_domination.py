@@ -96,7 +96,8 @@ class History:
         return self.op
 
     def _pop(self) -> Event:
-        return Popped(f"r{self._next()}", self.now, self._until())
+        number = self.random.choice((None, None, 1, 2, 3, 4))
+        return Popped(f"r{self._next()}", self.now, self._until(), number)
 
     def _hide(self) -> Event:
         return PopUnanswered(self._until())
@@ -158,9 +159,9 @@ def test_what_is_allowed_is_the_same_without_them(seed: int, level: Level, limit
 
 def changed(world: World, random: Random, now: float) -> World:
     """The same world with one or two fields changed, one way or the other."""
-    lease = Lease(
-        random.choice((world.current, "r0")), now + 5.0, random.randint(0, 2), random.choice((UNHEARD, None, 0))
-    )
+    least, most = random.randint(0, 2), random.randint(0, 3)
+    ended_by = random.choice((UNHEARD, None, 0))
+    lease = Lease(random.choice((world.current, "r0")), now + 5.0, least, ended_by, most)
     heard = random.choice((frozenset(), frozenset({UNHEARD})))
     resets = frozenset(Reset(UNHEARD, anew) for anew in (True, False) if random.random() < 0.5)
     settled = random.choice(list(Settled))
@@ -240,7 +241,7 @@ def test_many_worlds_are_joined_and_none_that_could_save_a_store_is_lost(monkeyp
 
 
 HELD = World("r1", 30.0)
-BACK = Lease("r0", 20.0, 1, ended_by=4)
+BACK = Lease("r0", 20.0, 1, ended_by=4, most=1)
 PAIRS: list[tuple[World, World]] = [
     (evolve(HELD, asked=frozenset({UNHEARD})), HELD),
     (evolve(HELD, asked=frozenset({UNHEARD})), evolve(HELD, settled=Settled.CACHED, by=UNHEARD)),
@@ -253,6 +254,7 @@ PAIRS: list[tuple[World, World]] = [
     (evolve(HELD, least=2, sure=0), evolve(HELD, least=2, sure=1)),
     (evolve(HELD, older=frozenset({BACK})), HELD),
     (evolve(HELD, older=frozenset({evolve(BACK, least=0)})), evolve(HELD, older=frozenset({BACK}))),
+    (evolve(HELD, older=frozenset({evolve(BACK, most=4)})), evolve(HELD, older=frozenset({BACK}))),
     (evolve(HELD, older=frozenset({evolve(BACK, ended_by=None)})), evolve(HELD, older=frozenset({BACK}))),
 ]
 

@@ -389,3 +389,17 @@ def test_a_close_that_is_not_promises_nothing(oracle: Oracle) -> None:
     oracle.closed(Reply.UNKNOWN)
     oracle.stopped(PowerLost())
     returns(oracle)
+
+
+@pytest.mark.parametrize(
+    ("event", "clause"),
+    [
+        (Restarted(), Clause.CLOSE_DRAINS),
+        (ProcessCrashed(), Clause.SURVIVES_PROCESS_CRASH),
+        (PowerLost(), Clause.SURVIVES_POWER_LOSS),
+    ],
+)
+def test_a_store_that_cannot_be_opened(
+    oracle: Oracle, event: ProcessCrashed | PowerLost | Restarted, clause: Clause
+) -> None:
+    assert oracle.cannot_open(event, ValueError("torn")).clause is clause

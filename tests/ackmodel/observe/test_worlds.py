@@ -59,6 +59,9 @@ def answer(reply: Reply, op: int = 7, at: float = 5.0) -> AckAnswered:
     return AckAnswered(op, reply, at)
 
 
+FIRST: dict[str, Any] = {"least": 1, "most": 1, "sure": 1}
+"""What is counted of a first delivery that survives power loss."""
+
 NOBODY = World()
 LOOSE = World(current="r1", deadline=30.0, loose=True)
 RENEWING = World(current="r1", deadline=30.0, changes=frozenset({Renewal(8, 90.0)}))
@@ -84,13 +87,13 @@ def confirmed(world: World, **changes: Any) -> World:
 SAME = "the same world"
 ENDED = "the same world, and no operation of it will be answered any more"
 AFTER: list[tuple[Event, World, Level, Any]] = [
-    (Popped("r2", 30.0, 60.0), HELD, Level.DISK, (World("r2", 60.0),)),
+    (Popped("r2", 30.0, 60.0), HELD, Level.DISK, (World("r2", 60.0, **FIRST),)),
     (Popped("r2", 29.9, 60.0), HELD, Level.DISK, ()),
     (Popped("r2", 99.0, 120.0), kept(MEMORY), Level.DISK, ()),
-    (Popped("r2", 99.0, 120.0), ASKED, Level.DISK, (World("r2", 120.0),)),
-    (Popped("r2", 99.0, 120.0), HELD, Level.PAGE_CACHE, (World("r2", 120.0, loose=True),)),
-    (PopUnanswered(50.0), HELD, Level.DISK, (HELD, World(UNSEEN, 50.0, loose=True))),
-    (PopUnanswered(20.0), HELD, Level.DISK, (HELD, World(UNSEEN, 30.0, loose=True))),
+    (Popped("r2", 99.0, 120.0), ASKED, Level.DISK, (World("r2", 120.0, **FIRST),)),
+    (Popped("r2", 99.0, 120.0), HELD, Level.PAGE_CACHE, (World("r2", 120.0, loose=True, least=1, most=1),)),
+    (PopUnanswered(50.0), HELD, Level.DISK, (HELD, World(UNSEEN, 50.0, loose=True, most=1))),
+    (PopUnanswered(20.0), HELD, Level.DISK, (HELD, World(UNSEEN, 30.0, loose=True, most=1))),
     (PopUnanswered(50.0), kept(MEMORY), Level.DISK, SAME),
     (AckAsked(7, "r1", 29.9), HELD, Level.DISK, (ASKED,)),
     (AckAsked(7, "r1", 30.0), HELD, Level.DISK, SAME),
@@ -151,7 +154,7 @@ AFTER: list[tuple[Event, World, Level, Any]] = [
     (told(Reply.SETTLED), RENEWED, Level.DISK, ()),
     (told(Reply.SETTLED), kept(DURABLE), Level.DISK, SAME),
     (Popped("r2", 89.9, 120.0), confirmed(RENEWED), Level.DISK, ()),
-    (Popped("r2", 90.0, 120.0), confirmed(RENEWED), Level.DISK, (World("r2", 120.0),)),
+    (Popped("r2", 90.0, 120.0), confirmed(RENEWED), Level.DISK, (World("r2", 120.0, **FIRST),)),
     (ProcessCrashed(), RENEWED, Level.DISK, (confirmed(RENEWED, older=EARLIER), evolve(HELD, older=EARLIER))),
     (ProcessCrashed(), confirmed(RENEWED), Level.PAGE_CACHE, SAME),
     (PowerLost(), confirmed(RENEWED), Level.PAGE_CACHE, (World("r1", 90.0), HELD)),
@@ -164,8 +167,13 @@ AFTER: list[tuple[Event, World, Level, Any]] = [
     (ReleaseAsked(8, "r1", 30.0), HELD, Level.DISK, SAME),
     (Absent(2.0), confirmed(RELEASED), Level.DISK, ()),
     (AckAsked(7, "r1", 2.0), confirmed(RELEASED), Level.DISK, SAME),
-    (Popped("r2", 2.0, 120.0), confirmed(RELEASED), Level.DISK, (World("r2", 120.0, older=frozenset({BEFORE})),)),
-    (Popped("r2", 30.0, 120.0), confirmed(RELEASED), Level.DISK, (World("r2", 120.0),)),
+    (
+        Popped("r2", 2.0, 120.0),
+        confirmed(RELEASED),
+        Level.DISK,
+        (World("r2", 120.0, older=frozenset({BEFORE}), **FIRST),),
+    ),
+    (Popped("r2", 30.0, 120.0), confirmed(RELEASED), Level.DISK, (World("r2", 120.0, **FIRST),)),
     (PowerLost(), confirmed(RELEASED), Level.PAGE_CACHE, (NOBODY, HELD)),
     (ProcessCrashed(), confirmed(RELEASED), Level.MEMORY, (confirmed(RELEASED), evolve(HELD, older=RELEASED.older))),
     # resets
@@ -180,7 +188,7 @@ AFTER: list[tuple[Event, World, Level, Any]] = [
     (PowerLost(), RESETTING, Level.DISK, ENDED),
     (Restarted(), RESETTING, Level.DISK, (HELD,)),
     (Restarted(), ANEW, Level.DISK, (evolve(ANEW.unheard(8), shaky=frozenset()),)),
-    (Popped("r2", 40.0, 60.0), RESETTING, Level.DISK, (evolve(RESETTING, current="r2", deadline=60.0),)),
+    (Popped("r2", 40.0, 60.0), RESETTING, Level.DISK, (evolve(RESETTING, current="r2", deadline=60.0, **FIRST),)),
     (Restarted(), kept(MEMORY), Level.DISK, ENDED),
     (WriteFailed(), ASKED, Level.DISK, SAME),
     (SyncEnded("failed"), kept(CACHED), Level.DISK, SAME),
@@ -260,6 +268,7 @@ def test_a_reset_that_nobody_will_be_answered_stays_possible() -> None:
 # --- attempts ---------------------------------------------------------------------------------------------------------
 
 TWICE = Claim(Level.PAGE_CACHE, max_attempts=2)
+TWICE_OR_MORE = Claim(Level.PAGE_CACHE)
 LAST = World("r2", 60.0, loose=True, least=2, most=2)
 DEAD = evolve(LAST, dead=True)
 
@@ -302,6 +311,27 @@ COUNTED: list[tuple[Event, World, tuple[World, ...]]] = [
     (PowerLost(), evolve(LAST, loose=False, sure=2), (evolve(LAST, loose=False, sure=2),)),
     (ProcessCrashed(), LAST, (LAST,)),
 ]
+
+
+@pytest.mark.parametrize(("attempt", "most"), [(1, None), (2, 2), (3, 3), (4, None)])
+def test_a_delivery_has_a_number_that_it_can_have(attempt: int, most: int | None) -> None:
+    """One delivery was told, and one more pop was not answered: this is the second, or the third."""
+    world = World("r1", 30.0, least=1, most=2)
+    after = possible_after(Popped("r2", 30.0, 60.0, attempt), world, Claim(Level.PAGE_CACHE))
+    assert [(left.least, left.most) for left in after] == ([] if most is None else [(attempt, attempt)])
+
+
+def test_an_undone_reset_brings_the_number_back() -> None:
+    """Three deliveries, a reset of which nobody heard, a first one after it, and a power loss that undoes the reset."""
+    asked = World("r3", 30.0, least=3, most=3, sure=3, changes=frozenset({Reset(8, anew=True)}))
+    worlds: set[World] = {asked}
+    for event in (ResetAnswered(8, Reply.UNKNOWN), Popped("r4", 40.0, 60.0, 1), PowerLost()):
+        worlds = {
+            after for world in worlds for now in drift(world) for after in possible_after(event, now, TWICE_OR_MORE)
+        }
+    for number, possible in {1: True, 2: True, 4: True, 5: False}.items():
+        again = Popped("r5", 99.0, 120.0, number)
+        assert any(possible_after(again, now, TWICE_OR_MORE) for world in worlds for now in drift(world)) is possible
 
 
 @pytest.mark.parametrize(("event", "world", "after"), COUNTED)
