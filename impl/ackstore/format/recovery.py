@@ -134,6 +134,30 @@ class Recovered:
             del span
 
 
+@frozen
+class Laid:
+    """What history the segments of one log hold."""
+
+    proved: int
+    """Everything up to this LSN had been synced."""
+    limits: dict[int, int]
+    """Up to which LSN the records of each epoch are history."""
+    pieces: tuple[Piece, ...]
+    """From where the log begins up to the first hole."""
+
+    @property
+    def last(self) -> int:
+        """Where the history ends."""
+        return self.pieces[-1].last if self.pieces else 0
+
+
+def lay_out(scans: list[Scan], flushed: int) -> Laid:
+    """Put segments together, the oldest first; the offset file derives from records up to `flushed`."""
+    proved = max([flushed, *(found.synced for found in scans)])
+    history, limits = _history(scans)
+    return Laid(proved, limits, tuple(_begun(history, scans, proved)))
+
+
 def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
     """Read the files of one of a store's `Config.logs` logs, which are numbered from 1.
 
@@ -153,10 +177,8 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
     offsets = OffsetFile(0, {})
     if files.offsets in names:
         offsets = decode_offsets(files.offsets, reader.read(files.offsets))
-    proved = max([offsets.flushed, *(found.synced for found in scans)])
-    history, limits = _history(scans)
-    pieces = _begun(history, scans, proved)
-    last = pieces[-1].last if pieces else 0
+    found = lay_out(scans, offsets.flushed)
+    proved, last, limits, pieces = found.proved, found.last, found.limits, found.pieces
     if offsets.flushed > last:
         raise _ahead(files, offsets, last, scans)
     if proved > last:
@@ -171,7 +193,7 @@ def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
         offsets=offsets,
         cut_records=cut_records,
         cut_bytes=cut_bytes,
-        pieces=tuple(pieces),
+        pieces=pieces,
         segments=tuple(
             (number, min(max((run.last for run in found.runs), default=0), last), found.size, name)
             for (number, name), found in zip(sorted(numbers.items()), scans, strict=True)

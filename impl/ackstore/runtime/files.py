@@ -285,10 +285,13 @@ class FileReader:
             if error.errno == errno.ELOOP:
                 raise a_link(self.path / name) from error
             raise
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise a_link(self.path / name)
-        return fd
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode):
+            return fd
+        os.close(fd)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        raise a_link(self.path / name)
 
 
 def a_link(file: Path) -> FileIsALink:

@@ -81,6 +81,10 @@ class DirectoryNameInvalid(DirectoryError):
     """A path that no file system takes."""
 
 
+class NoStore(DirectoryError):
+    """There is no store to be looked at."""
+
+
 class DirectoryNotEmpty(DirectoryError):
     """A snapshot was to go where something is already."""
 
