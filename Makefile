@@ -4,7 +4,7 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
-SOURCES := model impl conformance tests
+SOURCES := model impl conformance tests specs/site
 WORKERS ?= 2
 
 # The first of these that runs, is new enough and can make an environment. Override with `make PYTHON=...`.
@@ -14,7 +14,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check deep test textbook skeletons mutants twin lint format lock clean
+.PHONY: help check deep test textbook skeletons docs mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -34,6 +34,10 @@ textbook: $(STAMP) ## judge small stores, right and wrong, that are not ours (AR
 
 skeletons: $(STAMP) ## judge what `ackcheck new` writes, in each language whose tool is there; a minute each
 	$(BIN)/python -m tests.skeletons $(ARGS)
+
+docs: $(STAMP) ## build the site of the specification into build/site, and check its links
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'zensical>=0.0.73'
+	$(BIN)/python specs/site/build.py
 
 mutants: $(STAMP) ## change the core in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'

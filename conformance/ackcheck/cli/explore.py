@@ -46,7 +46,7 @@ from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.reports.show import counts_line, findings_view, progress_line, progress_view, result_view
-from ackmodel import BadConfig, CommitPolicy, Config, FailedPage, Level, SyncError, UnknownRule
+from ackmodel import BadConfig, CommitPolicy, Config, FailedPage, Level, SyncError, UnknownRule, rule_named
 
 
 class Refused(click.ClickException):
@@ -207,8 +207,10 @@ def _export_options(command: Any) -> Any:
     return command
 
 
-def _export(result: Result, places: dict[str, str | None]) -> None:
+def _export(result: Result, places: dict[str, str | None], command: str) -> None:
     """Write what was asked for; without a counterexample, say that there is none to write."""
+    off = [f"switched off: {rule_named(name).name}: {rule_named(name).says}" for name in sorted(result.config.without)]
+    about = [command, *off]
     if places["graphml"]:
         write_graphml(result, Path(places["graphml"]))
     if places["dot"]:
@@ -219,7 +221,7 @@ def _export(result: Result, places: dict[str, str | None]) -> None:
             Console(stderr=True).print(f"nothing is broken, so there is no counterexample to write to {where}")
         elif where and result.counterexample is not None:
             trace = result.counterexample
-            text = html_page(trace) if name == "html" else json.dumps(itf(trace), indent=1) + "\n"
+            text = html_page(trace, about) if name == "html" else json.dumps(itf(trace), indent=1) + "\n"
             Path(where).write_text(text, encoding="utf-8")
 
 
@@ -366,7 +368,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         if liveness:
             told["liveness"] = [finding.as_json() for finding in findings]
         write_json(json_to, told)
-    _export(result, places)
+    _export(result, places, typed(ctx))
     write_reports(ctx, sheet_of_exploration(result.as_json(), typed(ctx), _steps(result)))
     if not result.holds or any(finding.lasso for finding in findings):
         ctx.exit(BROKEN)

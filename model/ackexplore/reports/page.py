@@ -1,4 +1,4 @@
-"""A counterexample as one self-contained HTML page: a column a step, lanes for client, store, cache, disk and offset.
+"""A counterexample as one self-contained HTML page: a row a step, lanes for client, store, cache, disk and offset.
 
 The page loads nothing from anywhere, and reads without colours and without scripts.
 
@@ -7,7 +7,7 @@ The page loads nothing from anywhere, and reads without colours and without scri
 >>> broken = explore(Config(rules={"commit-after-flush": False}), Options(stop_at="commit-is-safe"))
 >>> page = html_page(broken.counterexample)
 >>> page.startswith("<!doctype html>"), page.count("<tr"), page.count("<th scope=col"), "commit-is-safe" in page
-(True, 6, 3, True)
+(True, 4, 6, True)
 """
 
 from __future__ import annotations
@@ -34,20 +34,22 @@ body { font: 14px/1.45 system-ui, sans-serif; margin: 0; padding: 1.5rem 2rem; b
 h1 { font-size: 1.5rem; margin: 0 0 .75rem; } p { max-width: 60rem; color: var(--soft); margin: .75rem 0 1rem; }
 .broken { border-left: 4px solid var(--fault); background: var(--fault-soft); padding: .5rem 1rem; max-width: 60rem; }
 .broken ul { margin: 0; padding: 0; list-style: none; } .broken b { color: var(--fault); }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; width: fit-content; max-width: 100%; }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; max-width: 75rem; }
 table { border-collapse: separate; border-spacing: 0; }
-th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; min-width: 10rem; max-width: 14rem;
+table { width: 100%; } th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; min-width: 7rem;
   border-bottom: 1px solid var(--line); border-right: 1px solid var(--line); overflow-wrap: anywhere; }
 tr:last-child > * { border-bottom: 0; } tr > :last-child { border-right: 0; }
 tbody tr:nth-child(odd) > * { background: var(--lane); } tbody tr:nth-child(even) > * { background: var(--page); }
 thead th { background: var(--page); font-weight: 600; border-bottom: 2px solid var(--line); }
-th[scope=row], th.corner { position: sticky; left: 0; z-index: 1; min-width: 6rem; max-width: 7rem;
-  border-right: 2px solid var(--line); font-weight: 600; }
+th[scope=row] { border-right: 2px solid var(--line); font-weight: 600; }
 .number { display: block; color: var(--soft); font-weight: 400; font-size: .85em; }
-thead th.fault { background: var(--fault-soft); color: var(--fault); }
+tbody tr > th.fault { background: var(--fault-soft); color: var(--fault); }
 td ul { margin: 0; padding: 0; list-style: none; } .old { color: var(--soft); }
 .new { color: var(--new); background: var(--new-soft); border-radius: 3px; padding: 0 .25em; font-weight: 600; }
 .last { outline: 2px solid var(--fault); outline-offset: -2px; }
+@media (max-width: 40rem) { body { padding: 1rem .8rem; } thead { display: none; } tr, th, td { display: block; }
+  tbody tr > th, tbody tr > td { border-right: 0; padding: .25rem .7rem; } td:empty { display: none; }
+  td[data-lane]::before { content: attr(data-lane); color: var(--soft); font-size: .85em; display: block; } }
 @media print { .wide { overflow: visible; } }
 """
 
@@ -122,30 +124,33 @@ LANES: tuple[tuple[str, Callable[[TraceStep], str]], ...] = (
     ("disk", lambda step: _bytes_in(step, frozenset({Truth.DISK}))),
     ("offset", _offsets),
 )
-"""The lanes from top to bottom, and what stands in each at a step, as HTML."""
+"""The lanes from left to right, and what stands in each at a step, as HTML."""
 
 
 def _head(step: TraceStep, several: bool) -> str:
     actor = f" ({step.actor})" if several and step.actor is not None else ""
     kind = " class=fault" if named(step.action).kind.is_fault else ""
     action = escape(step.action.replace("_", " ") + actor)
-    return f"<th scope=col{kind}><span class=number>{step.number}</span>{action}</th>"
+    return f"<th scope=row{kind}><span class=number>{step.number}</span>{action}</th>"
 
 
-def _lanes(trace: Trace) -> Iterator[str]:
-    for name, told in LANES:
-        cells = "".join(
-            f"<td{' class=last' if trace.broken and step is trace.steps[-1] else ''}>{told(step)}</td>"
-            for step in trace.steps
-        )
-        yield f"<tr><th scope=row>{name}</th>{cells}</tr>"
+def _rows(trace: Trace, several: bool) -> Iterator[str]:
+    for step in trace.steps:
+        last = " class=last" if trace.broken and step is trace.steps[-1] else ""
+        cells = "".join(f'<td{last} data-lane="{name}">{told(step)}</td>' for name, told in LANES)
+        yield f"<tr>{_head(step, several)}{cells}</tr>"
 
 
-def html_page(trace: Trace) -> str:
-    """Return a trace as a page."""
+def lanes_table(trace: Trace) -> str:
+    """Return a trace as a table: a row a step, a column a lane."""
+    head = "".join(f"<th scope=col>{name}</th>" for name in ("step", *(name for name, _ in LANES)))
+    rows = _rows(trace, several=len(trace.initial[1]) > 1)
+    return "\n".join([f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>", *rows, "</tbody></table></div>"])
+
+
+def html_page(trace: Trace, about: Iterable[str] = ()) -> str:
+    """Return a trace as a page; `about` are lines that say how it was found."""
     names = ", ".join(clause.value for clause in trace.broken) or "a run"
-    several = len(trace.initial[1]) > 1
-    head = "".join(_head(step, several) for step in trace.steps)
     promises = "".join(f"<li><b>{clause.value}</b>: {escape(clause_in_a_line(clause))}</li>" for clause in trace.broken)
     return "\n".join(
         [
@@ -155,12 +160,12 @@ def html_page(trace: Trace) -> str:
             f"<title>{escape(names)} in {len(trace)} steps</title><style>{STYLE}</style></head><body>",
             f"<h1>{escape(names)}, in {len(trace)} steps</h1>",
             f"<div class=broken><ul>{promises}</ul></div>" if promises else "",
-            "<p>A column is a step; what it changed is marked. The store lane shows changes only, the others what "
+            *(f"<p><code>{escape(line)}</code></p>" for line in about),
+            "<p>A row is a step; what it changed is marked. The store lane shows changes only, the others what "
             "there is after the step. A record in the page cache is <i>dirty</i> (it will be written some day) or "
             "<i>phantom</i> (readable, but it never will be).</p>",
-            f"<div class=wide><table><thead><tr><th class=corner></th>{head}</tr></thead><tbody>",
-            *_lanes(trace),
-            "</tbody></table></div></body></html>",
+            lanes_table(trace),
+            "</body></html>",
             "",
         ]
     )

@@ -1,0 +1,91 @@
+"""The site of the specification: what its pages are made of is whole, and every command that a page shows is one."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from ackcheck.cli import main
+from ackcheck.spec import clause_texts
+from ackmodel import Clause
+from clause_pages import appendix, clause_page, source_of
+from counterexamples import Counterexamples
+from links import dead_links
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "specs").rglob("*.md")), *sorted((ROOT / "conformance").rglob("*.md"))]
+CHINESE = ROOT / "specs" / "site" / "pages" / "zh" / "clauses.md"
+SHOWN = re.compile(r"^(?:    |`)(?:sudo |uvx |\.venv/bin/)*(ackcheck .*?)(?:`.*)?$", re.MULTILINE)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every command line of ackcheck that stands in a page, in a block by itself."""
+    found = []
+    for page in PAGES:
+        for shown in SHOWN.findall(page.read_text(encoding="utf-8")):
+            line = re.split(r"\s+#|\s{3,}|&&", shown)[0]
+            if "..." not in line and "|" not in line:
+                found.append((str(page.relative_to(ROOT)), line))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_that_a_page_shows_has_these_options(page: str, line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: click.Command = main
+    with click.Context(main) as context:
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            found = command.get_command(context, words.pop(0))
+            assert found is not None, f"{page}: no such command: {line}"
+            command = found
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    given = [
+        word.partition("=")[0] for word in words[: words.index("--") if "--" in words else None] if word[:2] == "--"
+    ]
+    assert set(given) <= known | {"--help", "--version"}, f"{page}: {line}"
+
+
+def test_pages_show_commands() -> None:
+    assert len(commands()) > 30
+
+
+def test_every_clause_has_a_sentence_in_chinese_and_a_link_to_its_page() -> None:
+    rows = re.findall(
+        r"^\| \[`([a-z-]+)`\]\(\.\./clauses/([a-z-]+)\.md\) \| (.+) \|$", CHINESE.read_text("utf-8"), re.MULTILINE
+    )
+    assert [name for name, _, _ in rows] == [clause.value for clause in Clause]
+    assert all(name == page and len(sentence) > 10 for name, page, sentence in rows)
+
+
+def test_a_clause_page_has_the_text_the_source_the_counterexample_and_the_bugs() -> None:
+    found = Counterexamples(["rewrite-after-failure"])
+    page = clause_page(clause_texts()[Clause.FLUSH_REWRITES], found.of(Clause.FLUSH_REWRITES))
+    told = (
+        "**MUST** keep this: After a failed sync",
+        "## Why",
+        "def flush_rewrites(",
+        "`rewrite-after-failure`",
+        "`sync_fails`",
+    )
+    for each in (*told, "retry-fsync-after-eio-reports-success", "tests/"):
+        assert each in page, each
+
+
+def test_the_source_of_a_method_is_read_from_its_file() -> None:
+    assert source_of("ackmodel.observe.oracle", "Oracle.published").startswith("def published(self")
+
+
+def test_the_appendix_counts_every_clause_and_none_lacks_anything() -> None:
+    text = appendix(clause_texts().values())
+    assert f"{len(Clause)} of {len(Clause)} clauses" in text
+
+
+def test_dead_links_and_what_is_loaded_from_elsewhere_are_found(tmp_path: Path) -> None:
+    (tmp_path / "b.html").write_text(
+        '<p id="here">b</p><script src="https://example.org/x.js"></script>', encoding="utf-8"
+    )
+    links = ["b.html", "b.html#here", "b.html#gone", "c.html", "https://example.org"]
+    (tmp_path / "a.html").write_text("".join(f'<a href="{link}">x</a>' for link in links), encoding="utf-8")
+    assert dead_links(tmp_path) == ["a.html: b.html#gone", "a.html: c.html", "b.html: loads https://example.org/x.js"]
