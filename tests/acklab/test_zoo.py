@@ -26,6 +26,7 @@ def test_a_bug_is_caught_by_a_clause_it_is_known_to_break(name: str, monkeypatch
     assert caught.as_json()["caught"] is True
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("commit", list(CommitPolicy))
 def test_a_store_without_a_bug_is_not_caught(level: Level, commit: CommitPolicy) -> None:

@@ -256,6 +256,7 @@ def test_every_state_keeps_the_promises(name: str) -> None:
         assert store.core.stats().removed_segments > 0
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(12))
 def test_sampled_states_of_larger_workloads_keep_the_promises(seed: int) -> None:
     pick = random.Random(seed)

@@ -35,7 +35,7 @@ TESTS = (
     "impl/ackstore",
     "tests/ackcheck/sim/test_regressions.py",
     "tests/acklab/fuzz/test_fuzz.py",
-    "tests/mutants/test_last_resort.py",
+    "tests/mutants/last_resort.py",
 )
 IGNORED = (
     "runtime/test_kill.py",

@@ -359,6 +359,23 @@ class ResetsInMemory(Extended):
             return "OK"
 
 
+class RenewsNothing(Extended):
+    """Says OK to a renewal, and hands the message out at the old deadline all the same."""
+
+    def renew(self, receipt: str, invisible: float) -> str:
+        with self.lock:
+            held = self.newest.get(self.where.get(receipt, ("", -1))) == receipt
+            return "OK" if held else super().renew(receipt, invisible)
+
+
+class ForgetsAttempts(Extended):
+    """Counts deliveries in memory only: nothing is a dead letter after a restart."""
+
+    def open(self, directory: Path) -> None:
+        super().open(directory)
+        self.attempts.clear()
+
+
 class ListsTheLiving(Extended):
     """What has been handed out as often as allowed is a dead letter at once, though somebody has it."""
 

@@ -22,6 +22,7 @@ BUG = bug_named("old-segment-not-fsynced-on-rotation")
 BROKEN = ReferenceSetup(levels=(BUG.level,), commit=BUG.commit, core=BUG.core, bug=BUG.name)
 
 
+@pytest.mark.no_cover
 def test_equal_seeds_give_equal_campaigns_and_others_do_not() -> None:
     first, second, other = (run_sim_grade(ReferenceSetup(), seed=seed, cases=4) for seed in (11, 11, 12))
     assert (first.cases, first.checked, first.ran) == (second.cases, second.checked, second.ran)
@@ -37,6 +38,7 @@ def test_the_campaign_tells_of_every_run() -> None:
     assert report.seconds > 0
 
 
+@pytest.mark.no_cover
 def test_a_long_campaign_is_made_in_goes_of_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what Hypothesis remembers of them does not grow with their number."""
     whole = run_sim_grade(ReferenceSetup(), seed=11, cases=12)
@@ -49,6 +51,7 @@ def test_a_long_campaign_is_made_in_goes_of_other_runs(monkeypatch: pytest.Monke
     assert run_sim_grade(BROKEN, seed=1, cases=60).finding is not None
 
 
+@pytest.mark.no_cover
 def test_a_finding_is_repeatable_short_and_can_be_run_again(tmp_path: Path) -> None:
     finding = run_sim_grade(BROKEN, seed=1, cases=50).finding
     again = run_sim_grade(BROKEN, seed=1, cases=50).finding
@@ -100,6 +103,7 @@ def test_the_setup_says_which_store(level: Level, commit: CommitPolicy) -> None:
     assert several.config == evolve(target.config, logs=3)
 
 
+@pytest.mark.no_cover
 def test_a_campaign_with_several_logs_says_so_and_its_findings_can_be_run_again(tmp_path: Path) -> None:
     report = run_sim_grade(ReferenceSetup(logs=2), seed=1, cases=4)
     assert report.finding is None, str(report.finding)

@@ -241,6 +241,7 @@ def test_acks_take_the_fast_path() -> None:
     assert report.ran["ack, the fast path"] > 0
 
 
+@pytest.mark.no_cover
 def test_both_policies_resets_and_dead_letters_are_soaked() -> None:
     policies = {settings.config_of(level, seed).commit for level in Level for seed in (1,)}
     assert policies == {"ack", "checkpoint"}
