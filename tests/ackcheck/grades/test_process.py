@@ -149,7 +149,7 @@ def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypat
     monkeypatch.setattr(workload, "EXTENDED", {"renew": 30, "release": 40, "reset": 5})
     report = judge(toy, rounds=9 if toy == "SettlesAnything" else 4)
     assert report.finding is not None
-    # What a close forgot may have been seen to be settled, too, and an ack may come where the deadline should have been.
+    # What a close forgot may have been seen to be settled, too; an ack may come where the renewed deadline is not yet.
     also = {"ForgetsAtClose": Clause.NO_RETURN, "RenewsNothing": Clause.RECEIPT_IS_EXACT}.get(toy, clause)
     assert report.finding.clause in (clause, also), report.finding.why
     assert (report.finding.grade, report.finding.seed, report.finding.case) == ("process", 1, 1)
