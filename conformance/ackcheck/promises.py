@@ -19,13 +19,14 @@ ackcheck.promises.BadPromise: no promise 'barier'; did you mean 'barrier'?
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import Attribute, field, fields, frozen
+
+from ackmodel import nearest
 
 MOST_SECONDS = 3600.0
 """The longest time that can be promised."""
@@ -108,9 +109,7 @@ def promises_of(stated: Mapping[str, Any]) -> Promises:
     known = [one.name for one in fields(Promises)]
     for name in stated:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise BadPromise(f"no promise {name!r}; {hint}")
+            raise BadPromise(f"no promise {name!r}; {nearest(name, known, 'the promises are')}")
     return Promises(**stated)
 
 

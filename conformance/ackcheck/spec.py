@@ -6,29 +6,20 @@ paragraph that begins **Why.**, and one that begins **How it is checked.** Anyth
 >>> text = clause_texts()[Clause.FLUSH_IS_REAL]
 >>> text.group, text.promise.split(",")[0]
 ('flush', 'The flushed watermark covers only bytes that a successful sync covered which began after they were written')
->>> clause_named("flush-is-reel")
-Traceback (most recent call last):
-...
-ackcheck.spec.UnknownClause: no clause 'flush-is-reel'; did you mean 'flush-is-real'?
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import frozen
 
-from ackmodel import Clause
+from ackmodel import Clause, UnknownClause, clause_named
 
 WHY, HOW = "**Why.**", "**How it is checked.**"
 SENTENCE_END = re.compile(r"[.?!]\s")
-
-
-class UnknownClause(ValueError):
-    """A clause was named that there is not; the message offers the nearest names."""
 
 
 class MalformedClauses(ValueError):
@@ -57,16 +48,6 @@ class ClauseText:
     def markdown(self) -> str:
         """The text as it stands in the file."""
         return f"## {self.clause.value}\n\n{self.promise}\n\n{WHY} {self.why}\n\n{HOW} {self.how}\n"
-
-
-def clause_named(name: str) -> Clause:
-    """Return the clause of that id; `UnknownClause` offers the nearest ones."""
-    try:
-        return Clause(name)
-    except ValueError:
-        near = [repr(str(clause)) for clause in difflib.get_close_matches(name, list(Clause), n=2, cutoff=0.7)]
-        hint = f"did you mean {' or '.join(near)}?" if near else f"the clauses are: {', '.join(Clause)}"
-        raise UnknownClause(f"no clause {name!r}; {hint}") from None
 
 
 def clauses_folder() -> Path:

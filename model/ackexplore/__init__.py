@@ -28,7 +28,7 @@ takes millions of states a second. `explore_rules` shows that every rule of the 
 from ackexplore.coverage import ACTIONS, never_possible
 from ackexplore.engines import MissingExtra, explore
 from ackexplore.needed import Finding, explore_rule, explore_rules
-from ackexplore.options import Options, UnknownClause, UnknownEngine, clauses_named
+from ackexplore.options import Options, UnknownEngine, clauses_named
 from ackexplore.result import (
     BadCheckpoint,
     NotSymmetric,
@@ -60,7 +60,6 @@ __all__ = [
     "Trace",
     "TraceStep",
     "Unfinished",
-    "UnknownClause",
     "UnknownEngine",
     "Watcher",
     "WontFit",

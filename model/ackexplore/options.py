@@ -5,12 +5,11 @@
 >>> Options(stop_at="no-limb")
 Traceback (most recent call last):
 ...
-ackexplore.options.UnknownClause: no clause 'no-limb'; did you mean 'no-limbo'?
+ackmodel.spec.named.UnknownClause: no clause 'no-limb'; did you mean 'no-limbo'?
 """
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -19,7 +18,7 @@ from attrs.validators import ge, optional
 
 from ackexplore.interning import mask_of
 from ackexplore.result import NotSymmetric, Watcher
-from ackmodel import Clause, Config
+from ackmodel import Clause, Config, clause_named
 
 Engine: TypeAlias = Literal["auto", "graph", "table"]
 """`graph`: every state and edge in a networkx graph; `table`: packed states, no graph, millions of states a second.
@@ -28,10 +27,6 @@ Engine: TypeAlias = Literal["auto", "graph", "table"]
 """
 
 ANY = "any"
-
-
-class UnknownClause(ValueError):
-    """A clause was named that there is not; the message offers the nearest names."""
 
 
 class UnknownEngine(ValueError):
@@ -48,12 +43,7 @@ def clauses_named(name: Clause | str | None) -> tuple[Clause, ...]:
         return ()
     if name == ANY:
         return tuple(Clause)
-    try:
-        return (Clause(name),)
-    except ValueError:
-        near = difflib.get_close_matches(name, list(Clause), n=2, cutoff=0.6)
-        hint = "did you mean " + " or ".join(repr(str(item)) for item in near) + "?" if near else "see ackmodel.Clause"
-        raise UnknownClause(f"no clause {name!r}; {hint}") from None
+    return (clause_named(name),)
 
 
 def _known_engine(_: Options, __: Attribute[Engine], name: str) -> None:

@@ -57,6 +57,8 @@ from .spec.clauses import Clause
 from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
 from .spec.facts import BadStep
 from .spec.invariants import Seen, broken_by_step, broken_in_state
+from .spec.named import UnknownClause, clause_named
+from .spec.nearest import nearest
 from .spec.rules import RULES, Rule, UnknownRule, rule_named
 from .spec.stages import STORED_LEVELS, Level, Promise, Record, Stage, Truth
 from .spec.state import Budget, Message, Mode, Offset, Phase, Power, Shared, Syncing
@@ -110,14 +112,17 @@ __all__ = [
     "SyncError",
     "Syncing",
     "Truth",
+    "UnknownClause",
     "UnknownRule",
     "at_stake",
     "broadcast_steps",
     "broken_by_step",
     "broken_in_state",
+    "clause_named",
     "events",
     "local_steps",
     "monitors",
     "moves",
+    "nearest",
     "rule_named",
 ]

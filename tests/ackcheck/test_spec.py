@@ -13,13 +13,11 @@ from ackcheck.keeping import functions_keeping
 from ackcheck.spec import (
     MalformedClauses,
     MissingClauses,
-    UnknownClause,
-    clause_named,
     clause_texts,
     clauses_folder,
 )
 from ackcheck.traceability import all_checks, clause_of, monitor_names, naming_tests, ties_of
-from ackmodel import RULES, Clause, Rule
+from ackmodel import RULES, Clause, Rule, UnknownClause, clause_named
 from ackmodel.spec.invariants import STATE, STEP
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -35,7 +35,6 @@ from ackexplore import (
     Progress,
     Result,
     Unfinished,
-    UnknownClause,
     UnknownEngine,
     Watcher,
     explore_rules,
@@ -46,7 +45,17 @@ from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.reports.show import counts_line, findings_view, progress_line, progress_view, result_view
-from ackmodel import BadConfig, CommitPolicy, Config, FailedPage, Level, SyncError, UnknownRule, rule_named
+from ackmodel import (
+    BadConfig,
+    CommitPolicy,
+    Config,
+    FailedPage,
+    Level,
+    SyncError,
+    UnknownClause,
+    UnknownRule,
+    rule_named,
+)
 
 
 class Refused(click.ClickException):

@@ -24,8 +24,9 @@ from rich.table import Table
 
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, write_json
 from ackcheck.keeping import functions_keeping
-from ackcheck.spec import ClauseText, MalformedClauses, MissingClauses, UnknownClause, clause_named, clause_texts
+from ackcheck.spec import ClauseText, MalformedClauses, MissingClauses, clause_texts
 from ackcheck.traceability import Ties, ties_of
+from ackmodel import UnknownClause, clause_named
 
 
 @click.command()

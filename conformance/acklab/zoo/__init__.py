@@ -8,7 +8,8 @@ known to break, or the suite is broken.
 """
 
 from acklab.zoo import acking, committing, delivering, flushing, renewing, retiring, sharing
-from acklab.zoo.bug import Bug, UnknownBug, nearest, zoo_of
+from acklab.zoo.bug import Bug, UnknownBug, zoo_of
+from ackmodel import nearest
 
 BUGS = zoo_of(
     (*flushing.BUGS, *acking.BUGS, *delivering.BUGS, *committing.BUGS, *renewing.BUGS, *retiring.BUGS, *sharing.BUGS)
@@ -19,7 +20,7 @@ BUGS = zoo_of(
 def bug_named(name: str) -> Bug:
     """Return the bug of that name; `UnknownBug` offers the nearest names."""
     if name not in BUGS:
-        raise UnknownBug(f"no bug {name!r} in the zoo; {nearest(name, BUGS)}")
+        raise UnknownBug(f"no bug {name!r} in the zoo; {nearest(name, BUGS, 'the bugs are')}")
     return BUGS[name]
 
 

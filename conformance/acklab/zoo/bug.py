@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -86,10 +85,3 @@ class Bug:
 def zoo_of(bugs: Iterable[Bug]) -> Mapping[str, Bug]:
     """Return the bugs by name."""
     return MappingProxyType({bug.name: bug for bug in bugs})
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a hint for a misspelt name."""
-    known = list(names)
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    return "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the bugs are: " + ", ".join(known)

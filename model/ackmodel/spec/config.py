@@ -17,13 +17,13 @@ no setting 'mesages'; did you mean 'messages'?
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from attrs import Attribute, evolve, field, fields, frozen
 
+from .nearest import nearest
 from .rules import Rule, rule_named
 from .stages import Level, Truth
 from .state import Budget, Message, Shared, Syncing
@@ -191,9 +191,7 @@ class Config:
         names = [item.alias for item in fields(cls)]
         for name in settings:
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
-                offered = f"did you mean {' or '.join(map(repr, near))}?" if near else f"they are {', '.join(names)}"
-                raise BadConfig(f"no setting {name!r}; {offered}")
+                raise BadConfig(f"no setting {name!r}; {nearest(name, names, 'they are')}")
         return cls(**settings)
 
     @property

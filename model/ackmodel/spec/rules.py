@@ -18,7 +18,6 @@ no rule 'commit-in-ordr'; did you mean 'commit-in-order'?
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import ParamSpec
@@ -26,6 +25,7 @@ from typing import ParamSpec
 from attrs import field, frozen
 
 from .clauses import Clause
+from .nearest import nearest
 from .stages import Level
 
 Params = ParamSpec("Params")
@@ -404,6 +404,4 @@ def rule_named(name: str) -> Rule:
     try:
         return RULES[name]
     except KeyError:
-        near = difflib.get_close_matches(name, RULES, n=2, cutoff=0.7)
-        hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "the rules are: " + ", ".join(RULES)
-        raise UnknownRule(f"no rule {name!r}; {hint}") from None
+        raise UnknownRule(f"no rule {name!r}; {nearest(name, RULES, 'the rules are')}") from None

@@ -101,7 +101,7 @@ def test_a_loss_window_is_judged_once_it_has_passed() -> None:
     ("stated", "mend"),
     [
         ({"late_ack": "refused"}, "did you mean 'late_acks'"),
-        ({"zzz": 1}, "there are delivery"),
+        ({"zzz": 1}, "the promises are: delivery"),
         ({"delivery": "twice"}, "write 'exclusive' or 'at-least-once'"),
         ({"grace": -1}, "write seconds, from 0"),
         ({"grace": True}, "write seconds"),

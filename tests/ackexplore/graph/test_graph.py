@@ -3,9 +3,9 @@
 import networkx as nx
 import pytest
 
-from ackexplore import Options, Progress, TooManyStates, UnknownClause, UnknownEngine, explore
+from ackexplore import Options, Progress, TooManyStates, UnknownEngine, explore
 from ackexplore.coverage import ACTIONS, never_possible
-from ackmodel import Clause, Config, Seen, broken_by_step, broken_in_state, moves, rule_named
+from ackmodel import Clause, Config, Seen, UnknownClause, broken_by_step, broken_in_state, moves, rule_named
 
 PINNED = [
     (Config(), 54, 97, 12),

@@ -44,7 +44,7 @@ def test_settings_by_name_offer_the_nearest() -> None:
     assert Config.of({"messages": 2, "rules": {"commit-in-order": False}}).without == {"commit-in-order"}
     with pytest.raises(BadConfig, match=r"no setting 'sync_failure'; did you mean 'sync_failures'.*\?"):
         Config.of({"sync_failure": 1})
-    with pytest.raises(BadConfig, match=r"no setting 'zzz'; they are messages, deliveries, .*rules"):
+    with pytest.raises(BadConfig, match=r"no setting 'zzz'; they are: messages, deliveries, .*rules"):
         Config.of({"zzz": 1})
 
 

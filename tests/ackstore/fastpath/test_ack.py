@@ -259,6 +259,17 @@ def test_it_is_taken_by_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             store.ack_many(receipts[:4])
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_batch_over_the_limit_is_refused(tmp_path: Path, way: str) -> None:
+    with going(way), ackstore.Store(tmp_path, ackstore.Config(max_batch=2)) as store:
+        store.publish("q", 3)
+        receipts = [delivery.receipt for delivery in store.pop("q", 2) + store.pop("q", 1)]
+        store.flush()
+        with pytest.raises(ackstore.CountOutOfRange):
+            store.ack_many(receipts)
+        assert store.ack_many(receipts[:2]) == [Reply.OK] * 2
+
+
 def test_a_batch_is_judged_as_each_of_it_would_be(tmp_path: Path) -> None:
     """Each reason for which the long way is needed, one by one: not current, late, acked before, no receipt."""
     now = [1000.0]

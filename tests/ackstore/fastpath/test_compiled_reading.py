@@ -1,0 +1,62 @@
+"""What recovery reads in C takes the plain stretches itself, and leaves off before anything else."""
+
+from typing import Any
+
+import pytest
+
+from ackstore.core.entries import Entry
+from ackstore.core.queues import Queue
+from ackstore.fastpath import COMPILED
+from ackstore.fields import reading
+from ackstore.format.payloads import encode_ack, encode_reset
+from ackstore.format.records import ACK, RESET, encode_record
+from ackstore.words.identity import QueueId
+
+pytestmark = pytest.mark.skipif(not COMPILED, reason="the fast path is not compiled: it needs a C compiler")
+
+FAR = 10**9
+"""An offset that no other number in a record is by chance."""
+
+
+def known(topic: str) -> Queue:
+    """A queue that knows three messages."""
+    queue = Queue(QueueId(topic, "g", 1), commits_checkpoints=False)
+    queue.entries = {offset: Entry(offset, 1, 1, 0.0) for offset in range(FAR, FAR + 3)}
+    queue.floor = FAR
+    return queue
+
+
+def acked(queue: Any, lsn: int, *offsets: int) -> bytes:
+    """An ACK record of these messages."""
+    return encode_record(ACK, encode_ack(queue.prefix, [(offset, 1, 1) for offset in offsets]), lsn, 0)
+
+
+@pytest.mark.parametrize("topic", ["t", "t" * 255])
+def test_a_batch_is_settled_at_once_however_long_the_name_of_its_queue(topic: str) -> None:
+    queue = known(topic)
+    data = acked(queue, 1, FAR, FAR + 1, FAR + 2)
+    assert reading.replay_acks(data, 0, 1, {queue.prefix: queue}) == (len(data), 1)
+    assert (queue.floor, queue.entries) == (FAR + 3, {})
+
+
+def test_records_of_queues_by_turns_are_all_settled() -> None:
+    one, other = known("t"), known("u")
+    queues = {queue.prefix: queue for queue in (one, other)}
+    data = b"".join(acked(queue, lsn, FAR + lsn // 3) for lsn, queue in enumerate([one, other, one, other], start=1))
+    assert reading.replay_acks(data, 0, 4, queues) == (len(data), 4)
+    assert [queue.floor for queue in (one, other)] == [FAR + 2] * 2
+
+
+def test_nothing_is_done_for_a_batch_of_which_one_message_is_not_known() -> None:
+    queue = known("t")
+    data = acked(queue, 1, FAR, FAR + 1, FAR + 3)
+    assert reading.replay_acks(data, 0, 1, {queue.prefix: queue}) == (0, 0)
+    assert not any(entry.settled for entry in queue.entries.values())
+
+
+def test_a_reset_is_left_to_the_rest_of_recovery() -> None:
+    queue = known("t")
+    first = acked(queue, 1, FAR)
+    data = first + encode_record(RESET, encode_reset(queue.prefix, 0, 1), 2, 0) + acked(queue, 3, FAR + 1)
+    assert reading.replay_acks(data, 0, 3, {queue.prefix: queue}) == (len(first), 1)
+    assert queue.floor == FAR + 1
