@@ -174,8 +174,7 @@ def test_a_store_that_no_fault_could_have_broken_is_not_judged() -> None:
 
 
 def test_without_a_level_the_target_is_judged_once_for_all_of_them() -> None:
-    store = "acklab.reference.files:memory_store"
-    ran = CliRunner().invoke(run, ["--seed", "1", store, "--faults", "process", "--json", "-"])
+    ran = CliRunner().invoke(run, ["--seed", "1", f"{TOYS}:SavesAtClose", "--faults", "process", "--json", "-"])
     verdict = json.loads(ran.stdout)
     assert len(verdict["runs"]) == 1
     assert [told["status"] for told in verdict["levels"]] == ["kept", "broken", "broken"]

@@ -144,6 +144,28 @@ class WritesNothing(Secretive):
         self.acked.add(key)
 
 
+class SavesAtClose(WritesNothing):
+    """Right at level memory: acks are written at a barrier, and at the close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsaved: list[tuple[str, int]] = []
+
+    def settle(self, key: tuple[str, int]) -> None:
+        super().settle(key)
+        self.unsaved.append(key)
+
+    def flush(self) -> str:
+        with self.lock:
+            self.write(*({"kind": "ack", "queue": queue, "offset": offset} for queue, offset in self.unsaved))
+            self.unsaved.clear()
+        return "OK"
+
+    def close(self) -> str:
+        self.flush()
+        return super().close()
+
+
 class NeverSyncs(Secretive):
     def sync(self, directory: Path) -> None:
         pass
