@@ -64,6 +64,7 @@ def write_pages() -> None:
         *SPECS.glob("*.svg"),
         PAGES.parent / "site.css",
         SPECS / "protocol.schema.json",
+        SPECS / "trace.schema.json",
         SPECS / "filesystems.json",
     ):
         shutil.copy(path, DOCS / path.name)

@@ -23,7 +23,7 @@ import click
 from ackcheck import lab
 from ackcheck.cli._ending import status_of
 
-ORDER = ("new", "run", "report", "compare", "claim", "ledger", "explore", "bugs", "spec", "vendor", "bench")
+ORDER = ("new", "run", "report", "compare", "claim", "ledger", "trace", "explore", "bugs", "spec", "vendor", "bench")
 """The commands in the order of a reader's use; others follow by name."""
 
 
