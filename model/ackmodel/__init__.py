@@ -54,7 +54,7 @@ from .observe.monitors import IoCounts, Sighting
 from .observe.options import OracleOptions
 from .observe.oracle import Delivered, Oracle
 from .spec.clauses import Clause
-from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, SyncError
+from .spec.config import BadConfig, CommitPolicy, Config, FailedPage, InPlace, SyncError
 from .spec.facts import BadStep
 from .spec.invariants import Seen, broken_by_step, broken_in_state
 from .spec.named import UnknownClause, clause_named
@@ -85,6 +85,7 @@ __all__ = [
     "ContractBroken",
     "Delivered",
     "FailedPage",
+    "InPlace",
     "IoCounts",
     "Key",
     "Level",

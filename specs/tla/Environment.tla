@@ -123,9 +123,6 @@ FailRenewalWrite(p) ==
 
 (* ------------------------------ How syncs end ---------------------------- *)
 
-(* Where bytes are that a failed sync has lost. *)
-Lost == IF FailedPage = "kept" THEN "phantom" ELSE "nowhere"
-
 Running(log) == shared.syncing[log] # "idle"
 CoversDirty(record) == record.stage = "flushing" /\ record.truth = "dirty"
 CoversLost(record) == record.stage = "flushing" /\ record.truth \in {"phantom", "nowhere"}

@@ -203,9 +203,13 @@ Retire(p) ==
 
 (* -------------------------------- Rewriting ------------------------------ *)
 
+(* What a sync has lost, written again in place, stays lost where the file system is such. *)
+StaysLost(record) == record.truth = Lost /\ InPlace = "lost" /\ ~Keeps("rewrite-to-new-blocks")
+
 (* A SUSPECT record is written again: what the disk has stays there, the rest is DIRTY. *)
 Rewritten(record) ==
-  Record("cached", IF Durable(record) \/ ~Keeps("rewrite-after-failure") THEN record.truth ELSE "dirty")
+  Record("cached", IF Durable(record) \/ StaysLost(record) \/ ~Keeps("rewrite-after-failure")
+                   THEN record.truth ELSE "dirty")
 
 Rewrite(p, kind) ==
   LET m == messages[p] IN

@@ -13,7 +13,7 @@ CONSTANTS
   \* after this many failed syncs answers wait for the disk, or are BUSY; this many operations are taken up (0: no limit)
   DegradeAfter, RefuseAfter, Limit,
   \* "memory", "page-cache", "disk"; "ack", "checkpoint"; "once", "each", "late"; "kept", "reverted"
-  Level, Commit, SyncError, FailedPage,
+  Level, Commit, SyncError, FailedPage, InPlace,
   \* on or off
   ConfirmSyncs, DeadLetters, MergeBuffer, Compaction, Careless, Uncommitted,
   \* the names of the rules that are switched off
@@ -92,6 +92,9 @@ TypeOK ==
        /\ Records(m) \subseteq records
        /\ {m.released, m.dead, m.unrecorded, m.asked, m.garbled} \subseteq BOOLEAN
        /\ {m.promise, m.renewed} \subseteq Nothing .. SurvivesPowerLoss
+
+(* Where bytes are that a failed sync has lost. *)
+Lost == IF FailedPage = "kept" THEN "phantom" ELSE "nowhere"
 
 (* ------------------------------- The steps ------------------------------- *)
 

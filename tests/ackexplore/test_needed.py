@@ -16,6 +16,7 @@ ENDS: dict[str, dict[str, tuple[int, str]]] = {
     "failed-sync-is-not-flushed": {"flush-is-real": (4, "sync_fails"), "reply-never-false": (4, "sync_fails")},
     "sync-covers-what-it-found": {"flush-is-real": (7, "sync_ok")},
     "rewrite-after-failure": {"flush-rewrites": (7, "sync_ok"), "flush-is-real": (7, "sync_ok")},
+    "rewrite-to-new-blocks": {"flush-rewrites": (7, "sync_ok"), "flush-is-real": (7, "sync_ok")},
     "suspect-written-during-sync": {"flush-rewrites": (9, "sync_ok"), "flush-is-real": (9, "sync_ok")},
     "rewrite-after-recovery": {"flush-rewrites": (8, "sync_ok"), "flush-is-real": (8, "sync_ok")},
     "recovered-is-cached": {"recovered-is-cached": (4, "recover"), "flush-is-real": (4, "recover")},

@@ -433,6 +433,7 @@ def any_config(random: Random) -> Config:
         sync_error=sync_error,
         # What a failed sync takes back, PAGE_CACHE has promised to keep (specs/model.md).
         failed_page="kept" if level is Level.PAGE_CACHE else random.choice(["kept", "reverted"]),
+        in_place=random.choice(["kept", "lost"]),
         # An error that is told late breaks a store that does not ask twice (specs/model.md).
         confirm_syncs=sync_error == "late" or random.random() < 0.3,
         dead_letters=random.random() < 0.5,

@@ -27,6 +27,9 @@ SMALL: Mapping[str, Config] = {
     "failed sync, told late": Config(sync_failures=1, sync_error="late"),
     "failed sync, told late, confirmed": Config(sync_failures=1, sync_error="late", confirm_syncs=True),
     "failed sync, page reverted": Config(sync_failures=1, process_crashes=1, failed_page="reverted"),
+    "failed sync, written again in place": Config(
+        sync_failures=1, sync_error="each", in_place="lost", rules={"rewrite-to-new-blocks": False}
+    ),
     "sync given up": Config(sync_timeouts=1, sync_failures=1),
     "renewed and given back": Config(deliveries=2, renewals=1, releases=1, careless=True),
     "dead letters": Config(dead_letters=True, write_failures=1, power_losses=1, compaction=True),
@@ -41,6 +44,7 @@ FEW_RULES = (
     "failed-write-is-not-stored",
     "timeout-is-unknown",
     "rewrite-after-failure",
+    "rewrite-to-new-blocks",
     "suspect-written-during-sync",
     "recovery-keeps-offset",
     "commit-in-order",
@@ -109,6 +113,7 @@ def _one(random: Random) -> Config:
         "commit": random.choice(("ack", "checkpoint")),
         "sync_error": random.choice(("once", "each", "late")),
         "failed_page": random.choice(("kept", "reverted")),
+        "in_place": random.choice(("kept", "lost")),
         "merge_buffer": level == "memory" and random.random() < 0.5,
         "rules": dict.fromkeys(random.sample(sorted(RULES), random.choice((0, 0, 1, 2))), False),
     }

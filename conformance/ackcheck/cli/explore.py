@@ -50,6 +50,7 @@ from ackmodel import (
     CommitPolicy,
     Config,
     FailedPage,
+    InPlace,
     Level,
     SyncError,
     UnknownClause,
@@ -277,6 +278,13 @@ def _number(name: str, default: int, text: str) -> Any:
     show_default=True,
     type=click.Choice([page.value for page in FailedPage]),
     help="What can be read where a failed sync has lost bytes: the bytes, or what the disk has.",
+)
+@click.option(
+    "--in-place",
+    default=InPlace.KEPT.value,
+    show_default=True,
+    type=click.Choice([place.value for place in InPlace]),
+    help="What becomes of bytes that are written again where a failed sync has lost them, once a sync has succeeded.",
 )
 @click.option(
     "--level",

@@ -25,8 +25,9 @@ Two kinds of disk, by `journal`:
 
 * `"spared"`: the journal and the other metadata have their blocks already. The sync fails with
   ENOSPC (the loop device passes on what the tmpfs said), the file system stays writable, and after
-  `relieve` a target that writes its records again, anywhere, can sync them. The lost bytes read as
-  zeros after a remount, or the file is short.
+  `relieve` a target that writes its records again, further on or into another file, can sync them.
+  The lost bytes read as zeros after a remount, or the file is short; and so do those that were
+  written again in place, though a sync said OK: the block stays marked unwritten (specs/filesystems.md).
 * `"starved"`: the journal needs new blocks too. A sync that has only metadata or overwritten bytes
   to write fails with EIO, once; one with appended bytes fails twice, ENOSPC for them and then EIO
   for the journal; those after it say success. The file system is read-only from then on, until

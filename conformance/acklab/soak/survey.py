@@ -160,8 +160,9 @@ class Survey:
         return reply
 
     def caught_up(self) -> dict[str, Sighting]:
-        """Wait until no offset lags behind what is settled: soon, with no call under way and a disk that works."""
-        until = self.now + self.patience
+        """Wait until no offset lags behind what is settled: that takes three syncs of a disk that may be busy with what
+        others write, and the pause after one that failed."""
+        until = self.now + 4 * self.patience
         while any(self.floor.oracle.lags(*seen) for seen in self._offsets().items()) and self.now < until:
             time.sleep(0.02)
         return self._offsets()

@@ -406,8 +406,10 @@ class Oracle(Witness):
         if not self.settled_again:
             return
         again = receipt in self._counted
-        why = f"two acks of one delivery of {name_of(key)} were answered OK: the second one is answered SETTLED"
-        self.check(Clause.RECEIPT_IS_EXACT, why if again else None, could_fail=again)
+        self.check(Clause.RECEIPT_IS_EXACT, None, could_fail=again)
+        if again:
+            why = f"{name_of(key)}: two acks of one delivery were answered OK, and the second is to be answered SETTLED"
+            raise Broken(Clause.RECEIPT_IS_EXACT, why, key)
         self._counted.add(receipt)
 
     def _check_nobodys(self, reply: Reply) -> None:

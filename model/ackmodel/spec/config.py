@@ -66,6 +66,15 @@ class FailedPage(enum.Enum):
     """What the disk has: nothing, as a log only grows (Btrfs)."""
 
 
+class InPlace(enum.Enum):
+    """What becomes of bytes that are written again at the place where a failed sync has lost them."""
+
+    KEPT = "kept"
+    """They are as any other bytes: the next sync that succeeds has them on the disk."""
+    LOST = "lost"
+    """That sync succeeds, and they are not on the disk: the block stays marked unwritten (ext4 since Linux 6.15)."""
+
+
 def _between(low: int, high: int) -> Any:
     def check(_: object, attribute: Attribute[int], value: object) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -107,6 +116,10 @@ def _failed_page(value: FailedPage | str) -> FailedPage:
     return _one_of(FailedPage, value)
 
 
+def _in_place(value: InPlace | str) -> InPlace:
+    return _one_of(InPlace, value)
+
+
 def _switched_off(rules: Mapping[str, bool] | frozenset[str]) -> frozenset[str]:
     names = rules if isinstance(rules, frozenset) else [name for name, on in rules.items() if not on]
     if not isinstance(rules, frozenset):
@@ -136,13 +149,13 @@ class Config:
     there may be. After `degrade_after` consecutive failed syncs the store answers at DISK level; after `refuse_after`
     it refuses (0: never). At most `limit` operations are in flight (0: no limit, and not counted).
 
-    `level` is what the store answers at, `commit` when the offset may pass, `sync_error` and `failed_page` how syncs
-    fail here, `confirm_syncs` whether a sync counts only when another one after it has succeeded too. The switches:
-    `dead_letters` settle what was delivered often enough; the `merge_buffer` never writes a checkpoint and an ack that
-    meet in memory; `compaction` discards records; `careless` consumers ack late, twice, and what they gave back, and
-    write into what they have submitted; `uncommitted` leaves the offset where it began, so that the messages of a log
-    are alike, and nothing is said of the offset. `rules` are switched off as `{"name": False}`, kept as a set in
-    `without`.
+    `level` is what the store answers at, `commit` when the offset may pass, `sync_error`, `failed_page` and `in_place`
+    how syncs fail here, `confirm_syncs` whether a sync counts only when another one after it has succeeded too. The
+    switches: `dead_letters` settle what was delivered often enough; the `merge_buffer` never writes a checkpoint and an
+    ack that meet in memory; `compaction` discards records; `careless` consumers ack late, twice, and what they gave
+    back, and write into what they have submitted; `uncommitted` leaves the offset where it began, so that the messages
+    of a log are alike, and nothing is said of the offset. `rules` are switched off as `{"name": False}`, kept as a set
+    in `without`.
     """
 
     messages: int = _count(1, 1, MOST_MESSAGES)
@@ -164,6 +177,7 @@ class Config:
     commit: CommitPolicy = field(default=CommitPolicy.CHECKPOINT, converter=_commit)
     sync_error: SyncError = field(default=SyncError.ONCE, converter=_sync_error)
     failed_page: FailedPage = field(default=FailedPage.KEPT, converter=_failed_page)
+    in_place: InPlace = field(default=InPlace.KEPT, converter=_in_place)
     confirm_syncs: bool = _switch()
     dead_letters: bool = _switch()
     merge_buffer: bool = _switch()

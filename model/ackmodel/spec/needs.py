@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from . import rules
-from .config import Config, SyncError
+from .config import Config, InPlace, SyncError
 from .facts import Need
 
 PROCESS_CRASHES = Need("no process crash in the budget", lambda config: config.process_crashes)
@@ -60,7 +60,8 @@ def _lost_and_synced_again(config: Config) -> bool:
     """Tell whether the protocol may have a sync cover bytes that an earlier one has lost."""
     cautions = (rules.REWRITE_AFTER_FAILURE, rules.SUSPECT_WRITTEN_DURING_SYNC, rules.REWRITE_AFTER_RECOVERY)
     told = config.sync_error is SyncError.EACH and config.sync_failures
-    return bool(told and not all(map(config.keeps, cautions)))
+    in_vain = config.in_place is InPlace.LOST and not config.keeps(rules.REWRITE_TO_NEW_BLOCKS)
+    return bool(told and (in_vain or not all(map(config.keeps, cautions))))
 
 
 LOST_AND_SYNCED_AGAIN = Need("what a sync has lost is written again", _lost_and_synced_again, when_reached=True)

@@ -136,6 +136,13 @@ REWRITE_AFTER_FAILURE = _rule(
     {"sync_failures": 1},
     "PostgreSQL fsyncgate; Rebello et al., USENIX ATC 2020",
 )
+REWRITE_TO_NEW_BLOCKS = _rule(
+    "rewrite-to-new-blocks",
+    "What a failed sync may have lost is written again to new blocks, not in place: there a sync may succeed in vain.",
+    (Clause.FLUSH_REWRITES, Clause.FLUSH_IS_REAL),
+    {"sync_failures": 1, "in_place": "lost"},
+    "ext4 since Linux 6.15 (commit e856f93e0fb2)",
+)
 SUSPECT_WRITTEN_DURING_SYNC = _rule(
     "suspect-written-during-sync",
     "A failed sync makes suspect what was written while it ran, too: the kernel may have lost those pages with the "

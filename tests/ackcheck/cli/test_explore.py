@@ -38,6 +38,7 @@ EVERY_SETTING = {
     "commit": "ack",
     "sync_error": "each",
     "failed_page": "reverted",
+    "in_place": "lost",
     "renewals": 1,
     "releases": 1,
     "restarts": 1,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from .. import needs, rules
-from ..config import Config
+from ..config import Config, InPlace
 from ..facts import By, Kind, step
 from ..stages import Record, Stage, Truth
 from ..state import Message, Shared
@@ -52,6 +52,13 @@ def suspected(config: Config, shared: Shared, record: Record) -> bool:
 
 
 def rewritten(config: Config, record: Record) -> Record:
-    """Return a SUSPECT record after it was written again: what the disk has stays there, the rest is DIRTY."""
-    lost = record.truth is not Truth.DISK and config.keeps(rules.REWRITE_AFTER_FAILURE)
-    return Record(Stage.CACHED, Truth.DIRTY if lost else record.truth)
+    """Return a SUSPECT record after it was written again: what the disk has stays there, the rest is DIRTY; but what is
+    written in place may stay lost."""
+    again = record.truth is not Truth.DISK and config.keeps(rules.REWRITE_AFTER_FAILURE)
+    return Record(Stage.CACHED, Truth.DIRTY if again and not stays_lost(config, record) else record.truth)
+
+
+def stays_lost(config: Config, record: Record) -> bool:
+    """Return whether bytes that a sync has lost are written again where that is in vain."""
+    in_vain = config.in_place is InPlace.LOST and not config.keeps(rules.REWRITE_TO_NEW_BLOCKS)
+    return in_vain and record.truth is config.lost
