@@ -63,7 +63,9 @@ CHANGES = (
 """What is looked for in a line, and what is put in its place, at each place by itself."""
 
 
-DECLARES = re.compile(r"\s*(cimport|from|import|cdef (enum|extern|class|inline|object|int8_t|uint32_t crcs)|@|def )")
+DECLARES = re.compile(
+    r"\s*(cimport|from|import|cdef (enum|extern|class|inline|object|int8_t|uint32_t crcs)|cdef .*:$|@|def |\"\"\")"
+)
 """Lines that do nothing."""
 
 

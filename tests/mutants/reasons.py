@@ -200,7 +200,6 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("core.flusher.pause", "65"),
         ("core.sharded.Sharded._submit_many", "next(iter(items), 1)"),
         ("core.sharded.Sharded.core_of", "'XXXX'"),
-        ("core.sharded.SeveralLanes.ack_many", "'XXXX'"),
         ("core.replay._check_gaps", "free >= MOST_FREE"),
         ("format.filenames._part", "if match[2]"),
     ],

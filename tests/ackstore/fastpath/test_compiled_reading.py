@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from ackstore.core.entries import Entry
+from ackstore.core.entries import RELEASED, Entry
 from ackstore.core.queues import Queue
 from ackstore.fastpath import COMPILED
 from ackstore.fields import reading
-from ackstore.format.payloads import encode_ack, encode_reset
-from ackstore.format.records import ACK, RESET, encode_record
+from ackstore.format.payloads import encode_ack, encode_checkpoint, encode_reset
+from ackstore.format.records import ACK, RENEW, RESET, encode_record
 from ackstore.words.identity import QueueId
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="the fast path is not compiled: it needs a C compiler")
@@ -60,3 +60,12 @@ def test_a_reset_is_left_to_the_rest_of_recovery() -> None:
     data = first + encode_record(RESET, encode_reset(queue.prefix, 0, 1), 2, 0) + acked(queue, 3, FAR + 1)
     assert reading.replay_acks(data, 0, 3, {queue.prefix: queue}) == (len(first), 1)
     assert queue.floor == FAR + 1
+
+
+def test_a_release_whose_numbers_read_as_acks_of_known_messages_is_none() -> None:
+    """A deadline of 0.0 reads as offset 0, and the attempt behind an offset below 2**32 as a multiple of that."""
+    queue = known("t")
+    queue.entries = {offset: Entry(offset, 1, 1, 0.0) for offset in (0, 1 << 32)}
+    data = encode_record(RENEW, encode_checkpoint(queue.prefix, RELEASED, 1, [(0, 1), (1, 1)]), 1, 0)
+    assert reading.replay_acks(data, 0, 1, {queue.prefix: queue}) == (0, 0)
+    assert not any(entry.settled for entry in queue.entries.values())
