@@ -260,6 +260,16 @@ def test_it_is_taken_by_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_what_stands_beside_the_digits_is_none(tmp_path: Path, way: str) -> None:
+    with going(way), ackstore.Store(tmp_path) as store:
+        store.publish("q", 1)
+        [only] = store.pop("q", 1)
+        store.flush()
+        assert [store.ack("0" + char + only.receipt[2:]) for char in "/:@AFG`g"] == [Reply.INVALID] * 8
+        assert store.ack(only.receipt) is Reply.OK
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_batch_over_the_limit_is_refused(tmp_path: Path, way: str) -> None:
     with going(way), ackstore.Store(tmp_path, ackstore.Config(max_batch=2)) as store:
         store.publish("q", 3)
