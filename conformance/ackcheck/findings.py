@@ -24,6 +24,7 @@ from ackcheck.promises import STRICT, Promises
 from ackmodel import Clause, Level
 
 FAULTS: Mapping[Clause, tuple[Fault, ...]] = {
+    Clause.CLOSE_DRAINS: (Fault.CLEAN_RESTART,),
     Clause.SURVIVES_PROCESS_CRASH: (Fault.PROCESS_CRASH,),
     Clause.SURVIVES_POWER_LOSS: (Fault.POWER_LOSS, Fault.FAILED_SYNC),
 }
@@ -38,8 +39,9 @@ class Finding:
     """A clause that is broken, and the shortest way there that was found.
 
     `refutes` are the levels that make the broken promise. `test` is a Python program that shows it again; empty where
-    chance outside our control plays a part. There `case` is the number of its case, from 1, and `again` a command that
-    repeats it. `times` says how often the like of it was found.
+    chance outside our control plays a part. There `case` is the number of its case, from 1, `round` that of the round
+    in it that broke (0: what ends the case), and `again` a command that repeats it; `alone` says that the round broke
+    by itself. `times` says how often the like of it was found.
     """
 
     clause: Clause
@@ -49,6 +51,8 @@ class Finding:
     lines: tuple[Line, ...] = ()
     test: str = ""
     case: int | None = None
+    round: int | None = None
+    alone: bool = False
     again: str = ""
     refutes: tuple[Level, ...] = ()
     times: int = 1
@@ -80,6 +84,8 @@ class Finding:
             "times": self.times,
             "seed": self.seed,
             "case": self.case,
+            "round": self.round,
+            "alone": self.alone,
             "again": self.again,
             "history": [{"step": line.step, "lane": line.lane, "text": line.text} for line in self.lines],
             "test": self.test,

@@ -51,6 +51,10 @@ class Job:
     effort: int
     seed: int
     case: int | None = None
+    round: int | None = None
+    """The one round of that case to run, from 1; 0 for the restarts that end it."""
+    disk_mib: int | None = None
+    """How many MiB the disks have on which the target's directory lies; None: as many as each grade is used to."""
     reply_timeout: float = REPLY_TIMEOUT
     first: bool = True
     """Whether no other mode of it is judged before: what no level makes a difference to is tried once."""

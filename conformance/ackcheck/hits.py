@@ -13,8 +13,9 @@ A campaign adds them up:
 
 A target that never wrote anything to its directory keeps what it promises somewhere else, which no fault has reached:
 
->>> Hits().plus(Hit(Fault.PROCESS_CRASH, held_by="cgroup v2", killed=1)).seen(Fault.PROCESS_CRASH)
-0
+>>> elsewhere = Hits().plus(Hit(Fault.PROCESS_CRASH, "cgroup v2", killed=1, peers=("process 71 (redis-server)",)))
+>>> elsewhere.seen(Fault.PROCESS_CRASH), elsewhere.reasons(Fault.PROCESS_CRASH)[0].partition("; ")[2]
+(0, 'it is connected to process 71 (redis-server): have the target start that server, or name it with --server')
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from typing import Any
 from attrs import evolve, frozen
 
 NEVER_WROTE = "the target never wrote to its directory: what it keeps is somewhere else, where no fault reached it"
+REACHED = "; it is connected to {}: have the target start that server, or name it with --server"
 
 
 class Fault(StrEnum):
     """What a rig does to a target on real files."""
 
+    CLEAN_RESTART = "clean restart"
     PROCESS_CRASH = "process crash"
     POWER_LOSS = "power loss"
     FAILED_SYNC = "failed sync"
@@ -42,7 +45,8 @@ class Hit:
 
     fault: Fault
     held_by: str
-    """By what all processes of the target were held together, and seen to be gone; see `ackcheck.rig.contained`."""
+    """By what all processes of the target were held together, and seen to be gone (`ackcheck.rig.contained`); empty
+    where they had ended by themselves."""
     killed: int = 0
     """Processes that were ended by it."""
     wrote: int = 0
@@ -53,6 +57,8 @@ class Hit:
     """Writes that the disk refused at a sync (a failed one), or syncs that it held up (stalled ones)."""
     missed: str = ""
     """Why it does not count; empty where it does."""
+    peers: tuple[str, ...] = ()
+    """Processes that the target did not start, and was connected to."""
 
 
 @frozen
@@ -86,13 +92,14 @@ class Hits:
         """Return why faults of one kind do not count, each reason once."""
         reasons = [hit.missed for hit in self.of(fault) if hit.missed]
         if self.of(fault) and not self.wrote:
-            reasons.append(NEVER_WROTE)
+            peers = ", ".join(dict.fromkeys(peer for hit in self.all for peer in hit.peers))
+            reasons.append(NEVER_WROTE + (REACHED.format(peers) if peers else ""))
         return tuple(dict.fromkeys(reasons))
 
     @property
     def held_by(self) -> tuple[str, ...]:
         """Return by what the target's processes were held together, each kind once."""
-        return tuple(dict.fromkeys(hit.held_by for hit in self.all))
+        return tuple(dict.fromkeys(hit.held_by for hit in self.all if hit.held_by))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `ackcheck run --json` writes it.
@@ -127,7 +134,7 @@ class Hits:
             parts.append(f"{self.lost():,} bytes lost")
         if refused := self.refused(Fault.FAILED_SYNC):
             parts.append(f"{refused:,} writes refused")
-        if holders := ", ".join(filter(None, self.held_by)):
+        if holders := ", ".join(self.held_by):
             parts.append(f"processes held by {holders}")
         return "; ".join(filter(None, parts))
 

@@ -7,7 +7,8 @@ A target states them in its answer to `open`, or whoever runs the suite does in 
     barrier = "none"
     grace = 6.0
 
-What is not promised is not judged, and each departure is printed with the verdict (specs/verdict.md).
+or in words, `--promise barrier=none`. What is not promised is not judged, and each departure is printed with the
+verdict (specs/verdict.md).
 
 >>> promises_of({"barrier": "none", "grace": 6.0}).departures()
 {'grace': 6.0, 'barrier': 'none'}
@@ -113,13 +114,47 @@ def promises_of(stated: Mapping[str, Any]) -> Promises:
     return Promises(**stated)
 
 
-def read_promises(path: Path) -> Promises:
-    """Return the promises that a TOML file states."""
+def promise_in_words(text: str) -> tuple[str, Any]:
+    """Return the name and the value of a promise that is stated as `name=value`.
+
+    >>> promise_in_words("grace=6"), promise_in_words("invisible=0.25,30"), promise_in_words("barrier=none")
+    (('grace', 6.0), ('invisible', (0.25, 30.0)), ('barrier', 'none'))
+    """
+    name, equals, value = text.partition("=")
+    kind = next((one for one in fields(Promises) if one.name == name), None)
+    if not equals:
+        raise BadPromise(f"{text!r} states no promise: write name=value, as grace=6")
+    if kind is None or "enum" in kind.metadata:
+        return name, value
+    try:
+        return name, float(value) if "seconds" in kind.metadata else tuple(map(float, value.split(",")))
+    except ValueError:
+        raise BadPromise(f"{name} is {value!r}: write seconds; of several, with commas between them") from None
+
+
+def in_words(promises: Promises) -> list[str]:
+    """Return what is promised in words: the departures, or where there are none a strict one, as that too is stated.
+
+    >>> in_words(promises_of({"grace": 6.0, "invisible": [0.25, 30]})), in_words(STRICT)
+    (['grace=6', 'invisible=0.25,30'], ['delivery=exclusive'])
+    """
+    stated = promises.departures() or {"delivery": STRICT.delivery}
+    return [f"{name}={_in_words(value)}" for name, value in stated.items()]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return ",".join(f"{one:g}" for one in (value if isinstance(value, tuple) else (value,)))
+
+
+def read_promises(path: Path, more: Mapping[str, Any] | None = None) -> Promises:
+    """Return the promises that a TOML file states, and more, which count before the file."""
     try:
         stated = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadPromise(f"{path} cannot be read as TOML: {error}") from error
-    return promises_of(stated)
+    return promises_of({**stated, **(more or {})})
 
 
 def schema() -> dict[str, Any]:

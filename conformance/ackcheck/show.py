@@ -18,14 +18,19 @@ from ackcheck.findings import Finding
 from ackcheck.history import LANES, Line
 from ackcheck.hits import Hits
 from ackcheck.levels import FAULT_NAMES, LevelVerdict
-from ackcheck.verdict import NEEDS, ClauseVerdict, ModeReport, Verdict
+from ackcheck.needs import NEEDS
+from ackcheck.verdict import ClauseVerdict, ModeReport, Verdict
 
 FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
 """How the text of a line ends that tells of a fault."""
 
+BREAKS = "  <- here it breaks"
+"""What stands behind the last line of a history."""
+
 REPETITION = (
     "The case is repeated with the same faults at the same points, and calls chosen by the same seed. When each answer "
-    "comes is the machine's, and later calls depend on it: it may take a few runs to break again."
+    "comes is the machine's, and later calls depend on it: it may take a few runs to break again, and --repeat 10 says "
+    "in how many of them it does."
 )
 """What a repeated case on real files has in common with the one that broke."""
 
@@ -54,20 +59,23 @@ class Timeline:
 
 
 def timeline(lines: Iterable[Line], *, narrow: bool = False) -> Table:
-    """Return a history as a table."""
+    """Return a history as a table; its last line is where the clause broke."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("step", justify="right", style="dim")
     for lane in ("lane",) if narrow else LANES:
         table.add_column(lane, justify="left" if narrow else "center", no_wrap=True)
     table.add_column("what happened", overflow="fold")
-    last = 0
-    for line in lines:
+    last, shown = 0, tuple(lines)
+    for number, line in enumerate(shown, 1):
+        breaks = number == len(shown)
         new = line.step != last
         if new:
             table.add_section()
-        style = "bold red" if line.text.endswith(FAILED) else ""
+        style = "reverse bold red" if breaks else "bold red" if line.text.endswith(FAILED) else ""
         marks = [line.lane] if narrow else ["●" if lane == line.lane else "" for lane in LANES]
-        table.add_row(str(line.step) if new else "", *marks, escape(line.text), style=style)
+        table.add_row(
+            str(line.step) if new else "", *marks, escape(line.text) + (BREAKS if breaks else ""), style=style
+        )
         last = line.step
     return table
 
@@ -186,6 +194,9 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
             f"[yellow]not judged[/]: {what} ({part}): needs {NEEDED_FOR.get(method, f'`{method}`')}", highlight=False
         )
     console.print(runs_table(verdict))
+    if verdict.never_ran:
+        steps = ", ".join(verdict.never_ran)
+        console.print(f"[yellow]not judged[/]: {steps} never ran: choose a larger --profile", highlight=False)
     for grade, why in _not_judged(verdict).items():
         console.print(f"[yellow]not judged[/]: grade {grade}: {escape(why)}", highlight=False)
     console.print(ran_table(verdict))

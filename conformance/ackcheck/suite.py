@@ -21,7 +21,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import OWN
 from ackcheck.levels import FLOORS, Floor
-from ackcheck.promises import Promises
+from ackcheck.promises import Promises, in_words
 from ackcheck.sim.simulation import STEPS
 from ackcheck.subject import NoSuchTarget, Subject
 from ackcheck.verdict import ModeReport, Verdict
@@ -29,6 +29,9 @@ from ackmodel import Level
 
 LEVELS: tuple[Level, ...] = tuple(Level)
 """The levels that are judged unless one is chosen."""
+
+TRIES = 3
+"""How often a round is run by itself, at most, to see whether it breaks so too."""
 
 SEEDS = 2**32
 """How many seeds there are, from 0."""
@@ -68,6 +71,12 @@ class Plan:
     """Where a folder is written for each finding on real files; None: nowhere."""
     promises: Promises | None = None
     """What is promised, whatever the target says of itself."""
+    round: int | None = None
+    """The one round of that case to run, from 1; 0 for the restarts that end it."""
+    disk_mib: int | None = None
+    """How many MiB the disks have on which the target's directory lies; None: as many as each grade is used to."""
+    shorten: bool = False
+    """Whether the round in which something broke on real files is run again by itself."""
 
     def cases(self, grade: str) -> int:
         """Return how many cases a grade on real files has."""
@@ -98,7 +107,8 @@ def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None, to
         run.judge(levels, (plan.seed + 10 * number) % SEEDS)
         if run.over:
             break
-    return run.verdict()
+    verdict = run.verdict()
+    return evolve(verdict, never_ran=tuple(never_ran(verdict)))
 
 
 def judge(
@@ -175,6 +185,8 @@ class _Run:
         for name in self.plan.faults:
             report = grades()[name].run(self._job(levels, seed, name))
             if report is not None:
+                if self.plan.shorten:
+                    self._shorten(levels, report)
                 _say_how_to_repeat(self.subject, self.plan, levels, report)
                 self.modes[-1] = evolve(self.modes[-1], grades=(*self.modes[-1].grades, report))
                 self.told(self.verdict())
@@ -198,6 +210,8 @@ class _Run:
             most,
             seed,
             case=self.plan.case,
+            round=self.plan.round,
+            disk_mib=self.plan.disk_mib,
             reply_timeout=self.plan.reply_timeout,
             first=len(self.modes) == 1,
             promises=self.plan.promises,
@@ -206,6 +220,28 @@ class _Run:
             watch=lambda done, of: self.watch(mode, name, done, of),
             tell=tell,
         )
+
+    def _shorten(self, levels: tuple[Level, ...], report: GradeReport) -> None:
+        """Run the round of each finding again by itself; where it breaks the same clause so, tell that history."""
+        for index, finding in enumerate(report.findings):
+            if finding.case is None or finding.round is None:
+                continue
+            job = evolve(
+                self._job(levels, finding.seed, finding.grade),
+                case=finding.case,
+                round=finding.round,
+                stop_at_first=True,
+                tell=lambda _: None,
+                watch=lambda *_: None,
+            )
+            for _ in range(TRIES):
+                alone = grades()[finding.grade].run(job)
+                same = [one for one in (alone.findings if alone else ()) if one.clause is finding.clause]
+                if same:
+                    report.findings[index] = evolve(
+                        same[0], refutes=finding.refutes, times=finding.times, round=finding.round, alone=True
+                    )
+                    break
 
 
 def _say_how_to_repeat(subject: Subject, plan: Plan, levels: tuple[Level, ...], report: GradeReport) -> None:
@@ -230,6 +266,9 @@ def command_again(subject: Subject, plan: Plan, levels: tuple[Level, ...], findi
     words += ["--faults", finding.grade]
     words += [word for name in profiles for word in ("--profile", name)]
     words += ["--seed", str(finding.seed), "--case", str(finding.case)]
+    words += ["--round", str(finding.round)] if finding.alone else []
+    words += ["--disk-mib", str(plan.disk_mib)] if plan.disk_mib is not None else []
+    words += [word for one in (in_words(plan.promises) if plan.promises else ()) for word in ("--promise", one)]
     if plan.reply_timeout != REPLY_TIMEOUT:
         words += ["--reply-timeout", f"{plan.reply_timeout:g}"]
     if subject.server:

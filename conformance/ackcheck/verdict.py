@@ -10,22 +10,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.levels import FLOORS, Floor, LevelVerdict, Status, judged
+from ackcheck.needs import JUDGED_BY, NEEDS
 from ackmodel import Clause, Level
-
-NEEDS: Mapping[str, tuple[str, tuple[Clause, ...]]] = {
-    "renew": ("renewals", (Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT)),
-    "release": ("releases", (Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO)),
-    "reset": ("resets of the offset", (Clause.COMMIT_IS_MONOTONE,)),
-    "dead": ("dead letters", (Clause.NO_LIMBO,)),
-}
-"""What is judged only of a target that has the method, and by which clauses."""
 
 
 @frozen
@@ -92,6 +84,8 @@ class Verdict:
     modes: tuple[ModeReport, ...]
     chosen: bool = False
     """Whether levels were named that must be kept; else the target keeps the best it can."""
+    never_ran: tuple[str, ...] = ()
+    """Steps of the simulation that no run took, though it was run and found nothing: then nothing is kept."""
 
     @property
     def reports(self) -> tuple[GradeReport, ...]:
@@ -119,8 +113,13 @@ class Verdict:
         """What the exit code says.
 
         Kept: every level that was named; without one, the best level that is not refuted. Not judged: that one could
-        not be put to the test. Broken: it is refuted, or there is none.
+        not be put to the test, or a step of the simulation never ran. Broken: it is refuted, or there is none.
         """
+        found = self._of_levels
+        return "not-judged" if found == "kept" and self.never_ran else found
+
+    @property
+    def _of_levels(self) -> Status:
         statuses = [told.status for told in self.levels]
         if self.chosen or len(self.modes) > 1:
             return "broken" if "broken" in statuses else "not-judged" if "not-judged" in statuses else "kept"
@@ -154,7 +153,7 @@ class Verdict:
             )
         if times:
             return ClauseVerdict(clause, "kept", times)
-        return ClauseVerdict(clause, "not-judged", 0, "never put to the test")
+        return ClauseVerdict(clause, "not-judged", 0, f"never at stake; what would judge it: {JUDGED_BY[clause]}")
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as `ackcheck run --json` writes it."""
@@ -163,6 +162,7 @@ class Verdict:
             "outcome": self.outcome,
             "level": self.level.value if self.level else None,
             "promises": self.departures,
+            "never_ran": list(self.never_ran),
             "levels": [told.as_json() for told in self.levels],
             "clauses": [
                 {

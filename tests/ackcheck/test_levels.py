@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.hits import Fault, Hit, Hits
@@ -111,6 +112,21 @@ def test_the_outcome_is_kept_only_where_every_level_that_was_asked_for_is(
     verdict = Verdict("it", tuple(modes), chosen=chosen)
     assert (verdict.outcome, verdict.level) == (outcome, level)
     assert verdict.as_json()["level"] == (level.value if level else None)
+
+
+def test_nothing_is_kept_where_a_step_of_the_simulation_never_ran() -> None:
+    verdict = Verdict("it", (ModeReport((DISK,), (report(),)),), chosen=True)
+    assert verdict.outcome == "kept"
+    assert evolve(verdict, never_ran=("lose_power",)).outcome == "not-judged"
+
+
+def test_a_clean_restart_counts_only_where_it_was_seen_to_reach_what_the_target_keeps() -> None:
+    elsewhere = Hits().plus(Hit(Fault.CLEAN_RESTART, "a cgroup", peers=("process 71 (redis-server)",)))
+    told = judged(MEMORY, [report("process", hits=elsewhere)], FLOOR)
+    assert told.status == "not-judged"
+    assert "connected to process 71 (redis-server): have the target start that server" in told.why
+    seen = Hits().plus(Hit(Fault.CLEAN_RESTART, "a cgroup", wrote=1))
+    assert judged(MEMORY, [report("process", hits=seen)], FLOOR).status == "kept"
 
 
 def test_equal_findings_are_folded_and_others_are_not() -> None:

@@ -104,7 +104,7 @@ def test_plain_functions_say_what_is_kept_broken_expected_and_not_judged() -> No
         assert_kept(verdict(LIMBO), "no-limbo")
     with pytest.raises(Refuted, match="refuted by no-limbo"):
         assert_kept(verdict(LIMBO), "level.disk")
-    with pytest.raises(NotJudged, match="never put to the test"):
+    with pytest.raises(NotJudged, match="never at stake"):
         assert_kept(verdict(), "flush-is-real")
     with pytest.raises(UnknownName, match="no clause or level 'no-limb'"):
         assert_kept(verdict(), "no-limb")

@@ -7,6 +7,8 @@ import pytest
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES
+from ackcheck.needs import JUDGED_BY
+from ackcheck.promises import promises_of
 from ackcheck.sim.grade import NO_STEPS
 from ackcheck.sim.simulation import STEPS
 from ackcheck.subject import Subject
@@ -67,6 +69,37 @@ def test_a_case_can_be_asked_for_again(target: str | list[str] | None, words: st
     finding = Finding(Clause.NO_RETURN, "it came back", "power", 21, case=2)
     command = "ackcheck run --level memory --faults power --seed 21 --case 2" + words
     assert command_again(Subject(target), plan, (Level.MEMORY,), finding) == command
+
+
+def test_all_that_a_case_depends_on_is_in_the_one_line_that_repeats_it() -> None:
+    promises = promises_of({"barrier": "none", "invisible": [0.5, 30]})
+    plan = Plan(LEVELS, ("power",), {}, seed=1, reply_timeout=2.5, promises=promises, disk_mib=256)
+    finding = Finding(Clause.NO_RETURN, "it came back", "power", 21, case=2, round=3, alone=True)
+    words = command_again(Subject(["./adapter"], ["./broker", "{dir}"]), plan, LEVELS, finding)
+    assert words == (
+        "ackcheck run --faults power --seed 21 --case 2 --round 3 --disk-mib 256 --promise invisible=0.5,30 "
+        "--promise barrier=none --reply-timeout 2.5 --server './broker '\"'\"'{dir}'\"'\"'' -- ./adapter"
+    )
+
+
+def test_a_round_that_breaks_by_itself_is_told_instead_of_the_whole_case() -> None:
+    toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:WritesNothing"
+    effort = {"process": 6}
+    whole, alone = (
+        run_suite(Subject(toy), Plan((Level.DISK,), ("process",), effort, seed=3, stop_at_first=True, shorten=shorten))
+        for shorten in (False, True)
+    )
+    [long], [short] = whole.findings, alone.findings
+    assert (long.round, long.alone, short.alone) == (1, False, True)
+    assert "--round 1" in short.again
+    assert "--round" not in long.again
+    assert short.clause is long.clause
+
+
+def test_of_each_clause_it_is_said_what_would_judge_it() -> None:
+    assert set(JUDGED_BY) == set(Clause)
+    [told] = [told for told in verdict_of().clauses().values() if told.clause is Clause.QUIESCENCE_IS_ZERO]
+    assert told.why == "never at stake; what would judge it: showing `outstanding` in `stats`"
 
 
 def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:

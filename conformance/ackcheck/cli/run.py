@@ -43,12 +43,12 @@ from ackcheck.lab import NoReference
 from ackcheck.ledger import BadLedger, Entry, compared, read_ledger
 from ackcheck.levels import FLOORS
 from ackcheck.origin import origin
-from ackcheck.promises import BadPromise, Promises, read_promises
+from ackcheck.promises import BadPromise, Promises, promise_in_words, promises_of, read_promises
 from ackcheck.reports.record import record_of
 from ackcheck.rig.errors import RigError
 from ackcheck.show import finding_view, print_verdict
 from ackcheck.subject import NoSuchTarget, Subject
-from ackcheck.suite import LEVELS, Plan, Watcher, efforts, grades, never_ran, run_suite
+from ackcheck.suite import LEVELS, Plan, Watcher, efforts, grades, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Level
 
@@ -64,11 +64,15 @@ def _grades(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     return tuple(grade for grade in known if grade in names)
 
 
-def _promises(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> Promises | None:
+def _promises(where: Path | None, stated: Sequence[str]) -> Promises | None:
+    """Return what is promised by a file and in words, which count before it; None where nothing is."""
     try:
-        return None if where is None else read_promises(where)
+        more = dict(promise_in_words(text) for text in stated)
+        if where is None:
+            return promises_of(more) if more else None
+        return read_promises(where, more)
     except BadPromise as error:
-        raise click.BadParameter(str(error)) from error
+        raise click.BadParameter(str(error), param_hint="--promise") from error
 
 
 def _ledger(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> tuple[Entry, ...] | None:
@@ -116,13 +120,21 @@ def _command(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
     return words
 
 
-def _check_case(plan: Plan) -> None:
-    """Refuse a case that the plan has not got."""
+def nobody(_verdict: Verdict) -> None:
+    """Tell nobody."""
+
+
+def _check_case(plan: Plan, subject: Subject, repeat: int) -> None:
+    """Refuse a case that the plan has not got, and what there is only with a case."""
     if plan.case is None:
+        if plan.round is not None or repeat > 1:
+            raise click.UsageError(f"{'--repeat' if plan.round is None else '--round'} needs the case: --case K")
         return
     on_files = [grade for grade in plan.faults if grades()[grade].cases]
-    if len(plan.levels) != 1 or len(plan.faults) != 1 or not on_files:
-        raise click.UsageError("--case needs one level and one grade: --level L --faults process, or --faults power")
+    if len(plan.faults) != 1 or not on_files:
+        raise click.UsageError("--case needs one grade: --faults process, or --faults power")
+    if subject.ours and len(plan.levels) != 1:
+        raise click.UsageError("--case of the reference store, which has a mode a level, needs one: --level L")
     [grade] = on_files
     most = plan.cases(grade)
     if plan.case > most:
@@ -188,7 +200,15 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
 @click.option(
     "--faults", "faults", callback=_grades, help="Grades, by commas: sim, process, power, and others; by default all."
 )
-@click.option("--case", type=click.IntRange(1), help="Repeat this case only, of the process or the power grade.")
+@click.option("--case", type=click.IntRange(1), help="Repeat this case only, of a grade on real files.")
+@click.option("--round", "only_round", type=click.IntRange(0), help="And of it this round only; 0 is what ends a case.")
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, help="Run that case so often, and say how often it breaks."
+)
+@click.option("--shorten", is_flag=True, help="Run the round of each finding again by itself, for a shorter history.")
+@click.option(
+    "--disk-mib", type=click.IntRange(16, 65536), help="MiB of the disks under TARGET in the grades that cut them."
+)
 @click.option(
     "--reply-timeout",
     default=REPLY_TIMEOUT,
@@ -208,8 +228,14 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     "--promises",
     "promises_from",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=_promises,
     help="A TOML file of what TARGET promises, whatever it says of itself.",
+)
+@click.option(
+    "--promise",
+    "stated",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="The same of one promise, as grace=6; also several times.",
 )
 @click.option(
     "--expect",
@@ -239,9 +265,14 @@ def run(  # noqa: PLR0913 - an argument an option
     faults: tuple[str, ...],
     profile: str,
     case: int | None,
+    only_round: int | None,
+    repeat: int,
+    shorten: bool,
+    disk_mib: int | None,
     reply_timeout: float,
     evidence: Path | None,
-    promises_from: Promises | None,
+    promises_from: Path | None,
+    stated: tuple[str, ...],
     expect: tuple[Entry, ...] | None,
     stop_at_first: bool,
     server: tuple[str, ...],
@@ -264,9 +295,12 @@ def run(  # noqa: PLR0913 - an argument an option
         FLOORS[profile],
         stop_at_first,
         _findings_beside(json_to) if evidence is None else evidence,
-        promises_from,
+        _promises(promises_from, stated),
+        only_round,
+        disk_mib,
+        shorten,
     )
-    _check_case(plan)
+    _check_case(plan, subject, repeat)
     console = console_beside(json_to)
 
     made = origin(typed(ctx, plan.seed), faults)
@@ -278,12 +312,14 @@ def run(  # noqa: PLR0913 - an argument an option
         if asked(ctx):
             write_run_reports(ctx, record_of(told))
 
-    verdict = _judged(subject, plan, write)
+    verdicts = [_judged(subject, plan, write), *(_judged(subject, plan, nobody) for _ in range(repeat - 1))]
+    verdict = next((one for one in verdicts if one.findings), verdicts[0])
     print_verdict(console, verdict)
+    if repeat > 1:
+        made["repeated"] = {"runs": repeat, "broken": sum(bool(one.findings) for one in verdicts)}
+        console.print("broken in {broken} of {runs} runs of the case".format(**made["repeated"]), highlight=False)
     console.print(f"seed {plan.seed}, profile {profile}")
     write(verdict, ended=True)
-    if missing := never_ran(verdict):
-        raise EnvironmentFailed(f"no verdict: {', '.join(missing)} never ran; choose a larger --profile")
     if expect is not None and verdict.outcome != "not-judged":
         ctx.exit(_print_expected(console, expect, verdict))
     if code := {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]:

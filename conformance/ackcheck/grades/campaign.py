@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from ackcheck.grades.failing import circumstances
 from ackcheck.grades.rounds import Kind, kind_of
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
+from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen, Panel
 from ackcheck.promises import Promises
 from ackcheck.rig.apart import Apart, WithServer
@@ -28,7 +30,6 @@ from ackcheck.rig.child import Child
 from ackcheck.rig.errors import RigError
 from ackcheck.rig.room import check_room
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
-from ackcheck.verdict import NEEDS
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
@@ -48,6 +49,9 @@ ATTEMPTS = (None, 3, 2)
 
 LOGS_IN_TURN = (1, 3, 1, 1, 2, 1, 1)
 """How many logs the cases ask a target to have, in turn; more than one for those who spread records over several."""
+
+LONG_FRACTION = re.compile(r"(\d\.\d{3})\d+")
+"""Seconds to more than a thousandth."""
 
 RESETTING = 0.3
 """How often a queue is reset before the work of a round begins, and answered; others are under way at its end."""
@@ -94,6 +98,7 @@ class Judging(Protocol):
         progress: Progress,
         reply_timeout: float,
         only: int | None,
+        only_round: int | None,
         stop_at_first: bool,
         evidence: Path | None,
         promises: Promises | None,
@@ -117,6 +122,7 @@ def judged_on_files(name: str, judging: Judging, counted: tuple[str, ...], job: 
         progress=done,
         reply_timeout=job.reply_timeout,
         only=job.case,
+        only_round=job.round,
         stop_at_first=job.stop_at_first,
         evidence=job.evidence,
         promises=job.promises,
@@ -142,16 +148,18 @@ class Campaign:
     reply_timeout: float = REPLY_TIMEOUT
     progress: Progress = no_progress
     only: int | None = None
+    only_round: int | None = None
+    """The one round to run of that case, from 1; 0 for the restarts at its end; None for all."""
+    counts: str = ""
+    """What its rounds count, of what is counted as it runs."""
     stop_at_first: bool = False
     evidence: Path | None = None
     """Where a folder is written for each finding; None: nowhere."""
     promises: Promises | None = None
     """What is promised, whatever the target says of itself."""
     report: GradeReport = field(init=False)
-    rounds: int = field(init=False, default=0)
-    """How many have begun."""
-    spent: int = field(init=False, default=0)
-    """How many faults of its effort it has spent."""
+    _before: int = field(init=False, default=0)
+    """How many cases come before those that rounds are shared out over."""
     _number: int = field(init=False, default=0)
     _began: float = field(init=False, factory=time.monotonic)
 
@@ -163,16 +171,35 @@ class Campaign:
         self._number += 1
         return self.only is None or self._number == self.only
 
-    def next_kind(self, kinds: tuple[Kind, ...]) -> Kind:
-        """Begin a round; return of which kind it is."""
-        self.rounds += 1
-        self.spent += 1
-        self.tell()
-        return kind_of(self.rounds - 1 + (0 if self.only is None else self.only - 1), kinds)
+    @property
+    def spent(self) -> int:
+        """How many of the faults that its rounds count there have been."""
+        return self.report.ran[self.counts]
+
+    def rounds_of(self, session: Session, faults: int, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, int]]:
+        """Yield the kind of each round of a case, and how many faults are left for it: what a round does follows from
+        the seed and from the numbers of case and round, so that one can be run by itself."""
+        first = self._number - 1 - self._before
+        if self.only_round is not None:
+            if self.only_round:
+                session.go_to_round(self.only_round)
+                yield kind_of(first + self.only_round - 1, kinds), 1
+            return
+        number, end = 0, self.spent + faults
+        while self.spent < end:
+            number += 1
+            session.go_to_round(number)
+            self.tell()
+            yield kind_of(first + number - 1, kinds), end - self.spent
+
+    def ends(self, session: Session) -> bool:
+        """Go on to what ends a case; return whether it is to be run."""
+        session.go_to_round(0)
+        return not self.only_round
 
     def shares(self, rounds: int, most: int) -> Iterator[int]:
         """Share `rounds` out over cases of `most` each; what a case that ended early has left is for more cases."""
-        left = rounds
+        left, self._before = rounds, self._number
         if self.only is not None:
             left = rounds if self.only > self._number else 0
             self._number = max(self._number, self.only - 1)
@@ -233,7 +260,14 @@ class Campaign:
         broken = fallen.broken
         lines = session.traffic.story.of(broken.key)
         finding = Finding(
-            broken.clause, broken.why, self.grade, self.seed, lines, case=self._number, refutes=fallen.levels
+            broken.clause,
+            LONG_FRACTION.sub(r"\1", broken.why),
+            self.grade,
+            self.seed,
+            lines,
+            case=self._number,
+            round=session.round,
+            refutes=fallen.levels,
         )
         if self.report.found(finding) and self.evidence is not None:
             keep(finding, session, self.evidence)
@@ -266,20 +300,25 @@ def close_and_reopen(session: Session) -> None:
     """Settle everything, close the store in order, open it again, and judge what comes."""
     session.begin_round()
     session.settle_everything()
-    reply = session.close()
-    session.child.close()
-    killed = session.child.kill()
-    event = Restarted() if reply is Reply.OK else ProcessCrashed()
+    restart_and_judge(session, session.close())
+
+
+def restart_and_judge(session: Session, closed: Reply) -> None:
+    """End a store that was closed, and answered so; open it again, and judge what comes."""
+    killed, peers = session.end()
+    clean = closed is Reply.OK
+    if clean:
+        session.hit(killed, Fault.CLEAN_RESTART, peers=peers)
+    event = Restarted() if clean else ProcessCrashed()
     session.stopped(killed, event)
-    session.ran["clean restart"] += reply is Reply.OK
+    session.ran["clean restart"] += clean
     session.open(event, more=0)
     session.survey()
 
 
 def kill(session: Session, event: ProcessCrashed | PowerLost | None = None) -> None:
     """SIGKILL the target where it is; the event is what the oracle is told."""
-    in_flight = session.child.in_flight
-    session.note("store", f"SIGKILL, at {session.now:.3f} s, {in_flight} calls under way")
+    session.note_end("store", "SIGKILL")
     session.ran["SIGKILL"] += 1
     killed = session.child.kill()
     session.hit(killed, Fault.PROCESS_CRASH)

@@ -13,6 +13,7 @@ import copy
 import tempfile
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ from attrs import frozen
 
 from ackcheck.disk import BadFault, Cut, Disk, Fault, Folder, Image, ImageNotMounted
 from ackcheck.disk.available import missing
+from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
@@ -85,6 +87,8 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
     progress: Progress = no_progress,
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
+    only_round: int | None = None,  # noqa: ARG001 - a case is one round
+    disk_bytes: int | None = None,
     stop_at_first: bool = False,
     evidence: Path | None = None,
     promises: Promises | None = None,
@@ -118,7 +122,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
         name = filesystem or _in_turn(number, prelude)
         with (
             tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
-            Disk(Path(folder), name) as disk,
+            Disk(Path(folder), name, size=_size(name, disk_bytes)) as disk,
             campaign.case(disk.directory) as session,
         ):
             session.ran[f"case on {name}"] += 1
@@ -135,6 +139,11 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
 def cases(rounds: int) -> int:
     """Return how many cases this many cuts are."""
     return rounds
+
+
+def _size(filesystem: str, wanted: int | None) -> int | None:
+    """Return how large a disk is to be, as small as its file system can be made at the least."""
+    return None if wanted is None else max(wanted, named(filesystem).smallest)
 
 
 def _in_turn(number: int, prelude: Prelude) -> str:
@@ -248,7 +257,7 @@ class _Round:
 
     def _cut(self) -> Cut:
         session = self.session
-        session.note("disk", f"loses its power, at {session.now:.3f} s, {session.child.in_flight} calls under way")
+        session.note_end("disk", "loses its power")
         session.ran["power cut"] += 1
         refused = self.disk.drive.counts()["refused"]
         killed, cut = self.disk.cut(session.child)
@@ -308,7 +317,8 @@ def twin_of(session: Session) -> Session:
 
 def judge(job: Job) -> GradeReport:
     """Cut the power as often as the job says."""
-    return judged_on_files("disk", run_disk_grade, ("power cut",), job)
+    sized = partial(run_disk_grade, disk_bytes=None if job.disk_mib is None else job.disk_mib << 20)
+    return judged_on_files("disk", sized, ("power cut",), job)
 
 
 DISK = Grade("disk", judge, counts="power cuts", effort={"quick": 3, "standard": 30, "deep": 400}, cases=cases)

@@ -17,6 +17,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -40,12 +41,16 @@ from ackcheck.promises import Promises
 from ackcheck.rig.errors import TargetDied
 from ackcheck.rig.fullback import FullBackingRig
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies
+from ackcheck.rig.loop import MIB
 from ackcheck.rig.machine import PowerRig, available
 from ackcheck.rig.writeback import NOTHING, Writeback, choose_writeback
 from ackmodel import Level
 from ackmodel.observe.events import PowerLost, Reply
 
 LOSSES_A_CASE = 10
+
+SMALL, LARGE = 16 * MIB, 64 * MIB
+"""Bytes of the disks that fill up, and of those that lose their power, unless it is said otherwise."""
 
 Journal = Literal["spared", "starved"]
 
@@ -69,6 +74,8 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
     progress: Progress = no_progress,
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
+    only_round: int | None = None,
+    disk_bytes: int | None = None,
     stop_at_first: bool = False,
     evidence: Path | None = None,
     promises: Promises | None = None,
@@ -77,7 +84,8 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
 
     `failed_syncs` is a fifth of the rounds, and at least one of each kind, unless told otherwise. Where the machine
     cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run, from 1 to
-    `cases`. Raises as `run_process_grade` does.
+    `cases`, `only_round` that of the one round of it; `disk_bytes` the size of its disks. Raises as `run_process_grade`
+    does.
     """
     campaign = Campaign(
         target,
@@ -87,6 +95,8 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
         reply_timeout=reply_timeout,
         progress=progress,
         only=only,
+        only_round=only_round,
+        counts="power loss",
         stop_at_first=stop_at_first,
         evidence=evidence,
         promises=promises,
@@ -99,16 +109,17 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
             journal = JOURNALS[number % len(JOURNALS)]
             with (
                 _folder() as folder,
-                FullBackingRig(folder, journal=journal) as disk,
+                FullBackingRig(folder, journal=journal, size=disk_bytes or SMALL) as disk,
                 campaign.case(disk.path, segment_bytes=SEGMENTS[number % len(SEGMENTS)]) as session,
             ):
                 fail_sync_and_judge(session, disk, journal)
     for losses in campaign.shares(rounds, LOSSES_A_CASE):
-        with _folder() as folder, PowerRig(folder) as rig, campaign.case(rig.path) as session:
+        with _folder() as folder, PowerRig(folder, size=disk_bytes or LARGE) as rig, campaign.case(rig.path) as session:
             session.open()
-            for _ in range(losses):
-                cut_and_judge(session, rig, campaign.next_kind(POWER_ROUNDS))
-            close_and_reopen(session)
+            for kind, _ in campaign.rounds_of(session, losses, POWER_ROUNDS):
+                cut_and_judge(session, rig, kind)
+            if campaign.ends(session):
+                close_and_reopen(session)
     return campaign.report
 
 
@@ -146,7 +157,7 @@ def cut_and_judge(session: Session, rig: PowerRig, kind: Kind) -> None:
 def lose_power(session: Session, rig: PowerRig, writeback: Writeback) -> None:
     """Cut the power, and bring it back; `writeback` is what the kernel wrote before by itself."""
     session.note("page cache", f"the kernel writes back: {described(writeback)}")
-    session.note("disk", f"the power goes, at {session.now:.3f} s, {session.child.in_flight} calls under way")
+    session.note_end("disk", "the power goes")
     session.ran["power loss"] += 1
     killed = rig.power_loss(session.child, writeback=writeback)
     session.hit(killed, Fault.POWER_LOSS, lost=rig.lost)
@@ -175,7 +186,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     except TargetDied:
         session.note("store", "ended its process")
         session.ran["the target ended at a failed sync"] += 1
-    session.note("store", f"is killed, at {session.now:.3f} s, {session.child.in_flight} calls under way")
+    session.note_end("store", "is killed")
     killed = session.child.kill()
     refused = disk.refused()
     session.ran["failed fsync"] += refused
@@ -207,7 +218,8 @@ def described(writeback: Writeback) -> str:
 
 def judge(job: Job) -> GradeReport:
     """Cut the power as often as the job says."""
-    return judged_on_files("power", run_power_grade, ("SIGKILL", "power loss"), job)
+    sized = partial(run_power_grade, disk_bytes=None if job.disk_mib is None else job.disk_mib * MIB)
+    return judged_on_files("power", sized, ("SIGKILL", "power loss"), job)
 
 
 POWER = Grade("power", judge, counts="power losses", effort={"quick": 5, "standard": 20, "deep": 200}, cases=cases)

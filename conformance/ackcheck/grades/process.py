@@ -1,7 +1,7 @@
 """The process grade: SIGKILL with calls under way, at a seeded point, and a restart on the same directory.
 
 What was written is in the page cache and stays; what was only in memory is gone. Some kills come while the store is
-still opening, so that recovery is interrupted too. Each case ends with a clean restart.
+still opening, so that recovery is interrupted too. Each case ends with restarts in order.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     kill,
     no_progress,
+    restart_and_judge,
 )
-from ackcheck.grades.rounds import OPENING, Kind, work
+from ackcheck.grades.rounds import OPENING, RESTARTS, Kind, work
 from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
 from ackcheck.grades.session import Session
 from ackcheck.promises import Promises
@@ -46,30 +47,41 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     commit: CommitPolicy = CommitPolicy.ACK,
     reply_timeout: float = REPLY_TIMEOUT,
     only: int | None = None,
+    only_round: int | None = None,
     stop_at_first: bool = False,
     evidence: Path | None = None,
     promises: Promises | None = None,
 ) -> GradeReport:
     """Kill the target `rounds` times, and judge for all these levels at once what it remembers.
 
-    `only` is the number of the one case to run, from 1 to `cases`; without it all are run. `commit` says what lets the
-    store's offset pass a message. Raises a `RigError` where the target does not work: `TargetNotStarted`, `TargetHung`,
-    `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
+    `only` is the number of the one case to run, from 1 to `cases`, `only_round` that of the one round in it; without
+    them all are run. `commit` says what lets the store's offset pass a message. Raises a `RigError` where the target
+    does not work: `TargetNotStarted`, `TargetHung`, `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
     campaign = Campaign(
-        target, levels, "process", seed, commit, reply_timeout, progress, only, stop_at_first, evidence, promises
+        target,
+        levels,
+        "process",
+        seed,
+        commit,
+        reply_timeout,
+        progress,
+        only,
+        only_round,
+        "SIGKILL",
+        stop_at_first,
+        evidence,
+        promises,
     )
     for kills in campaign.shares(rounds, KILLS_A_CASE):
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
             session.open()
-            left = kills
-            while left > 0:
-                before = session.ran["SIGKILL"]
-                kill_and_judge(session, campaign.next_kind(PROCESS_ROUNDS), may_repeat=left > 1)
-                killed = session.ran["SIGKILL"] - before
-                campaign.spent += killed - 1
-                left -= killed
-            close_and_reopen(session)
+            for kind, left in campaign.rounds_of(session, kills, PROCESS_ROUNDS):
+                kill_and_judge(session, kind, may_repeat=left > 1)
+            if campaign.ends(session):
+                for kind in RESTARTS:
+                    leave_and_restart(session, kind)
+                close_and_reopen(session)
     return campaign.report
 
 
@@ -81,7 +93,7 @@ def cases(rounds: int) -> int:
 def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) -> None:
     """Work, kill, perhaps kill again while it opens, open again and judge."""
     begin_round(session)
-    twice = may_repeat and session.random.random() < TWICE
+    twice = session.random.random() < TWICE and may_repeat
     work(session, kind)
     kill(session)
     if twice:
@@ -91,6 +103,13 @@ def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) ->
         kill(session)
     session.open(ProcessCrashed())
     session.survey()
+
+
+def leave_and_restart(session: Session, kind: Kind) -> None:
+    """Leave something to the close, close the store in order, open it again, and judge."""
+    begin_round(session)
+    closed = work(session, kind)
+    restart_and_judge(session, session.close() if closed is None else closed)
 
 
 def judge(job: Job) -> GradeReport:

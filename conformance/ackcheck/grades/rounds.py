@@ -8,6 +8,12 @@
   It finds deadlines that begin anew at a restart, and what is only written when more comes.
 - *close*: the store is closed with work under way, and the fault comes after the close has been answered.
 
+And before a restart in order (`RESTARTS`), what may be left for the close to save:
+
+- *unflushed*: a few acks were answered, one at a time, with no barrier since.
+- *close*: as above.
+- *settled*: everything was acked and flushed, and the store has come to rest.
+
 >>> [kind_of(number, PROCESS) for number in range(4)]
 ['single', 'burst', 'long', 'burst']
 """
@@ -22,11 +28,17 @@ from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.rig.killpoint import choose_kill
 from ackmodel.observe.events import Reply
 
-Kind = Literal["burst", "single", "last", "long", "close"]
+Kind = Literal["burst", "single", "last", "long", "close", "unflushed"]
 
 PROCESS: tuple[Kind, ...] = ("single", "burst", "long", "burst", "single", "burst")
 POWER: tuple[Kind, ...] = ("last", "close", "long", "single", "burst", "last", "burst")
-"""The kinds in turn. A close is judged after power loss, and at the end of every case, by a clean restart."""
+"""The kinds in turn."""
+
+RESTARTS: tuple[Kind, ...] = ("unflushed", "close", "unflushed")
+"""What comes before the restarts in order that end a case of the process grade, before all is settled."""
+
+UNFLUSHED = 7
+"""Most messages that are acked without a barrier before a restart: a store may save a few at a time."""
 
 REQUESTS = 80
 """Most answers that are waited for before a fault in a burst."""
@@ -49,15 +61,19 @@ IN_HAND = 4
 ACKING = 2.0
 """Seconds that they are hidden."""
 
-HELD = 6.0
-"""Seconds that messages are hidden in a long round. Deadlines that begin anew at a restart end more than the patience
-that a store is given after those that do not."""
+BEYOND = (2.0, 4.0)
+"""Seconds, from and to, that messages are hidden in a long round beyond the patience that a store is given: deadlines
+that begin anew at a restart end too late then."""
+
+IDLE = (0.0, 0.0, 0.0, 0.03, 0.3, 1.2)
+"""Seconds for which a store is idle before the fault of a *last* round, one of them by seed: what writes or syncs a
+moment later, or now and then, has done it by then, or not."""
 
 WINDOW_TIMES = 1.25
 """For how many times a promised loss window the store is left idle before what it answered must be safe."""
 
-BEFORE_THE_END = 1.0
-"""Seconds before that at which the fault comes."""
+BEFORE_THE_END = (0.3, 1.2)
+"""Seconds, from and to, before their end at which the fault of a long round comes."""
 
 
 def kind_of(number: int, kinds: tuple[Kind, ...]) -> Kind:
@@ -65,18 +81,22 @@ def kind_of(number: int, kinds: tuple[Kind, ...]) -> Kind:
     return kinds[number % len(kinds)]
 
 
-def work(session: Session, kind: Kind) -> None:
-    """Have the store do what a round of this kind does until its fault."""
+def work(session: Session, kind: Kind) -> Reply | None:
+    """Have the store do what a round of this kind does until its fault; return how a close was answered, if it was."""
     session.ran[f"round: {kind}"] += 1
     session.until_back()  # else there is next to nothing to hand out
     if kind in ("single", "last"):
         answer_one_by_one(session, leave_one=kind == "single")
+        time.sleep(session.random.choice(IDLE) if kind == "last" else 0.0)
     elif kind == "long":
         hold_for_long(session)
+    elif kind == "unflushed":
+        leave_unflushed(session)
     else:
         session.run(choose_kill(session.random, requests=REQUESTS, longest=LONGEST))
         if kind == "close":
-            session.close(busy=True)
+            return session.close(busy=True)
+    return None
 
 
 def answer_one_by_one(session: Session, *, leave_one: bool) -> None:
@@ -92,15 +112,24 @@ def answer_one_by_one(session: Session, *, leave_one: bool) -> None:
         session.traffic.ask(Call("ack", "ack", receipts=(receipt,)))
 
 
+def leave_unflushed(session: Session) -> None:
+    """Have some acks answered, one at a time, and ask for no barrier after them."""
+    if session.random.random() < 0.5:  # else it may have been long ago
+        session.flush()
+    for receipt in session.pop(session.random.choice(QUEUES), session.random.randint(1, UNFLUSHED), ACKING):
+        session.ask(Call("ack", "ack", receipts=(receipt,)))
+
+
 def hold_for_long(session: Session) -> None:
     """Pop some, have that flushed, and wait until their time is nearly over."""
-    began = session.now
+    began, held = session.now, session.patience + session.random.uniform(*BEYOND)
+    before = session.random.uniform(*BEFORE_THE_END)
     for queue in QUEUES:
-        receipts = session.pop(queue, IN_HAND, HELD)
+        receipts = session.pop(queue, IN_HAND, held)
         for receipt in receipts[:1]:
             session.ask(Call("ack", "ack", receipts=(receipt,)))
     reply = session.flush()
     session.ran["flushed before it was idle"] += reply is Reply.OK
     window = session.promises.loss_window
     with session.made_durable_by_waiting(window):
-        time.sleep(max(window * WINDOW_TIMES, began + HELD - BEFORE_THE_END - session.now))
+        time.sleep(max(window * WINDOW_TIMES, began + held - before - session.now))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
@@ -20,8 +20,9 @@ from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.hits import Fault, Hits
 from ackcheck.panel import Panel
 from ackcheck.promises import STRICT, Promises
-from ackcheck.rig.child import Child, Killed
+from ackcheck.rig.child import Child
 from ackcheck.rig.errors import FileSystemDead, ProtocolError, RigError, TargetDied, TargetError
+from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterReplies, KillPoint
 from ackcheck.rig.witness import why_dead
 from ackmodel import CommitPolicy
@@ -54,6 +55,9 @@ RESTING = 10.0
 REFUSING = 10.0
 """Seconds after which a store whose disk works, and that still refuses a pop, is said not to answer again."""
 
+ENDING = 1_000_000
+"""The number, for its choices, of what ends a case: no case has so many rounds."""
+
 DRAINING = 30.0
 """Seconds after which a queue that still is not empty never will be."""
 
@@ -84,6 +88,8 @@ class Session:
     """The faults, as they were seen to hit."""
     offered: Offered | None = None
     """What the target offers beyond the rest; None before it was first opened."""
+    round: int | None = None
+    """The round of its case that it is in, from 1; 0 in what ends the case; None where a case has no rounds."""
     _published: int = 0
     _rounds: int = 0
 
@@ -96,6 +102,10 @@ class Session:
         self._rounds += 1
         self.random = Random(f"{self.seed}/{self._rounds}")
         self.traffic.random.seed(f"{self.seed}/{self._rounds}/calls")
+
+    def go_to_round(self, number: int) -> None:
+        """Have the next round that begins be this one, whichever came before: its choices follow from its number."""
+        self.round, self._rounds = number, number or ENDING
 
     @property
     def promises(self) -> Promises:
@@ -115,6 +125,11 @@ class Session:
     def note(self, lane: str, text: str) -> None:
         """Note in the history what was done to the store."""
         self.traffic.story.note(lane, text)
+
+    def note_end(self, lane: str, text: str) -> None:
+        """Note that the target is about to be ended, with what it has under way."""
+        self.traffic.ended_at = self.now
+        self.note(lane, f"{text}, at {self.now:.3f} s, {self.child.in_flight} calls under way")
 
     # --- opening, working, and being stopped ------------------------------------------------------------------------
 
@@ -197,9 +212,11 @@ class Session:
         self.panel.stopped(event)
         self.traffic.story.round()
 
-    def hit(self, killed: Killed, fault: Fault, *, lost: int = 0, refused: int = 0) -> None:
+    def hit(
+        self, killed: Killed, fault: Fault, *, lost: int = 0, refused: int = 0, peers: tuple[str, ...] = ()
+    ) -> None:
         """Note a fault of which a kill was a part, as it was seen to hit."""
-        hit = killed.hit(fault, lost=lost, refused=refused)
+        hit = killed.hit(fault, lost=lost, refused=refused, peers=peers)
         self.hits = self.hits.plus(hit)
         if hit.missed:
             self.note("store", hit.missed)
@@ -215,6 +232,12 @@ class Session:
         self.note("client", f"close is answered {reply.value}")
         self.panel.each(lambda oracle: oracle.closed(reply))
         return reply
+
+    def end(self) -> tuple[Killed, tuple[str, ...]]:
+        """End the process of a store that was closed; return what it was seen to do, and to whom it was connected."""
+        peers = () if self.hits.wrote else self.child.peers()
+        self.child.close()
+        return evolve(self.child.kill(), **self.child.traces()), peers
 
     def _closing(self, number: int) -> Reply:
         """Wait for the answers to a close, and to all that was under way; what raises meanwhile is unknown."""

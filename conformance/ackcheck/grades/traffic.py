@@ -45,14 +45,17 @@ from ackcheck.grades.story import Story
 from ackcheck.grades.workload import LONG, Call, Workload
 from ackcheck.panel import Panel
 from ackcheck.promises import Promises
-from ackcheck.rig.child import Child, Exchange, Killed
-from ackmodel import CommitPolicy
-from ackmodel.observe.broken import Key
+from ackcheck.rig.child import Child
+from ackcheck.rig.exchange import Exchange, Killed
+from ackmodel import Clause, CommitPolicy
+from ackmodel.observe.broken import Broken, Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.oracle import Delivered
 
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
+
+SHOWN = 80  # characters of a second answer that the history shows
 
 SILENT = ("stats", "dead")
 """Calls of which only what they show goes into the history."""
@@ -101,9 +104,15 @@ class Traffic:
     slack: float = CLOCKS
     back_at: float = 0.0
     """When the last of the short deadlines has passed."""
+    ended_at: float = float("inf")
+    """When the target was about to be ended; what is read from it after that, it had answered before."""
     _began: float = Factory(time.monotonic)
     _under_way: dict[int, Asked] = Factory(dict)
     """By the number of the request."""
+    _when: str = ""
+    """When the newest answer came, in words."""
+    _answered_once: dict[int, Asked] = Factory(dict)
+    """What has been answered, by the number of the request."""
     _ops: int = 0
     _acknowledged: set[Key] = Factory(set)
 
@@ -178,10 +187,11 @@ class Traffic:
         """Tell the oracle of answers, in the order in which they came; return how many."""
         count = 0
         for exchange in exchanges:
-            asked = self._under_way.pop(exchange.id)
+            asked = self._answered_once[exchange.id] = self._under_way.pop(exchange.id)
             self.work.ended(asked.call)
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
+            self._when = self._in_words(at - CLOCKS)
             self.heard.answered(self.now)
             if exchange.error is not None:
                 self._raised(asked, exchange, at)
@@ -190,7 +200,19 @@ class Traffic:
             else:
                 self._answered(asked, exchange, at)
             count += 1
+        self._no_second_answers()
         return count
+
+    def _no_second_answers(self) -> None:
+        """Hold that what has been answered is not answered again (clause `reply-exactly-once`)."""
+        while self.child.second_answers:
+            second = self.child.second_answers.pop(0)
+            asked = self._answered_once.get(second.id)
+            what = f"operation {asked.op}, {asked.call.op}," if asked else f"request {second.id}"
+            about = asked.about if asked else ()
+            self.story.note("client", f"{what} is answered a second time: {str(second.result)[:SHOWN]}", about=about)
+            key = next((each for each in about if isinstance(each, tuple)), None)
+            self.panel.broke(Broken(Clause.REPLY_EXACTLY_ONCE, f"{what} was answered, and then answered again", key))
 
     def cut_off(self, killed: Killed) -> None:
         """Take the answers of a target that was killed; what it had not answered never will be."""
@@ -204,6 +226,11 @@ class Traffic:
             self.story.note("client", f"operation {asked.op} has no answer", about=asked.about)
         self.ran["calls without an answer"] += len(self._under_way)
         self._under_way.clear()
+        self.ended_at = float("inf")
+
+    def _in_words(self, read: float) -> str:
+        """Return when an answer came, which was read at this time."""
+        return f"at {read:.3f} s" if read <= self.ended_at else "before that: it was read from its pipe afterwards"
 
     def _answered(self, asked: Asked, exchange: Exchange, at: float) -> None:
         """Note that a call other than a pop was answered."""
@@ -281,7 +308,7 @@ class Traffic:
 
     def _changed(self, asked: Asked, reply: Reply, at: float) -> None:
         """Note that a renewal, a release or a reset was answered."""
-        self.story.note("client", f"operation {asked.op} is answered {reply.value}, at {at:.3f} s", about=asked.about)
+        self.story.note("client", f"operation {asked.op} is answered {reply.value}, {self._when}", about=asked.about)
         if asked.call.op == "reset":
             self.panel.each(lambda oracle: oracle.reset_answered(asked.op, reply))
             return
@@ -300,13 +327,13 @@ class Traffic:
         if new:
             listed = ", ".join(f"[{offset}]" for offset in new)
             keys = [(queue, offset) for offset in new]
-            self.story.note("store", f"dead letters of {queue}: {listed}, at {at:.3f} s", about=keys)
+            self.story.note("store", f"dead letters of {queue}: {listed}, {self._when}", about=keys)
         self.dead[queue] = offsets
         self.panel.each(lambda oracle: oracle.saw_dead(queue, offsets, at=at))
 
     def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
-        self.story.note("client", f"operation {asked.op} is answered {told}, at {at:.3f} s", about=asked.about)
+        self.story.note("client", f"operation {asked.op} is answered {told}, {self._when}", about=asked.about)
         replies = [self.lenient.answer(reply) for reply in replies]
         self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
         self.panel.each(lambda oracle: oracle.ack_answered(asked.op, replies, at=at))

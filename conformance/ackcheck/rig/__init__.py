@@ -10,7 +10,7 @@ for targets written in Python). Two grades of fault:
   behind its back, and a sync really fails, once. Needs root and loop devices, and says so.
 """
 
-from ackcheck.rig.child import Child, Exchange, Killed
+from ackcheck.rig.child import Child
 from ackcheck.rig.errors import (
     MountBusy,
     MountFailed,
@@ -22,6 +22,7 @@ from ackcheck.rig.errors import (
     TargetHung,
     TargetNotStarted,
 )
+from ackcheck.rig.exchange import Exchange, Killed
 from ackcheck.rig.fullback import FullBackingRig
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackcheck.rig.machine import PowerRig, available

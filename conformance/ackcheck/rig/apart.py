@@ -31,9 +31,10 @@ from typing import IO, Any, Self
 
 from attrs import frozen
 
-from ackcheck.rig.child import READ_SECONDS, Child, Killed, tail_of, unnamed_file
+from ackcheck.rig.child import READ_SECONDS, Child, tail_of, unnamed_file
 from ackcheck.rig.contained import Contained
 from ackcheck.rig.errors import TargetDied, TargetHung
+from ackcheck.rig.exchange import Killed
 from ackcheck.rig.wire import decode_reply
 
 PASSING_ON = 1.0
@@ -128,7 +129,7 @@ class Apart(Child):
                 hit = {"processes": self._server.kill(), "held_by": self._server.held_by}
             finally:
                 self._let_server_go()
-            hit |= self._hit()
+            hit |= self.traces()
             self._hear_what_is_left()
         answered = tuple(done for done in self._finished if done.error is None)
         failed = tuple(done for done in self._finished if done.error is not None)
@@ -137,6 +138,10 @@ class Apart(Child):
         self._finished.clear()
         self._in_flight.clear()
         return killed
+
+    def peers(self) -> tuple[str, ...]:
+        """Return nothing: the server is known, and reached."""
+        return ()
 
     def close(self) -> int:
         """Ask the server to end (SIGTERM), and wait for it; the adapter lives on. Returns its exit status."""
@@ -179,9 +184,7 @@ class Apart(Child):
 
     def _finish(self, line: bytes) -> None:
         number = decode_reply(line).id
-        if number in self._over:
-            self._over.discard(number)
-        elif not (self._deaf and number in self._in_flight):
+        if number not in self._over and not (self._deaf and number in self._in_flight):
             super()._finish(line)
 
     def _ended(self) -> bool:

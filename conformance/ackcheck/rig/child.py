@@ -41,11 +41,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from ackcheck.hits import Fault, Hit
 from ackcheck.rig.contained import Contained
-from ackcheck.rig.errors import ProtocolError, TargetDied, TargetError, TargetHung
+from ackcheck.rig.errors import ProtocolError, TargetDied, TargetHung
+from ackcheck.rig.exchange import Exchange, Killed, SecondAnswer
+from ackcheck.rig.peers import connected
 from ackcheck.rig.wire import LINE_LIMIT, decode_reply, encode_request
 from ackcheck.rig.witness import Seen, changes, holders, look
 
@@ -55,60 +56,6 @@ STDERR_TAIL = 4096  # bytes shown of a dead target's last words
 READ_SECONDS = 5.0  # for what a killed target had left in its pipe
 HEIR_SECONDS = 2.0  # for an answer from what a process has left behind that has ended itself
 ENDED_SECONDS = 1.0  # between the end of a target's output and its own
-
-
-@frozen(kw_only=True)
-class Exchange:
-    """A request and, once it is there, its reply. Times are `time.monotonic_ns`."""
-
-    id: int
-    op: str
-    arguments: Mapping[str, Any]
-    sent_ns: int
-    replied_ns: int | None = None
-    result: Any = None
-    error: tuple[str, str] | None = None
-    """The type and message of the exception that the target answered with."""
-
-    def value(self) -> Any:
-        """Return the result; raises `TargetError` where the target raised."""
-        if self.error is not None:
-            raise TargetError(self.op, *self.error)
-        return self.result
-
-
-@frozen(kw_only=True)
-class Killed:
-    """What a killed target had answered (and nobody had received yet), and what it had not.
-
-    An unanswered request may have taken effect or not. The rest is what the kill hit.
-    """
-
-    answered: tuple[Exchange, ...]
-    unanswered: tuple[Exchange, ...]
-    processes: tuple[int, ...] = ()
-    """The numbers of the processes that were ended; none is left."""
-    held_by: str = ""
-    """By what they were held together."""
-    wrote: int = 0
-    """Files of the target's directory that were made, changed or removed since `Child.mark`, or its start."""
-    strangers: tuple[str, ...] = ()
-    """Processes that the target did not start, and that have files of its directory open for writing."""
-
-    def hit(self, fault: Fault, *, lost: int = 0, refused: int = 0) -> Hit:
-        """Return the fault of which this kill was a part, as it was seen to hit."""
-        missed = ""
-        if fault is Fault.FAILED_SYNC and not refused:
-            missed = (
-                "the disk refused no sync, though it was full: the target did not sync meanwhile, or wrote only to "
-                "blocks that it had before (a log that is made in advance)"
-            )
-        if self.strangers:
-            missed = (
-                f"{', '.join(self.strangers)} did not come of the target's command, has files of its directory open, "
-                "and lived on: have the target start it, or name it with --server"
-            )
-        return Hit(fault, self.held_by, len(self.processes), self.wrote, lost, refused, missed)
 
 
 class Child:
@@ -139,6 +86,8 @@ class Child:
         self._said = ""
         self._wire: deque[tuple[int, str, bytes]] = deque(maxlen=WIRE_LINES)
         self._next_id = 1
+        self.second_answers: list[SecondAnswer] = []
+        """Answers to what had been answered, which nobody has looked at yet."""
         self._reset()
 
     @classmethod
@@ -156,6 +105,7 @@ class Child:
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._in_flight: dict[int, Exchange] = {}
+        self._first_id = self._next_id
         self._finished: deque[Exchange] = deque()
         self._at_eof = False
         self._listening = True
@@ -225,20 +175,25 @@ class Child:
                     while not self._at_eof and self._exchange_bytes(deadline - time.monotonic()):
                         pass
                 self._release()
-            hit |= self._hit()
+            hit |= self.traces()
         killed = Killed(answered=tuple(self._finished), unanswered=tuple(self._in_flight.values()), **hit)
         self._finished.clear()
         self._in_flight.clear()
         return killed
 
-    def _hit(self) -> dict[str, Any]:
-        """Return what the target, of which nothing is left, did to its directory, and who else is in there."""
+    def traces(self) -> dict[str, Any]:
+        """Return what the target, of which nothing is left, did to its directory since it was marked, and who else is
+        in there."""
         if self.directory is None:
             return {}
         return {
             "wrote": changes(self._before, look(self.directory)),
             "strangers": tuple(holders(self.directory, writing=True)),
         }
+
+    def peers(self) -> tuple[str, ...]:
+        """Return the processes that the target did not start, and is connected to, as far as can be seen."""
+        return () if self._process is None else tuple(connected({one.pid for one in self._process.processes()}))
 
     def close(self) -> int:
         """Close the target's input and wait for it to exit; returns its exit status.
@@ -412,7 +367,10 @@ class Child:
         reply = decode_reply(line)
         exchange = self._in_flight.pop(reply.id, None)
         if exchange is None:
-            raise ProtocolError(f"a reply to request {reply.id}, which is not in flight: {line!r}")
+            if not self._first_id <= reply.id < self._next_id:
+                raise ProtocolError(f"a reply to request {reply.id}, which was never asked: {line!r}")
+            self.second_answers.append(SecondAnswer(reply.id, reply.result if reply.error is None else reply.error[0]))
+            return
         self._finished.append(
             evolve(
                 exchange,

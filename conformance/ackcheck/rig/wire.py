@@ -75,6 +75,8 @@ def decode_reply(line: bytes) -> Reply:
     """Return the reply that a line holds; raises `ProtocolError`."""
     hint = "the target's standard output must hold replies only, one JSON object a line (log to standard error)"
     value = decode_object(line, hint)
+    if value.get("error") is not None and value.get("result") is not None:
+        raise ProtocolError(f"both a result and an error: {line[:SHOWN]!r}; a reply is one of the two")
     match value:
         case {"error": {"type": str(kind), "message": str(message)}}:
             return Reply(value["id"], error=(kind, message))

@@ -18,12 +18,12 @@ from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
 from ackcheck.findings import Finding, GradeReport
+from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.shrink import Step, shortest, simplest
 from ackcheck.sim.simulation import Simulation
-from ackcheck.verdict import NEEDS
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 

@@ -6,7 +6,7 @@ import time
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import Grade, Job
-from ackcheck.verdict import NEEDS
+from ackcheck.needs import NEEDS
 from acklab.fuzz.runner import AtherisMissing, run_atheris
 from ackmodel import Clause
 

@@ -29,7 +29,7 @@ from attrs import define, field
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
-from ackcheck.verdict import NEEDS
+from ackcheck.needs import NEEDS
 from acklab.soak.clients import QUEUES, Client, Clock, Floor
 from acklab.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
 from acklab.soak.disk import StormyDisk

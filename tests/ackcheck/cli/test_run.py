@@ -58,7 +58,7 @@ def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, t
         assert told in result.stdout, told
     verdict = json.loads(out.read_text(encoding="utf-8"))
     assert set(verdict) == {
-        *("seed", "profile", "target", "outcome", "level", "promises", "levels", "clauses"),
+        *("seed", "profile", "target", "outcome", "level", "promises", "levels", "clauses", "never_ran"),
         *("not_judged", "findings", "runs"),
         *("command", "began", "machine"),
     }
@@ -129,8 +129,14 @@ def test_what_is_no_factory_is_said(targets: Path) -> None:
         (["--level", "tape"], "'tape' is not one of"),
         (["--json", "/no/such/folder/x.json"], "create it first"),
         (["--json", "/"], "is a folder"),
-        (["--case", "1"], "--case needs one level and one grade"),
-        (["--case", "1", "--faults", "sim"], "--case needs one level and one grade"),
+        (["--case", "1"], "--case needs one grade"),
+        (["--case", "1", "--faults", "sim"], "--case needs one grade"),
+        (["--repeat", "2"], "--repeat needs the case"),
+        (["--round", "1"], "--round needs the case"),
+        (["--promise", "barier=none"], "did you mean 'barrier'"),
+        (["--promise", "grace"], "write name=value"),
+        (["--promise", "grace=long"], "write seconds"),
+        (["--disk-mib", "1"], "not in the range"),
         (["--case", "7", "--faults", "process"], "the process grade has 6 at this profile"),
         (["--case", "0", "--faults", "process"], "not in the range"),
     ],
@@ -147,6 +153,14 @@ def test_a_case_is_repeated_and_a_finding_says_how() -> None:
     told = " ".join(result.stdout.split())
     assert "To run its case (number 1) again: ackcheck run --level disk --faults process" in told
     assert "comes is the machine's" in told
+
+
+def test_a_case_is_run_as_often_as_asked_for_all_levels_at_once_and_the_breaking_line_is_marked() -> None:
+    words = ["--seed", "1", "--faults", "process", "--case", "1", "--round", "1", "--repeat", "2", "--stop-at-first"]
+    result = CliRunner().invoke(run, [*words, f"{TOYS}:WritesNothing"])
+    assert result.exit_code == 1
+    assert "broken in 2 of 2 runs of the case" in result.stdout
+    assert result.stdout.count("<- here it breaks") == 1
 
 
 @pytest.mark.parametrize("later", [KeyboardInterrupt(), RigError("no loop device")])

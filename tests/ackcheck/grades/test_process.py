@@ -11,6 +11,7 @@ import pytest
 
 from ackcheck.findings import GradeReport
 from ackcheck.grades import process, run_process_grade, session, workload
+from ackcheck.grades.rounds import RESTARTS
 from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.panel import Panel
 from ackcheck.rig import Child, ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
@@ -91,6 +92,19 @@ def test_so_does_one_with_all_there_can_be(seed: int) -> None:
     assert report.lacks == (set() if (seed + 1) % 3 else {"dead"})
 
 
+def test_what_only_a_close_could_save_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "RESTARTS", RESTARTS)
+    monkeypatch.setattr(process, "kill_and_judge", lambda session, *_, **__: session.ran.update({"SIGKILL": 1}))
+    for seed in range(1, 6):  # how much waits at the close is chosen by seed
+        report = run_process_grade(f"{TOYS}:Drops", Level.MEMORY, seed=seed, rounds=1, stop_at_first=True)
+        if report.finding is not None:
+            break
+    else:
+        pytest.fail("the close was not seen to drop anything")
+    assert report.finding.clause is Clause.CLOSE_DRAINS
+    assert report.finding.round == 0
+
+
 def test_what_a_target_lacks_is_not_asked_for() -> None:
     report = judge("Toy")
     assert report.lacks == {"renew", "release", "reset", "dead"}
@@ -105,6 +119,30 @@ def test_one_case_is_run_by_itself_and_begins_as_it_did(monkeypatch: pytest.Monk
     report = run_process_grade(f"{TOYS}:Toy", Level.DISK, seed=1, rounds=2, only=2)
     assert begun == ["1/1", "1/2", "1/2"]
     assert (report.cases, report.ran["SIGKILL"], process.cases(2)) == (1, 1, 2)
+
+
+def test_a_round_is_run_by_itself_and_is_what_it_was_in_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rounds(only: int | None = None, only_round: int | None = None) -> list[tuple[object, ...]]:
+        seen: list[tuple[object, ...]] = []
+
+        def note(session: session.Session, kind: str, **_: object) -> None:
+            session.begin_round()
+            session.ran["SIGKILL"] += 1
+            seen.append((kind, session.round, session.random.random()))
+
+        monkeypatch.setattr(process, "RESTARTS", RESTARTS)
+        monkeypatch.setattr(process, "kill_and_judge", note)
+        monkeypatch.setattr(process, "leave_and_restart", lambda *_: seen.append(("end",)))
+        monkeypatch.setattr(process, "close_and_reopen", lambda _: None)
+        run_process_grade(f"{TOYS}:Toy", Level.DISK, seed=1, rounds=12, only=only, only_round=only_round)
+        return seen
+
+    whole = rounds()
+    kills, ends = [one for one in whole if len(one) > 1], [one for one in whole if one == ("end",)]
+    assert (len(kills), len(ends)) == (12, 2 * len(RESTARTS))  # ten in the first case, two in the second
+    assert rounds(only=1, only_round=4) == [kills[3]]
+    assert rounds(only=2, only_round=2) == [kills[11]]
+    assert rounds(only=1, only_round=0) == [("end",)] * len(RESTARTS)
 
 
 def test_a_round_begins_with_the_same_choices_whatever_came_before() -> None:
@@ -173,6 +211,23 @@ def test_a_finding_is_told_by_what_concerns_its_message() -> None:
     first = texts.index(given[0])
     assert any("is answered OK" in text or "OK," in text for text in texts[first:])
     assert not any(text.startswith("flush") for text in texts[:first])
+
+
+def test_a_store_that_answers_twice_is_refused() -> None:
+    twice = f"""
+import sys
+from ackcheck.rig import serve
+once = serve.Server._answer
+def answer(server, request):
+    once(server, request)
+    if request.op == "ack":
+        once(server, request)
+serve.Server._answer = answer
+sys.exit(serve.main(["--target", "{TOYS}:Toy", "--dir", sys.argv[1]]))
+"""
+    report = run_process_grade([sys.executable, "-c", twice, "{{dir}}"], Level.DISK, rounds=1)
+    assert report.finding is not None
+    assert (report.finding.clause, report.cases) == (Clause.REPLY_EXACTLY_ONCE, 1)
 
 
 @pytest.mark.parametrize(

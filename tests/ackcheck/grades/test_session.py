@@ -12,6 +12,7 @@ from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.panel import Panel
 from ackcheck.rig import Child, Exchange, Killed
+from ackcheck.rig.exchange import SecondAnswer
 from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost
@@ -28,6 +29,7 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
         self.now, self.pid, self.in_flight = 100.0, 1, 0
+        self.second_answers: list[SecondAnswer] = []
         self.answer = answer
         self.sent: list[Exchange] = []
         monkeypatch.setattr("ackcheck.grades.session.time.monotonic", lambda: self.now)

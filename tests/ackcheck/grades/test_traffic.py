@@ -11,6 +11,7 @@ from ackcheck.grades.traffic import CLOCKS, Traffic
 from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
 from ackcheck.panel import Panel
 from ackcheck.rig import Child, Exchange, Killed, TargetError
+from ackcheck.rig.exchange import SecondAnswer
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import ProcessCrashed, Reply
@@ -24,6 +25,7 @@ class Wire:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         self.sent: list[Exchange] = []
+        self.second_answers: list[SecondAnswer] = []
         monkeypatch.setattr("ackcheck.grades.traffic.time.monotonic", lambda: self.now)
         panel = Panel((Level.DISK,))
         panel.each(lambda oracle: oracle.published(QUEUE, 2))
@@ -308,6 +310,30 @@ def test_a_change_that_raises_while_the_disk_is_failing_may_have_happened(wire: 
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(call, 1.02), None, 1.03, error=("OSError", "no space left on device"))
     given(wire, "r2", sent=1.3, received=1.31)
+
+
+def test_a_second_answer_is_a_finding_also_where_it_comes_with_the_kill(wire: Wire) -> None:
+    given(wire, "r1", sent=0.0, received=0.01, invisible=LONG)
+    number = wire.ask(ack("r1"), 0.1)
+    wire.second_answers.append(SecondAnswer(number, "SETTLED"))
+    with pytest.raises(Broken) as caught:
+        wire.traffic.cut_off(Killed(answered=(wire.answered(number, "OK", 0.2),), unanswered=()))
+    assert (caught.value.clause, caught.value.key) == (Clause.REPLY_EXACTLY_ONCE, (QUEUE, 0))
+    assert wire.traffic.story.history.lines[-1].text == "operation 2, ack, is answered a second time: SETTLED"
+
+
+def test_what_was_read_from_a_dead_target_is_told_as_that(wire: Wire) -> None:
+    given(wire, "r1", sent=0.0, received=0.01, invisible=LONG)
+    number, later = wire.ask(ack("r1"), 0.1), wire.ask(ack("r1"), 0.15)
+    wire.answer(number, "OK", 0.2)
+    wire.traffic.ended_at = 0.25
+    wire.now = 0.3
+    wire.traffic.cut_off(Killed(answered=(wire.answered(later, "SETTLED", 0.3),), unanswered=()))
+    texts = [line.text for line in wire.traffic.story.history.lines[-2:]]
+    assert texts == [
+        "operation 2 is answered OK, at 0.200 s",
+        "operation 3 is answered SETTLED, before that: it was read from its pipe afterwards",
+    ]
 
 
 def test_the_history_names_deliveries_and_not_receipts(wire: Wire) -> None:

@@ -322,7 +322,6 @@ class Extended(Toy):
         if record["kind"] == "move":
             self.hidden[key] = record["deadline"]
             return
-        self.attempts[key] += record["kind"] == "pop"
         super().replay(record)
 
     def begin_again(self, queue: str, offset: int) -> None:
@@ -422,3 +421,23 @@ class ChangesItsMind(Extended):
     def open(self, directory: Path) -> None:
         self.max_attempts = 3 + (directory / "log").exists()
         super().open(directory)
+
+
+class Drops(Secretive):
+    """Acks wait until there are three of them, or somebody flushes; a close drops them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[dict[str, Any]] = []
+
+    def settle(self, key: tuple[str, int]) -> None:
+        self.waiting.append({"kind": "ack", "queue": key[0], "offset": key[1]})
+        self.acked.add(key)
+        if len(self.waiting) > 3:
+            self.flush()
+
+    def flush(self) -> str:
+        with self.lock:
+            waiting, self.waiting = self.waiting, []
+            self.write(*waiting)
+            return "OK"

@@ -16,6 +16,7 @@ from ackcheck.rig.errors import (
     TargetHung,
     TargetNotStarted,
 )
+from ackcheck.rig.exchange import SecondAnswer
 
 StartToy = Callable[..., Child]
 
@@ -112,7 +113,7 @@ def test_what_comes_after_listening_stops_was_never_heard() -> None:
         assert [exchange.id for exchange in killed.unanswered] == [2]
         child.start()
         child.send("ack", receipt="c")  # ids go on, so the script's reply to 1 is a stranger
-        with pytest.raises(ProtocolError, match="reply to request 1, which is not in flight"):
+        with pytest.raises(ProtocolError, match="reply to request 1, which was never asked"):
             child.receive()
 
 
@@ -177,7 +178,8 @@ def test_closed_its_output() -> None:
         ("[" * 1900, "not JSON|too deep to be read"),
         ('{"result": "OK"}', "not an object with an integer id"),
         ('{"id": true, "result": "OK"}', "not an object with an integer id"),
-        ('{"id": 99, "result": "OK"}', "reply to request 99, which is not in flight"),
+        ('{"id": 1, "result": "OK", "error": {"type": "E", "message": "m"}}', "both a result and an error"),
+        ('{"id": 99, "result": "OK"}', "reply to request 99, which was never asked"),
         ('{"id": 1}', "neither a result nor an error"),
         ('{"id": 1, "error": "no"}', "neither a result nor an error"),
         ('{"id": 1, "result": 1, "error": null}', "neither a result nor an error"),
@@ -198,13 +200,13 @@ def test_a_line_without_an_end_is_bounded() -> None:
         child.call("open")
 
 
-def test_a_second_reply_to_one_request() -> None:
-    body = "sys.stdin.readline()\nprint('{\"id\":1,\"result\":0}\\n' * 2, flush=True, end='')"
+def test_a_second_reply_to_one_request_is_kept_and_is_none_to_another() -> None:
+    body = 'sys.stdin.readline()\nprint(\'{"id":1,"result":0}\\n{"id":1,"result":9}\\n\', flush=True, end=\'\')'
     with Child(script(body)) as child:
         child.send("open")
-        with pytest.raises(ProtocolError, match="not in flight"):
-            child.receive()
+        assert child.receive().result == 0
         assert child.kill().unanswered == ()
+        assert child.second_answers == [SecondAnswer(1, 9)]
 
 
 def test_too_long_a_request_is_not_sent() -> None:

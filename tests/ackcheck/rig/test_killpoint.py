@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from ackcheck.rig.child import Child, Exchange
+from ackcheck.rig.child import Child
+from ackcheck.rig.exchange import Exchange
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, KillPoint, choose_kill
 
 StartToy = Callable[..., Child]

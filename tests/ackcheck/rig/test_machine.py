@@ -13,8 +13,9 @@ import pytest
 
 from ackcheck.disk.disk import sync_filesystem
 from ackcheck.rig import loop, machine
-from ackcheck.rig.child import Child, Exchange
+from ackcheck.rig.child import Child
 from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
+from ackcheck.rig.exchange import Exchange
 from ackcheck.rig.machine import PowerRig
 from ackcheck.rig.witness import sync_path
 from ackcheck.rig.writeback import Range, Writeback, choose_writeback, write_back
