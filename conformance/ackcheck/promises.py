@@ -90,6 +90,11 @@ class Promises:
     """Whether `flush` says that what was answered before it survives power loss."""
     loss_window: float = _seconds(0.0, "within which what was answered is synced; 0 promises nothing of the kind")
     """What was answered OK survives power loss once this many seconds have passed."""
+    settles_after: float = _seconds(0.0, "after which the offsets that settle a message are persisted; 0: at once")
+    """An ack that was answered OK counts only once this many seconds have passed: before that any fault may undo it."""
+    publish: str = _one_of("republished", "durable")
+    """Whether what was published is put back after a fault by whoever published it, as here, where message bodies live
+    elsewhere; or survives as an ack does. Here the strict promise is not the default."""
 
     def departures(self) -> dict[str, Any]:
         """Return what differs from the strict default."""

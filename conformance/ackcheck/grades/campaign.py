@@ -237,6 +237,9 @@ class Campaign:
             report.add_stakes(session.panel.at_stake)
             report.operations += session.traffic.operations
             report.promises = session.promises
+            for how, age in session.traffic.ages.oldest_lost.items():
+                name = f"oldest ack that a {how} took, in seconds after its answer"
+                report.figures[name] = round(max(age, report.figures.get(name, 0.0)), 3)
             report.hits = report.hits.plus(*session.hits.all)
             report.lacks -= session.offered.judged if session.offered else set()
             self.tell()

@@ -13,6 +13,7 @@ for in time. So each departure leaves more possible, and nothing that is still p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -32,8 +33,10 @@ class Leniency:
     """Knows every delivery by a name of its own, and which is the newest of its message."""
 
     promises: Promises = STRICT
-    faults: int = 0
-    """Faults, and restarts, so far."""
+    _stops: list[str] = Factory(list)
+    """What has stopped the store so far."""
+    _given_after: dict[Key, int] = Factory(dict)
+    """How many stops there had been when each message was last handed out."""
     _newest: dict[Key, str] = Factory(dict)
     _key: dict[str, Key] = Factory(dict)
     _wire: dict[str, str] = Factory(dict)
@@ -63,7 +66,7 @@ class Leniency:
             while (name := f"{receipt}, delivery {number}") in self._key:
                 number += 1
             self._wire[name] = receipt
-        self._newest[key], self._key[name] = name, key
+        self._newest[key], self._key[name], self._given_after[key] = name, key, len(self._stops)
         return name
 
     def on_the_wire(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -85,19 +88,25 @@ class Leniency:
         over = reply in (Reply.EXPIRED, Reply.INVALID)
         return Reply.UNKNOWN if over and self.promises.delivery == "at-least-once" else reply
 
-    def before_a_stop(self, panel: Panel) -> None:
+    def before_a_stop(self, panel: Panel, how: str) -> None:
         """Whatever is in hand may be given back, where reservations end with the process."""
-        self.faults += 1
+        self._stops.append(how)
         if self.promises.reservations != "survive" or self.promises.delivery == "at-least-once":
             self._give_back(panel, list(self._newest.items()))
 
-    def before_a_delivery(self, panel: Panel, keys: Sequence[Key]) -> int:
-        """Return how many of these messages come though they are in hand, as they may after a fault."""
-        if self.promises.delivery != "at-least-once" or not self.faults:
-            return 0
-        again = [(key, self._newest[key]) for key in keys if key in self._newest]
-        self._give_back(panel, again)
-        return len(again)
+    def before_a_delivery(self, panel: Panel, keys: Sequence[Key]) -> Counter[str]:
+        """Return how many of these messages come though they are in hand, as they may after a fault, by the cause."""
+        causes: Counter[str] = Counter()
+        if self.promises.delivery == "at-least-once" and self._stops:
+            again = [(key, self._newest[key]) for key in keys if key in self._newest]
+            self._give_back(panel, again)
+            causes.update(self._cause(key) for key, _ in again)
+        return causes
+
+    def _cause(self, key: Key) -> str:
+        """Return what may have brought a message back: the stop after its delivery, or an older delivery of it."""
+        since = self._stops[self._given_after[key] :]
+        return f"handed out again after {since[-1]}" if since else "handed out again for an older delivery"
 
     def _give_back(self, panel: Panel, deliveries: Sequence[tuple[Key, str]]) -> None:
         for _, name in deliveries:

@@ -69,9 +69,6 @@ IDLE = (0.0, 0.0, 0.0, 0.03, 0.3, 1.2)
 """Seconds for which a store is idle before the fault of a *last* round, one of them by seed: what writes or syncs a
 moment later, or now and then, has done it by then, or not."""
 
-WINDOW_TIMES = 1.25
-"""For how many times a promised loss window the store is left idle before what it answered must be safe."""
-
 BEFORE_THE_END = (0.3, 1.2)
 """Seconds, from and to, before their end at which the fault of a long round comes."""
 
@@ -100,15 +97,24 @@ def work(session: Session, kind: Kind) -> Reply | None:
 
 
 def answer_one_by_one(session: Session, *, leave_one: bool) -> None:
-    """Have acks answered one at a time, some of them flushed, and perhaps leave one under way."""
-    receipts = session.pop(session.random.choice(QUEUES), IN_HAND, ACKING)
-    flushed, answered, *rest = [receipts[:1], receipts[1:2], receipts[2:3]]
-    for receipt in flushed:
+    """Have acks answered one at a time, some of them flushed, and perhaps leave one under way.
+
+    Where what is answered is promised to be safe only later, they are spread over that time and a little more: so
+    those that are lost show how long it really is.
+    """
+    began, longest = session.now, session.traffic.waiting.longest
+    pause = longest / IN_HAND
+    receipts = session.pop(session.random.choice(QUEUES), 2 * IN_HAND if pause else IN_HAND, ACKING + 6 * pause)
+    left = receipts[2:3] if leave_one else []
+    for receipt in receipts[:1]:
         session.ask(Call("ack", "ack", receipts=(receipt,)))
         session.flush()
-    for receipt in answered:
+        time.sleep(pause)
+    for receipt in receipts[1:2] + (receipts[3:] if pause else []):
         session.ask(Call("ack", "ack", receipts=(receipt,)))
-    for [receipt] in filter(None, rest if leave_one else ()):
+        time.sleep(pause * session.random.random())
+    time.sleep(max(0.0, began + longest - session.now))
+    for receipt in left:
         session.traffic.ask(Call("ack", "ack", receipts=(receipt,)))
 
 
@@ -130,6 +136,4 @@ def hold_for_long(session: Session) -> None:
             session.ask(Call("ack", "ack", receipts=(receipt,)))
     reply = session.flush()
     session.ran["flushed before it was idle"] += reply is Reply.OK
-    window = session.promises.loss_window
-    with session.made_durable_by_waiting(window):
-        time.sleep(max(window * WINDOW_TIMES, began + held - before - session.now))
+    time.sleep(max(session.traffic.waiting.longest, began + held - before - session.now))

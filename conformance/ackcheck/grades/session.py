@@ -5,10 +5,9 @@ How its answers are judged, and why that is sound, is told in `ackcheck.grades.t
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -16,6 +15,7 @@ from attrs import define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
 from ackcheck.grades.traffic import Traffic
+from ackcheck.grades.waiting import STOPS
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.hits import Fault, Hits
 from ackcheck.panel import Panel
@@ -25,7 +25,7 @@ from ackcheck.rig.errors import FileSystemDead, ProtocolError, RigError, TargetD
 from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterReplies, KillPoint
 from ackcheck.rig.witness import why_dead
-from ackmodel import CommitPolicy
+from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
@@ -47,7 +47,8 @@ BATCH = 64
 
 PATIENCE = 3.0
 """Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. This,
-`RESTING` and `REFUSING` are time that the store has had (`ackcheck.grades.heard`)."""
+`RESTING` and `REFUSING` are time that the store has had (`ackcheck.grades.heard`); one that promises a longer grace, or
+coarser deadlines, has so much more of each."""
 
 RESTING = 10.0
 """Seconds that a store whose disk works may take to come to rest."""
@@ -91,6 +92,10 @@ class Session:
     round: int | None = None
     """The round of its case that it is in, from 1; 0 in what ends the case; None where a case has no rounds."""
     _published: int = 0
+    _owed: int = 0
+    """Messages that are to be published in each queue, and are not yet."""
+    _safe: bool = False
+    """Whether a barrier was answered OK since what was published last."""
     _rounds: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -100,6 +105,8 @@ class Session:
     def begin_round(self) -> None:
         """Begin the choices anew."""
         self._rounds += 1
+        if self._owed:
+            self._publish()
         self.random = Random(f"{self.seed}/{self._rounds}")
         self.traffic.random.seed(f"{self.seed}/{self._rounds}/calls")
 
@@ -116,6 +123,16 @@ class Session:
     def patience(self) -> float:
         """Seconds that a message may be late."""
         return PATIENCE + self.promises.grace - STRICT.grace + self.promises.granularity
+
+    @property
+    def resting(self) -> float:
+        """Seconds that the store may take to come to rest."""
+        return RESTING + self.patience - PATIENCE + self.promises.settles_after
+
+    @property
+    def refusing(self) -> float:
+        """Seconds for which the store may refuse to hand anything out."""
+        return REFUSING + self.patience - PATIENCE
 
     @property
     def now(self) -> float:
@@ -148,13 +165,29 @@ class Session:
                 raise FileSystemDead(reason) from error
             self.panel.broke(self.panel.strictest.cannot_open(event, error))
         self.traffic.heard.opened(self.now)
-        self._published = self.traffic.work.end = self._published + more
+        self._owed += more
+        if not self._survived(event):
+            self._publish()
+        self.look()
+        self.child.mark()  # what it writes from here on is what it was asked for
+
+    def _publish(self) -> None:
+        """Publish what is owed, and all that was published before again."""
+        self._published = self.traffic.work.end = self._published + self._owed
+        self._owed = 0
         for queue in QUEUES:
             self.panel.each(lambda oracle: oracle.published(queue, self._published))
             self.child.call("publish", queue=queue, end=self._published)
             self.ran["publish"] += 1
-        self.look()
-        self.child.mark()  # what it writes from here on is what it was asked for
+        self._safe = self.promises.publish == "durable" and self.flush() is Reply.OK
+
+    def _survived(self, event: ProcessCrashed | PowerLost | Restarted | None) -> bool:
+        """Whether what was published is promised to have survived, and so is not published again before it was seen."""
+        if event is None or self.promises.publish != "durable":
+            return False
+        weakest = next(iter(self.panel.standing), None)
+        answered = {Restarted: True, ProcessCrashed: weakest is not Level.MEMORY, PowerLost: weakest is Level.DISK}
+        return self._safe or answered[type(event)]
 
     def _take_offer(self, offered: Offered) -> None:
         """Note what may be asked of the target; raise `ProtocolError` where it said otherwise before."""
@@ -207,8 +240,12 @@ class Session:
 
     def stopped(self, killed: Killed, event: ProcessCrashed | PowerLost | Restarted) -> None:
         """Tell the oracle that the store stopped, and before that which calls it had answered, and which not."""
+        at = min(self.traffic.ended_at, self.now)
         self.traffic.cut_off(killed)
-        self.traffic.lenient.before_a_stop(self.panel)
+        self.hold_to_what_has_passed(at)
+        self.traffic.waiting.stopped()
+        self.traffic.ages.stopped(event, at)
+        self.traffic.lenient.before_a_stop(self.panel, STOPS[type(event)])
         self.panel.stopped(event)
         self.traffic.story.round()
 
@@ -289,16 +326,16 @@ class Session:
         self.traffic.settle()
         return self.traffic.barrier
 
-    @contextlib.contextmanager
-    def made_durable_by_waiting(self, window: float) -> Iterator[None]:
-        """Promise that what was answered before survives power loss after this, where there is a loss window."""
-        op = -1 - self._rounds * 1000
-        if window:
-            self.panel.each(lambda oracle: oracle.barrier_asked(op))
-        yield
-        if window:
-            self.note("client", f"has waited longer than the promised loss window of {window:g} s")
-            self.panel.each(lambda oracle: oracle.barrier_answered(op, Reply.OK))
+    def hold_to_what_has_passed(self, at: float) -> None:
+        """Hold the store to what it promised for a time that is over, by then."""
+        if self.traffic.waiting.passed(self.panel, at):
+            self.note("client", "has waited longer than the promised time: what was answered before it is safe")
+
+    def wait_until_safe(self) -> None:
+        """Wait until all that was answered is promised to be safe, where that takes a time."""
+        if self.traffic.waiting.longest:
+            time.sleep(self.traffic.waiting.longest)
+            self.hold_to_what_has_passed(self.now)
 
     def reset(self) -> None:
         """Reset one of the queues, if the target can, and wait for the answer."""
@@ -336,7 +373,7 @@ class Session:
     def pop_some(self, queue: str, began: float) -> Popping:
         """Pop a queue, and wait for every answer."""
         heard = self.traffic.heard
-        asked, due, long_due = self.now, heard.since(self.patience), heard.since(REFUSING)
+        asked, due, long_due = self.now, heard.since(self.patience), heard.since(self.refusing)
         before = len(self.traffic.where)
         self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
         self.traffic.settle()
@@ -373,12 +410,13 @@ class Session:
 
     def barrier(self) -> Reply | None:
         """Ask for a barrier, and wait for its answer; None where the target has none."""
+        self.wait_until_safe()
         return None if self.promises.barrier == "none" else self.flush()
 
     def caught_up(self) -> Mapping[str, Sighting]:
         """Wait until the offsets that the store shows do not lag, for as long as it may take to come to rest."""
         began = self.now
-        while self._lags(self.look().offsets) and self.traffic.heard.since(RESTING) < began:
+        while self._lags(self.look().offsets) and self.traffic.heard.since(self.resting) < began:
             time.sleep(0.01)
         return self.traffic.shown.offsets
 
@@ -388,7 +426,7 @@ class Session:
     def at_rest(self) -> AtRest:
         """Wait until the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""
         began = self.now
-        while self.look().anything and not self._rests() and self.traffic.heard.since(RESTING) < began:
+        while self.look().anything and not self._rests() and self.traffic.heard.since(self.resting) < began:
             time.sleep(0.01)
         return AtRest(self.traffic.shown.offsets, self.traffic.shown.outstanding)
 

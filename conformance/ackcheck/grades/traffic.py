@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 
 from attrs import Factory, define, evolve, field, frozen
@@ -42,6 +42,7 @@ from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of
 from ackcheck.grades.heard import Heard
 from ackcheck.grades.leniency import Leniency
 from ackcheck.grades.story import Story
+from ackcheck.grades.waiting import Ages, Waiting
 from ackcheck.grades.workload import LONG, Call, Workload
 from ackcheck.panel import Panel
 from ackcheck.promises import Promises
@@ -96,6 +97,10 @@ class Traffic:
     """How much time the target has had."""
     lenient: Leniency = Factory(Leniency)
     """What the store need not promise."""
+    waiting: Waiting = Factory(Waiting)
+    """What the store promises for later."""
+    ages: Ages = Factory(Ages)
+    """How old the acks were that a stop of the store took."""
     _named: dict[str, str] = Factory(dict)
     """How the history calls each receipt: its message, and which delivery of it that we have seen it is for."""
     _deliveries: Counter[Key] = Factory(Counter)
@@ -140,7 +145,7 @@ class Traffic:
 
     def promised(self, promises: Promises) -> None:
         """Judge no more than these promises, from here on."""
-        self.lenient.promises = self.work.promises = promises
+        self.lenient.promises = self.work.promises = self.waiting.promises = promises
         self.panel.each(lambda oracle: oracle.says_of_second_acks(settled=self.lenient.settled_again))
         self.slack = max(self.slack, CLOCKS + promises.granularity)
 
@@ -169,6 +174,8 @@ class Traffic:
             case "release":
                 self.panel.each(lambda oracle: oracle.release_asked(op, call.receipts[0], at=now - self.slack))
             case "reset":
+                self.ages.forget(call.queue)
+                self.waiting.forget(call.queue)
                 self.panel.each(lambda oracle: oracle.reset_asked(op, call.queue, call.offset))
             case "flush":
                 self.panel.each(lambda oracle: oracle.barrier_asked(op))
@@ -276,7 +283,10 @@ class Traffic:
         until = sent + call.invisible
         answered = deliveries_of(exchange.result)
         keys = [(call.queue, one["offset"]) for one in answered]
-        self.ran["handed out again, which is allowed"] += self.lenient.before_a_delivery(self.panel, keys)
+        self.ran.update(self.lenient.before_a_delivery(self.panel, keys))
+        for key in keys:
+            self.ages.came(key)
+            self.waiting.came(key)
         names_given = [self.lenient.given(key, one["receipt"]) for key, one in zip(keys, answered, strict=True)]
         given = [
             Delivered(name, one["offset"], until, self.lenient.attempt(one["attempt"]))
@@ -334,9 +344,21 @@ class Traffic:
     def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
         self.story.note("client", f"operation {asked.op} is answered {told}, {self._when}", about=asked.about)
-        replies = [self.lenient.answer(reply) for reply in replies]
+        if len(replies) == len(asked.call.receipts):
+            replies = self._for_now(asked.call.receipts, replies, at - CLOCKS)
         self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
         self.panel.each(lambda oracle: oracle.ack_answered(asked.op, replies, at=at))
+        self.waiting.mark(self.panel, at)
+
+    def _for_now(self, receipts: Sequence[str], replies: Sequence[Reply], at: float) -> list[Reply]:
+        """Return what the answers to an ack say, where less is promised; note the time of each OK."""
+        told = []
+        for receipt, reply in zip(receipts, replies, strict=True):
+            key = self.where.get(receipt)
+            if reply is Reply.OK and key is not None:
+                self.ages.answered(key, at)
+            told.append(self.waiting.answer(key, receipt, self.lenient.answer(reply), at))
+        return told
 
     def _flushed(self, asked: Asked, reply: Reply) -> None:
         self.barrier = reply

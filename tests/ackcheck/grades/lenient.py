@@ -117,3 +117,26 @@ class SaysSo(NoBarrier):
     """States its promises itself."""
 
     promises = {"barrier": "none"}  # noqa: RUF012 - as a target would write it
+
+
+class KeepsEnds(Toy):
+    """What was published is in the log, as acks are."""
+
+    def publish(self, queue: str, end: int) -> None:
+        with self.lock:
+            if end > self.ends.get(queue, 0):
+                self.write({"kind": "publish", "queue": queue, "end": end})
+                super().publish(queue, end)
+
+    def replay(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "publish":
+            super().publish(record["queue"], record["end"])
+        else:
+            super().replay(record)
+
+
+class ForgetsEnds(Toy):
+    """What was published is in memory only."""
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        return super().pop(queue, count, invisible) if queue in self.ends else []

@@ -225,7 +225,7 @@ def answer(server, request):
 serve.Server._answer = answer
 sys.exit(serve.main(["--target", "{TOYS}:Toy", "--dir", sys.argv[1]]))
 """
-    report = run_process_grade([sys.executable, "-c", twice, "{{dir}}"], Level.DISK, rounds=1)
+    report = run_process_grade([sys.executable, "-c", twice, "{dir}"], Level.DISK, rounds=1)
     assert report.finding is not None
     assert (report.finding.clause, report.cases) == (Clause.REPLY_EXACTLY_ONCE, 1)
 

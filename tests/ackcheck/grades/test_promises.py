@@ -10,15 +10,17 @@ import pytest
 from attrs import fields
 
 from ackcheck.findings import GradeReport
-from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.grades import power, run_power_grade, run_process_grade
 from ackcheck.grades.leniency import Leniency
+from ackcheck.grades.waiting import Waiting
 from ackcheck.panel import Panel
 from ackcheck.promises import SCHEMA, STRICT, BadPromise, Promises, promises_of, read_promises
 from ackcheck.rig import TargetError
+from ackcheck.rig.writeback import NOTHING
 from ackcheck.verdict import ModeReport
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
-from ackmodel.observe.events import Reply
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
 from ackmodel.observe.oracle import Delivered
 
 LENIENT = Path(__file__).with_name("lenient.py")
@@ -35,7 +37,11 @@ CASES: list[tuple[str, dict[str, Any], set[Clause]]] = [
     ("ForgetsReservations", {"reservations": "end-with-the-process"}, {Clause.DEADLINE_IS_EXACT}),
     ("RoundsUp", {"granularity": 2.5}, {Clause.NO_LIMBO, Clause.RECEIPT_IS_EXACT, Clause.DEADLINE_IS_EXACT}),
     ("IsLate", {"grace": 7.0}, {Clause.NO_LIMBO}),
-    ("HandsOutTwice", {"delivery": "at-least-once"}, {Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT}),
+    (
+        "HandsOutTwice",
+        {"delivery": "at-least-once"},
+        {Clause.DEADLINE_IS_EXACT, Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO},
+    ),
 ]
 
 
@@ -69,6 +75,82 @@ def test_loss_is_loss_whatever_is_promised_of_duplicates() -> None:
     assert found.clause is Clause.SURVIVES_PROCESS_CRASH
 
 
+def told_of_an_ack(waiting: Waiting, panel: Panel, *, at: float) -> None:
+    """A message was handed out and acked, and the ack answered OK at this time."""
+    panel.each(lambda oracle: oracle.pop_asked(1, "q", deadline=99.0))
+    panel.each(lambda oracle: oracle.popped(1, "q", [Delivered("r", 0, 99.0)], at=0.0))
+    panel.each(lambda oracle: oracle.ack_asked(2, ["r"], at=at))
+    reply = waiting.answer(("q", 0), "r", Reply.OK, at)
+    panel.each(lambda oracle: oracle.ack_answered(2, [reply], at=at))
+    waiting.mark(panel, at)
+
+
+def comes_again(panel: Panel) -> None:
+    panel.each(lambda oracle: oracle.pop_asked(3, "q", deadline=200.0))
+    panel.each(lambda oracle: oracle.popped(3, "q", [Delivered("r2", 0, 200.0)], at=100.0))
+
+
+@pytest.mark.parametrize(
+    ("stated", "passed", "breaks"),
+    [({}, 1.5, True), ({"settles_after": 2.0}, 1.5, False), ({"settles_after": 2.0}, 4.0, True)],
+)
+def test_an_ack_may_be_undone_until_its_offset_is_persisted(
+    stated: dict[str, Any], passed: float, breaks: bool
+) -> None:
+    panel, waiting = Panel((Level.DISK,)), Waiting(promises_of(stated))
+    told_of_an_ack(waiting, panel, at=1.0)
+    waiting.passed(panel, passed)
+    panel.stopped(ProcessCrashed())
+    with pytest.raises(Broken, match="survives-process-crash") if breaks else nullcontext():
+        comes_again(panel)
+
+
+@pytest.mark.parametrize(
+    ("stated", "passed", "breaks"),
+    [({}, 9.0, False), ({"loss_window": 2.0}, 1.5, False), ({"loss_window": 2.0}, 4.0, True)],
+)
+def test_an_ack_is_safe_once_its_loss_window_has_passed(stated: dict[str, Any], passed: float, breaks: bool) -> None:
+    panel, waiting = Panel((Level.PAGE_CACHE,)), Waiting(promises_of(stated))
+    told_of_an_ack(waiting, panel, at=1.0)
+    waiting.passed(panel, passed)
+    panel.stopped(PowerLost())
+    with pytest.raises(Broken, match="survives-power-loss") if breaks else nullcontext():
+        comes_again(panel)
+
+
+def test_offsets_that_are_never_persisted_are_found_on_real_files() -> None:
+    found = judge("LosesAcks", promises_of({"delivery": "at-least-once", "settles_after": 0.2}), rounds=1)
+    assert found.finding is not None
+    assert found.finding.clause is Clause.SURVIVES_PROCESS_CRASH
+    assert found.figures["oldest ack that a SIGKILL took, in seconds after its answer"] >= 0.25
+
+
+@pytest.mark.parametrize(
+    ("store", "stated", "broken"),
+    [
+        ("KeepsEnds", {"publish": "durable"}, False),
+        ("ForgetsEnds", {"publish": "durable"}, True),
+        ("ForgetsEnds", {}, False),
+    ],
+)
+def test_what_was_published_is_published_again_unless_it_is_promised_to_survive(
+    store: str, stated: dict[str, Any], broken: bool
+) -> None:
+    found = judge(store, promises_of(stated), rounds=1).finding
+    assert (found is not None and found.clause is Clause.NO_LIMBO) is broken
+    assert broken or found is None, str(found)
+
+
+def test_what_comes_twice_is_counted_by_its_cause() -> None:
+    panel, lenient = Panel((Level.DISK,)), Leniency(promises_of({"delivery": "at-least-once"}))
+    lenient.given(("q", 0), "r1")
+    assert lenient.before_a_delivery(panel, [("q", 0)]) == {}
+    lenient.before_a_stop(panel, "SIGKILL")
+    assert lenient.before_a_delivery(panel, [("q", 0)]) == {"handed out again after SIGKILL": 1}
+    lenient.given(("q", 0), "r2")
+    assert lenient.before_a_delivery(panel, [("q", 0)]) == {"handed out again for an older delivery": 1}
+
+
 def test_only_times_that_can_be_are_asked_for() -> None:
     assert judge("OneTime", promises_of({"invisible": [1.0]}), rounds=1).finding is None
     with pytest.raises(TargetError, match="one second"):
@@ -86,14 +168,17 @@ def test_a_barrier_that_is_not_there_is_not_asked_for_and_the_target_may_say_so(
 
 @pytest.mark.machine
 @pytest.mark.usefixtures("machine_grade")
-def test_a_loss_window_is_judged_once_it_has_passed() -> None:
+def test_a_loss_window_is_judged_once_it_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "choose_writeback", lambda *_: NOTHING)  # half a log could not be opened
+
     def lost(**stated: Any) -> GradeReport:
         promises = promises_of({"barrier": "none", **stated})
         target = f"{LENIENT}:NeverSyncs"
         return run_power_grade(target, Level.PAGE_CACHE, seed=1, rounds=3, failed_syncs=0, promises=promises)
 
-    found = lost(loss_window=0.5).findings
-    assert {finding.clause for finding in found} >= {Clause.SURVIVES_POWER_LOSS}
+    report = lost(loss_window=0.5)
+    assert {finding.clause for finding in report.findings} >= {Clause.SURVIVES_POWER_LOSS}
+    assert report.figures["oldest ack that a power loss took, in seconds after its answer"] > 0.5
     assert Clause.SURVIVES_POWER_LOSS not in {finding.clause for finding in lost().findings}
 
 
