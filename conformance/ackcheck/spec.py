@@ -18,6 +18,17 @@ from attrs import frozen
 
 from ackmodel import Clause, UnknownClause, clause_named
 
+PAGES = {
+    "overview": "README.md",
+    "protocol": "protocol.md",
+    "verdict": "verdict.md",
+    "commands": "commands.md",
+    "trace": "trace.md",
+    "vendoring": "vendoring.md",
+    "schema": "protocol.schema.json",
+}
+"""The pages that `ackcheck spec` prints, by their names there."""
+
 WHY, HOW = "**Why.**", "**How it is checked.**"
 SENTENCE_END = re.compile(r"[.?!]\s")
 
@@ -59,6 +70,20 @@ def clauses_folder() -> Path:
             return place
     looked = " or ".join(map(str, places))
     raise MissingClauses(f"no clause files in {looked}: install the package from its wheel, or run it in a checkout")
+
+
+def page_text(name: str) -> str:
+    """Return a page of the specification: from beside the package in an installed wheel, from `specs/` in a checkout.
+
+    >>> page_text("protocol").splitlines()[0]
+    '# The protocol of a target on real files'
+    """
+    package = Path(__file__).resolve().parent
+    for place in (package / "pages", package.parent.parent / "specs"):
+        path = place / PAGES[name]
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise MissingClauses(f"no page {PAGES[name]} beside {package}: install the package from its wheel")
 
 
 def clause_texts(folder: Path | None = None) -> Mapping[Clause, ClauseText]:

@@ -14,14 +14,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import pkgutil
+import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ackcheck import lab
 from ackcheck.cli._ending import status_of
+from ackmodel import VERSION
 
 ORDER = ("new", "run", "report", "compare", "claim", "ledger", "trace", "explore", "bugs", "spec", "vendor", "bench")
 """The commands in the order of a reader's use; others follow by name."""
@@ -49,7 +53,18 @@ class _Commands(click.Group):
         return command
 
 
+def _built() -> str:
+    """Return what else a report of a bug should say: the model, Python, and what of the store is compiled."""
+    store = importlib.util.find_spec("ackstore")
+    home = Path(store.origin).parent if store is not None and store.origin else None
+    compiled = sorted({path.name.partition(".")[0] for path in home.rglob("*.so")}) if home else []
+    fast = f"compiled: {', '.join(compiled)}" if compiled else "nothing compiled"
+    return f"specification {VERSION}, Python {platform.python_version()}, {fast}"
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="ackcheck", prog_name="ackcheck")
+@click.version_option(
+    package_name="ackcheck", prog_name="ackcheck", message=f"%(prog)s, version %(version)s; {_built()}"
+)
 def main() -> None:
     """Check which promise an acknowledgement store keeps under which fault."""

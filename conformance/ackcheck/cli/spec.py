@@ -2,6 +2,7 @@
 
     ackcheck spec
     ackcheck spec flush-is-real
+    ackcheck spec protocol
     ackcheck spec --json clauses.json
 
 >>> from click.testing import CliRunner
@@ -24,16 +25,22 @@ from rich.table import Table
 
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, write_json
 from ackcheck.keeping import functions_keeping
-from ackcheck.spec import ClauseText, MalformedClauses, MissingClauses, clause_texts
+from ackcheck.spec import PAGES, ClauseText, MalformedClauses, MissingClauses, clause_texts, page_text
 from ackcheck.traceability import Ties, ties_of
 from ackmodel import UnknownClause, clause_named
 
 
-@click.command()
-@click.argument("clause", required=False)
+@click.command(epilog=f"Pages: {', '.join(PAGES)}.")
+@click.argument("clause", required=False, metavar="[CLAUSE|PAGE]")
 @json_option("the clauses, their texts and what ties to them,")
 def spec(clause: str | None, json_to: str | None) -> None:
-    """List the clauses, or show the text of one: the promise, why it is there, how it is checked, what ties to it."""
+    """List the clauses, or show the text of one: the promise, why it is there, how it is checked, what ties to it.
+
+    With the name of a page, print that page.
+    """
+    if clause in PAGES and json_to is None:
+        click.echo(page_text(clause), nl=False)
+        return
     try:
         texts = clause_texts()
         chosen = None if clause is None else texts[clause_named(clause)]
