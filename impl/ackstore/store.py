@@ -19,7 +19,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, NoReturn, Self, cast
 
 from ackstore.core.core import Core
@@ -249,12 +248,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close; as nobody hears the reply, it is logged where it is not OK."""
         reply = self.close()
         if reply is not Reply.OK and not self._driver.left_behind:

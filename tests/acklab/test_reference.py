@@ -12,6 +12,7 @@ from ackcheck.suite import LEVELS
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery, Target
 from acklab.reference import files as reference
 from acklab.reference.files import SMALL, StoreTarget
+from acklab.reference.outstanding import OUTSTANDING
 from acklab.zoo import BUGS
 from ackmodel import Level
 from ackstore import StoreClosed
@@ -148,5 +149,5 @@ def test_queues_are_shown_as_they_were_named(tmp_path: Path) -> None:
     assert store.ack(given["receipt"]) == "OK"
     shown = shown_by(store.stats())
     assert shown.offsets["orders"].committed == 1
-    assert set(shown.outstanding) == set(reference.OUTSTANDING)
+    assert set(shown.outstanding) == set(OUTSTANDING)
     store.close()

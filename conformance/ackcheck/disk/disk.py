@@ -26,7 +26,6 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from ackcheck.disk.blocks import BLOCK
@@ -92,12 +91,7 @@ class Disk:
             self._undo = undo.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._undo.close()
 
     # --- faults ------------------------------------------------------------------------------------------------------

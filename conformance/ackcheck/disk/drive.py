@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from ackcheck.disk import fuse
@@ -100,12 +99,7 @@ class Drive:
         undo.callback(self._control.close)
         undo.callback(os.close, self._cut_told)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._undo.close()
 
     @property

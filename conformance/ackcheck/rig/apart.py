@@ -26,7 +26,6 @@ import sys  # noqa: F401 - the example above uses it
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from attrs import frozen
@@ -198,10 +197,5 @@ class Apart(Child):
     def __enter__(self) -> Self:
         return self.start() if self._server is None else self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()

@@ -47,7 +47,6 @@ import fcntl
 import os
 import struct
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 from ackcheck.rig import namespace
@@ -184,12 +183,7 @@ class FullBackingRig:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

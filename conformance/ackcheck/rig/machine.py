@@ -27,7 +27,6 @@ import struct
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self, TypeVar, overload
 
 from ackcheck.rig.errors import MountBusy, MountFailed, RigUnavailable
@@ -139,12 +138,7 @@ class PowerRig:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery
+from acklab.reference.outstanding import outstanding
 from ackstore import Config, Store
 from ackstore.core.core import Core
 from ackstore.runtime.files import Disk
@@ -56,8 +57,6 @@ CLAIMING: Mapping[str, Config] = {
 
 FACTORIES: Mapping[str, str] = {MEMORY: "memory_store", PAGE_CACHE: "async_store", DISK: "sync_store"}
 """The factories below, by level."""
-
-OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
 
 @define(eq=False)
@@ -134,7 +133,7 @@ class StoreTarget:
                 self._names.get(str(queue), str(queue)): {"committed": seen.committed, "persisted": seen.persisted}
                 for queue, seen in stats.queues.items()
             },
-            "outstanding": {name: float(getattr(stats, name)) for name in OUTSTANDING},
+            "outstanding": outstanding(stats),
         }
 
     def close(self) -> str:

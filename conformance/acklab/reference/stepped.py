@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
+from acklab.reference.outstanding import outstanding
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
@@ -48,9 +49,6 @@ idleness after which nothing may be unflushed.
 
 def _nowhere(io: Io) -> Outcome:
     raise RuntimeError(f"there is no disk to {io.describe()}")
-
-
-OUTSTANDING = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "offsets_dirty")
 
 
 @define
@@ -146,7 +144,7 @@ class Reference:
         return Look(
             offsets={str(queue): Sighting(seen.committed, seen.persisted) for queue, seen in stats.queues.items()},
             unflushed=stats.unflushed_records,
-            outstanding={name: float(getattr(stats, name)) for name in OUTSTANDING},
+            outstanding=outstanding(stats),
             limits={"unflushed_records": self._most_unflushed(len(stats.queues))},
             flushed={receipt: stage.survives_power_loss for receipt, stage in stages.items() if stage is not None},
         )
