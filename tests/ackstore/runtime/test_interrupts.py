@@ -1,5 +1,6 @@
 """Exceptions at any moment, as signal handlers raise them: the lock is free afterwards, and nothing is lost."""
 
+import dis
 import signal
 import sys
 import threading
@@ -31,7 +32,11 @@ class Interrupted(BaseException):
 
 
 class AtLine:
-    """Raises before the line number `at` that a call passes, of those of the store; never, where it is None."""
+    """Raises before the line number `at` that a call passes, of those of the store; never, where it is None.
+
+    A line that does nothing, such as `try`, is passed by: Python hears of no signal there, and what a tracer raises
+    there goes past the `try` around it.
+    """
 
     def __init__(self, at: int | None) -> None:
         self.at = at
@@ -40,7 +45,7 @@ class AtLine:
     def __call__(self, frame: FrameType, event: str, _arg: Any) -> Any:
         if not frame.f_code.co_filename.startswith(HOME):
             return None
-        if event == "line":
+        if event == "line" and frame.f_code.co_code[frame.f_lasti] != dis.opmap["NOP"]:
             self.lines.append(frame.f_code.co_filename)
             if len(self.lines) - 1 == self.at:
                 raise Interrupted
