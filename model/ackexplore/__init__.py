@@ -27,7 +27,7 @@ takes millions of states a second. `explore_rules` shows that every rule of the 
 
 from ackexplore.coverage import ACTIONS, never_possible
 from ackexplore.engines import MissingExtra, explore
-from ackexplore.needed import Finding, explore_rule, explore_rules
+from ackexplore.needed import RuleFinding, explore_rule, explore_rules
 from ackexplore.options import Options, UnknownEngine, clauses_named
 from ackexplore.result import (
     BadCheckpoint,
@@ -48,12 +48,12 @@ __all__ = [
     "ACTIONS",
     "BadCheckpoint",
     "Change",
-    "Finding",
     "MissingExtra",
     "NotSymmetric",
     "Options",
     "Progress",
     "Result",
+    "RuleFinding",
     "StateSpace",
     "TooManyStates",
     "TooMuchMemory",

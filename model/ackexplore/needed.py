@@ -29,7 +29,7 @@ from ackmodel import RULES, Clause, Config, Rule
 
 
 @frozen(kw_only=True, eq=False)
-class Finding:
+class RuleFinding:
     """What became of one rule: the shortest counterexample, or a lasso, to each clause that must fall without it.
 
     `missing` are clauses of `Rule.falls` that did not fall; `broken_with_rule` those that fell although it was on.
@@ -79,7 +79,7 @@ class Finding:
         }
 
 
-def explore_rule(rule: Rule, base: Config | None = None) -> Finding:
+def explore_rule(rule: Rule, base: Config | None = None) -> RuleFinding:
     """Explore `base` (`Config()` if None) without a rule, under the settings that show what the rule is for."""
     return _explore_rule(rule, base or Config(), first_broken)
 
@@ -88,8 +88,8 @@ def explore_rules(
     base: Config | None = None,
     *,
     rules: Collection[Rule] = tuple(RULES.values()),
-    done: Callable[[Finding], None] | None = None,
-) -> tuple[Finding, ...]:
+    done: Callable[[RuleFinding], None] | None = None,
+) -> tuple[RuleFinding, ...]:
     """Explore `base` without each of the rules in turn; `done` is called with each finding as it comes."""
     known: dict[tuple[Config, tuple[Clause, ...]], tuple[Clause, ...]] = {}
 
@@ -106,7 +106,7 @@ def explore_rules(
     return tuple(findings)
 
 
-def unbreakable(findings: Collection[Finding]) -> tuple[Clause, ...]:
+def unbreakable(findings: Collection[RuleFinding]) -> tuple[Clause, ...]:
     """Return the clauses that fall without none of the rules: nothing shows that they are checked.
 
     >>> unbreakable([])[0].value
@@ -136,7 +136,7 @@ def _lassos(config: Config, clauses: tuple[Clause, ...]) -> tuple[dict[Clause, P
 
 def _explore_rule(
     rule: Rule, base: Config, broken_with_rule: Callable[[Config, tuple[Clause, ...]], tuple[Clause, ...]]
-) -> Finding:
+) -> RuleFinding:
     config = base.dropping(rule)
     traces: dict[Clause, Trace] = {}
     lassos, states = _lassos(config, rule.stalls)
@@ -145,7 +145,7 @@ def _explore_rule(
         states = max(states, result.states)
         if clause in result.counterexamples:
             traces[clause] = result.counterexamples[clause]
-    return Finding(
+    return RuleFinding(
         rule=rule,
         config=config,
         states=states,

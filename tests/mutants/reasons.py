@@ -173,7 +173,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "Only asked whether it is `async` or `refuse`": [("core.flusher.Flusher._count", "self.mode = ")],
     "Nobody asks a log's view of a shared directory for this: the whole is asked": [
-        ("core.directory.Share.__init__", "super()")
+        ("core.directory.SharedDirectory.__init__", "super()")
     ],
     "There is no value between the two, or none that can come up": [
         ("core.core.Core._stage_of", "1 < record.lsn"),

@@ -30,7 +30,7 @@ from attrs import define, field
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.needs import NEEDS
-from acklab.soak.clients import QUEUES, Client, Clock, Floor
+from acklab.soak.clients import QUEUES, Client, Clock, Common
 from acklab.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
 from acklab.soak.disk import StormyDisk
 from acklab.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
@@ -168,7 +168,7 @@ class Soak:
     progress: Callable[[GradeReport], None]
     report: GradeReport = field(init=False)
     random: Random = field(init=False)
-    floor: Floor = field(init=False)
+    common: Common = field(init=False)
     disk: StormyDisk | PlainDisk = field(init=False)
     clients: list[Client] = field(init=False)
     samples: Samples = field(factory=Samples)
@@ -183,8 +183,8 @@ class Soak:
         self.random = Random(self.seed)
         self.ran[f"commit policy: {self.config.commit}"] += 1
         oracle = Oracle(self.level, self.config.max_attempts, OracleOptions(forget=True, locking=True))
-        self.floor = Floor(oracle, Clock(), self._fail)
-        self.clients = [Client(number, self.floor, Random(f"{self.seed}/{number}")) for number in range(self.threads)]
+        self.common = Common(oracle, Clock(), self._fail)
+        self.clients = [Client(number, self.common, Random(f"{self.seed}/{number}")) for number in range(self.threads)]
 
     def run(self, seconds: float, allowed: int) -> GradeReport:
         """Live until the time is over, or something breaks."""
@@ -223,18 +223,18 @@ class Soak:
         self.disk = DISKS[self.ran["open"] % len(DISKS)](self.folder, Random(self.random.random()))
         try:
             store = WatchedStore(
-                self.folder, self.config, disk=self.disk, core_class=self.core_class, clock=self.floor.clock
+                self.folder, self.config, disk=self.disk, core_class=self.core_class, clock=self.common.clock
             )
         except LogError as error:
             assert event is not None, "a new directory holds nothing that could be damaged"
-            raise self.floor.oracle.cannot_open(event, error) from error
+            raise self.common.oracle.cannot_open(event, error) from error
         store.watch(self._fast)
-        self.floor.store = store
+        self.common.store = store
         self.ran["open"] += 1
         self.ran[f"open: on a {type(self.disk).__name__}"] += 1
         for name in QUEUES:
-            end = self.floor.ended.setdefault(name, 20)
-            self.floor.oracle.published(name, end)
+            end = self.common.ended.setdefault(name, 20)
+            self.common.oracle.published(name, end)
             store.publish(name, end)
         self.look()
 
@@ -262,7 +262,7 @@ class Soak:
         self.disk.sky.weather = weather
         self.ran[f"weather: {weather.name}"] += 1
         if weather is not FAIR:
-            self.floor.oracle.disk_failed()
+            self.common.oracle.disk_failed()
 
     def _stop_and_reopen(self, stop: str) -> None:
         """End this life, and begin the next, with everything in it that must be."""
@@ -272,24 +272,24 @@ class Soak:
         event: Stop
         if stop == "clean restart":
             self.set_weather(FAIR)
-            reply = answered("close", lambda: self.floor.store.close(timeout=HANGS), 2 * HANGS)
+            reply = answered("close", lambda: self.common.store.close(timeout=HANGS), 2 * HANGS)
             self.halt()
             event = Restarted() if reply.value == "OK" else ProcessCrashed()
-            self.floor.oracle.closed(Reply(reply.value), self.floor.store.stats().unflushed_records)
+            self.common.oracle.closed(Reply(reply.value), self.common.store.stats().unflushed_records)
         else:
             self.disk.cut()
             self.halt()
-            self.floor.store.close(timeout=0.2)
+            self.common.store.close(timeout=0.2)
             event = ProcessCrashed() if stop == "process crash" else PowerLost()
             if stop == "power loss":
                 self.disk.lose_power()
         self.ran.update(self.disk.sky.troubles)
-        self.floor.oracle.stopped(event)
+        self.common.oracle.stopped(event)
         self._open(event)
         self._survey()
 
     def _survey(self) -> None:
-        survey = Survey(self.floor, HANGS)
+        survey = Survey(self.common, HANGS)
         survey.run()
         self.ran["survey"] += 1
         self.ran["dead letters"] = survey.dead
@@ -297,16 +297,16 @@ class Soak:
     # --- threads ----------------------------------------------------------------------------------------------------
 
     def let_go(self) -> None:
-        with self.floor.resting:
-            self.floor.halt = False
-            self.floor.resting.notify_all()
+        with self.common.resting:
+            self.common.halt = False
+            self.common.resting.notify_all()
 
     def halt(self) -> None:
         """Have every client come to rest; `Broken` where one does not."""
-        floor = self.floor
-        floor.halt = True
-        with floor.resting:
-            floor.resting.wait_for(lambda: floor.at_rest == self.threads or self.broken is not None, HANGS)
+        common = self.common
+        common.halt = True
+        with common.resting:
+            common.resting.wait_for(lambda: common.at_rest == self.threads or self.broken is not None, HANGS)
         self.check_hanging()
         if self.broken is not None:
             raise self.broken
@@ -318,23 +318,23 @@ class Soak:
             since = client.since
             if since is not None and now - since > most:
                 raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{client.doing} has had no answer for {now - since:.0f} s")
-        self.floor.oracle.check(Clause.REPLY_EXACTLY_ONCE, None)
+        self.common.oracle.check(Clause.REPLY_EXACTLY_ONCE, None)
 
     def _at_work(self) -> tuple[int, int]:
         return threading.active_count(), descriptors()
 
     def _end(self) -> None:
         """Let the threads end, and say what was found."""
-        self.floor.over = True
-        with self.floor.resting:
-            self.floor.resting.notify_all()
+        self.common.over = True
+        with self.common.resting:
+            self.common.resting.notify_all()
         self.disk.cut()
-        self.floor.store.close(timeout=0.2)
+        self.common.store.close(timeout=0.2)
         for client in self.clients:
             if client.ident is not None:
                 client.join(1.0)
         self.tell()
-        self.report.checked.update(self.floor.oracle.checked)
+        self.report.checked.update(self.common.oracle.checked)
         if self.broken is not None:
             self.report.found(finding_of(self.broken, self.seed))
 
@@ -354,9 +354,9 @@ class Soak:
 
     def look(self) -> None:
         """Have the store show itself, and judge what it shows."""
-        oracle, by_ack = self.floor.oracle, self.config.commit == "ack"
-        with self.floor.untouched() as names:
-            stats = self.floor.store.stats(count=False)
+        oracle, by_ack = self.common.oracle, self.config.commit == "ack"
+        with self.common.untouched() as names:
+            stats = self.common.store.stats(count=False)
             for queue, seen in stats.queues.items():
                 if str(queue) in names:
                     now = Sighting(seen.committed, seen.persisted)
@@ -375,16 +375,16 @@ class Soak:
             return
         self.report.figures["MiB grown after the warm-up"] = round(growth / MIB, 2)
         over = f"resident memory grew by {growth / MIB:.1f} MiB, of {allowed / MIB:g} that count as flat"
-        self.floor.oracle.check(Clause.MEMORY_IS_BOUNDED, over if growth > allowed else None)
+        self.common.oracle.check(Clause.MEMORY_IS_BOUNDED, over if growth > allowed else None)
 
     def _settle_everything(self) -> None:
         """Ack whatever there is, and flush: then nothing is outstanding, and every offset is at its end."""
         if self.broken is None:
-            settle_everything(Survey(self.floor, HANGS))
+            settle_everything(Survey(self.common, HANGS))
 
     def settle_down(self) -> None:
         """Wait until nothing is outstanding: soon, with no call under way and a disk that works."""
-        self.floor.oracle.saw_quiescence(Survey(self.floor, HANGS).at_rest().outstanding)
+        self.common.oracle.saw_quiescence(Survey(self.common, HANGS).at_rest().outstanding)
 
     def _check_given_back(self, before: tuple[int, int]) -> None:
         """Check that after all those lives there are no more threads, and no more open files, than in the first."""
@@ -392,7 +392,7 @@ class Soak:
             return
         threads, files = self._at_work()
         left = {"threads": max(0, threads - before[0] - SPARE), "descriptors": max(0, files - before[1] - SPARE)}
-        self.floor.oracle.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
+        self.common.oracle.check(Clause.QUIESCENCE_IS_ZERO, monitors.quiescence_is_zero(left))
 
 
 SPARE = 8

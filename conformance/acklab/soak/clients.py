@@ -98,7 +98,7 @@ class Held:
 
 
 @define(eq=False)
-class Floor:
+class Common:
     """What the threads share: the store, which changes at every restart, the oracle, and the sign to come to rest."""
 
     oracle: Oracle
@@ -149,11 +149,11 @@ def deliveries_in(answer: Answer) -> list[Delivered]:
 
 
 class Client(threading.Thread):
-    """One thread, with deliveries in its hands. It runs from `Floor.halt` False to True, again and again."""
+    """One thread, with deliveries in its hands. It runs from `Common.halt` False to True, again and again."""
 
-    def __init__(self, number: int, floor: Floor, random: Random) -> None:
+    def __init__(self, number: int, common: Common, random: Random) -> None:
         super().__init__(name=f"soak-{number}", daemon=True)
-        self.floor = floor
+        self.common = common
         self.random = random
         self.ran: Counter[str] = Counter()
         self.replies: Counter[str] = Counter()
@@ -167,30 +167,30 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         """Work until it is over."""
-        floor = self.floor
-        while not floor.over:
-            with floor.resting:
-                floor.at_rest += 1
-                floor.resting.notify_all()
-                floor.resting.wait_for(lambda: not floor.halt or floor.over)
-                floor.at_rest -= 1
+        common = self.common
+        while not common.over:
+            with common.resting:
+                common.at_rest += 1
+                common.resting.notify_all()
+                common.resting.wait_for(lambda: not common.halt or common.over)
+                common.at_rest -= 1
             try:
-                while not floor.halt and not floor.over:
+                while not common.halt and not common.over:
                     self._step()
             except StoreClosed:
-                while not floor.halt and not floor.over:
+                while not common.halt and not common.over:
                     time.sleep(0.001)
             except Broken as broken:
-                floor.failed(broken)
+                common.failed(broken)
             except StoreBroken as error:
-                floor.failed(Broken(Clause.REPLY_EXACTLY_ONCE, f"the store broke: {error.__cause__!r}"))
+                common.failed(Broken(Clause.REPLY_EXACTLY_ONCE, f"the store broke: {error.__cause__!r}"))
             except Exception as error:
                 # The thread's top: what a store raises that it has no name for is a finding, not the end of a client.
-                floor.failed(Broken(Clause.REPLY_EXACTLY_ONCE, f"{self.doing} raised {type(error).__name__}: {error}"))
+                common.failed(Broken(Clause.REPLY_EXACTLY_ONCE, f"{self.doing} raised {type(error).__name__}: {error}"))
 
     def _step(self) -> None:
-        while self.floor.found and len(self._held) < MOST_HELD:
-            self._held.append(self.floor.found.popleft())
+        while self.common.found and len(self._held) < MOST_HELD:
+            self._held.append(self.common.found.popleft())
         [kind] = self.random.choices(list(KINDS), list(KINDS.values()))
         if len(self._held) >= MOST_HELD and kind == "pop":
             kind = "ack_many"
@@ -209,7 +209,7 @@ class Client(threading.Thread):
     def _turn(self, names: Iterable[str]) -> Iterator[None]:
         """Wait until it is this client's turn at these queues; the time counts from then on."""
         self.since = None
-        with self.floor.turns_at(names):
+        with self.common.turns_at(names):
             self.since = time.monotonic()
             yield
 
@@ -227,36 +227,36 @@ class Client(threading.Thread):
             self._popped_from(name, HOUR)
 
     def _popped_from(self, name: str, invisible: float) -> None:
-        floor = self.floor
+        common = self.common
         count = self.random.randint(1, 6)
-        op = next(floor.ops)
-        floor.oracle.pop_asked(op, name, floor.clock() + invisible)
+        op = next(common.ops)
+        common.oracle.pop_asked(op, name, common.clock() + invisible)
         try:
-            answer = floor.store.try_pop(name, count, invisible)
+            answer = common.store.try_pop(name, count, invisible)
         except StoreClosed:
-            floor.oracle.pop_refused(op, Reply.BUSY)
+            common.oracle.pop_refused(op, Reply.BUSY)
             raise
-        at = floor.clock()
+        at = common.clock()
         reply = Reply(answer.reply.value)
         self.replies[reply.value] += 1
         if reply is not Reply.OK:
-            floor.oracle.pop_refused(op, reply)
+            common.oracle.pop_refused(op, reply)
             time.sleep(0.002)  # the store is full, or its disk fails: a client that goes on asking helps nobody
             return
         seen = deliveries_in(answer)
-        floor.oracle.popped(op, name, seen, at)
+        common.oracle.popped(op, name, seen, at)
         keep = 0.75 if name in SHORT_QUEUES else 1.0
         self._held += [Held(name, one.offset, one.receipt) for one in seen if self.random.random() < keep]
         if not seen:
             self._publish(name)
 
     def _publish(self, name: str) -> None:
-        floor = self.floor
-        with floor.resting:
-            end = floor.ended[name] = floor.ended.get(name, 0) + MORE
-        floor.oracle.published(name, end)
+        common = self.common
+        with common.resting:
+            end = common.ended[name] = common.ended.get(name, 0) + MORE
+        common.oracle.published(name, end)
         try:
-            floor.store.publish(name, end)
+            common.store.publish(name, end)
         except StoreStalled:
             self.replies["BUSY"] += 1  # the next life begins with all that was published
         self.ran["publish"] += 1
@@ -283,20 +283,20 @@ class Client(threading.Thread):
         if held.queue in SERIAL_QUEUES:  # when this is called the queue may have been reset
             self._settle([held], one=True)
             return
-        oracle = self.floor.oracle
+        oracle = self.common.oracle
         key = (held.queue, held.offset)
 
         def durable() -> None:
             self.ran["durable callback"] += 1
             try:
-                oracle.called_back([key], self.floor.clock())
+                oracle.called_back([key], self.common.clock())
             except Broken as broken:
-                self.floor.failed(broken)
+                self.common.failed(broken)
 
         self._settle([held], one=True, on_durable=durable)
 
     def _ack_nonsense(self) -> None:
-        reply = self.floor.store.ack("no receipt")
+        reply = self.common.store.ack("no receipt")
         if reply.value not in ("INVALID", "BUSY", "UNKNOWN"):
             raise Broken(Clause.RECEIPT_IS_EXACT, f"what is no receipt was answered {reply.value}")
 
@@ -305,15 +305,15 @@ class Client(threading.Thread):
             self._settle_now(helds, one=one, on_durable=on_durable)
 
     def _settle_now(self, helds: Sequence[Held], *, one: bool, on_durable: Callable[[], None] | None) -> None:
-        floor, op, receipts = self.floor, next(self.floor.ops), [held.receipt for held in helds]
-        floor.oracle.ack_asked(op, receipts, floor.clock())
+        common, op, receipts = self.common, next(self.common.ops), [held.receipt for held in helds]
+        common.oracle.ack_asked(op, receipts, common.clock())
         try:
-            replies = [floor.store.ack(receipts[0], on_durable)] if one else floor.store.ack_many(receipts)
+            replies = [common.store.ack(receipts[0], on_durable)] if one else common.store.ack_many(receipts)
         except StoreClosed:
-            floor.oracle.ack_answered(op, [Reply.BUSY] * len(helds), floor.clock())
+            common.oracle.ack_answered(op, [Reply.BUSY] * len(helds), common.clock())
             raise
         told = [Reply(reply.value) for reply in replies]
-        floor.oracle.ack_answered(op, told, floor.clock())
+        common.oracle.ack_answered(op, told, common.clock())
         self.replies.update(reply.value for reply in told)
         if Reply.FAILED in told or Reply.BUSY in told:
             self._held += [held for held, reply in zip(helds, told, strict=True) if reply in (Reply.FAILED, Reply.BUSY)]
@@ -324,57 +324,57 @@ class Client(threading.Thread):
     def _renew(self) -> None:
         held = self.random.choice(self._held)
         with self._turn(_serial([held.queue])):
-            if self.floor.oracle.may_change(held.receipt):
-                op, at = next(self.floor.ops), self.floor.clock()
-                self.floor.oracle.renew_asked(op, held.receipt, at, at + HOUR)
-                self._changed(op, partial(self.floor.store.renew, held.receipt, HOUR))
+            if self.common.oracle.may_change(held.receipt):
+                op, at = next(self.common.ops), self.common.clock()
+                self.common.oracle.renew_asked(op, held.receipt, at, at + HOUR)
+                self._changed(op, partial(self.common.store.renew, held.receipt, HOUR))
 
     def _release(self) -> None:
         held = self.random.choice(self._held)
         with self._turn(_serial([held.queue])):
-            if self.floor.oracle.may_change(held.receipt):
-                op = next(self.floor.ops)
-                self.floor.oracle.release_asked(op, held.receipt, self.floor.clock())
-                reply = self._changed(op, partial(self.floor.store.release, held.receipt))
+            if self.common.oracle.may_change(held.receipt):
+                op = next(self.common.ops)
+                self.common.oracle.release_asked(op, held.receipt, self.common.clock())
+                reply = self._changed(op, partial(self.common.store.release, held.receipt))
                 if reply in (Reply.OK, Reply.UNKNOWN, Reply.EXPIRED):
                     self._held.remove(held)
 
     def _changed(self, op: int, change: Callable[[], StoreReply]) -> Reply:
         """Ask for a renewal or a release, and tell how it was answered."""
-        floor = self.floor
+        common = self.common
         try:
             reply = Reply(change().value)
         except StoreClosed:
-            floor.oracle.change_answered(op, Reply.BUSY, floor.clock())
+            common.oracle.change_answered(op, Reply.BUSY, common.clock())
             raise
-        floor.oracle.change_answered(op, reply, floor.clock())
+        common.oracle.change_answered(op, reply, common.clock())
         self.replies[reply.value] += 1
         return reply
 
     def _reset(self) -> None:
-        floor, name = self.floor, self.random.choice(SERIAL_QUEUES)
+        common, name = self.common, self.random.choice(SERIAL_QUEUES)
         with self._turn([name]):
-            if not floor.oracle.may_reset(name):
+            if not common.oracle.may_reset(name):
                 return
-            queue = floor.oracle.queues[name]
-            op, offset = next(floor.ops), self.random.randint(max(0, queue.done_with - BACK), queue.end)
-            floor.oracle.reset_asked(op, name, offset)
+            queue = common.oracle.queues[name]
+            op, offset = next(common.ops), self.random.randint(max(0, queue.done_with - BACK), queue.end)
+            common.oracle.reset_asked(op, name, offset)
             try:
-                reply = Reply(floor.store.reset(name, offset).value)
+                reply = Reply(common.store.reset(name, offset).value)
             except StoreClosed:
-                floor.oracle.reset_answered(op, Reply.BUSY)
+                common.oracle.reset_answered(op, Reply.BUSY)
                 raise
-            floor.oracle.reset_answered(op, reply)
+            common.oracle.reset_answered(op, reply)
             self.replies[reply.value] += 1
             self.ran[f"reset, answered {reply.value}"] += 1
 
     def _flush(self) -> None:
-        floor, op = self.floor, next(self.floor.ops)
-        floor.oracle.barrier_asked(op)
+        common, op = self.common, next(self.common.ops)
+        common.oracle.barrier_asked(op)
         try:
-            reply = Reply(floor.store.flush().value)
+            reply = Reply(common.store.flush().value)
         except StoreClosed:
-            floor.oracle.barrier_answered(op, Reply.BUSY)
+            common.oracle.barrier_answered(op, Reply.BUSY)
             raise
-        floor.oracle.barrier_answered(op, reply)
+        common.oracle.barrier_answered(op, reply)
         self.replies[reply.value] += 1

@@ -16,7 +16,7 @@ from typing import Protocol
 from attrs import Factory, define, field
 
 from ackcheck.findings import GradeReport
-from acklab.soak.clients import Client, Floor
+from acklab.soak.clients import Client, Common
 from acklab.soak.disk import StormyDisk
 from acklab.soak.memory import ALLOWED, MIB, Samples, descriptors
 from acklab.soak.plaindisk import PlainDisk
@@ -61,7 +61,7 @@ class Soaked(Protocol):
     folder: Path
     config: Config
     report: GradeReport
-    floor: Floor
+    common: Common
     disk: StormyDisk | PlainDisk
     clients: list[Client]
     ran: Counter[str]
@@ -109,14 +109,14 @@ class DeadDisk:
     def last(self, seconds: float) -> None:
         """Have the disk dead for so long, and then let it be well; `Broken` at the first thing that is wrong."""
         soak = self.soak
-        self.before = self.most = self._taken(soak.floor.store.stats(count=False))
+        self.before = self.most = self._taken(soak.common.store.stats(count=False))
         for client in soak.clients:
             client.longest = 0.0
         soak.set_weather(DEAD)
         until = time.monotonic() + seconds
         while time.monotonic() < until and not soak.broken:
             soak.look()
-            self._judge(soak.floor.store.stats(count=False))
+            self._judge(soak.common.store.stats(count=False))
             soak.check_hanging(soak.config.op_timeout + LATE)
             soak.tell()
             time.sleep(0.1)
@@ -152,7 +152,7 @@ class DeadDisk:
             {f"{name} on a dead disk": getattr(now, name) for name in names},
             {f"{name} on a dead disk": getattr(limits, name) for name in names},
         )
-        self.soak.floor.oracle.check(Clause.MEMORY_IS_BOUNDED, over)
+        self.soak.common.oracle.check(Clause.MEMORY_IS_BOUNDED, over)
         if stats.mode != "refuse":
             return
         if self.refused_since is None:
@@ -164,7 +164,7 @@ class DeadDisk:
 
     def _judge_time(self) -> None:
         """Once nothing more is taken, clients are told so, and memory is flat."""
-        oracle = self.soak.floor.oracle
+        oracle = self.soak.common.oracle
         if self.refused_since is None or time.monotonic() < self.refused_since + LONG_ENOUGH:
             return
         told = self._busy() > self.busy_then
@@ -189,13 +189,13 @@ class DeadDisk:
 
     def _judge_return(self) -> None:
         """Check that on a disk that is well the store answers as before, and at rest nothing is left."""
-        soak, store = self.soak, self.soak.floor.store
+        soak, store = self.soak, self.soak.common.store
         until = time.monotonic() + soak.patience
         while store.stats(count=False).mode != soak.config.mode and time.monotonic() < until:
             time.sleep(0.02)
         mode = store.stats(count=False).mode
         stuck = None if mode == soak.config.mode else f"mode {mode}"
-        soak.floor.oracle.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(stuck))
+        soak.common.oracle.check(Clause.FLUSH_DEGRADES, monitors.flush_degrades(stuck))
         soak.halt()
         soak.settle_down()
         soak.let_go()

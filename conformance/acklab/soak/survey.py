@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from attrs import define
 
-from acklab.soak.clients import HOUR, QUEUES, Floor, Held, deliveries_in
+from acklab.soak.clients import HOUR, QUEUES, Common, Held, deliveries_in
 from ackmodel import Clause
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import Reply
@@ -60,7 +60,7 @@ class Survey:
     """One survey, and what it takes to settle everything (`ackmodel.observe.survey.Settled`). A store that is not
     ready, on a busy machine, is waited for: `patience` seconds for each queue."""
 
-    floor: Floor
+    common: Common
     patience: float
     dead: int = 0
     """Dead letters seen."""
@@ -69,7 +69,7 @@ class Survey:
     @property
     def judge(self) -> Oracle:
         """The oracle of all threads."""
-        return self.floor.oracle
+        return self.common.oracle
 
     @property
     def now(self) -> float:
@@ -78,20 +78,20 @@ class Survey:
 
     def run(self) -> None:
         """Survey every queue, and leave what came for whoever has room."""
-        self.floor.found.clear()
-        self.floor.clock.jump(2 * HOUR)
+        self.common.found.clear()
+        self.common.clock.jump(2 * HOUR)
         for name in self.queues:
             self._decide(name)
         survey(self)
 
     def _decide(self, name: str) -> None:
         """Reset a queue where nobody knows what became of a reset, so that it is known."""
-        floor, oracle, reply = self.floor, self.floor.oracle, Reply.OK
+        common, oracle, reply = self.common, self.common.oracle, Reply.OK
         until = self.now + self.patience
         while not oracle.may_reset(name) and self.now < until:
-            op, offset = next(floor.ops), oracle.queues[name].done_with
+            op, offset = next(common.ops), oracle.queues[name].done_with
             oracle.reset_asked(op, name, offset)
-            reset = partial(floor.store.reset, name, offset, timeout=self.patience)
+            reset = partial(common.store.reset, name, offset, timeout=self.patience)
             reply = Reply(answered("reset", reset, 2 * self.patience).value)
             oracle.reset_answered(op, reply)
             if reply is not Reply.OK:
@@ -100,23 +100,23 @@ class Survey:
 
     def pop_some(self, queue: str, began: float) -> Popping:
         """Pop a queue, and wait for the answer, again as long as it is refused and there is time."""
-        floor, until = self.floor, began + self.patience
+        common, until = self.common, began + self.patience
         while True:
-            op, at = next(floor.ops), floor.clock()
-            floor.oracle.pop_asked(op, queue, at + HOUR)
-            answer = answered("pop", partial(floor.store.try_pop, queue, 64, HOUR), 2 * self.patience)
+            op, at = next(common.ops), common.clock()
+            common.oracle.pop_asked(op, queue, at + HOUR)
+            answer = answered("pop", partial(common.store.try_pop, queue, 64, HOUR), 2 * self.patience)
             reply = Reply(answer.reply.value)
             late = self.now >= until
             if reply is Reply.OK:
                 seen = deliveries_in(answer)
-                floor.oracle.popped(op, queue, seen, floor.clock())
-                floor.found.extend(Held(queue, one.offset, one.receipt) for one in seen)
+                common.oracle.popped(op, queue, seen, common.clock())
+                common.found.extend(Held(queue, one.offset, one.receipt) for one in seen)
                 return Popping([one.offset for one in seen], None, asked=at, due=at, late=late)
-            floor.oracle.pop_refused(op, reply)
+            common.oracle.pop_refused(op, reply)
             if late:
                 return Popping((), reply, asked=at, due=at, late=late)
             if reply is Reply.UNKNOWN:
-                floor.clock.jump(2 * HOUR)
+                common.clock.jump(2 * HOUR)
             self.give_time()
 
     def give_time(self) -> None:
@@ -135,7 +135,7 @@ class Survey:
             self.give_time()
 
     def _letters(self, name: str) -> DeadLetters:
-        store, queue = self.floor.store, QueueId.parse(name)
+        store, queue = self.common.store, QueueId.parse(name)
         flushed = not store.stats(count=False).unflushed_records
         listed = frozenset(letter.offset for letter in store.dead(queue))
         none_forgotten = store.stats(count=False).queues[queue].dead == len(listed)
@@ -143,27 +143,27 @@ class Survey:
 
     def ack_all(self, receipts: Sequence[str]) -> None:
         """Ack these, a batch at a time, and wait for the answers."""
-        floor = self.floor
+        common = self.common
         for start in range(0, len(receipts), 64):
-            op, batch = next(floor.ops), receipts[start : start + 64]
-            floor.oracle.ack_asked(op, batch, floor.clock())
-            ack = partial(floor.store.ack_many, batch, timeout=self.patience)
+            op, batch = next(common.ops), receipts[start : start + 64]
+            common.oracle.ack_asked(op, batch, common.clock())
+            ack = partial(common.store.ack_many, batch, timeout=self.patience)
             replies = answered("ack_many", ack, 2 * self.patience)
-            floor.oracle.ack_answered(op, [Reply(one.value) for one in replies], floor.clock())
+            common.oracle.ack_answered(op, [Reply(one.value) for one in replies], common.clock())
 
     def barrier(self) -> Reply:
         """Ask for a barrier, and wait for the answer."""
-        floor, op = self.floor, next(self.floor.ops)
-        floor.oracle.barrier_asked(op)
-        reply = Reply(answered("flush", partial(floor.store.flush, timeout=self.patience), 2 * self.patience).value)
-        floor.oracle.barrier_answered(op, reply)
+        common, op = self.common, next(self.common.ops)
+        common.oracle.barrier_asked(op)
+        reply = Reply(answered("flush", partial(common.store.flush, timeout=self.patience), 2 * self.patience).value)
+        common.oracle.barrier_answered(op, reply)
         return reply
 
     def caught_up(self) -> dict[str, Sighting]:
         """Wait until no offset lags behind what is settled: that takes three syncs of a disk that may be busy with what
         others write, and the pause after one that failed."""
         until = self.now + 4 * self.patience
-        while any(self.floor.oracle.lags(*seen) for seen in self._offsets().items()) and self.now < until:
+        while any(self.common.oracle.lags(*seen) for seen in self._offsets().items()) and self.now < until:
             time.sleep(0.02)
         return self._offsets()
 
@@ -175,10 +175,10 @@ class Survey:
         return AtRest(self._offsets(), left)
 
     def _offsets(self) -> dict[str, Sighting]:
-        queues = self.floor.store.stats(count=False).queues
+        queues = self.common.store.stats(count=False).queues
         return {str(queue): Sighting(of.committed, of.persisted) for queue, of in queues.items()}
 
     def _outstanding(self) -> dict[str, float]:
-        stats = self.floor.store.stats(count=False)
+        stats = self.common.store.stats(count=False)
         names = ("operations", "effects", "pending_records", "unflushed_records", "unflushed_bytes", "dirty_bytes")
         return {name: float(getattr(stats, name)) for name in (*names, "offsets_dirty")}

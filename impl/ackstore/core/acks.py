@@ -10,7 +10,7 @@ from __future__ import annotations
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
-from ackstore.core.operations import Operation, Operations, Waiter
+from ackstore.core.operations import Awaited, Operation, Operations
 from ackstore.core.queues import Entry, Queue
 from ackstore.core.record import Record
 from ackstore.fields.classes import RecordFields
@@ -103,7 +103,7 @@ class Acks:
             self.log.append(record)
 
     @staticmethod
-    def accept(accepted: dict[str, tuple[Record, list[Entry]]], queue: Queue, entry: Entry, waiter: Waiter) -> None:
+    def accept(accepted: dict[str, tuple[Record, list[Entry]]], queue: Queue, entry: Entry, waiter: Awaited) -> None:
         """Add a delivery to the record of its queue."""
         if queue.token not in accepted:
             accepted[queue.token] = Record(ACK, queue), []

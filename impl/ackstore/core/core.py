@@ -38,7 +38,7 @@ from typing import Any, ClassVar
 from ackstore.core.acks import Acks
 from ackstore.core.compaction import Compaction
 from ackstore.core.dead_letters import DeadLetters
-from ackstore.core.directory import Directory, Share
+from ackstore.core.directory import Directory, SharedDirectory
 from ackstore.core.effects import Effect, Handler, Result
 from ackstore.core.entries import generation_of
 from ackstore.core.flusher import Flusher
@@ -176,7 +176,7 @@ class Core(CoreFields):
 
     def share(self, directory: Directory) -> None:
         """Have the directory synced together with the other logs in it; before anything is done with this core."""
-        self.directory = self.flusher.directory = self.offsets.directory = Share(directory, self)
+        self.directory = self.flusher.directory = self.offsets.directory = SharedDirectory(directory, self)
 
     # What the driver calls
 

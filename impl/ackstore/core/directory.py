@@ -17,7 +17,7 @@ from typing import Protocol
 from ackstore.core.effects import Effect, Failed, Handler, Result, SyncDir
 
 
-class Owner(Protocol):
+class DirectoryUser(Protocol):
     """Whose entries are in the directory: a `Host`, or what stands for several."""
 
     def request(self, effect: Effect, then: Handler) -> int:
@@ -30,7 +30,7 @@ class Owner(Protocol):
 class Directory:
     """The entries of the store's directory."""
 
-    def __init__(self, host: Owner, threads: int) -> None:
+    def __init__(self, host: DirectoryUser, threads: int) -> None:
         self.host = host
         self.threads = threads
         """As many syncs may hang before no other is begun."""
@@ -88,14 +88,14 @@ class Directory:
             then(result, now)
 
 
-class Closable(Owner, Protocol):
+class Closable(DirectoryUser, Protocol):
     """One of several owners."""
 
     closed: bool
     """Whether nothing happens to it any more."""
 
 
-class Share(Directory):
+class SharedDirectory(Directory):
     """A directory in which several logs have entries, as one of them sees it: its syncs are those of the `whole`, and
     what comes of them is told to it until it is closed."""
 

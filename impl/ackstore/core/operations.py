@@ -73,7 +73,7 @@ class Barrier:
         """The last LSN before it; None while some of them are PENDING."""
 
 
-Waiter = tuple[Operation, int, Reply]
+Awaited = tuple[Operation, int, Reply]
 """Who waits for a record: the operation, which item of it, and the reply if all goes well."""
 
 

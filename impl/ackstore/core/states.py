@@ -60,7 +60,7 @@ def decode_state(payload: bytes, at: int) -> tuple[State, list[Item]]:
     return State(floor, generation, forgotten, start), list(_ITEM.iter_unpack(payload[at + STATE_HEAD.size :]))
 
 
-class Owner(Protocol):
+class StateOwner(Protocol):
     """Who wrote a STATE, and hears what becomes of it."""
 
     def state_cached(self, record: Record) -> None:
@@ -78,7 +78,7 @@ class StateRecord(Record):
 
     __slots__ = ("delivered", "owner")
 
-    def __init__(self, queue: Queue, floor: int, owner: Owner | None) -> None:
+    def __init__(self, queue: Queue, floor: int, owner: StateOwner | None) -> None:
         super().__init__(STATE, queue)
         self.value = floor
         self.owner = owner

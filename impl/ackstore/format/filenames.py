@@ -80,10 +80,10 @@ def names_of(name: str) -> FileNames | None:
     return FileNames(*_part(match)) if match else None
 
 
-def log_of(name: str) -> str:
+def log_in(name: str) -> str:
     """Return the log that a file of a store is a segment of, in the words of its name; empty if it is none.
 
-    >>> log_of("log-2of4-00000017.seg"), log_of("log-00000017.seg"), log_of("offsets.tmp")
+    >>> log_in("log-2of4-00000017.seg"), log_in("log-00000017.seg"), log_in("offsets.tmp")
     ('log-2of4', 'log', '')
     """
     return name.rpartition("-")[0] if name.startswith("log") else ""

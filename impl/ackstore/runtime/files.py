@@ -37,7 +37,7 @@ from ackstore.core.effects import (
     Write,
 )
 from ackstore.fields.classes import DiskFields, FileFields
-from ackstore.format.filenames import log_of
+from ackstore.format.filenames import log_in
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
 from ackstore.runtime.reserve import reserve
 from ackstore.words.errors import (
@@ -136,9 +136,9 @@ class RealDisk(DiskFields):
         self._leave(file)
         with self._lock:
             # Only the newest file of a log is written: the others go once they are synced.
-            log = log_of(file)
+            log = log_in(file)
             for other in list(self.files) if log else ():
-                if log_of(other) == log:
+                if log_in(other) == log:
                     self.files[other].leaving = True
                     self._close_if_idle(other)
             self.files[file] = OpenFile(fd)
@@ -337,7 +337,7 @@ def prepare(path: Path) -> None:
 def last_written(path: Path) -> float:
     """Return when the latest of a store's files was written, in wall time; 0.0 where there are none."""
     with os.scandir(path) as found:
-        own = [each for each in found if log_of(each.name) or each.name.startswith(("offsets", LOCK))]
+        own = [each for each in found if log_in(each.name) or each.name.startswith(("offsets", LOCK))]
         return max((each.stat(follow_symlinks=False).st_mtime for each in own), default=0.0)
 
 

@@ -27,7 +27,7 @@ from rich.text import Text
 
 from ackexplore.coverage import never_possible
 from ackexplore.graph.progress import ProgressFinding
-from ackexplore.needed import Finding
+from ackexplore.needed import RuleFinding
 from ackexplore.result import Progress, Result
 from ackexplore.trace import Change, Trace, TraceStep
 from ackmodel import Clause
@@ -137,7 +137,7 @@ def progress_view(findings: Sequence[ProgressFinding]) -> Iterator[RenderableTyp
             yield Text("nothing happens any more")
 
 
-def findings_view(findings: Iterable[Finding]) -> Table:
+def findings_view(findings: Iterable[RuleFinding]) -> Table:
     """Return a table: each rule, who got it wrong, what falls without it, and after how many steps."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("without the rule, and who got it wrong")

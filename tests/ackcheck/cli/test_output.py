@@ -15,7 +15,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.show import finding_view, print_verdict, ran_table
 from ackcheck.verdict import ModeReport, Verdict
-from ackexplore.needed import Finding as RuleFinding
+from ackexplore.needed import RuleFinding
 from ackexplore.reports.show import findings_view
 from acklab.cli.bugs import catches_table
 from acklab.zoo import BUGS

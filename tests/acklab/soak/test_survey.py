@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from acklab.soak.clients import SERIAL_QUEUES, Clock, Floor
+from acklab.soak.clients import SERIAL_QUEUES, Clock, Common
 from acklab.soak.survey import Survey, answered
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
@@ -42,15 +42,15 @@ def undecided(replies: list[Reply], patience: float = 60.0) -> tuple[Survey, lis
     oracle.published(Q, 3)
     oracle.reset_asked(1000, Q, 0)
     oracle.reset_answered(1000, Reply.UNKNOWN)
-    floor = Floor(oracle, Clock(), lambda broken: pytest.fail(str(broken)))
+    common = Common(oracle, Clock(), lambda broken: pytest.fail(str(broken)))
     asked: list[Any] = []
 
     def reset(name: str, offset: int, timeout: float) -> Reply:
         asked.append((name, offset))
         return replies.pop(0) if len(replies) > 1 else replies[0]
 
-    floor.store = SimpleNamespace(reset=reset)  # type: ignore[assignment]
-    return Survey(floor, patience), asked
+    common.store = SimpleNamespace(reset=reset)  # type: ignore[assignment]
+    return Survey(common, patience), asked
 
 
 def test_a_reset_of_unknown_outcome_is_decided_by_another() -> None:
@@ -95,9 +95,9 @@ def test_what_is_not_listed_while_something_is_unflushed_may_still_be_a_dead_let
     oracle.ack_asked(2, ["r1"], at=1.0)
     oracle.ack_answered(2, [Reply.OK], at=1.0)
     oracle.stopped(PowerLost())
-    floor = Floor(oracle, Clock(), lambda broken: pytest.fail(str(broken)))
-    floor.store = Burying()  # type: ignore[assignment]
-    survey = Survey(floor, patience=60.0)
+    common = Common(oracle, Clock(), lambda broken: pytest.fail(str(broken)))
+    common.store = Burying()  # type: ignore[assignment]
+    survey = Survey(common, patience=60.0)
     drain(survey, Q)
     assert survey.dead == 1
     oracle.stopped(ProcessCrashed())

@@ -13,7 +13,7 @@ from ackstore import Config, FutureFormat, LogDamaged, LogsDiffer, OffsetsDamage
 from ackstore.core.queues import Queue
 from ackstore.core.replay import MOST_FREE, replay
 from ackstore.core.states import State, encode_state
-from ackstore.format.filenames import check_logs, log_of
+from ackstore.format.filenames import check_logs, log_in
 from ackstore.format.offsetfile import decode_offsets, encode_offsets
 from ackstore.format.payloads import encode_ack, encode_checkpoint, queue_prefix, stated_start
 from ackstore.format.records import (
@@ -176,7 +176,7 @@ class TestStarts:
 class TestNames:
     @pytest.mark.parametrize(("name", "log"), [("log-2of4-00000017.seg", "log-2of4"), ("offsets-2of4", "")])
     def test_of_which_log_a_file_is(self, name: str, log: str) -> None:
-        assert log_of(name) == log
+        assert log_in(name) == log
 
     def test_files_of_several_stores(self) -> None:
         with pytest.raises(LogsDiffer) as caught:

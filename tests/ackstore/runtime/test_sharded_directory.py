@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ackstore import Reply
-from ackstore.core.directory import Directory, Share
+from ackstore.core.directory import Directory, SharedDirectory
 from ackstore.core.effects import Create, Failed, Result, Sync, SyncDir, Write
 from three_logs import A, B, file_of, one_each
 
@@ -121,7 +121,7 @@ class TestDirectory:
         owner, other = Owner(), Owner()
         whole = Directory(owner, 4)
         for each in (owner, other):
-            Share(whole, each).sync(partial(hear, each))
+            SharedDirectory(whole, each).sync(partial(hear, each))
         other.closed = True
         whole.give_up(5.0)
         assert Owner.told == [5.0, (owner, Failed(110))]
