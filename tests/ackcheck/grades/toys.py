@@ -28,6 +28,8 @@ class Toy:
         self.broken = False
 
     def open(self, directory: Path) -> None:
+        for known in (self.hidden, self.newest, self.where, self.attempts, self.acked):
+            known.clear()  # a server may be asked twice, by a client that was not answered
         path = directory / "log"
         self.file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
         whole, newline, _torn = path.read_bytes().rpartition(b"\n")
