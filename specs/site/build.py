@@ -12,8 +12,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from ackcheck.spec import clause_texts
+from ackexplore import Options, explore
+from ackexplore.reports.walk import walk_page
+from ackmodel import RULES, Config
 from api_pages import api_page
 from clause_pages import appendix, clause_page, clauses_index, group_page
 from counterexamples import Counterexamples
@@ -23,6 +27,12 @@ SPECS = Path(__file__).resolve().parent.parent
 ROOT = SPECS.parent
 PAGES = SPECS / "site" / "pages"
 DOCS, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
+CONFIG: dict[str, Any] = {"sync_failures": 1, "power_losses": 1}
+WALKED = ("rewrite-after-failure", "commit-after-flush", "failed-sync-is-not-flushed", "recovery-reads-acks")
+WALKS = (
+    "Each page holds a small model whole: choose the next step, go back, or be led to where a clause breaks. The way "
+    "stands in the address. `ackcheck explore --serve` makes such a page for any settings, on your own machine."
+)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 WORDS = re.compile(r"^\| (?P<word>[\w ]+) \| (?P<meaning>[^|]+)", re.MULTILINE)
 
@@ -60,6 +70,7 @@ def write_pages() -> None:
     for path in sorted([*SPECS.glob("*.md"), *PAGES.rglob("*.md")]):
         home = PAGES if PAGES in path.parents else SPECS
         put(path.relative_to(home).as_posix(), path.read_text(encoding="utf-8"))
+    write_walks()
     for path in (
         *SPECS.glob("*.svg"),
         PAGES.parent / "site.css",
@@ -68,6 +79,23 @@ def write_pages() -> None:
         SPECS / "filesystems.json",
     ):
         shutil.copy(path, DOCS / path.name)
+
+
+def write_walks() -> None:
+    """Write pages to walk in: the model as it is, and without some rules."""
+    lines = ["# Walk through the model", "", WALKS, ""]
+    for name in ("as-it-is", *WALKED):
+        off = frozenset({name} & set(WALKED))
+        config = Config(**CONFIG, rules=off)
+        settings = CONFIG | dict.fromkeys(["without"] if off else [], name)
+        options = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+        command = " ".join(["ackcheck explore", *options, "--serve"])
+        (DOCS / "walk").mkdir(exist_ok=True)
+        page = walk_page(explore(config, Options(engine="graph")), command)
+        (DOCS / "walk" / f"{name}.html").write_text(page, encoding="utf-8")
+        says = "every rule on: nothing breaks" if name == "as-it-is" else f"without: {RULES[name].says}"
+        lines.append(f'- <a href="walk/{name}.html">{name}</a>: {says}')
+    put("walk.md", "\n".join(lines) + "\n")
 
 
 def put(name: str, text: str) -> None:
@@ -87,7 +115,11 @@ def within(page: str, link: re.Match[str]) -> str:
     renamed = {SPECS / "clauses": "clauses/index.md", SPECS / "tla": "tla.md", SPECS / "tla" / "README.md": "tla.md"}
     if at in renamed:
         return f"[{link[1]}]({'../' * page.count('/')}{renamed[at]})"
-    generated = at.parent == SPECS / "clauses" or at.name in {"api.md", "appendix.md"} or (SPECS / "zh") in at.parents
+    generated = (
+        at.parent == SPECS / "clauses"
+        or at.name in {"api.md", "appendix.md", "walk.md"}
+        or (SPECS / "zh") in at.parents
+    )
     known = at.is_relative_to(SPECS) and (at.is_file() or (PAGES / at.relative_to(SPECS)).exists() or generated)
     return link[0] if known else link[1]
 

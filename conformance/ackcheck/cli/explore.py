@@ -26,6 +26,7 @@ from rich.console import Console
 
 from ackcheck.cli._output import BROKEN, file_only, writable, write_json
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
+from ackcheck.cli._serve import LOOPBACK, server_for
 from ackcheck.reports.sheet import sheet_of_exploration
 from ackexplore import (
     BadCheckpoint,
@@ -45,6 +46,7 @@ from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.reports.show import counts_line, findings_view, progress_line, progress_view, result_view
+from ackexplore.reports.walk import TooLarge, walk_page
 from ackmodel import (
     BadConfig,
     CommitPolicy,
@@ -181,6 +183,7 @@ EXPORTS = {
     "dot": "Write the whole graph for Graphviz (graph engine).",
     "itf": "Write the shortest counterexample as an ITF trace (Apalache, Quint).",
     "html": "Write the shortest counterexample as one page.",
+    "walk": "Write the whole graph as one page to walk in (graph engine, small models).",
 }
 
 
@@ -194,6 +197,7 @@ NOT_WITH_RULES = (
     "resume",
     "symmetric",
     "liveness",
+    "serve",
     *FORMS,
 )
 """Options that mean nothing where every rule is switched off in turn; and no export does."""
@@ -204,9 +208,10 @@ def _check_together(ctx: click.Context, *, rules: bool, symmetric: bool, livenes
     for name in (*NOT_WITH_RULES, *EXPORTS) if rules else ():
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{_flag(name)} says nothing beside --rules: leave one of them out")
-    if symmetric and (liveness or any(ctx.params[name] for name in ("graphml", "dot"))):
+    if symmetric and (liveness or any(ctx.params[name] for name in ("graphml", "dot", "walk"))):
         raise click.UsageError(
-            "--symmetric merges states, and --liveness, --graphml and --dot need each by itself: leave one of them out"
+            "--symmetric merges states, and --liveness, --graphml, --dot and --walk need each by itself: "
+            "leave one of them out"
         )
 
 
@@ -225,6 +230,8 @@ def _export(result: Result, places: dict[str, str | None], command: str) -> None
         write_graphml(result, Path(places["graphml"]))
     if places["dot"]:
         write_dot(result, Path(places["dot"]))
+    if places["walk"]:
+        Path(places["walk"]).write_text(_walk_page(result, command), encoding="utf-8")
     for name in ("itf", "html"):
         where = places[name]
         if where and result.counterexample is None:
@@ -233,6 +240,24 @@ def _export(result: Result, places: dict[str, str | None], command: str) -> None
             trace = result.counterexample
             text = html_page(trace, about) if name == "html" else json.dumps(itf(trace), indent=1) + "\n"
             Path(where).write_text(text, encoding="utf-8")
+
+
+def _walk_page(result: Result, command: str) -> str:
+    try:
+        return walk_page(result, command)
+    except TooLarge as error:
+        raise Refused(str(error)) from error
+
+
+def _serve(config: Config, command: str, port: int) -> None:
+    """Serve the page to walk in until Ctrl-C."""
+    try:
+        server = server_for(config, command, port)
+    except OSError as error:
+        raise Refused(f"port {port} cannot be used ({error.strerror}): name another, or 0 for any") from error
+    with server:
+        click.echo(f"http://{LOOPBACK}:{server.server_address[1]}/    (Ctrl-C ends it)")
+        server.serve_forever()
 
 
 def _steps(result: Result) -> str:
@@ -320,6 +345,8 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
 @click.option("--symmetric", is_flag=True, help="One state for all orders of alike messages (needs --uncommitted).")
 @click.option("--liveness", is_flag=True, help="Judge also what must happen in the end (graph engine).")
+@click.option("--serve", is_flag=True, help="Serve the page to walk in, for this machine only, until Ctrl-C.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), metavar="N", help="The port for --serve; 0 for any.")
 @_export_options
 @click.option(
     "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
@@ -340,6 +367,8 @@ def explore(  # noqa: PLR0913 - an argument an option
     checkpoint: Path | None,
     resume: bool,
     liveness: bool,
+    serve: bool,
+    port: int,
     json_to: str | None,
     **settings: Any,
 ) -> None:
@@ -358,11 +387,14 @@ def explore(  # noqa: PLR0913 - an argument an option
     if checkpoint is not None and engine == "graph":
         raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
     places = {name: settings.pop(name) for name in EXPORTS}
-    if liveness or places["graphml"] or places["dot"]:
+    if liveness or places["graphml"] or places["dot"] or places["walk"]:
         if engine == "table" or checkpoint is not None:
-            raise click.UsageError("--liveness, --graphml and --dot need the whole graph: use --engine graph")
+            raise click.UsageError("--liveness, --graphml, --dot and --walk need the whole graph: use --engine graph")
         engine = "graph"
     config = _config_of(settings, without)
+    if serve:
+        _serve(config, typed(ctx), port)
+        return
     options = _options_of(
         stop_at=clause,
         engine=engine,
