@@ -15,9 +15,12 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 
-from ackmodel import Record, Stage, State
+from ackmodel import Message, Record, Stage, State
 
 T = TypeVar("T")
+
+GHOSTS = frozenset(item.name for item in attrs.fields(Message) if item.metadata.get("ghost"))
+"""The fields of a message that say what happened, and that no store has."""
 
 
 def wording(value: object) -> str:

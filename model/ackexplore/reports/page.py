@@ -15,15 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
-from attrs import fields
-
 from ackexplore.reports.show import clause_in_a_line
 from ackexplore.trace import Trace, TraceStep
-from ackexplore.values import wording
+from ackexplore.values import GHOSTS, wording
 from ackmodel import Message, Record, State, Truth
 from ackmodel.spec.catalogue import named
 
-GHOSTS = frozenset(item.name for item in fields(Message) if item.metadata.get("ghost"))
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --line: #d9dde3; --lane: #f6f7f9; --text: #1c2128; --soft: #6b7480;
   --fault: #b42318; --fault-soft: #fdecea; --new: #0b57d0; --new-soft: #e6effd; }

@@ -21,10 +21,9 @@ from attrs import asdict, has
 
 from ackexplore.interning import clauses_in, successors
 from ackexplore.reports.exports import graph_of
-from ackexplore.reports.page import GHOSTS
 from ackexplore.reports.show import clause_in_a_line
 from ackexplore.result import Result
-from ackexplore.values import as_json, wording
+from ackexplore.values import GHOSTS, as_json, wording
 from ackmodel import RULES, Clause, Record, State, Truth, at_stake
 from ackmodel.spec.catalogue import named
 
