@@ -14,7 +14,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check deep test textbook skeletons docs mutants twin lint format lock clean
+.PHONY: help check deep test hunt textbook skeletons docs mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -28,6 +28,9 @@ deep: $(STAMP) ## the same with the deep profile, and fuzzing under Atheris (ARG
 
 test: lint ## lint, types, and every test, with line and branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+hunt: $(STAMP) ## raise in a store at random moments, from the handler of SIGALRM (ARGS="--seed 1 --count 2000")
+	$(BIN)/python -m tests.hunts.interrupts $(ARGS)
 
 textbook: $(STAMP) ## judge small stores, right and wrong, that are not ours (ARGS="--seeds 5"); ten minutes a seed
 	$(BIN)/python -m tests.textbook $(ARGS)

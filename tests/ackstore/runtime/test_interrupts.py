@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from tests.hunts.interrupts import by_alarms
 
 import ackstore
 from ackstore import Config, Reply, Store, StoreBroken
@@ -38,8 +39,8 @@ class AtLine:
     there goes past the `try` around it.
     """
 
-    def __init__(self, at: int | None) -> None:
-        self.at = at
+    def __init__(self, at: int | None, error: type[BaseException] = Interrupted) -> None:
+        self.at, self.error = at, error
         self.lines: list[str] = []
 
     def __call__(self, frame: FrameType, event: str, _arg: Any) -> Any:
@@ -48,7 +49,7 @@ class AtLine:
         if event == "line" and frame.f_code.co_code[frame.f_lasti] != dis.opmap["NOP"]:
             self.lines.append(frame.f_code.co_filename)
             if len(self.lines) - 1 == self.at:
-                raise Interrupted
+                raise self.error
         return self
 
     def during(self, call: Callable[[], Any]) -> bool:
@@ -57,8 +58,8 @@ class AtLine:
         sys.settrace(self)
         try:
             call()
-        except (Interrupted, StoreBroken) as error:
-            return isinstance(error, Interrupted) or isinstance(error.__cause__, Interrupted)
+        except (self.error, StoreBroken) as error:
+            return isinstance(error, self.error) or isinstance(error.__cause__, self.error)
         finally:
             sys.settrace(before)
         return False
@@ -101,6 +102,27 @@ def test_raised_at_any_line_it_leaves_the_lock_free_and_loses_nothing(tmp_path: 
         assert store.ack(first) is Reply.SETTLED
         assert store.ack(third) is Reply.OK
         assert store.close() is Reply.OK
+
+
+@pytest.mark.parametrize("name", ["ack, the long way", "pop", "renew"])
+def test_nor_does_memory_that_runs_out(tmp_path: Path, name: str) -> None:
+    store, (first, second, third) = opened(tmp_path / "whole")
+    whole = AtLine(None)
+    whole.during(lambda: CALLS[name](store, second))
+    store.close()
+    for at in range(0, len(whole.lines), 11):
+        store, (first, second, third) = opened(tmp_path / str(at))
+        AtLine(at, MemoryError).during(lambda store=store, second=second: CALLS[name](store, second))  # type: ignore[misc]
+        assert is_free(store), f"line {at} of {len(whole.lines)}, in {whole.lines[at]}"
+        store = usable(store, tmp_path / str(at))
+        assert store.ack(first) is Reply.SETTLED
+        assert store.ack(third) is Reply.OK
+        assert store.close() is Reply.OK
+
+
+def test_alarms_at_random_moments_leave_it_usable_or_broken_by_name(tmp_path: Path) -> None:
+    found = by_alarms(tmp_path, seed=1, count=20)  # `make hunt` goes on for longer
+    assert found.total() == 20
 
 
 def usable(store: Store, path: Path) -> Store:
