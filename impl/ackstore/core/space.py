@@ -42,6 +42,9 @@ BEGIN = 64 << 10
 SPARE = 32 << 10
 """Bytes for what takes whole blocks: two segments that are begun, a torn one, an offset file, a larger directory."""
 
+MOST_AGAIN = 64 << 20
+"""Bytes for what is unflushed and has to be written again, at most, however much may be."""
+
 ACK_BYTES = RECORD_BYTES + 20
 """What it takes to settle one message by itself, beside its queue's name."""
 
@@ -127,8 +130,8 @@ class Space:
 
     @property
     def wanted(self) -> int:
-        """How large a reserve is made where there is room: for twice as much in hand, and all that may be unflushed."""
-        return 2 * self.need + self.config.max_unflushed_bytes
+        """How large a reserve is made where there is room: for more in hand, and for what may be unflushed."""
+        return self.need + self.need // 4 + min(self.config.max_unflushed_bytes, MOST_AGAIN)
 
     # The reserve
 
@@ -156,7 +159,8 @@ class Space:
         self.flusher.short = applies and self.reserved < self.need
         most = self.most_bytes
         if applies and self.reserved:
-            most = min(most, max(self.reserved - self.need, SPARE))
+            again = self.reserved - self.need
+            most = most if again >= MOST_AGAIN else min(most, max(again, SPARE))
         elif applies:
             segment = self.config.segment_bytes
             most = min(most, max(self.log.unflushed_bytes + self.left * segment // (segment + BLOCK), 0))
