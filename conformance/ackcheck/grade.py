@@ -62,6 +62,8 @@ class Job:
     """Where a folder is written for each finding on real files; None: nowhere."""
     promises: Promises | None = None
     """What is promised, whatever the target says of itself."""
+    filesystem: str | None = None
+    """Which one the disk carries, where the grade has a disk of its own; None: its default."""
     stop_at_first: bool = False
     """Whether a finding ends it; else it goes on, and folds equal ones."""
     watch: Callable[[int, int], None] = nobody

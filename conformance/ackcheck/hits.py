@@ -112,6 +112,7 @@ class Hits:
             "held_by": list(self.held_by),
             "lost_bytes": self.lost(),
             "refused_writes": self.refused(Fault.FAILED_SYNC),
+            "held_syncs": self.refused(Fault.STALLED_SYNC),
             "faults": {
                 fault.value: {
                     "tried": self.tried(fault),
@@ -134,6 +135,8 @@ class Hits:
             parts.append(f"{self.lost():,} bytes lost")
         if refused := self.refused(Fault.FAILED_SYNC):
             parts.append(f"{refused:,} writes refused")
+        if held := self.refused(Fault.STALLED_SYNC):
+            parts.append(f"{held:,} syncs held")
         if holders := ", ".join(self.held_by):
             parts.append(f"processes held by {holders}")
         return "; ".join(filter(None, parts))

@@ -77,6 +77,8 @@ class Plan:
     """How many MiB the disks have on which the target's directory lies; None: as many as each grade is used to."""
     shorten: bool = False
     """Whether the round in which something broke on real files is run again by itself."""
+    filesystem: str | None = None
+    """Which one a disk in user space carries; None: the grade's default."""
 
     def cases(self, grade: str) -> int:
         """Return how many cases a grade on real files has."""
@@ -215,6 +217,7 @@ class _Run:
             reply_timeout=self.plan.reply_timeout,
             first=len(self.modes) == 1,
             promises=self.plan.promises,
+            filesystem=self.plan.filesystem,
             stop_at_first=self.plan.stop_at_first,
             evidence=self.plan.evidence,
             watch=lambda done, of: self.watch(mode, name, done, of),
@@ -271,6 +274,7 @@ def command_again(subject: Subject, plan: Plan, levels: tuple[Level, ...], findi
     words += [word for one in (in_words(plan.promises) if plan.promises else ()) for word in ("--promise", one)]
     if plan.reply_timeout != REPLY_TIMEOUT:
         words += ["--reply-timeout", f"{plan.reply_timeout:g}"]
+    words += ["--filesystem", plan.filesystem] if plan.filesystem else []
     if subject.server:
         words += ["--server", shlex.join(subject.server)]
     if isinstance(subject.target, str):

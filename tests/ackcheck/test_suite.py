@@ -2,11 +2,14 @@
 
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from attrs import evolve
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES
+from ackcheck.grades import disk, process
 from ackcheck.needs import JUDGED_BY
 from ackcheck.promises import promises_of
 from ackcheck.sim.grade import NO_STEPS
@@ -69,6 +72,27 @@ def test_a_case_can_be_asked_for_again(target: str | list[str] | None, words: st
     finding = Finding(Clause.NO_RETURN, "it came back", "power", 21, case=2)
     command = "ackcheck run --level memory --faults power --seed 21 --case 2" + words
     assert command_again(Subject(target), plan, (Level.MEMORY,), finding) == command
+    on_xfs = evolve(plan, filesystem="xfs")
+    assert command_again(Subject(), on_xfs, (Level.MEMORY,), finding).endswith("--case 2 --filesystem xfs")
+
+
+@pytest.mark.parametrize(("module", "judging"), [(process, "run_process_grade"), (disk, "run_disk_grade")])
+def test_a_grade_with_a_disk_is_told_which_file_system_it_carries(
+    module: ModuleType, judging: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:Toy"
+    told: list[str | None] = []
+
+    def judged(*_: object, filesystem: str | None = None, **__: object) -> GradeReport:
+        told.append(filesystem)
+        return GradeReport("any", 1)
+
+    monkeypatch.setattr(module, judging, judged)
+    for name in ("xfs", None):
+        grade = module.__name__.rpartition(".")[2]
+        run_suite(Subject(toy), Plan((Level.DISK,), (grade,), {grade: 1}, seed=1, filesystem=name))
+    assert told[0] == "xfs"
+    assert told[1] in (None, process.FILESYSTEM)
 
 
 def test_all_that_a_case_depends_on_is_in_the_one_line_that_repeats_it() -> None:

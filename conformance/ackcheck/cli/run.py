@@ -37,6 +37,7 @@ from ackcheck.cli._output import (
     write_json,
 )
 from ackcheck.cli._reports import Remembered, asked, report_options, typed, write_run_reports
+from ackcheck.disk.filesystem import FILESYSTEMS
 from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
 from ackcheck.lab import NoReference
@@ -122,6 +123,12 @@ def _command(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
 
 def nobody(_verdict: Verdict) -> None:
     """Tell nobody."""
+
+
+def _check_filesystem(plan: Plan) -> None:
+    """Refuse to choose a file system for grades that have no disk of their own."""
+    if plan.filesystem and not {"disk", "process"} & set(plan.faults):
+        raise click.UsageError("--filesystem is for the disk and the process grade: name one of them in --faults")
 
 
 def _check_case(plan: Plan, subject: Subject, repeat: int) -> None:
@@ -244,6 +251,11 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     callback=_ledger,
     help="A ledger (TOML) of findings that are expected.",
 )
+@click.option(
+    "--filesystem",
+    type=click.Choice(sorted(FILESYSTEMS)),
+    help="Of the disk grade, by default each in turn, and of the disk that holds syncs in the process grade: ext4.",
+)
 @click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
 @click.option(
     "--server",
@@ -274,6 +286,7 @@ def run(  # noqa: PLR0913 - an argument an option
     promises_from: Path | None,
     stated: tuple[str, ...],
     expect: tuple[Entry, ...] | None,
+    filesystem: str | None,
     stop_at_first: bool,
     server: tuple[str, ...],
     seed: int | None,
@@ -299,8 +312,10 @@ def run(  # noqa: PLR0913 - an argument an option
         only_round,
         disk_mib,
         shorten,
+        filesystem,
     )
     _check_case(plan, subject, repeat)
+    _check_filesystem(plan)
     console = console_beside(json_to)
 
     made = origin(typed(ctx, plan.seed), faults)

@@ -32,7 +32,7 @@ from ackcheck.rig.room import check_room
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Broken
-from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.events import ProcessCrashed, Reply, Restarted
 
 Target: TypeAlias = str | Sequence[str] | WithServer
 """`module:factory` or `file.py:factory`, or a command line, in which `{dir}` stands for the directory; perhaps with the
@@ -176,6 +176,10 @@ class Campaign:
         """How many of the faults that its rounds count there have been."""
         return self.report.ran[self.counts]
 
+    def skip_to(self, number: int) -> None:
+        """Have the next case be the one after `number`, whatever came of those before."""
+        self._number = number
+
     def rounds_of(self, session: Session, faults: int, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, int]]:
         """Yield the kind of each round of a case, and how many faults are left for it: what a round does follows from
         the seed and from the numbers of case and round, so that one can be run by itself."""
@@ -317,12 +321,3 @@ def restart_and_judge(session: Session, closed: Reply) -> None:
     session.ran["clean restart"] += clean
     session.open(event, more=0)
     session.survey()
-
-
-def kill(session: Session, event: ProcessCrashed | PowerLost | None = None) -> None:
-    """SIGKILL the target where it is; the event is what the oracle is told."""
-    session.note_end("store", "SIGKILL")
-    session.ran["SIGKILL"] += 1
-    killed = session.child.kill()
-    session.hit(killed, Fault.PROCESS_CRASH)
-    session.stopped(killed, event or ProcessCrashed())

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -31,18 +30,18 @@ from ackcheck.grades.campaign import (
     begin_round,
     close_and_reopen,
     judged_on_files,
-    kill,
     no_progress,
 )
 from ackcheck.grades.rounds import FAILING, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
+from ackcheck.grades.stalled import HELD, kill_while_held
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
 from ackcheck.rig.errors import FileSystemDead, TargetDied
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackmodel import Level
 from ackmodel.observe.broken import Broken
-from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
+from ackmodel.observe.events import PowerLost, Reply
 
 FILESYSTEMS: Final = ("ext4", "xfs", "btrfs", "ext4-writeback", "ext4-journal")
 """In turn, case by case; where one is missing, ext4 takes its turn."""
@@ -58,9 +57,6 @@ SLOW: Final = 0.3
 
 LATENCY: Final = 0.05
 """Seconds that a slow flush takes."""
-
-HELD: Final = 0.3
-"""Seconds for which calls are made while the flushes of the disk are held."""
 
 GROWING: Final = 64
 """Blocks behind those of a file that it is likely to grow into."""
@@ -166,7 +162,7 @@ class _Round:
         """Work, hurt the disk, cut its power, judge the images, and go on from one of them."""
         begin_round(self.session)
         if self.prelude == "held":
-            self._kill_while_held()
+            kill_while_held(self.session, self.disk)
         if self.prelude in ("writes", "a flush"):
             self._refuse()
         else:
@@ -191,25 +187,6 @@ class _Round:
                 self.session.note("disk", f"takes {LATENCY:g} s for each flush")
                 self.disk.arm(Fault(on="flush", do="slow", seconds=LATENCY))
             self.session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
-
-    def _kill_while_held(self) -> None:
-        """Kill the target's process while every flush is held: what it has not given to the kernel is gone."""
-        session = self.session
-        session.run(AfterReplies(REQUESTS // 2))
-        session.note("disk", "holds every flush from here on")
-        held = self.disk.arm(Fault(on="flush", do="stall"))
-        session.run(AfterDelay(HELD))
-        hits = self.disk.hits(held)
-        session.note("disk", f"has held {hits} flushes, and lets them go once the process is killed")
-        letting_go = threading.Timer(0.1, self.disk.disarm, (held,))
-        letting_go.start()
-        try:
-            kill(session)
-        finally:
-            letting_go.join()
-        session.ran["SIGKILL while flushes are held"] += bool(hits)
-        session.open(ProcessCrashed())
-        session.survey()
 
     def _refuse(self) -> None:
         """Refuse writes or a flush while the target works; then the disk is well, and a barrier is asked for."""
@@ -317,8 +294,12 @@ def twin_of(session: Session) -> Session:
 
 def judge(job: Job) -> GradeReport:
     """Cut the power as often as the job says."""
-    sized = partial(run_disk_grade, disk_bytes=None if job.disk_mib is None else job.disk_mib << 20)
-    return judged_on_files("disk", sized, ("power cut",), job)
+    judging = partial(
+        run_disk_grade,
+        disk_bytes=None if job.disk_mib is None else job.disk_mib << 20,
+        filesystem=job.filesystem,
+    )
+    return judged_on_files("disk", judging, ("power cut",), job)
 
 
 DISK = Grade("disk", judge, counts="power cuts", effort={"quick": 3, "standard": 30, "deep": 400}, cases=cases)

@@ -1,15 +1,21 @@
 """The process grade: SIGKILL with calls under way, at a seeded point, and a restart on the same directory.
 
 What was written is in the page cache and stays; what was only in memory is gone. Some kills come while the store is
-still opening, so that recovery is interrupted too. Each case ends with restarts in order.
+still opening, so that recovery is interrupted too. Each case ends with restarts in order. In the last cases the target
+works on a disk of our own, and is killed while that holds its syncs (`ackcheck.grades.stalled`), where the machine can
+have one.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
+from ackcheck.disk import Disk
+from ackcheck.disk.available import missing
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
@@ -19,19 +25,23 @@ from ackcheck.grades.campaign import (
     begin_round,
     close_and_reopen,
     judged_on_files,
-    kill,
     no_progress,
     restart_and_judge,
 )
-from ackcheck.grades.rounds import OPENING, RESTARTS, Kind, work
+from ackcheck.grades.rounds import MANY, OPENING, RESTARTS, Kind, work
 from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
 from ackcheck.grades.session import Session
+from ackcheck.grades.stalled import kill_while_held
 from ackcheck.promises import Promises
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import ProcessCrashed
 
 KILLS_A_CASE = 10
 
+STALLS_A_CASE = 5
+
+FILESYSTEM = "ext4"
+"""Of the disk that holds syncs."""
 
 TWICE = 0.2
 """How often a store is killed again while it opens."""
@@ -51,12 +61,15 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     stop_at_first: bool = False,
     evidence: Path | None = None,
     promises: Promises | None = None,
+    stalls: int = 0,
+    filesystem: str = FILESYSTEM,
 ) -> GradeReport:
     """Kill the target `rounds` times, and judge for all these levels at once what it remembers.
 
-    `only` is the number of the one case to run, from 1 to `cases`, `only_round` that of the one round in it; without
-    them all are run. `commit` says what lets the store's offset pass a message. Raises a `RigError` where the target
-    does not work: `TargetNotStarted`, `TargetHung`, `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
+    It is killed `stalls` times more while the disk holds its syncs; `filesystem` is that disk's. `only` is the number
+    of the one case to run, from 1 to `cases`, `only_round` that of the one round in it; without them all are run.
+    `commit` says what lets the store's offset pass a message. Raises a `RigError` where the target does not work:
+    `TargetNotStarted`, `TargetHung`, `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
     campaign = Campaign(
         target,
@@ -73,7 +86,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
         evidence,
         promises,
     )
-    for kills in campaign.shares(rounds, KILLS_A_CASE):
+    for kills in campaign.shares(rounds if only is None or only <= rounds else 0, KILLS_A_CASE):
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
             session.open()
             for kind, left in campaign.rounds_of(session, kills, PROCESS_ROUNDS):
@@ -82,12 +95,34 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
                 for kind in RESTARTS:
                     leave_and_restart(session, kind)
                 close_and_reopen(session)
+    campaign.skip_to(rounds)
+    if stalls and (reason := missing(filesystem)):
+        campaign.report.ran[f"SIGKILL while syncs are held, not tried: {reason}"] += 1
+        return campaign.report
+    for start in range(0, stalls, STALLS_A_CASE):
+        if campaign.due() and not campaign.over:
+            with (
+                tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
+                Disk(Path(folder), filesystem) as disk,
+                campaign.case(disk.directory) as session,
+            ):
+                session.open(more=MANY)  # so that some are still handed out and acked when a sync is held
+                for _ in campaign.rounds_of(session, min(STALLS_A_CASE, stalls - start), ("burst",)):
+                    begin_round(session)
+                    kill_while_held(session, disk)
+                if campaign.ends(session):
+                    close_and_reopen(session)
     return campaign.report
+
+
+def stalled(rounds: int) -> int:
+    """Return how many kills while syncs are held go with so many others."""
+    return max(1, rounds // 10)
 
 
 def cases(rounds: int) -> int:
     """Return how many cases this many rounds are, at most: a case ends early when no level is left standing."""
-    return rounds
+    return rounds + math.ceil(stalled(rounds) / STALLS_A_CASE)
 
 
 def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) -> None:
@@ -95,12 +130,12 @@ def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) ->
     begin_round(session)
     twice = session.random.random() < TWICE and may_repeat
     work(session, kind)
-    kill(session)
+    session.kill()
     if twice:
         session.begin_open()
         time.sleep(session.random.uniform(0.0, OPENING))
         session.ran["SIGKILL while opening"] += 1
-        kill(session)
+        session.kill()
     session.open(ProcessCrashed())
     session.survey()
 
@@ -114,7 +149,8 @@ def leave_and_restart(session: Session, kind: Kind) -> None:
 
 def judge(job: Job) -> GradeReport:
     """Kill as often as the job says."""
-    return judged_on_files("process", run_process_grade, ("SIGKILL",), job)
+    judging = partial(run_process_grade, stalls=stalled(job.effort), filesystem=job.filesystem or FILESYSTEM)
+    return judged_on_files("process", judging, ("SIGKILL",), job)
 
 
 PROCESS = Grade("process", judge, counts="SIGKILLs", effort={"quick": 6, "standard": 60, "deep": 2_000}, cases=cases)

@@ -249,6 +249,15 @@ class Session:
         self.panel.stopped(event)
         self.traffic.story.round()
 
+    def kill(self) -> Killed:
+        """SIGKILL the target where it is, and return what was seen of it."""
+        self.note_end("store", "SIGKILL")
+        self.ran["SIGKILL"] += 1
+        killed = self.child.kill()
+        self.hit(killed, Fault.PROCESS_CRASH)
+        self.stopped(killed, ProcessCrashed())
+        return killed
+
     def hit(
         self, killed: Killed, fault: Fault, *, lost: int = 0, refused: int = 0, peers: tuple[str, ...] = ()
     ) -> None:

@@ -64,6 +64,8 @@ class Killed:
                 "the disk refused no sync, though it was full: the target did not sync meanwhile, or wrote only to "
                 "blocks that it had before (a log that is made in advance)"
             )
+        if fault is Fault.STALLED_SYNC and not refused:
+            missed = "the disk held no sync, though it would have held any: the target asked for none meanwhile"
         if self.strangers:
             missed = (
                 f"{', '.join(self.strangers)} did not come of the target's command, has files of its directory open, "

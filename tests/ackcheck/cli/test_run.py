@@ -137,7 +137,9 @@ def test_what_is_no_factory_is_said(targets: Path) -> None:
         (["--promise", "grace"], "write name=value"),
         (["--promise", "grace=long"], "write seconds"),
         (["--disk-mib", "1"], "not in the range"),
-        (["--case", "7", "--faults", "process"], "the process grade has 6 at this profile"),
+        (["--case", "8", "--faults", "process"], "the process grade has 7 at this profile"),
+        (["--filesystem", "ntfs"], "'ntfs' is not one of"),
+        (["--filesystem", "xfs", "--faults", "power"], "--filesystem is for the disk and the process grade"),
         (["--case", "0", "--faults", "process"], "not in the range"),
     ],
 )
@@ -210,4 +212,4 @@ def test_which_faults_were_seen_to_hit_is_told(tmp_path: Path) -> None:
     crash = told["hits"]["faults"]["process crash"]
     assert crash["seen"] == crash["tried"] == told["ran"]["SIGKILL"]
     assert told["hits"]["held_by"] in (["cgroup v2"], ["subreaper"])
-    assert f"process crash seen to hit {crash['seen']} of {crash['tried']}; " in " ".join(ran.stdout.split())
+    assert f"process crash seen to hit {crash['seen']} of {crash['tried']}" in " ".join(ran.stdout.split())

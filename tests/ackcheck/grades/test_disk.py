@@ -36,7 +36,7 @@ def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: s
     assert report.ran["images judged"] >= 1
     assert report.checked[Clause.SURVIVES_POWER_LOSS]
     assert report.hits.seen(Fault.POWER_LOSS) == 1
-    assert report.ran["SIGKILL while flushes are held"] == (prelude == "held")
+    assert report.ran["SIGKILL while syncs are held"] == (prelude == "held")
 
 
 @pytest.mark.machine

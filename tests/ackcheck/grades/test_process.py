@@ -118,7 +118,7 @@ def test_one_case_is_run_by_itself_and_begins_as_it_did(monkeypatch: pytest.Monk
     judge("Toy", rounds=2)
     report = run_process_grade(f"{TOYS}:Toy", Level.DISK, seed=1, rounds=2, only=2)
     assert begun == ["1/1", "1/2", "1/2"]
-    assert (report.cases, report.ran["SIGKILL"], process.cases(2)) == (1, 1, 2)
+    assert (report.cases, report.ran["SIGKILL"], process.cases(2)) == (1, 1, 3)
 
 
 def test_a_round_is_run_by_itself_and_is_what_it_was_in_its_case(monkeypatch: pytest.MonkeyPatch) -> None:

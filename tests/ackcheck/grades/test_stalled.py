@@ -1,0 +1,57 @@
+"""A kill while syncs are held takes what a store kept to itself meanwhile, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from ackcheck.disk.available import missing
+from ackcheck.findings import GradeReport
+from ackcheck.grades import process, run_process_grade
+from ackcheck.hits import Fault
+from ackmodel import Clause, Level
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def disk_grade() -> None:
+    if reason := missing():
+        pytest.skip(reason)
+
+
+def killed_while_held(name: str) -> GradeReport:
+    return run_process_grade(f"{HERE / name}", Level.PAGE_CACHE, seed=1, rounds=0, stalls=1, stop_at_first=True)
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+def test_what_is_kept_back_while_a_sync_is_under_way_is_lost() -> None:
+    report = killed_while_held("behind.py:SyncsBehind")
+    assert report.finding is not None
+    assert (report.finding.clause, report.finding.case) == (Clause.SURVIVES_PROCESS_CRASH, 1)
+    assert report.hits.refused(Fault.STALLED_SYNC) == report.hits.as_json()["held_syncs"] >= 1
+    assert "syncs held" in str(report.hits)
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+def test_what_the_kernel_was_given_is_kept() -> None:
+    report = killed_while_held("toys.py:Toy")
+    assert report.finding is None
+    assert report.hits.seen(Fault.STALLED_SYNC) == report.ran["SIGKILL while syncs are held"] == 1
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+def test_a_store_that_never_syncs_was_not_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ackcheck.grades.stalled.SLICES", 1)
+    report = killed_while_held("toys.py:NeverSyncs")
+    assert report.hits.seen(Fault.STALLED_SYNC) == 0
+    assert "asked for none meanwhile" in report.hits.reasons(Fault.STALLED_SYNC)[0]
+
+
+def test_where_there_can_be_no_disk_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "missing", lambda *_: "a disk needs root")
+    report = run_process_grade("no.such:target", Level.DISK, rounds=0, stalls=1)
+    assert report.cases == 0
+    assert report.ran["SIGKILL while syncs are held, not tried: a disk needs root"] == 1
