@@ -108,17 +108,7 @@ class Core(CoreFields):
             cut_bytes=recovered.cut_bytes,
         )
         random = Random(config.seed)
-        self.log = self.log_class(
-            self,
-            config,
-            number=recovered.next_number,
-            parent=recovered.parent,
-            flushed=recovered.proved,
-            rewrites=rewrites,
-            names=recovered.names,
-            steps=recovered.steps,
-        )
-        self.log.adopt(recovered.segments)
+        self.log = self.log_class.behind(recovered, rewrites, self, config)
         self.directory = Directory(self, config.flush_threads)
         self.flusher = self.flusher_class(self, config, self.log, self.directory, random)
         self.offsets = self.offsets_class(self, config, self.log, self.directory, self.queues, random)

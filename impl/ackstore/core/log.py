@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, Self
 
 from ackstore.core.abandoned import Abandoned
 from ackstore.core.effects import DONE, Create, Done, Effect, Failed, Handler, Result, Unlink, Write
@@ -34,6 +34,7 @@ from ackstore.fields.classes import LogFields
 from ackstore.fields.settling import bytes_of
 from ackstore.format.filenames import FileNames
 from ackstore.format.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
+from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
 
 MOST = 1 << 60
@@ -131,6 +132,22 @@ class Log(LogFields):
         self.submitted = self.resolved = 0
         """Of those submitted, how many are no longer PENDING."""
         self.write_failures = self.rewritten = 0
+
+    @classmethod
+    def behind(cls, recovered: Recovered, rewrites: list[Record], host: Host, config: Config) -> Self:
+        """Return a log that goes on behind what was recovered, `rewrites` first."""
+        log = cls(
+            host,
+            config,
+            number=recovered.next_number,
+            parent=recovered.parent,
+            flushed=recovered.proved,
+            rewrites=rewrites,
+            names=recovered.names,
+            steps=recovered.steps,
+        )
+        log.adopt(recovered.segments)
+        return log
 
     def adopt(self, segments: Sequence[tuple[int, int, int, str]]) -> None:
         """Take over the files of earlier opens: number, last LSN, size and name of each, the oldest first."""
