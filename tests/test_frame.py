@@ -225,13 +225,14 @@ def files_fit_in_a_head(root: Path) -> list[str]:
 
 
 def functions_fit_on_a_screen(root: Path) -> list[str]:
+    """Their bodies: a command of click has an argument an option."""
     return [
         f"{path}:{node.lineno}: {node.name} has {length} lines, split it (limit {MAX_FUNCTION})"
         for package in PACKAGES
         for path, tree in sources(root, package)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION
+        and (length := (node.end_lineno or 0) - node.body[0].lineno + 1) > MAX_FUNCTION
     ]
 
 
@@ -309,7 +310,7 @@ OFFENDING = [
     (modules_have_docstrings, "impl/ackstore/__init__.py", ""),
     (files_fit_in_a_head, "tests/a.py", "X = 1\n" * (MAX_LINES + 1)),
     (files_fit_in_a_head, "impl/ackstore/a.pyx", "X = 1\n" * (MAX_LINES + 1)),
-    (functions_fit_on_a_screen, "impl/ackstore/a.py", '"""D."""\ndef f():\n' + "    x = 1\n" * MAX_FUNCTION),
+    (functions_fit_on_a_screen, "impl/ackstore/a.py", '"""D."""\ndef f():\n' + "    x = 1\n" * (MAX_FUNCTION + 1)),
     (names_no_machine, "README.md", "see " + "/".join(["", "home", "me", "x"]) + "\n"),
     (names_no_machine, "specs/a.md", "see `" + "/".join(["", "tmp", "plan", "x"]) + "`\n"),
     (changelog_is_lines, "CHANGELOG.md", "- one\n  and more\n"),
