@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import platform
+import subprocess
 from pathlib import Path
 
 import click
@@ -15,6 +17,7 @@ from ackcheck.disk.behaviour.cases import filesystem_of
 from ackcheck.disk.behaviour.report import RULE, as_json, told
 from ackcheck.disk.behaviour.reproduce import lost_rewrite
 from ackcheck.disk.errors import BadFault
+from ackcheck.disk.kept import mounted
 from ackcheck.rig.errors import RigError
 from ackexplore import Options, explore
 from ackmodel import Config
@@ -27,6 +30,14 @@ ENVIRONMENT = 3
 @click.option("--profile", is_flag=True, help="Try every kind of write on every file system, and print the tables.")
 @click.option("--reproduce", is_flag=True, help="Show a rewrite in place after a failed sync, step by step.")
 @click.option(
+    "--mount",
+    "image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="IMAGE",
+    help="Mount the image.gz of a finding, and run COMMAND (else a shell) in the target's directory.",
+)
+@click.argument("command", nargs=-1, metavar="[-- COMMAND]")
+@click.option(
     "--filesystem",
     "names",
     multiple=True,
@@ -35,14 +46,25 @@ ENVIRONMENT = 3
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the profile as JSON too; - for the standard output.")
 @click.pass_context
-def disk(ctx: click.Context, profile: bool, reproduce: bool, names: tuple[str, ...], json_file: str | None) -> None:
+def disk(
+    ctx: click.Context,
+    profile: bool,
+    reproduce: bool,
+    image: Path | None,
+    command: tuple[str, ...],
+    names: tuple[str, ...],
+    json_file: str | None,
+) -> None:
     """Try what file systems do when a disk refuses a write or a flush.
 
-    On a disk of its own, in memory: nothing of this machine's is touched. Needs root. Exits with 1 if --reproduce
-    shows that the bytes are lost, 3 where there can be no such disk.
+    On a disk of its own, in memory: nothing of this machine's is touched, and what is done to an image is forgotten.
+    Needs root. Exits with 1 if --reproduce shows that the bytes are lost, as COMMAND does with --mount, 3 where there
+    can be no such disk.
     """
-    if profile == reproduce:
-        raise click.UsageError("nothing to do: write either --profile or --reproduce")
+    if profile + reproduce + (image is not None) != 1:
+        raise click.UsageError("nothing to do: write one of --profile, --reproduce and --mount")
+    if command and image is None:
+        raise click.UsageError("a command goes with --mount")
     if json_file and not profile:
         raise click.UsageError("--json goes with --profile")
     try:
@@ -50,6 +72,8 @@ def disk(ctx: click.Context, profile: bool, reproduce: bool, names: tuple[str, .
             filesystem_of(name)
         if reason := missing():
             raise_unavailable(ctx, reason)
+        if image is not None:
+            ctx.exit(_in_image(image, command or (os.environ.get("SHELL", "/bin/sh"),)))
         if reproduce:
             lost = [lost_rewrite(name, click.echo) for name in names or ("ext4",)]
             ctx.exit(int(any(lost)))
@@ -58,6 +82,15 @@ def disk(ctx: click.Context, profile: bool, reproduce: bool, names: tuple[str, .
         raise click.UsageError(str(error)) from error
     except RigError as error:
         raise_unavailable(ctx, str(error))
+
+
+def _in_image(image: Path, command: tuple[str, ...]) -> int:
+    """Run a command in the target's directory of an image; return how it ended."""
+    with mounted(image) as directory:
+        try:
+            return subprocess.run(command, cwd=directory, check=False).returncode
+        except OSError as error:
+            raise BadFault(f"{command[0]!r} cannot be run in the image: {error}") from error
 
 
 @functools.cache

@@ -261,8 +261,8 @@ class Campaign:
         session.panel.told = lambda fallen: self.found(session, fallen)
         return session
 
-    def found(self, session: Session, fallen: Fallen) -> None:
-        """Take in that some levels fell, with what has happened until now."""
+    def found(self, session: Session, fallen: Fallen, folders: list[Path] | None = None) -> None:
+        """Take in that some levels fell, with what has happened until now; `folders` hears where that is kept."""
         check_room()  # a store without room may break anything
         broken = fallen.broken
         lines = session.traffic.story.of(broken.key)
@@ -277,7 +277,9 @@ class Campaign:
             refutes=fallen.levels,
         )
         if self.report.found(finding) and self.evidence is not None:
-            keep(finding, session, self.evidence)
+            folder = keep(finding, session, self.evidence)
+            if folders is not None:
+                folders.append(folder)
         self.tell()
         if self.stop_at_first:
             raise broken

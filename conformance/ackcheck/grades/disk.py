@@ -21,6 +21,7 @@ from attrs import frozen
 from ackcheck.disk import BadFault, Cut, Disk, Fault, Folder, Image, ImageNotMounted
 from ackcheck.disk.available import missing
 from ackcheck.disk.filesystem import named
+from ackcheck.disk.kept import keep
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
@@ -257,20 +258,27 @@ class _Round:
             if folder.folds(image):
                 ran["images folded: equal in what was read"] += 1
                 continue
+            folders: list[Path] = []
             try:
                 with cut.shown(image):
                     ran["images judged"] += 1
-                    good += [image] * self._holds(image)
+                    good += [image] * self._holds(image, folders)
             except (ImageNotMounted, FileSystemDead):
                 ran["images on which no file system works"] += 1
                 continue
+            finally:
+                for kept in folders:
+                    keep(self.disk, image, kept)
             folder.judged(image, cut.read)
         return good or list(plan.images)
 
-    def _holds(self, image: Image) -> bool:
-        """Open the target on an image that is mounted, and survey it; return whether nothing broke."""
+    def _holds(self, image: Image, folders: list[Path]) -> bool:
+        """Open the target on an image that is mounted, and survey it; return whether nothing broke.
+
+        Where a finding is kept, `folders` hears of its folder.
+        """
         twin = twin_of(self.session)
-        twin.panel.told = lambda fallen: self.campaign.found(twin, fallen)
+        twin.panel.told = lambda fallen: self.campaign.found(twin, fallen, folders)
         twin.note("disk", f"is mounted again, from an image ({image.kind})")
         before = Counter(twin.panel.checked)
         try:

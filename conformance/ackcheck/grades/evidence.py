@@ -7,6 +7,7 @@
 | `wire.jsonl` | the last lines that went to the target (`>`) and came from it (`<`), with the time in nanoseconds |
 | `stderr.txt` | the end of what the target wrote to its standard error |
 | `machine.json` | kernel, file system, mount options, versions, and the target's command |
+| `image.gz`, `image.json` | of the disk grade: the disk on which it broke, for `ackcheck disk --mount` |
 | `directory/` | the target's directory as it was when the clause was seen to break; the target may be running |
 
 >>> sorted(machine_of(Path("/")))

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ackcheck.cli.disk import disk as disk_command
 from ackcheck.disk.available import missing
 from ackcheck.findings import GradeReport
 from ackcheck.grades import disk, run_disk_grade
@@ -13,10 +15,19 @@ from ackmodel import Clause, Level
 TOYS = Path(__file__).with_name("toys.py")
 
 
-def graded(name: str, prelude: disk.Prelude, filesystem: str = "ext4", *, images: int = 4) -> GradeReport:
+def graded(
+    name: str, prelude: disk.Prelude, filesystem: str = "ext4", *, images: int = 4, evidence: Path | None = None
+) -> GradeReport:
     """Judge a toy by one cut, after one prelude."""
-    seed = disk.PRELUDES.index(prelude)
-    return run_disk_grade(f"{TOYS}:{name}", Level.DISK, seed=seed, rounds=1, filesystem=filesystem, images=images)
+    return run_disk_grade(
+        f"{TOYS}:{name}",
+        Level.DISK,
+        seed=disk.PRELUDES.index(prelude),
+        rounds=1,
+        filesystem=filesystem,
+        images=images,
+        evidence=evidence,
+    )
 
 
 @pytest.fixture
@@ -42,12 +53,17 @@ def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: s
 @pytest.mark.machine
 @pytest.mark.usefixtures("disk_grade")
 @pytest.mark.parametrize(("name", "prelude"), [("NeverSyncs", "nothing"), ("SyncsAgain", "writes")])
-def test_wrong_store_is_seen_through(name: str, prelude: disk.Prelude) -> None:
-    report = graded(name, prelude)
+def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: disk.Prelude, tmp_path: Path) -> None:
+    report = graded(name, prelude, evidence=tmp_path / "findings")
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
     assert any("from an image" in line.text for line in report.finding.lines)
     assert report.finding.case == 1
+    images = list((tmp_path / "findings").glob("*/image.gz"))
+    assert images
+    command = ["--mount", str(images[0]), "--", "sh", "-c", f"cp -r . {tmp_path / 'copied'}; exit 7"]
+    assert CliRunner().invoke(disk_command, command).exit_code == 7
+    assert (tmp_path / "copied").is_dir()
 
 
 @pytest.mark.machine
