@@ -235,7 +235,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "Recovery does not look at it": [
         ("core.compaction.Compaction.item", "letter.attempts, 1"),
-        ("core.replay.Replay.take", "kind == CHECKPOINT or True"),
+        ("core.replay.Replay.take_checkpoint", "kind == CHECKPOINT or True"),
     ],
     "A step is one message longer or shorter": [("core.merge.MergeBuffer._go_on", "left >")],
     "Never read: it could go": [("core.merge.MergeBuffer.__init__", "self.queues = None")],

@@ -395,7 +395,8 @@ class Queue(QueueFields):
         """End recovery: start the timers, and find the messages in nobody's hands."""
         self.end = max(self.end, self.next_new)
         self._restart_timers()
-        self.free = [offset for offset in range(self.floor, self.next_new) if offset not in self.entries]
+        none = len(self.entries) == self.next_new - self.floor  # and there is no need to look for them
+        self.free = [] if none else [each for each in range(self.floor, self.next_new) if each not in self.entries]
 
     def _restart_timers(self) -> None:
         """Rebuild the heap of deadlines without those of settled messages."""

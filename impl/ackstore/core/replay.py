@@ -15,8 +15,9 @@ from collections.abc import Callable
 from ackstore.core.queues import Claim, Entry, Queue
 from ackstore.core.record import Record
 from ackstore.core.states import replay_state
-from ackstore.fields.reading import replay_acks
+from ackstore.fields.reading import replay_acks, replay_new
 from ackstore.format.payloads import (
+    TERMS_BYTES,
     decode_deliveries,
     decode_messages,
     decode_prefix,
@@ -150,19 +151,28 @@ class Replay:
                 else:
                     record = _settling(ACK, queue, entries)
             elif kind in (CHECKPOINT, RENEW):
-                deadline, epoch, messages = decode_messages(data, body, end)
-                epoch = self.epochs.setdefault(epoch, epoch)
-                entries = queue.replay_checkpoint(messages, deadline=deadline, epoch=epoch, proved=proved)
-                if not proved:
-                    record = Record(kind, queue)
-                    record.entries = entries
-                    record.claims = [Claim(entry, None) for entry in entries] if kind == CHECKPOINT else ()
+                record = self.take_checkpoint(kind, queue, data, body, end)
             else:
                 record = self.take_seldom(kind, queue, data[start:end], lsn)
             if not proved:
                 assert record is not None
                 record.payload, record.lsn, record.data = data[start:end], lsn, data[begin:end]
                 self.rewrites.append(record)
+
+    def take_checkpoint(self, kind: int, queue: Queue, data: bytes, body: int, end: int) -> Record | None:
+        """Take a CHECKPOINT or RENEW; return it if it is to be written again."""
+        proved = self.lsn <= self.proved
+        deadline, epoch, messages = decode_messages(data, body, end)
+        epoch = self.epochs.setdefault(epoch, epoch)
+        if proved and self.plain and replay_new(queue, Entry, data, body + TERMS_BYTES, end, deadline, epoch):
+            return None
+        entries = queue.replay_checkpoint(messages, deadline=deadline, epoch=epoch, proved=proved)
+        if proved:
+            return None
+        record = Record(kind, queue)
+        record.entries = entries
+        record.claims = [Claim(entry, None) for entry in entries] if kind == CHECKPOINT else ()
+        return record
 
     def take_seldom(self, kind: int, queue: Queue, payload: bytes, lsn: int) -> Record | None:
         """Take a record of one of the other kinds; returns it if it is to be written again."""

@@ -115,6 +115,8 @@ class Space:
             self.settle()
         elif self.reserved < self.need or (self.compaction.ended and self.reserved < self.wanted):
             self.ask(self.wanted)
+        elif self.reserved > 2 * self.wanted:
+            self.ask(self.wanted)  # less is in hand than there was
         else:
             self.settle()
         self.compaction.ended = False

@@ -32,7 +32,7 @@ _delivery = _DELIVERY.pack
 _read_delivery = _DELIVERY.unpack_from
 _DELIVERY_BYTES = _DELIVERY.size
 _terms = _TERMS.unpack_from
-_TERMS_BYTES = _TERMS.size
+TERMS_BYTES = _TERMS.size
 _message = _MESSAGE.unpack_from
 _ONE_MESSAGE = _TERMS.size + _MESSAGE.size
 
@@ -102,8 +102,8 @@ def decode_messages(data: bytes, at: int, end: int) -> tuple[float, int, Iterabl
     """Return the deadline, epoch and messages that stand behind the queue field, from byte `at` to `end`."""
     deadline, epoch = _terms(data, at)
     if end - at == _ONE_MESSAGE:
-        return deadline, epoch, (_message(data, at + _TERMS_BYTES),)
-    return deadline, epoch, _MESSAGE.iter_unpack(data[at + _TERMS_BYTES : end])
+        return deadline, epoch, (_message(data, at + TERMS_BYTES),)
+    return deadline, epoch, _MESSAGE.iter_unpack(data[at + TERMS_BYTES : end])
 
 
 def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int, int]]]:

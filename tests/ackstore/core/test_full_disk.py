@@ -90,6 +90,22 @@ def test_a_reserve_is_kept_from_some_size_on(drive: Any) -> None:
     assert not store.stats.short
 
 
+def test_the_reserve_is_no_larger_than_what_is_in_hand_asks_for(drive: Any) -> None:
+    store = filled(drive, max_unflushed_bytes=1000)
+    store.settle()
+    hands = [store.pop(2000, 600.0) for _ in range(5)]
+    store.rest(1.0)
+    large = store.stats.reserve_bytes
+    assert large > 1_000_000
+    for batch in hands:
+        store.ack_many(*[delivery.receipt for delivery in batch])
+        store.rest(1.0)
+    for _ in range(20):
+        store.ack_many(*[delivery.receipt for delivery in store.pop(1000)])
+        store.rest(1.0)
+    assert store.stats.reserve_bytes < large / 4
+
+
 def test_a_disk_with_less_room_gets_a_smaller_reserve_and_fewer_unflushed(drive: Any) -> None:
     store = filled(drive)
     store.finish(Reserve, Failed(28, 100_000))

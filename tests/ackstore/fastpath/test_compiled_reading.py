@@ -8,7 +8,7 @@ from ackstore.core.entries import RELEASED, Entry
 from ackstore.core.queues import Queue
 from ackstore.fastpath import COMPILED
 from ackstore.fields import reading
-from ackstore.format.payloads import encode_ack, encode_checkpoint, encode_reset
+from ackstore.format.payloads import TERMS_BYTES, encode_ack, encode_checkpoint, encode_reset
 from ackstore.format.records import ACK, RENEW, RESET, encode_record
 from ackstore.words.identity import QueueId
 
@@ -69,3 +69,32 @@ def test_a_release_whose_numbers_read_as_acks_of_known_messages_is_none() -> Non
     data = encode_record(RENEW, encode_checkpoint(queue.prefix, RELEASED, 1, [(0, 1), (1, 1)]), 1, 0)
     assert reading.replay_acks(data, 0, 1, {queue.prefix: queue}) == (0, 0)
     assert not any(entry.settled for entry in queue.entries.values())
+
+
+def handed_out(*offsets: int) -> bytes:
+    """The messages of a CHECKPOINT, as they stand in it."""
+    return encode_checkpoint(b"", 30.0, 1, [(offset, 2) for offset in offsets])[TERMS_BYTES:]
+
+
+def test_new_messages_are_taken_over_at_once() -> None:
+    queue = known("t")
+    data = b"junk" + handed_out(FAR + 5, FAR + 4)
+    assert reading.replay_new(queue, Entry, data, 4, len(data), 30.0, 7)
+    entry = queue.entries[FAR + 4]
+    assert (type(entry), entry.offset, entry.attempt, entry.epoch, entry.deadline) == (Entry, FAR + 4, 2, 7, 30.0)
+    assert (entry.saved, entry.moving, entry.settled, entry.ack) == (True, False, False, None)
+    assert queue.next_new == FAR + 6
+
+
+@pytest.mark.parametrize("data", [handed_out(FAR), handed_out(FAR - 1), handed_out(FAR + 7)[:-1], handed_out(2**63)])
+def test_what_is_known_settled_or_no_message_is_left_to_the_rest_of_recovery(data: bytes) -> None:
+    queue = known("t")
+    assert not reading.replay_new(queue, Entry, data, 0, len(data), 30.0, 7)
+    assert len(queue.entries) == 3
+    assert queue.entries[FAR].attempt == 1
+
+
+def test_no_byte_beyond_the_end_is_read() -> None:
+    queue = known("t")
+    assert not reading.replay_new(queue, Entry, b"", 0, 12, 30.0, 7)
+    assert not reading.replay_new(queue, Entry, bytes(24), 24, 12, 30.0, 7)

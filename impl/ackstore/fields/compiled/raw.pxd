@@ -13,6 +13,7 @@ cdef enum:
     SYNCED_AT = 24
     HEAD = 32
     DELIVERY = 20
+    MESSAGE = 12
 
 
 cdef uint32_t crc32(const uint8_t *at, Py_ssize_t size) noexcept

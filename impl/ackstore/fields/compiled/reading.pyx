@@ -8,9 +8,12 @@ from libc.string cimport memcmp
 
 from ackstore.fields.compiled.classes cimport EntryFields, QueueFields
 from ackstore.fields.compiled.raw cimport (
-    ACK, CRC_AT, DELIVERY, HEAD, KIND_AT, LENGTH_AT, LSN_AT, STATE, SYNCED_AT, crc32, get32, get64
+    ACK, CRC_AT, DELIVERY, HEAD, KIND_AT, LENGTH_AT, LSN_AT, MESSAGE, STATE, SYNCED_AT, crc32, get32, get64
 )
 from ackstore.fields.compiled.settling cimport first_unsettled, settle_one
+
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(void *)
 
 cdef uint64_t MOST = <uint64_t>1 << 62  # no LSN is as high
 
@@ -62,6 +65,35 @@ def replay_acks(bytes data, Py_ssize_t at, Py_ssize_t count, dict queues):
         at += HEAD + length
         done += 1
     return at, done
+
+
+def replay_new(queue, kind, bytes data, Py_ssize_t at, Py_ssize_t end, deadline, epoch):
+    """See there."""
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(data)
+    cdef dict entries = (<QueueFields>queue).entries
+    cdef uint64_t number, top = 0, floor = queue.floor
+    cdef EntryFields entry
+    if at > end or end > PyBytes_GET_SIZE(data) or (end - at) % MESSAGE:
+        return False
+    while at < end:
+        number = get64(start + at)
+        offset = number
+        if number < floor or number >= MOST or offset in entries:
+            break
+        entry = kind.__new__(kind)  # with nothing in it but False and None
+        entry.offset = offset
+        entry.attempt = get32(start + at + 8)
+        entry.epoch = epoch
+        entry.deadline = deadline
+        entry.saved = True
+        entries[offset] = entry
+        # As a compiled ack (`RecordFields`): the garbage collector would look at all of them once, and find nothing.
+        PyObject_GC_UnTrack(<void *>entry)
+        top = max(top, number + 1)
+        at += MESSAGE
+    if top > queue.next_new:
+        queue.next_new = top
+    return at == end
 
 
 cdef bint named(QueueFields queue, const uint8_t *prefix, Py_ssize_t size) noexcept:
