@@ -27,7 +27,21 @@ from ackcheck import lab
 from ackcheck.cli._ending import status_of
 from ackmodel import VERSION
 
-ORDER = ("new", "run", "report", "compare", "claim", "ledger", "trace", "explore", "bugs", "spec", "vendor", "bench")
+ORDER = (
+    "new",
+    "run",
+    "report",
+    "compare",
+    "claim",
+    "ledger",
+    "trace",
+    "explore",
+    "vectors",
+    "bugs",
+    "spec",
+    "vendor",
+    "bench",
+)
 """The commands in the order of a reader's use; others follow by name."""
 
 

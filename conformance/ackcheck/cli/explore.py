@@ -100,7 +100,8 @@ LEAST_MEMORY = 1 << 20
 NO_FAULTS = "no fault is in the budget: add --process-crashes 1, --power-losses 1 or --sync-failures 1"
 
 
-def _config_of(settings: dict[str, Any], without: tuple[str, ...]) -> Config:
+def config_of(settings: dict[str, Any], without: tuple[str, ...]) -> Config:
+    """Return the configuration that options ask for; a usage error where it is out of range."""
     try:
         return Config(rules=dict.fromkeys(without, False), **settings)
     except (BadConfig, UnknownRule) as error:
@@ -271,7 +272,7 @@ def _flag(name: str) -> str:
     return "--timeouts" if name == "sync_timeouts" else "--" + name.replace("_", "-")
 
 
-def _model_options(command: Any) -> Any:
+def model_options(command: Any) -> Any:
     """Add an option for each setting of the model, the budgets first."""
     for name, text in reversed(SWITCHES.items()):
         command = click.option(_flag(name), name, is_flag=True, help=text)(command)
@@ -289,7 +290,7 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.command(cls=Remembered)
 @click.option("--messages", default=1, show_default=True, metavar="N", type=int, help="Messages in the queue.")
 @click.option("--deliveries", default=1, show_default=True, metavar="N", type=int, help="Deliveries each may have.")
-@_model_options
+@model_options
 @click.option(
     "--sync-error",
     default=SyncError.ONCE.value,
@@ -380,7 +381,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     _check_together(ctx, rules=rules, symmetric=symmetric, liveness=liveness)
     if rules:
         exports = set(EXPORTS)
-        _show_rules(ctx, _config_of({k: v for k, v in settings.items() if k not in exports}, without), json_to)
+        _show_rules(ctx, config_of({k: v for k, v in settings.items() if k not in exports}, without), json_to)
         return
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR: where is it to go on from?")
@@ -391,7 +392,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         if engine == "table" or checkpoint is not None:
             raise click.UsageError("--liveness, --graphml, --dot and --walk need the whole graph: use --engine graph")
         engine = "graph"
-    config = _config_of(settings, without)
+    config = config_of(settings, without)
     if serve:
         _serve(config, typed(ctx), port)
         return

@@ -40,6 +40,8 @@ class TooLarge(ValueError):
 
 def walk_page(result: Result, command: str, served: Mapping[str, Any] | None = None) -> str:
     """Return the page; `served` are the settings that a server would take, where one is there."""
+    if result.states > MOST_STATES:
+        raise TooLarge(f"{result.states:,} states, at most {MOST_STATES:,} fit a page: use fewer messages or faults")
     told = walkable(result) | {"command": command, "served": served}
     text = json.dumps(told, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     page = resources.files(__package__).joinpath("walk.html").read_text(encoding="utf-8")
@@ -47,10 +49,8 @@ def walk_page(result: Result, command: str, served: Mapping[str, Any] | None = N
 
 
 def walkable(result: Result) -> dict[str, Any]:
-    """Return states and transitions as JSON types; raises `NoGraph` and `TooLarge`."""
+    """Return states and transitions as JSON types; raises `NoGraph`."""
     _, space = graph_of(result)
-    if len(space) > MOST_STATES:
-        raise TooLarge(f"{len(space):,} states, at most {MOST_STATES:,} fit a page: use fewer messages or faults")
     numbers = {code: number for number, code in enumerate(space.codes)}
     edges: list[list[list[Any]]] = []
     for code in space.codes:

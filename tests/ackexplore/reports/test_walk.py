@@ -55,7 +55,7 @@ def test_nothing_in_the_data_can_end_the_script_and_nothing_is_loaded(result: Re
 def test_what_is_too_large_is_refused_with_a_mend(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "MOST_STATES", 10)
     with pytest.raises(TooLarge, match="use fewer messages"):
-        walkable(result)
+        walk_page(result, "a test")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium")

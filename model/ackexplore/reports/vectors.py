@@ -1,0 +1,40 @@
+"""Test vectors: tours that together take every transition of a configuration, with what there is after each step.
+
+For implementers in any language: a runner reads the JSON, does each step to the store under test, and compares. A state
+is told in lanes, as `walk` tells it; steps of the environment (faults, and where bytes end up) are input.
+
+>>> from ackmodel import Config
+>>> from ackexplore import Options, explore
+>>> told = vectors(explore(Config(), Options(engine="graph")), longest=60)
+>>> told["covered"], len(told["tours"]), told["tours"][0][0]
+({'transitions': 97, 'of': 97}, 19, ['pop', 0, 1])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ackexplore.graph.tours import covered, tours
+from ackexplore.reports.walk import walkable
+from ackexplore.result import Result
+from ackexplore.values import as_json
+from ackmodel import VERSION
+
+FORMAT = 1
+"""The version of the format: it changes when a runner would have to."""
+LANES = ("store", "cache", "disk", "offset")
+
+
+def vectors(result: Result, longest: int) -> dict[str, Any]:
+    """Return the vectors as JSON types: `states` by number, `tours` of steps [action, message or null, state after]."""
+    told = walkable(result)
+    found = tours(result, longest=longest)
+    return {
+        "format": FORMAT,
+        "model": VERSION,
+        "config": as_json(result.config),
+        "covered": {"transitions": len(covered(found)), "of": result.edges},
+        "faults": told["faults"],
+        "states": [{lane: state[lane] for lane in LANES} for state in told["states"]],
+        "tours": [[[step.action, step.actor, step.target] for step in tour] for tour in found],
+    }
