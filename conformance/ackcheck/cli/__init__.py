@@ -28,19 +28,8 @@ from ackcheck.cli._ending import status_of
 from ackmodel import VERSION
 
 ORDER = (
-    "new",
-    "run",
-    "report",
-    "compare",
-    "claim",
-    "ledger",
-    "trace",
-    "explore",
-    "vectors",
-    "bugs",
-    "spec",
-    "vendor",
-    "bench",
+    *("new", "run", "report", "compare", "claim", "ledger", "trace"),
+    *("explore", "vectors", "bugs", "spec", "vendor", "bench"),
 )
 """The commands in the order of a reader's use; others follow by name."""
 
