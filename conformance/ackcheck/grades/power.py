@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from ackcheck.findings import GradeReport
@@ -148,11 +149,19 @@ def cut_and_judge(session: Session, rig: PowerRig, kind: Kind) -> None:
         session.begin_open()
         time.sleep(random.uniform(0.0, OPENING))
         session.ran["power loss while opening"] += 1
-    idled = kind == "long" and session.promises.loss_window  # what is safe by then the store itself has made so
-    alone = kind in ("single", "last") or idled
-    lose_power(session, rig, NOTHING if alone else choose_writeback(random, rig.path))
+    lose_power(session, rig, by_itself(kind, session.promises, random, rig.path))
     session.open(PowerLost())
     session.survey()
+
+
+def by_itself(kind: Kind, promises: Promises, random: Random, directory: Path) -> Writeback:
+    """Return what the kernel writes of its own accord before the power goes.
+
+    Nothing, where that could hide what the store itself has not made safe: right after an answer, and where it was left
+    idle for as long as it promises to need for that.
+    """
+    idled = kind == "long" and promises.loss_window > 0
+    return NOTHING if idled or kind in ("single", "last") else choose_writeback(random, directory)
 
 
 def lose_power(session: Session, rig: PowerRig, writeback: Writeback) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import CliRunner
@@ -9,10 +10,13 @@ from click.testing import CliRunner
 from ackcheck.cli import main
 from ackcheck.cli.run import run
 from ackcheck.grades import power, run_power_grade
+from ackcheck.grades.rounds import Kind
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault
+from ackcheck.promises import Promises
 from ackcheck.rig import Range, TargetError, Writeback
 from ackcheck.rig.machine import shut_down
+from ackcheck.rig.writeback import NOTHING
 from ackcheck.suite import LEVELS
 from acklab.reference import files as reference
 from acklab.zoo import BUGS
@@ -201,3 +205,17 @@ def test_what_the_kernel_wrote_is_described() -> None:
     plan = Writeback(files=("offsets",), ranges=(Range("log", 4096, 4096),), metadata=True)
     assert power.described(plan) == "log @4096, all of offsets, the journal"
     assert power.described(Writeback()) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "window", "alone"),
+    [("last", 0.0, True), ("single", 0.0, True), ("long", 0.0, False), ("long", 0.05, True), ("burst", 0.05, False)],
+)
+def test_the_kernel_does_not_do_what_an_idle_store_promises_to_do(
+    kind: Kind, window: float, alone: bool, tmp_path: Path
+) -> None:
+    """Else one that never syncs once it is idle would be helped."""
+    (tmp_path / "log").write_bytes(bytes(1 << 16))
+    promises = Promises(loss_window=window)
+    chosen = [power.by_itself(kind, promises, Random(seed), tmp_path) for seed in range(20)]
+    assert all(one == NOTHING for one in chosen) is alone
