@@ -146,6 +146,15 @@ def test_every_test_that_the_text_names_is_there() -> None:
     assert [name for name in named if f"def {name}(" not in sources] == []
 
 
+def test_each_sentence_of_the_text_names_its_test() -> None:
+    text = (Path(__file__).resolve().parents[2] / "specs" / "verdict.md").read_text(encoding="utf-8")
+    parts = re.split(r"^(\d+)\. ", text, flags=re.MULTILINE)
+    sentences = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert [int(number) for number in sentences] == list(range(1, len(sentences) + 1))
+    ends = {number: said.partition("\n\n##")[0] for number, said in sentences.items()}
+    assert [number for number, said in ends.items() if not re.search(r"\btest_\w+(?!\.py)|the same test", said)] == []
+
+
 def test_the_floors_of_the_text_are_those_that_hold() -> None:
     text = (Path(__file__).resolve().parents[2] / "specs" / "verdict.md").read_text(encoding="utf-8")
     for profile, floor in FLOORS.items():

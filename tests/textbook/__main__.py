@@ -7,6 +7,7 @@ Exit code 1 where a right store was not kept, or a wrong one was not refused by 
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,8 +36,8 @@ class Judged:
     seconds: float
 
     def as_expected_of(self, store: Textbook) -> bool:
-        if store.right:
-            return self.outcome == "kept"
+        if not store.refused_by:
+            return self.outcome == store.expected
         return self.outcome == "broken" and not self.clauses.isdisjoint(clause.value for clause in store.refused_by)
 
 
@@ -47,9 +48,9 @@ def judge(store: Textbook, seed: int, faults: str = FAULTS, *more: str) -> Judge
         options = ["--level", store.level.value, "--faults", faults, "--seed", str(seed), "--json", str(report), *more]
         target = store.built(Path(directory))
         begun = time.monotonic()
-        ran = subprocess.run(
-            [sys.executable, "-m", "ackcheck", "run", *options, "--", *target], capture_output=True, check=False
-        )
+        command = [sys.executable, "-m", "ackcheck", "run", *options, "--", *target]
+        with store.served() as environment:
+            ran = subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
         seconds = time.monotonic() - begun
         if ran.returncode not in (0, 1, 4) or not report.exists():
             return Judged(f"exit {ran.returncode}", frozenset(), seconds)
@@ -63,7 +64,7 @@ def row(store: Textbook, judged: Sequence[Judged]) -> list[str]:
     clauses = Counter(clause for each in judged for clause in each.clauses)
     return [
         store.name,
-        "kept" if store.right else " or ".join(clause.value for clause in store.refused_by),
+        store.expected,
         ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common()),
         ", ".join(f"{clause} {count}" for clause, count in clauses.most_common()),
         f"{sum(each.as_expected_of(store) for each in judged)} of {len(judged)}",

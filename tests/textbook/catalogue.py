@@ -6,8 +6,11 @@
 True
 """
 
+import contextlib
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
@@ -25,7 +28,10 @@ class NoSuchStore(ValueError):
 
 @frozen
 class Textbook:
-    """One store. It is right where no clause refuses it; else one of `refused_by` must be among what is found."""
+    """One store. It is right where no clause refuses it; else one of `refused_by` must be among what is found.
+
+    One with a `server` is neither: its server is started by whoever runs the suite, out of its reach.
+    """
 
     name: str
     language: str
@@ -38,9 +44,29 @@ class Textbook:
     source: Path | None = None
     """What is to be built first, in Go."""
 
+    server: tuple[str, ...] = ()
+    """The command of a server that the suite is not told of; it prints its port, and ends when its input does."""
+
     @property
     def right(self) -> bool:
-        return not self.refused_by
+        return not self.refused_by and not self.server
+
+    @property
+    def expected(self) -> str:
+        if self.server:
+            return "not-judged"
+        return "kept" if self.right else " or ".join(clause.value for clause in self.refused_by)
+
+    @contextlib.contextmanager
+    def served(self) -> Iterator[dict[str, str]]:
+        """The environment in which the suite is to be run, while the server runs, if there is one."""
+        if not self.server:
+            yield {}
+            return
+        with subprocess.Popen(self.server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            yield {"TEXTBOOK_PORT": server.stdout.readline().strip()}
+            server.communicate()
 
     @property
     def missing(self) -> bool:
@@ -52,6 +78,11 @@ class Textbook:
         if self.source is not None:
             subprocess.run(["go", "build", "-o", program, str(self.source)], check=True)
         return [word.replace("{program}", program) for word in self.target]
+
+
+def elsewhere(level: Level) -> Textbook:
+    script = HERE / "elsewhere.py"
+    return Textbook("Elsewhere", "Python", level, (f"{script}:Elsewhere",), server=(sys.executable, str(script)))
 
 
 def python(module: str, name: str, level: Level, *refused_by: Clause) -> Textbook:
@@ -73,6 +104,7 @@ CATALOGUE = (
     python("sqlite.py", "DeleteExtra", Level.DISK),
     python("sqlite.py", "DeleteFull", Level.DISK, POWER),
     python("sqlite.py", "SynchronousOff", Level.DISK, POWER),
+    python("sqlite.py", "WalGoesOn", Level.DISK, POWER, Clause.FLUSH_REWRITES),
     python("files.py", "AppendLog", Level.DISK),
     python("files.py", "AsyncLog", Level.PAGE_CACHE),
     python("files.py", "AnswersBeforeTheWrite", Level.PAGE_CACHE, CRASH),
@@ -84,6 +116,7 @@ CATALOGUE = (
     python("files.py", "DropsAtClose", Level.MEMORY, Clause.CLOSE_DRAINS),
     python("files.py", "SavesAtTheEnd", Level.PAGE_CACHE, CRASH),
     python("files.py", "KnowsNothing", Level.MEMORY, Clause.FLUSH_DEGRADES),
+    elsewhere(Level.MEMORY),
     node("append.mjs", Level.DISK),
     node("unsynced.mjs", Level.DISK, POWER),
     go("synced", Level.DISK),

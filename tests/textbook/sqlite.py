@@ -129,6 +129,23 @@ class WalFull:
         return "FAILED" if self.failed else "OK"
 
 
+class WalGoesOn(WalFull):
+    """Wrong at level disk: after a sync that failed it goes on. SQLite writes the same frames again, at the same place
+    in its log, and on ext4 a sync that succeeds then need not have them (specs/filesystems.md).
+
+    Refused by survives-power-loss or flush-rewrites.
+    """
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.failed = False
+        with super().transaction():
+            yield
+
+    def flush(self) -> str:
+        return "OK"
+
+
 class DeleteExtra(WalFull):
     """Right, at level disk: the directory is synced after the journal is removed."""
 

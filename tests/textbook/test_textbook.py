@@ -31,7 +31,9 @@ def test_names_are_told_apart_and_both_kinds_are_there() -> None:
 @pytest.mark.parametrize("store", CATALOGUE, ids=IDS)
 def test_each_says_whether_it_is_right_and_which_clause_must_refuse_it(store: Textbook) -> None:
     said = header(store)
-    assert re.search(r"\b(Right|Wrong)\b", said)[0] == ("Right" if store.right else "Wrong")  # type: ignore[index]
+    kind = "Neither" if store.server else "Right" if store.right else "Wrong"
+    assert re.search(r"\b(Right|Wrong|Neither)\b", said)[0] == kind  # type: ignore[index]
+    assert not store.server or "not judged" in said
     assert f"level {store.level.value}" in said or "every level" in said
     assert all(clause.value in said for clause in store.refused_by)
 
@@ -43,7 +45,7 @@ def test_each_python_store_is_a_target(store: Textbook) -> None:
 
 def test_no_store_shares_a_line_with_the_reference_store() -> None:
     for path in HERE.iterdir():
-        if path.suffix in {".mjs", ".go"} or path.name in {"files.py", "sqlite.py"}:
+        if path.suffix in {".mjs", ".go"} or path.name in {"files.py", "sqlite.py", "elsewhere.py"}:
             assert not re.search(r"^\s*(import|from) (ackstore|acklab)", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
@@ -58,6 +60,10 @@ def test_a_wrong_store_must_be_refused_by_its_own_clause() -> None:
     assert not Judged("broken", frozenset({"no-limbo"}), 1.0).as_expected_of(wrong)
     assert not Judged("not-judged", frozenset({"survives-power-loss"}), 1.0).as_expected_of(wrong)
     assert not Judged("not-judged", frozenset(), 1.0).as_expected_of(named("WalFull"))
+
+
+def test_a_store_whose_server_no_kill_reaches_is_not_judged() -> None:
+    assert judge(named("Elsewhere"), 1, "process", "--stop-at-first").outcome == "not-judged"
 
 
 @pytest.mark.parametrize("name", ["SavesAtTheEnd", "KnowsNothing"])

@@ -21,7 +21,7 @@ from ackcheck.grades.evidence import keep
 from ackcheck.grades.failing import circumstances
 from ackcheck.grades.rounds import Kind, kind_of
 from ackcheck.grades.session import Session
-from ackcheck.hits import Fault
+from ackcheck.hits import Fault, Hit
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen, Panel
 from ackcheck.promises import Promises
@@ -265,6 +265,8 @@ class Campaign:
         """Take in that some levels fell, with what has happened until now; `folders` hears where that is kept."""
         check_room()  # a store without room may break anything
         broken = fallen.broken
+        if self._is_elsewhere(session):
+            raise broken
         lines = session.traffic.story.of(broken.key)
         finding = Finding(
             broken.clause,
@@ -283,6 +285,16 @@ class Campaign:
         self.tell()
         if self.stop_at_first:
             raise broken
+
+    def _is_elsewhere(self, session: Session) -> bool:
+        """Whether what the target keeps is in a process that the suite did not start: then nothing is found, as a new
+        directory is no new store there, and no fault reached it."""
+        if session.hits.wrote or session.child.traces().get("wrote"):
+            return False
+        peers = session.child.peers()
+        if peers:
+            session.hits = session.hits.plus(Hit(Fault.CLEAN_RESTART, "", peers=peers))
+        return bool(peers)
 
     def _failed(self, error: RigError | OSError, session: Session) -> RigError:
         """Return what went wrong in a case, with what helps to see why."""

@@ -5,10 +5,10 @@ process is killed first and the power goes while it opens again, so that recover
 
 A *failed sync* comes from a disk that is full behind the file system's back (`ackcheck.rig.fullback`): the sync fails,
 once, and the next one says success though the bytes are gone. Calls are answered meanwhile; then there is room again
-(`spared`), a barrier is asked for, and the target is killed; or its journal is dead (`starved`), and it is killed as it
-is. A remount shows what is really on the disk; for the oracle it is a power loss. Most of these cases ask for a log in
-long files: a store that goes on in the file whose sync has failed is seen through only if it does not begin the next
-one meanwhile, whose sync would really be one.
+(`spared`), more calls are answered, which may be written where the sync failed, a barrier is asked for, and the target
+is killed; or its journal is dead (`starved`), and it is killed as it is. A remount shows what is really on the disk;
+the oracle is told of a power loss. Most of these cases ask for a log in long files: a store that goes on in the file
+whose sync has failed is seen through only if it does not begin the next one meanwhile, whose sync would really be one.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
-from ackcheck.grades.rounds import FAILING, MANY, OPENING, REQUESTS, Kind, work
+from ackcheck.grades.rounds import ACKING, FAILING, IN_HAND, MANY, OPENING, REQUESTS, Kind, work
 from ackcheck.grades.rounds import POWER as POWER_ROUNDS
 from ackcheck.grades.session import Session
+from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.hits import Fault
 from ackcheck.promises import Promises
 from ackcheck.rig.errors import TargetDied
@@ -189,6 +190,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
         if journal == "spared":
             disk.relieve()
             session.note("disk", "has room again")
+            write_on(session)
             tell_syncs(session, disk, session.flush())
             session.flush()
         else:
@@ -208,6 +210,14 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     session.open(PowerLost(), more=0)
     session.survey()
     close_and_reopen(session)
+
+
+def write_on(session: Session) -> None:
+    """Have some acks answered once syncs succeed again: what is written then may lie where a sync failed."""
+    session.traffic.settle()
+    for queue in QUEUES:
+        for receipt in session.pop(queue, IN_HAND, ACKING):
+            session.ask(Call("ack", "ack", receipts=(receipt,)))
 
 
 def tell_syncs(session: Session, disk: FullBackingRig, barrier: Reply) -> None:

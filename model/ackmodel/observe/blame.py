@@ -34,7 +34,7 @@ def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: C
             clause, why = _blame_return(history, events.Popped("", at=at, deadline=at), frozenset(), claim)
             return clause, why.replace("handed out again", "a dead letter")
         case events.AckAnswered() | events.ChangeAnswered() | events.ResetAnswered():
-            return _blame_answer(event, worlds)
+            return _blame_answer(history, event, worlds)
         case events.MadeDurable():
             return Clause.REPLY_NEVER_FALSE, f"said to be durable ({event.by}), but it was not even settled"
     raise AssertionError(f"{event!r} is possible in every world")
@@ -68,16 +68,31 @@ def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, 
 
 
 def _blame_answer(
-    event: events.AckAnswered | events.ChangeAnswered | events.ResetAnswered, worlds: frozenset[World]
+    history: list[Event],
+    event: events.AckAnswered | events.ChangeAnswered | events.ResetAnswered,
+    worlds: frozenset[World],
 ) -> tuple[Clause, str]:
     """Return what is wrong with an answer."""
     answered = f"operation {event.op} was answered {event.reply.value}"
     if event.reply in (Reply.OK, Reply.SETTLED):
-        return Clause.RECEIPT_IS_EXACT, f"{answered}, but did not name it, or came too late"
+        return Clause.RECEIPT_IS_EXACT, f"{answered}, {_why_over(history, event.op)}"
     effective = any(world.settled is not Settled.NO or event.op in world.unconfirmed for world in worlds)
     if event.reply in (Reply.EXPIRED, Reply.INVALID) and not effective:
         return Clause.RECEIPT_IS_EXACT, f"{answered}, though it had the current receipt, in time"
     return Clause.REPLY_NEVER_FALSE, f"{answered}, but had taken effect"
+
+
+def _why_over(history: list[Event], op: int) -> str:
+    """Return why the receipt of an operation settles, moves and gives back nothing, as far as is known."""
+    asking = (events.AckAsked, events.RenewAsked, events.ReleaseAsked)
+    asked = next((seen for seen in history if isinstance(seen, asking) and seen.op == op), None)
+    given = [seen for seen in history if isinstance(seen, events.Popped)]
+    if asked is None or not given or all(seen.receipt != asked.receipt for seen in given):
+        return "but its receipt names nothing"
+    if asked.receipt != given[-1].receipt:
+        return "but its receipt is of an earlier delivery: the message has been handed out again"
+    when = "its renewed deadline had passed" if _renewed(history) else f"the deadline was {given[-1].deadline}"
+    return f"but came too late: it was asked for at {asked.at}, and {when}"
 
 
 def _blame_return(

@@ -1,6 +1,7 @@
 """Promises: each changes what is judged, bad ones are refused, and the shipped schema is the one that holds."""
 
 import json
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from attrs import fields
 
 from ackcheck.findings import GradeReport
 from ackcheck.grades import power, run_power_grade, run_process_grade
+from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.leniency import Leniency
 from ackcheck.grades.waiting import Waiting
+from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.panel import Panel
 from ackcheck.promises import SCHEMA, STRICT, BadPromise, Promises, promises_of, read_promises
 from ackcheck.rig import TargetError
@@ -67,6 +70,26 @@ def test_an_ack_may_count_though_it_is_late(stated: dict[str, Any], breaks: bool
     panel.each(lambda oracle: oracle.ack_asked(2, lenient.asked_for(["r"]), at=lenient.asked_at(12.0)))
     with pytest.raises(Broken) if breaks else nullcontext():
         panel.each(lambda oracle: oracle.ack_answered(2, [lenient.answer(Reply.OK)], at=13.0))
+
+
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [({}, [Clause.RECEIPT_IS_EXACT]), ({"late_acks": "may-settle"}, [])],
+    ids=["strict", "promised"],
+)
+def test_a_store_that_takes_late_acks_is_judged_by_what_it_promises(
+    stated: dict[str, Any], found: list[Clause], tmp_path: Path
+) -> None:
+    campaign = Campaign(f"{LENIENT}:TakesLateAcks", Level.DISK, "process", 1, promises=promises_of(stated))
+    with campaign.case(tmp_path) as session:
+        session.open()
+        [receipt] = session.pop(QUEUES[0], 1, SHORT)
+        time.sleep(SHORT + session.traffic.slack + 0.1)  # however long the pop took, its deadline has passed
+        session.ask(Call("ack", "ack", receipts=(receipt,)))
+        session.kill()
+        session.open(ProcessCrashed())
+        session.survey()
+    assert [finding.clause for finding in campaign.report.findings] == found
 
 
 def test_loss_is_loss_whatever_is_promised_of_duplicates() -> None:

@@ -403,3 +403,22 @@ def test_a_store_that_cannot_be_opened(
     oracle: Oracle, event: ProcessCrashed | PowerLost | Restarted, clause: Clause
 ) -> None:
     assert oracle.cannot_open(event, ValueError("torn")).clause is clause
+
+
+@pytest.mark.parametrize(
+    ("acked", "again", "why"),
+    [
+        (15.0, False, "came too late: it was asked for at 15.0, and the deadline was 10.0"),
+        (25.0, True, "its receipt is of an earlier delivery: the message has been handed out again"),
+    ],
+)
+def test_why_a_receipt_was_over_is_told(acked: float, again: bool, why: str) -> None:
+    oracle = Oracle(Level.DISK)
+    oracle.pop_asked(1, "q", deadline=10.0)
+    oracle.popped(1, "q", [Delivered("r1", 0, 10.0)], at=0.0)
+    if again:
+        oracle.pop_asked(2, "q", deadline=40.0)
+        oracle.popped(2, "q", [Delivered("r2", 0, 40.0)], at=20.0)
+    oracle.ack_asked(3, ["r1"], at=acked)
+    with pytest.raises(Broken, match=why):
+        oracle.ack_answered(3, [Reply.OK], at=acked + 1.0)
