@@ -68,6 +68,8 @@ class Space:
         """Bytes in the reserve, for certain."""
         self.asking = False
         """It is being made, or given up."""
+        self.cramped = False
+        """The disk had not as much room as was asked for last."""
         self.without = False
         """This disk keeps none: it goes without."""
         self.need = 0
@@ -113,13 +115,17 @@ class Space:
         self.look(now)
         if self.size < BEGIN:
             self.settle()
-        elif self.reserved < self.need or (self.compaction.ended and self.reserved < self.wanted):
+        elif self.reserved < self.need + (0 if self.cramped else self.again) or self._may_grow_now():
+            self.cramped = False
             self.ask(self.wanted)
         elif self.reserved > 2 * self.wanted:
             self.ask(self.wanted)  # less is in hand than there was
         else:
             self.settle()
         self.compaction.ended = False
+
+    def _may_grow_now(self) -> bool:
+        return self.compaction.ended and self.reserved < self.wanted
 
     def look(self, now: float) -> None:
         """See how much is needed."""
@@ -133,7 +139,12 @@ class Space:
     @property
     def wanted(self) -> int:
         """How large a reserve is made where there is room: for more in hand, and for what may be unflushed."""
-        return self.need + self.need // 4 + min(self.config.max_unflushed_bytes, MOST_AGAIN)
+        return self.need + self.need // 4 + self.again
+
+    @property
+    def again(self) -> int:
+        """Bytes for what is unflushed, to be written again."""
+        return min(self.config.max_unflushed_bytes, MOST_AGAIN)
 
     # The reserve
 
@@ -147,6 +158,7 @@ class Space:
         if not isinstance(result, Failed):
             self.reserved, self.without = size, False
         elif result.errno in NO_ROOM:
+            self.cramped = True
             self.free, self.size_then = 2 * result.written - self.reserved, self.size
             if self.need <= result.written < size and result.written > self.reserved:
                 self.ask(result.written)
@@ -161,8 +173,7 @@ class Space:
         self.flusher.short = applies and self.reserved < self.need
         most = self.most_bytes
         if applies and self.reserved:
-            again = self.reserved - self.need
-            most = most if again >= MOST_AGAIN else min(most, max(again, SPARE))
+            most = min(most, max(self.reserved - self.need, SPARE)) if self.cramped else most
         elif applies:
             segment = self.config.segment_bytes
             most = min(most, max(self.log.unflushed_bytes + self.left * segment // (segment + BLOCK), 0))

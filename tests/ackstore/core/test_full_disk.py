@@ -90,6 +90,17 @@ def test_a_reserve_is_kept_from_some_size_on(drive: Any) -> None:
     assert not store.stats.short
 
 
+def test_where_there_is_room_no_limit_is_lowered_however_much_comes_in_hand(drive: Any) -> None:
+    store = filled(drive, max_unflushed_bytes=100_000)
+    store.settle()
+    for _ in range(40):
+        store.pop(400, 600.0)
+        store.rest(0.6)
+        assert store.core.log.most_bytes == 100_000
+        assert store.core.space.reserved >= store.core.space.need
+        assert not store.stats.short
+
+
 def test_the_reserve_is_no_larger_than_what_is_in_hand_asks_for(drive: Any) -> None:
     store = filled(drive, max_unflushed_bytes=1000)
     store.settle()
