@@ -24,7 +24,8 @@ def commands() -> list[tuple[str, str]]:
     """Every command line of ackcheck that stands in a page, in a block by itself."""
     found = []
     for page in PAGES:
-        for shown in SHOWN.findall(page.read_text(encoding="utf-8")):
+        whole = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))  # lines that go on
+        for shown in SHOWN.findall(whole):
             line = re.split(r"\s+#|\s{3,}|&&", shown)[0]
             if "..." not in line and "|" not in line:
                 found.append((str(page.relative_to(ROOT)), line))
