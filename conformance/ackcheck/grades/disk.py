@@ -240,11 +240,11 @@ class _Round:
         refused = self.disk.drive.counts()["refused"]
         killed, cut = self.disk.cut(session.child)
         assert killed is not None
-        session.traffic.forgiving = False
         session.hit(killed, Hurt.POWER_LOSS, lost=cut.lost)
         if self.prelude in ("writes", "a flush"):
             session.hit(killed, Hurt.FAILED_SYNC, refused=refused)
-        session.stopped(killed, PowerLost())
+        session.stopped(killed, PowerLost())  # some of what it had answered is read only now
+        session.traffic.forgiving = False
         return cut
 
     def _judge(self, cut: Cut) -> list[Image]:

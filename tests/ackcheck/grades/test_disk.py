@@ -1,6 +1,9 @@
 """The disk grade keeps a right store on every image, and sees what one outcome a cut would seldom show."""
 
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
@@ -9,7 +12,10 @@ from ackcheck.cli.disk import disk as disk_command
 from ackcheck.disk.available import missing
 from ackcheck.findings import GradeReport
 from ackcheck.grades import disk, run_disk_grade
+from ackcheck.grades.campaign import Campaign
+from ackcheck.grades.disk import _Round
 from ackcheck.hits import Fault
+from ackcheck.rig.exchange import Killed
 from ackmodel import Clause, Level
 
 TOYS = Path(__file__).with_name("toys.py")
@@ -84,3 +90,22 @@ def test_machine_that_cannot_have_a_disk_judges_nothing_and_says_why(monkeypatch
 def test_three_cases_in_a_row_have_refused_writes_among_them() -> None:
     twice = disk.PRELUDES * 2
     assert all("writes" in twice[start : start + 3] for start in range(len(disk.PRELUDES)))
+
+
+def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_after_the_cut() -> None:
+    forgiven: list[bool] = []
+    session: Any = SimpleNamespace(
+        note_end=lambda *_: None,
+        ran=Counter(),
+        traffic=SimpleNamespace(forgiving=True),
+        hit=lambda *_, **__: None,
+        stopped=lambda *_: forgiven.append(session.traffic.forgiving),
+        child=None,
+    )
+    cut: Any = SimpleNamespace(lost=0)
+    machine: Any = SimpleNamespace(
+        drive=SimpleNamespace(counts=lambda: {"refused": 1}),
+        cut=lambda _: (Killed(answered=(), unanswered=()), cut),
+    )
+    assert _Round(cast(Campaign, None), session, machine, "writes", 1)._cut() is cut
+    assert (forgiven, session.traffic.forgiving) == ([True], False)
