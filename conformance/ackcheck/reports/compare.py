@@ -103,7 +103,7 @@ def comparison_page(compared: Comparison) -> str:
 
 def _table(compared: Comparison) -> Iterator[str]:
     heads = "".join(f"<th scope=col>{escape(name)}" for name in compared.names)
-    yield f"<div class=wide><table><thead><tr><th>{heads}</tr></thead>"
+    yield f"<div class=wide tabindex=0><table><thead><tr><th>{heads}</tr></thead>"
     for level in Level:
         cells = "".join(f"<td>{_mark(compared.level_status(record, level.value))}" for record in compared.records)
         yield f"<tr><th scope=row>level {escape(level.value)}{cells}</tr>"

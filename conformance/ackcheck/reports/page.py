@@ -28,7 +28,7 @@ HEADS: Mapping[str, str] = {
 }
 """What stands above each lane."""
 
-TABLE = "<div class=wide><table class=stack><thead><tr>"
+TABLE = "<div class=wide tabindex=0><table class=stack><thead><tr>"
 FAULTS = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes", "SIGKILL")
 """How a line ends that tells of a fault."""
 
@@ -132,7 +132,7 @@ def lanes(lines: Sequence[Line]) -> str:
         rows.append(f'<tr class="{" ".join(classes)}"><td class=step>{step}{cells}</tr>')
     body = "".join(rows)
     table = f'<table class="lanes stack"><thead><tr><th>step{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f"<div class=wide>{table}</div>"
+    return f"<div class=wide tabindex=0>{table}</div>"
 
 
 def _clauses(record: Record) -> Iterator[str]:
@@ -190,7 +190,7 @@ def _how(record: Record) -> Iterator[str]:
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}<td>{escape(value)}</tr>" for name, value in facts_of(record).items()
     )
-    yield f"<div class=wide><table class=stack>{rows}</table></div>"
+    yield f"<div class=wide tabindex=0><table class=stack>{rows}</table></div>"
     wrong = Counter(clause.status for clause in record.clauses)["not-judged"]
     if wrong:
         yield f"<p class=soft>{wrong} clauses were not judged. What was not judged is not kept.</p>"

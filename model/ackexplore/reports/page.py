@@ -142,7 +142,9 @@ def lanes_table(trace: Trace) -> str:
     """Return a trace as a table: a row a step, a column a lane."""
     head = "".join(f"<th scope=col>{name}</th>" for name in ("step", *(name for name, _ in LANES)))
     rows = _rows(trace, several=len(trace.initial[1]) > 1)
-    return "\n".join([f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>", *rows, "</tbody></table></div>"])
+    return "\n".join(
+        [f"<div class=wide tabindex=0><table><thead><tr>{head}</tr></thead><tbody>", *rows, "</tbody></table></div>"]
+    )
 
 
 def html_page(trace: Trace, about: Iterable[str] = ()) -> str:
