@@ -261,7 +261,8 @@ class RetriesSync(AppendLog):
     """Wrong at level disk: where fsync fails it is called again. Linux has marked the pages clean by then, so the
     second call says yes, and they were never written.
 
-    Refused by survives-power-loss or flush-rewrites.
+    Refused by survives-power-loss or flush-rewrites, where an ack is lost; or by no-limbo, where a delivery is, and its
+    number is given again.
     """
 
     def open(self, directory: Path) -> None:
