@@ -52,18 +52,20 @@ class DeadLetters:
             self.retry_at = now + self.config.flush_interval
             return
         while entries := queue.exhausted(now, self.config.max_batch):
-            by_epoch: dict[int, list[tuple[int, int]]] = {}
-            for entry in entries:
-                by_epoch.setdefault(entry.epoch, []).append((entry.offset, entry.attempt))
-            for epoch, messages in by_epoch.items():
-                record = Record(DEAD, queue)
-                record.entries = [entry for entry in entries if entry.epoch == epoch]
-                record.value = now
-                record.waiters = []
-                record.payload = encode_checkpoint(queue.prefix, now, epoch, messages)
-                for entry in record.entries:
-                    entry.ack = record
-                self.log.append(record)
+            epoch = entries[0].epoch
+            queue.unsettle(entry for entry in entries if entry.epoch != epoch)  # the next record is theirs
+            record = Record(DEAD, queue)
+            record.entries = [entry for entry in entries if entry.epoch == epoch]
+            record.value = now
+            record.waiters = []
+            messages = [(entry.offset, entry.attempt) for entry in record.entries]
+            record.payload = encode_checkpoint(queue.prefix, now, epoch, messages)
+            for entry in record.entries:
+                entry.ack = record
+            self.log.append(record)
+            if self.flusher.refuses():  # the rest has time
+                self.retry_at = now + self.config.flush_interval
+                return
 
     def cached(self, record: Record, prompt: bool) -> None:
         """Note that the DEAD is CACHED; a late client may wait to hear so."""

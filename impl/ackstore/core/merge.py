@@ -261,7 +261,7 @@ class MergeBuffer(MergeFields):
                 continue
             if ack is not None and ack.kind == MERGED:
                 acks.append(entry)
-            elif entry.held and ack is None and not entry.renewing:
+            elif entry.held and ack is None and not (entry.renewing or entry.moving):
                 given.append(entry)
             elif entry.held:
                 share.rest.append(entry)
@@ -308,7 +308,7 @@ class MergeBuffer(MergeFields):
         """Note that a hand-over was not stored: all of it is still here."""
         assert isinstance(record, HandOver)
         for entry in record.given:
-            entry.held = not entry.moving  # what is being handed out again has another checkpoint
+            entry.held = True  # also of what is being handed out again, until its other checkpoint is stored
         self._keep(record.share, [*record.given, *record.taken])
         self._landed(record)
         record.share.told = 0

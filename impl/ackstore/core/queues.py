@@ -129,7 +129,6 @@ class Queue(QueueFields):
                 entry.epoch = epoch
                 entry.deadline = deadline
                 entry.moving = True
-                entry.held = False
         while len(claims) < count and (self.free or self.next_new < self.end):
             if len(self.entries) >= limit:
                 break
@@ -168,7 +167,7 @@ class Queue(QueueFields):
     def stored(self, claims: Iterable[Claim]) -> None:
         """Note that the checkpoint of `claims` is CACHED: their time runs."""
         for claim in claims:
-            claim.entry.moving = False
+            claim.entry.moving = claim.entry.held = False
             self._time(claim.entry)
 
     def unclaim(self, claims: Iterable[Claim]) -> None:

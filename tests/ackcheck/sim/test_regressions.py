@@ -109,6 +109,51 @@ CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
     ),
 }
 
+CASES["a delivery that was only in the merge buffer is there again when its redelivery could not be stored"] = (
+    ReferenceSetup(levels=(Level.MEMORY,), commit=CommitPolicy.CHECKPOINT, max_attempts=2),
+    [
+        ("finish_all", {}),
+        ("pop", {"count": 1, "invisible": 5.0}),
+        ("wait_until", {"which": 0, "ticks": 0, "late": True}),
+        ("aim", {"at": "redelivery", "how": "fails"}),
+        ("pop", {"count": 1}),
+        ("finish_all", {}),
+        ("restart", {}),
+        ("survey", {}),
+    ],
+)
+CASES["dead letters of several opens take no more room than one request may"] = (
+    ReferenceSetup(commit=CommitPolicy.CHECKPOINT, max_attempts=2),
+    [
+        ("pop", {"count": 1, "queue": 1}),
+        ("finish_all", {}),
+        ("wait_until", {"which": -1, "ticks": 0}),
+        ("pop", {"count": 1, "queue": 1}),
+        ("pop", {"count": 1, "queue": 1, "invisible": 5.0}),
+        ("finish_all", {}),
+        ("crash", {"fate": 0}),
+        ("wait_until", {"which": -1, "ticks": 0}),
+        ("pop", {"count": 4, "queue": 1}),
+        ("restart", {}),
+        ("pop", {"count": 1, "queue": 0, "invisible": 5.0}),
+        ("wait", {"seconds": 5.0}),
+        ("finish_writes", {}),
+        ("publish", {"queue": 0, "count": 1}),
+        ("pop", {"count": 1, "queue": 1, "invisible": 5.0}),
+        ("ack_many", {"which": -1, "count": 1}),
+        ("pop", {"count": 2, "queue": 0, "invisible": 5.0}),
+        ("finish_all", {}),
+        ("release", {"which": -1}),
+        ("wait", {"seconds": 5.0}),
+        ("pop", {"count": 1, "queue": 1}),
+        ("pop", {"count": 1, "queue": 0}),
+        ("finish_all", {}),
+        ("lose_power", {"fate": 0}),
+        ("wait_until", {"which": -1, "ticks": 0, "late": True}),
+        ("pop", {"count": 1, "queue": 1}),
+    ],
+)
+
 LATE_ACKS: list[Step] = [
     ("pop", {"count": 1, "queue": 0, "invisible": 5.0}),
     ("pop", {"count": 4, "queue": 0}),
