@@ -7,12 +7,36 @@ known to break, or the suite is broken.
 'RocketMQ #4806'
 """
 
-from acklab.zoo import acking, committing, delivering, flushing, renewing, retiring, sharing
+from acklab.zoo import (
+    acking,
+    buffering,
+    committing,
+    delivering,
+    failing,
+    flushing,
+    recovering,
+    renewing,
+    retiring,
+    sharing,
+    waiting,
+)
 from acklab.zoo.bug import Bug, UnknownBug, zoo_of
 from ackmodel import nearest
 
 BUGS = zoo_of(
-    (*flushing.BUGS, *acking.BUGS, *delivering.BUGS, *committing.BUGS, *renewing.BUGS, *retiring.BUGS, *sharing.BUGS)
+    (
+        *flushing.BUGS,
+        *acking.BUGS,
+        *delivering.BUGS,
+        *committing.BUGS,
+        *renewing.BUGS,
+        *retiring.BUGS,
+        *sharing.BUGS,
+        *recovering.BUGS,
+        *buffering.BUGS,
+        *failing.BUGS,
+        *waiting.BUGS,
+    )
 )
 """Every bug by its name."""
 

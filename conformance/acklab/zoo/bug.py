@@ -49,6 +49,21 @@ is left is not copied, and the file that its record was written to is removed be
 """
 
 
+STUCK = (
+    Clause.COMMIT_PROGRESSES,
+    Clause.FLUSH_DEGRADES,
+    Clause.QUIESCENCE_IS_ZERO,
+    Clause.CLOSE_DRAINS,
+    Clause.REPLY_EXACTLY_ONCE,
+    Clause.REPLY_NEVER_FALSE,
+)
+"""The clauses one of which falls when something waits for ever for what does not come."""
+
+
+LIMBO = (Clause.NO_LIMBO, Clause.COMMIT_PROGRESSES, Clause.COMMIT_IS_SAFE, Clause.DEADLINE_IS_EXACT)
+"""The clauses one of which falls when a message is in nobody's hands."""
+
+
 @frozen
 class Bug:
     """One real bug, rebuilt in the reference store.

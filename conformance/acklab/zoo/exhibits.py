@@ -6,15 +6,12 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from acklab.zoo.bug import Bug, zoo_of
 from ackmodel import Clause
 from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.core.flusher import Flusher
-from ackstore.core.offsets import Offsets
 from ackstore.core.record import Record
 from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
@@ -64,31 +61,6 @@ class BelievesWhatRecoveryRead(Core):
             super()._flush(op, request, now, deadline)
 
 
-class _PassesWhatIsHandedOut(Offsets):
-    def offsets_to_write(self) -> dict[str, int]:
-        return {
-            token: max(queue.entries, default=queue.committed - 1) + 1
-            for token, queue in self.queues.items()
-            if queue.entries or queue.committed
-        }
-
-
-class OffsetFileAheadAndBelieved(Core):
-    """The offset file passes what was only handed out, and is believed when the store opens."""
-
-    offsets_class = _PassesWhatIsHandedOut
-
-    def __init__(self, config: Config, recovered: Recovered, now: float) -> None:
-        super().__init__(config, evolve(recovered, offsets=evolve(recovered.offsets, committed={})), now)
-        for token, offset in recovered.offsets.committed.items():
-            if token in self.queues:
-                self.queues[token].committed = offset
-
-    def cached(self, records: list[Record]) -> None:
-        super().cached(records)
-        self.offsets.moved(self.now)
-
-
 class _NeverGoesBack(Flusher):
     def _count(self, failures: int) -> None:
         before = self.mode
@@ -108,7 +80,6 @@ EXHIBITS = zoo_of(
         Bug("answers-twice", AnswersTwice, (Clause.REPLY_EXACTLY_ONCE,), SOURCE),
         Bug("forgets-what-it-answered", ForgetsWhatItAnswered, (Clause.NO_RETURN,), SOURCE),
         Bug("believes-what-recovery-read", BelievesWhatRecoveryRead, (Clause.RECOVERED_IS_CACHED,), SOURCE),
-        Bug("offset-file-ahead-and-believed", OffsetFileAheadAndBelieved, (Clause.DERIVED_NEVER_AHEAD,), SOURCE),
         Bug("stays-degraded", StaysDegraded, (Clause.FLUSH_DEGRADES,), SOURCE),
     )
 )

@@ -138,7 +138,7 @@ BUGS = (
     Bug(
         "deferred-fsync-acks-before-durable",
         AnswersBeforeDeferredSync,
-        (Clause.REPLY_AFTER_STAGE, Clause.SURVIVES_POWER_LOSS),
+        (Clause.REPLY_AFTER_STAGE, *FALSE_FLUSH),
         "NATS #7564",
         level=Level.DISK,
     ),

@@ -48,8 +48,8 @@ class Catch:
         }
 
 
-def hunt(bug: Bug, *, seed: int, cases: int = MOST_CASES) -> Catch:
+def hunt(bug: Bug, *, seed: int, cases: int = MOST_CASES, shorten: bool = True) -> Catch:
     """Run the simulated grade against a bug until it is caught, or for `cases` runs."""
     setup = ReferenceSetup((bug.level,), commit=bug.commit, core=bug.core, bug=bug.name, logs=bug.logs)
-    report = run_sim_grade(setup, seed=seed, cases=cases, stop_at_first=True)
+    report = run_sim_grade(setup, seed=seed, cases=cases, stop_at_first=True, shorten=shorten)
     return Catch(bug, report.finding, report.cases, report.seconds)

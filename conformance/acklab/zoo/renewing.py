@@ -182,7 +182,7 @@ BUGS = (
     Bug(
         "ack-offset-narrowed-or-out-of-range",
         AckOffsetNarrowed,
-        (Clause.SUBMITTED_IS_WRITTEN, Clause.RECEIPT_IS_EXACT, Clause.REPLY_AFTER_STAGE),
+        (Clause.SUBMITTED_IS_WRITTEN, Clause.RECEIPT_IS_EXACT, Clause.REPLY_AFTER_STAGE, Clause.COMMIT_PROGRESSES),
         "RocketMQ #11180, #6012",
     ),
 )

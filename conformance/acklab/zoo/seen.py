@@ -9,6 +9,8 @@ True
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -20,12 +22,14 @@ Script = list[tuple[str, dict[str, Any]]]
 
 @frozen
 class Seen:
-    """A run in which the store `bug` breaks `clause` first. `max_attempts` is a setting that it needs, if any."""
+    """A run in which the store `bug` breaks `clause` first. `max_attempts` is a setting that it needs, if any, and
+    `fastpath` another."""
 
     bug: str
     clause: Clause
     script: Script
     max_attempts: int | None = None
+    fastpath: bool = False
 
 
 POP: Script = [("finish_all", {}), ("pop", {"count": 1}), ("finish_writes", {})]
@@ -50,7 +54,17 @@ ACKED: Script = [
 FAILED_BARRIER: Script = [("flush", {}), ("fail_sync", {})]
 
 
-SEEN = (
+PINNED = Path(__file__).with_name("pinned.json")
+"""The runs that a hunt pinned (`acklab.zoo.pin`)."""
+
+
+def read_pinned(file: Path = PINNED) -> list[dict[str, Any]]:
+    """Return what is pinned: `bug`, `clause`, the settings `max_attempts` and `fastpath`, and the `script`."""
+    pinned: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return pinned
+
+
+BY_HAND = (
     Seen("deferred-fsync-acks-before-durable", Clause.REPLY_AFTER_STAGE, EVERYTHING),
     Seen("ack-success-despite-put-failure", Clause.REPLY_AFTER_STAGE, [*POP, *FULL_DISK]),
     Seen("ack-state-mutated-before-persist", Clause.REPLY_NEVER_FALSE, [*POP, *FULL_DISK, ("survey", {})]),
@@ -348,7 +362,7 @@ SEEN = (
     ),
     Seen("believes-what-recovery-read", Clause.RECOVERED_IS_CACHED, [*ACKED, *CRASH, ("flush", {}), *POWER_LOSS]),
     Seen(
-        "offset-file-ahead-and-believed",
+        "confirm-offset-beyond-recovered-log",
         Clause.DERIVED_NEVER_AHEAD,
         [*POP[:2], ("finish_all", {}), ("wait", {"seconds": 1.0}), ("finish_all", {}), *CRASH],
     ),
@@ -362,3 +376,12 @@ SEEN = (
         ],
     ),
 )
+
+SEEN = (
+    *BY_HAND,
+    *(
+        Seen(run["bug"], Clause(run["clause"]), run["script"], run["max_attempts"], run["fastpath"])
+        for run in read_pinned()
+    ),
+)
+"""Every run that is pinned, by hand or by a hunt."""

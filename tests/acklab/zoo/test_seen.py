@@ -15,7 +15,8 @@ ALL = {**BUGS, **EXHIBITS}
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: f"{seen.bug}-{seen.clause.value}")
 def test_the_pinned_run_breaks_the_clause_and_only_in_the_broken_store(seen: Seen) -> None:
     bug = ALL[seen.bug]
-    right = ReferenceSetup(levels=(bug.level,), commit=bug.commit, logs=bug.logs, max_attempts=seen.max_attempts)
+    right = ReferenceSetup(levels=(bug.level,), commit=bug.commit, logs=bug.logs)
+    right = evolve(right, max_attempts=seen.max_attempts, fastpath=seen.fastpath)
     run = evolve(right, core=bug.core, bug=bug.name).breaks(seen.script)
     assert run is not None, "the bug was not caught"
     assert run.broken is not None
