@@ -122,6 +122,8 @@ class GradeReport:
     """The faults on real files, as the rig saw them hit."""
     figures: dict[str, float] = Factory(dict)
     """What was measured, by a name that says the unit."""
+    in_play: Counter[str] = Factory(Counter)
+    """How often each fault was met that had been aimed, and what was done while it was in play; 0 is one never met."""
 
     @property
     def finding(self) -> Finding | None:
@@ -163,3 +165,4 @@ class GradeReport:
         self.operations += part.operations
         self.hits = self.hits.plus(*part.hits.all)
         self.figures |= part.figures
+        self.in_play.update(part.in_play)

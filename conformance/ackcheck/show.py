@@ -19,6 +19,7 @@ from ackcheck.history import LANES, Line
 from ackcheck.hits import Hits
 from ackcheck.levels import FAULT_NAMES, LevelVerdict
 from ackcheck.needs import NEEDS
+from ackcheck.sim.aims import all_aims, never_met
 from ackcheck.verdict import ClauseVerdict, ModeReport, Verdict
 
 FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
@@ -182,6 +183,21 @@ def _not_judged(verdict: Verdict) -> dict[str, str]:
     return {report.grade: report.not_judged for report in verdict.reports if report.not_judged}
 
 
+def _in_play(verdict: Verdict) -> list[str]:
+    """Return how many of the faults that were aimed were met, and which never were."""
+    met: Counter[str] = Counter()
+    for report in verdict.reports:
+        met.update(report.in_play)
+    aims = [aim for aim in all_aims() if aim in met]
+    if not aims:
+        return []
+    never = never_met(met)
+    reached = (
+        f"in play: {len(aims) - len(never)} of {len(aims)} aimed faults; with what was done then, {len(+met)} states"
+    )
+    return [reached, *([f"never met in this profile: {', '.join(never)}"] if never else [])]
+
+
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print a verdict: what broke first, then the tables, then the levels."""
     for finding in verdict.findings:
@@ -202,6 +218,8 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     console.print(ran_table(verdict))
     if seen := str(Hits(tuple(hit for report in verdict.reports for hit in report.hits.all))):
         console.print(f"faults: {escape(seen)}", highlight=False)
+    for line in _in_play(verdict):
+        console.print(line, markup=False, highlight=False)
     for name, value in verdict.departures.items():
         console.print(f"judged by a promise that is not the strictest: {name} = {value}", markup=False, highlight=False)
     for told in verdict.levels:

@@ -195,6 +195,7 @@ def _run_as_json(mode: ModeReport, report: GradeReport) -> dict[str, Any]:
         "ran": dict(sorted(report.ran.items())),
         "hits": report.hits.as_json(),
         "figures": dict(sorted(report.figures.items())),
+        "in_play": dict(sorted(report.in_play.items())),
         "times_checked": {clause.value: times for clause, times in sorted((+report.checked).items())},
         "findings": len(report.findings),
     }

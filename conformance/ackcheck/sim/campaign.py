@@ -20,6 +20,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen
+from ackcheck.sim.aimed import AimedRules
+from ackcheck.sim.aims import all_aims
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.shrink import Step, shortest, simplest
@@ -43,13 +45,14 @@ def run_sim_grade(
     cases: int,
     progress: Callable[[GradeReport], None] = lambda _: None,
     stop_at_first: bool = False,
+    shorten: bool = True,
 ) -> GradeReport:
-    """Run `cases` runs, or until the first finding; findings are shortened. Equal seeds give equal campaigns."""
+    """Run `cases` runs, or until the first finding; a few findings are shortened. Equal seeds give equal campaigns."""
     report = GradeReport("sim", seed, simulated=True)
     started = time.monotonic()
     known: dict[tuple[str, str, tuple[Level, ...]], Finding] = {}
 
-    class Machine(AckStoreMachine):
+    class Machine(AimedRules, AckStoreMachine):
         def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:
             self.setup = setup.with_traits(max_attempts, fastpath)
             return self.setup.begin()
@@ -60,7 +63,8 @@ def run_sim_grade(
             for fallen in run.panel.fallen:
                 found = Finding(fallen.broken.clause, fallen.broken.why, "sim", seed, refutes=fallen.levels)
                 if found.kind not in known:
-                    known[found.kind] = _shortened(self.setup, run, fallen, found, len(known))
+                    before = len(known) if shorten else MOST_SHORTENED
+                    known[found.kind] = _shortened(self.setup, run, fallen, found, before)
                 report.found(known[found.kind])
             report.seconds = time.monotonic() - started
             progress(report)
@@ -87,6 +91,8 @@ def _count(report: GradeReport, run: Simulation, setup: SimSetup) -> None:
     report.checked.update(run.panel.checked)
     report.add_stakes(run.panel.at_stake)
     report.ran.update(run.ran)
+    report.in_play.update(dict.fromkeys(all_aims(), 0) if run.says_purposes else {})
+    report.in_play.update(run.in_play)
     if setup.logs > 1:
         report.ran["run with several logs"] += 1
     report.lacks.update(method for method in NEEDS if not run.can(method))

@@ -1,99 +1,55 @@
-"""What a stepped target lives in: a simulated disk, a clock, its clients' operations, and the oracle that watches.
+"""What a stepped target lives in: its devices (`ackcheck.sim.devices`), its clients' operations, and the oracle.
 
-`Host` carries the target's I/O to the disk and back, and everything there is to see to the oracle. It decides nothing:
-what happens when, `ackcheck.sim.simulation` says.
+`Host` carries the clients' operations to the target and back, and everything there is to see to the oracle. It decides
+nothing: what happens when, `ackcheck.sim.simulation` says.
 """
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable
-from typing import cast
+from attrs import Factory, define
 
-from attrs import Factory, define, field, frozen
-
-from ackcheck.history import History
 from ackcheck.panel import Panel
-from ackcheck.sim.disk import Disk, SyncBegun
-from ackcheck.sim.holdings import Holdings
-from ackcheck.sim.target import BecameDurable, Ended, Extended, Io, Outcome, SteppedTarget
-from ackmodel import Clause, CommitPolicy, Level
+from ackcheck.sim.devices import MESSAGES, QUEUES, Asked, Devices
+from ackcheck.sim.disk import Disk
+from ackcheck.sim.target import BecameDurable, Ended, Io
+from ackmodel import Clause, CommitPolicy
 from ackmodel.observe.broken import Broken, Key
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
-from ackmodel.observe.monitors import IoCounts, Sighting
+from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
 
-QUEUES = ("orders/billing/0", "orders/billing/1")
-MESSAGES = 6
-"""How many messages each queue holds to begin with."""
-
-MOST_MESSAGES = 12
-"""How many it is made to hold."""
-
-SHORT, LONG = 5.0, 60.0
-"""Seconds that a popped message stays invisible: less, or more, than a run usually takes."""
-
-HANGING = 2.0
-"""Seconds after which a sync counts as timed out."""
-
-OK = Outcome()
-
 
 @define(eq=False)
-class Pending:
-    """An I/O that the target wants done, since when, and what it covers if it is a sync."""
+class Host(Devices):
+    """A target with its devices, its clients, and the oracle that watches."""
 
-    io: Io
-    since: float
-    begun: SyncBegun | None
-    writes_before: int
-    covers: frozenset[Key] = frozenset()
-    timed_out: bool = False
-
-
-@frozen
-class Asked:
-    """An operation that has not ended: what it is, its receipts, and the I/O done when it was asked."""
-
-    kind: str
-    queue: str = ""
-    receipts: tuple[str, ...] = ()
-    io: IoCounts = Factory(IoCounts)
-
-
-@define(eq=False)
-class Host:
-    """A target with its surroundings. `make` gives a fresh target each time the store is opened."""
-
-    make: Callable[[], SteppedTarget]
-    levels: tuple[Level, ...]
-    commit: CommitPolicy = CommitPolicy.ACK
-    disk: Disk = Factory(Disk)
-    panel: Panel = field(init=False)
-    history: History = Factory(History)
-    now: float = 1_000.0
-    target: SteppedTarget = field(init=False)
-    pending: list[Pending] = Factory(list)
     asked: dict[int, Asked] = Factory(dict)
     given: list[Delivered] = Factory(list)
     ends: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, MESSAGES))
     """How many messages each queue holds."""
-    counts: IoCounts = Factory(IoCounts)
     _acks: dict[int, tuple[str, ...]] = Factory(dict)
     _accepted: dict[str, Key] = Factory(dict)
     _where: dict[str, Key] = Factory(dict)
     _replies: dict[int, Reply] = Factory(dict)
     _offsets: dict[str, Sighting] = Factory(dict)
-    _failing: bool = False
-    """The last I/O failed or hung, so that the store may pause before it tries again."""
     _handed_out: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, 0))
     """Below which message of each queue all have been handed out, or passed by a reset."""
-    _held: Holdings = Factory(Holdings)
-    _full: Outcome = OK
-    """What becomes of the next write that is done at once."""
     _ops: int = 0
     _asked_since_open: int = 0
     _latest: float = 0.0
+    _deadlines: dict[str, float] = Factory(dict)
+    """Until when each delivery is hidden, as its consumer was told."""
+    _renewing: dict[int, tuple[str, float]] = Factory(dict)
+    _hands: dict[int, list[str]] = Factory(dict)
+    """What each consumer was handed since it came."""
+    _by: dict[int, int] = Factory(dict)
+    """Which consumer asked for a pop, or leaves."""
+    _leaving: dict[int, tuple[int, ...]] = Factory(dict)
+    """Of a consumer that leaves, the operations by which each of its deliveries is given back."""
+    _first: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, 0))
+    """The message that each queue begins with."""
+    _perhaps_out: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, 0))
+    """Below which message of each queue any may have been handed out."""
 
     def __attrs_post_init__(self) -> None:
         self.target = self.make()
@@ -101,36 +57,6 @@ class Host:
         for queue, end in self.ends.items():
             self.panel.each(lambda oracle: oracle.published(queue, end))
         self._open()
-
-    def can(self, method: str) -> bool:
-        """Tell whether the target has this method, which it may have or not."""
-        return hasattr(self.target, method)
-
-    def write_now(self, io: Io) -> Outcome:
-        """Do a write at once, for a target that does not wait for it."""
-        self.history.add("store", f"does at once: {io.describe()}")
-        outcome, self._full = self._full, OK
-        most = max(0, len(io.data) - 1)
-        pending = Pending(io, self.now, None, self.counts.writes)
-        outcome = self._apply(pending, Outcome(outcome.error, min(outcome.written, most)))
-        if not outcome.ok:
-            self.panel.each(lambda oracle: oracle.write_failed())
-        return outcome
-
-    @property
-    def extended(self) -> Extended:
-        """The target, when it has the method that is asked for."""
-        return cast("Extended", self.target)
-
-    @property
-    def syncing(self) -> bool:
-        """Whether a sync is pending."""
-        return any(pending.io.syncs for pending in self.pending)
-
-    @property
-    def writing(self) -> bool:
-        """Whether anything else is pending."""
-        return any(not pending.io.syncs for pending in self.pending)
 
     @property
     def operations(self) -> int:
@@ -175,11 +101,22 @@ class Host:
         self.target.publish(queue, end, self.now)
         self._take()
 
-    def _pop(self, queue: str, count: int, invisible: float) -> int:
+    def _withdraw(self, queue: str, end: int) -> None:
+        """Lose the messages from `end` on, of which none was handed out, with the power."""
+        self.ends[queue] = end
+        self.history.add("client", f"{queue} holds [0..{end - 1}]: what came after it is lost")
+        self.panel.each(lambda oracle: oracle.withdrawn(queue, end))
+
+    def _pop(self, queue: str, count: int, invisible: float, consumer: int = 0) -> int:
         op = self._ask(Asked("pop", queue), f"pop {count} of {queue}, invisible {invisible:g} s")
+        self._by[op] = consumer
+        self._perhaps_out[queue] = max(self._perhaps_out[queue], self._handed_out[queue]) + count
         self._latest = max(self._latest, self.now + invisible)
         self.panel.each(lambda oracle: oracle.pop_asked(op, queue, deadline=self.now + invisible))
-        self.target.pop(op, queue, count, invisible, self.now)
+        if self.can("pop_as"):
+            self.extended.pop_as(op, f"consumer-{consumer}", queue, count, invisible, self.now)
+        else:
+            self.target.pop(op, queue, count, invisible, self.now)
         self._take()
         return op
 
@@ -199,6 +136,7 @@ class Host:
             Asked("renew", receipts=(receipt,)), f"renew {self._name(receipt)}, invisible {invisible:g} s more"
         )
         self._latest = max(self._latest, self.now + invisible)
+        self._renewing[op] = (receipt, self.now + invisible)
         self.panel.each(lambda oracle: oracle.renew_asked(op, receipt, at=self.now, deadline=self.now + invisible))
         self.extended.renew(op, receipt, invisible, self.now)
         self._take()
@@ -211,10 +149,29 @@ class Host:
         self._take()
         return op
 
+    def _begin_at(self, queue: str, offset: int) -> None:
+        """Have a queue begin with this message, as one that has been used for long."""
+        self._first[queue] = self._handed_out[queue] = self._perhaps_out[queue] = offset
+        self.panel.each(lambda oracle: oracle.begins(queue, offset))
+        self._publish(queue, offset + MESSAGES)
+        self._reset(queue, offset)
+
+    def _leave(self, consumer: int) -> None:
+        """Have a consumer go: what it has in hand is given back, each delivery as by a release, and nothing else."""
+        receipts = self._hands.pop(consumer, [])
+        op = self._ask(Asked("leave", receipts=tuple(receipts)), f"consumer-{consumer} leaves")
+        self._leaving[op] = tuple(range(self._ops + 1, self._ops + 1 + len(receipts)))
+        self._ops += len(receipts)
+        for each, receipt in zip(self._leaving[op], receipts, strict=True):
+            self.panel.each(lambda oracle: oracle.release_asked(each, receipt, at=self.now))
+        self.extended.leave(op, f"consumer-{consumer}", self.now)
+        self._take()
+
     def _reset(self, queue: str, offset: int) -> int:
         op = self._ask(Asked("reset", queue), f"reset {queue} to {offset}")
         self._accepted = {receipt: key for receipt, key in self._accepted.items() if key[0] != queue}
         self.panel.each(lambda oracle: oracle.reset_asked(op, queue, offset))
+        self._perhaps_out[queue] = max(self._perhaps_out[queue], self._handed_out[queue], offset)
         self._handed_out[queue] = offset
         self.extended.reset(op, queue, offset, self.now)
         self._take()
@@ -254,14 +211,6 @@ class Host:
                     keys = {self._where[receipt] for receipt in self._acks[op] if receipt in self._where}
                     self.panel.each(lambda oracle: oracle.called_back(keys, at=self.now))
 
-    def _begin(self, io: Io) -> None:
-        begun = None
-        if io.syncs:
-            begun = self.disk.begin_sync(io.file if io.action == "sync" else None)
-        self.history.add("store", f"asks: {io.describe()}")
-        covers = self._held.begin(io.file)
-        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers))
-
     def _ended(self, ended: Ended) -> None:
         self.history.add("client", f"operation {ended.op} is answered {ended.reply.value}" + _items(ended))
         asked = self.asked.pop(ended.op, None)
@@ -272,6 +221,8 @@ class Host:
         if asked.kind == "pop" and ended.reply is Reply.OK:
             for seen in ended.deliveries:
                 self._where[seen.receipt] = (asked.queue, seen.offset)
+                self._deadlines[seen.receipt] = seen.deadline
+                self._hands.setdefault(self._by.get(ended.op, 0), []).append(seen.receipt)
                 self._handed_out[asked.queue] = max(self._handed_out[asked.queue], seen.offset + 1)
             self.given.extend(ended.deliveries)
             self.panel.each(lambda oracle: oracle.popped(ended.op, asked.queue, ended.deliveries, at=self.now))
@@ -284,7 +235,11 @@ class Host:
         elif asked.kind == "reset":
             self.panel.each(lambda oracle: oracle.reset_answered(ended.op, ended.reply))
         elif asked.kind in ("renew", "release"):
+            if asked.kind == "renew" and ended.reply is Reply.OK:
+                self._deadlines.update([self._renewing[ended.op]])
             self.panel.each(lambda oracle: oracle.change_answered(ended.op, ended.reply, at=self.now))
+        elif asked.kind == "leave":
+            self._left(ended, asked)
 
     def _ack_ended(self, ended: Ended, asked: Asked) -> None:
         replies = ended.replies or (ended.reply,) * len(asked.receipts)
@@ -294,76 +249,13 @@ class Host:
                 self.panel.each(lambda oracle: oracle.saw_reply(asked.io, self.counts))
         self.panel.each(lambda oracle: oracle.ack_answered(ended.op, replies, at=self.now))
 
-    def _finish(self, pending: Pending, outcome: Outcome, *, lost_since: bool = False) -> None:
-        """Complete one I/O: on the disk, for the oracle, and for the target."""
-        self.pending.remove(pending)
-        outcome = self._apply(pending, outcome, lost_since=lost_since)
-        if pending.io.action == "sync" and not pending.timed_out:
-            self.panel.each(lambda oracle: oracle.sync_ended("ok" if outcome.ok else "failed"))
-        elif not outcome.ok and pending.io.action == "write":
-            self.panel.each(lambda oracle: oracle.write_failed())
-        self.target.finish(pending.io.id, outcome, self.now)
-        self._take()
-
-    def _apply(self, pending: Pending, outcome: Outcome, *, lost_since: bool = False) -> Outcome:
-        """Do one I/O on the simulated disk, and count it."""
-        io, disk = pending.io, self.disk
-        try:
-            if pending.begun is not None:
-                disk.end_sync(pending.begun, ok=outcome.ok, lost_since=lost_since)
-            elif io.action == "write":
-                disk.write(io.file, io.at, io.data if outcome.ok else io.data[: outcome.written])
-            elif outcome.ok and io.action == "create":
-                disk.create(io.file)
-            elif outcome.ok and io.action == "rename":
-                disk.rename(io.file, io.target)
-            elif outcome.ok and io.action == "unlink":
-                disk.unlink(io.file)
-        except FileNotFoundError:
-            outcome = Outcome(errno.ENOENT)
-        self.history.add("disk" if io.syncs else "page cache", f"{io.describe()}: {outcome.describe()}")
-        self._failing = not outcome.ok or (self._failing and not io.syncs)
-        if io.acks is not None and (outcome.ok or outcome.written):
-            acks = io.acks
-            self.panel.each(lambda oracle: oracle.wrote(acks))
-        if outcome.ok:
-            self._note_held(io, pending.covers)
-        if outcome.ok and io.action == "write":
-            self.counts = IoCounts(self.counts.writes + 1, self.counts.covered)
-        elif outcome.ok and io.action == "sync":
-            self.counts = IoCounts(self.counts.writes, max(self.counts.covered, pending.writes_before))
-        return outcome
-
-    def _note_held(self, io: Io, covers: frozenset[Key]) -> None:
-        """Note of which messages there is a record in a file, and tell when the last of one is removed."""
-        if io.action == "write":
-            self._held.wrote(io.file, io.messages or ())
-        elif io.action == "sync":
-            self._held.synced(io.file, covers)
-        elif io.action == "unlink":
-            removed = self._held.removed(io.file)
-            self.panel.each(lambda oracle: oracle.discarded(removed, io.file))
-
-    def _wait(self, until: float) -> None:
-        """Let time pass without I/O; timers run when they are due."""
-        while (tick := self.target.next_tick()) is not None and tick <= until:
-            self.now = max(self.now, tick)
-            self._note_hanging()
-            self.target.tick(self.now)
-            self._take()
-            if self.target.next_tick() == tick:
-                break  # a timer that only I/O can satisfy
-        self.now = max(self.now, until)
-        self._note_hanging()
-        self.target.tick(self.now)
-        self._take()
-
-    def _note_hanging(self) -> None:
-        for pending in self.pending:
-            if pending.io.action == "sync" and not pending.timed_out and self.now - pending.since >= HANGING:
-                pending.timed_out = self._failing = True
-                self.history.add("disk", f"{pending.io.describe()}: hangs")
-                self.panel.each(lambda oracle: oracle.sync_ended("timed out"))
+    def _left(self, ended: Ended, asked: Asked) -> None:
+        replies = ended.replies or (ended.reply,) * len(asked.receipts)
+        if len(replies) != len(asked.receipts):
+            why = f"a consumer left that had {len(asked.receipts)} deliveries in hand, and got {len(replies)} replies"
+            self.panel.broke(Broken(Clause.RECEIPT_IS_EXACT, why))
+        for each, reply in zip(self._leaving.pop(ended.op), replies, strict=True):
+            self.panel.each(lambda oracle: oracle.change_answered(each, reply, at=self.now))
 
     def _open(self) -> None:
         self._asked_since_open = 0
@@ -371,26 +263,53 @@ class Host:
             self.extended.write_now = self.write_now
         self.target.open(self.disk, self.now)
         for queue, end in self.ends.items():
-            self.target.publish(queue, end, self.now)
+            if end:
+                self.target.publish(queue, end, self.now)
         self._take()
 
-    def _restart(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
+    def _restart(self, event: ProcessCrashed | PowerLost | Restarted, clock: float = 0.0) -> None:
+        """Open the store again after this has happened to it; the clock was set by so many seconds meanwhile."""
+        self._stopped(event, clock)
+        self._open_or_broken(event)
+
+    def _open_or_broken(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
+        try:
+            self._open()
+        except Exception as error:  # whatever it is: it cannot be opened
+            self.panel.broke(self.panel.strictest.cannot_open(event, error))
+
+    def _stopped(self, event: ProcessCrashed | PowerLost | Restarted, clock: float) -> None:
         self.history.add(
             "store", {ProcessCrashed: "the process dies", PowerLost: "the power goes"}.get(type(event), "closed")
         )
-        self.pending.clear()
-        self.asked.clear()
-        self._acks.clear()
+        if clock:
+            self.history.add("store", f"the clock is set {'forward' if clock > 0 else 'back'} by {abs(clock):g} s")
+        self.now = max(self.now + clock, 1.0)
+        for forgotten in (self.pending, self.aims.open, self.asked, self._leaving, self._hands, self._acks):
+            forgotten.clear()
         self._accepted.clear()  # what an earlier process held for flushed, the new one may have yet to prove
+        self._failed_at = None
         if isinstance(event, PowerLost):
             self._held.restarted(self.disk.names())
         self.panel.stopped(event)
         self.history.add("store", "opens the directory")
         self.target = self.make()
+
+    def _open_damaged(self, hurt: str, whole: Disk) -> None:
+        """Open a directory in which this file was damaged after it had been synced.
+
+        A store that refuses it by name, that file's or another's that tells of it, is given the whole one; one that
+        opens it owes what it owed before.
+        """
+        self._stopped(PowerLost(), 0.0)
         try:
             self._open()
-        except Exception as error:  # whatever it is: it cannot be opened
-            self.panel.broke(self.panel.strictest.cannot_open(event, error))
+        except Exception as error:  # whatever it is: it refuses
+            if not any(name in str(error) for name in (hurt, *whole.names())):
+                self.panel.broke(self.panel.strictest.cannot_open(PowerLost(), error))
+            self.history.add("store", f"refuses: {error}")
+            self.disk, self.target = whole, self.make()
+            self._open_or_broken(PowerLost())
 
 
 def _items(ended: Ended) -> str:

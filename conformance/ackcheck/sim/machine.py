@@ -12,7 +12,7 @@ from contextlib import suppress
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ackcheck.sim.host import LONG, MESSAGES, QUEUES, SHORT
+from ackcheck.sim.devices import LONG, MESSAGES, QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
 from ackmodel.observe.broken import Broken
 
@@ -23,6 +23,9 @@ FATES = st.integers(0, 9)
 STOPS = st.sampled_from(["crash", "lose_power", "restart", "not"])
 LOSSES = st.sampled_from(["lose_power", "lose_power", "lose_power", "crash", "restart", "not"])
 """The same where it is a power loss that shows most."""
+
+FIRST = (0,) * 11 + tuple(2**bits - 3 for bits in (8, 16, 31, 32, 53))
+"""The first message of a queue: most are new, and some have been used until just before a number grows too long."""
 
 ENDINGS = ("none", "process crash", "power loss", "clean restart", "full disk")
 
@@ -52,11 +55,17 @@ class AckStoreMachine(RuleBasedStateMachine):
                 getattr(self.run, step)(**arguments)
 
     @initialize(
-        ending=st.sampled_from(ENDINGS), max_attempts=st.sampled_from([None, None, 2, 4]), fastpath=st.booleans()
+        ending=st.sampled_from(ENDINGS),
+        max_attempts=st.sampled_from([None, None, 2, 4]),
+        fastpath=st.booleans(),
+        first=st.sampled_from(FIRST),
     )
-    def open_the_store(self, ending: str, max_attempts: int | None, fastpath: bool) -> None:
+    def open_the_store(self, ending: str, max_attempts: int | None, fastpath: bool, first: int) -> None:
         self.ending = ending
         self.run = self.begin(max_attempts, fastpath)
+        if first:
+            for queue in range(len(QUEUES)):
+                self.take("begin_at", queue=queue, offset=first)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
@@ -86,9 +95,9 @@ class AckStoreMachine(RuleBasedStateMachine):
         self.take("ack", which=which)
 
     @precondition(lambda self: self.run.given)
-    @rule(which=FEW, count=st.integers(2, 4))
-    def ack_many(self, which: int, count: int) -> None:
-        self.take("ack_many", which=which, count=count)
+    @rule(which=FEW, count=st.integers(2, 4), twice=st.booleans())
+    def ack_many(self, which: int, count: int, twice: bool) -> None:
+        self.take("ack_many", which=which, count=count, twice=twice)
 
     @precondition(lambda self: self.run.given and self.run.can("renew"))
     @rule(which=FEW, invisible=st.sampled_from([LONG, SHORT, 2 * LONG]))
@@ -253,15 +262,13 @@ class AckStoreMachine(RuleBasedStateMachine):
         self.take("pop", count=4, queue=queue)
         self.take("finish_writes")
 
-    @precondition(lambda self: self.run.can("renew") and self.run.ran["renew"] < 24)
+    @precondition(lambda self: self.run.can("renew") and not self.run.ran["renew_often"])
     @rule(queue=QUEUE, times=st.integers(24, 40), slow=st.booleans(), stop=STOPS, fate=FATES)
     def churn(self, queue: int, times: int, slow: bool, stop: str, fate: int) -> None:
         """Fill segments with what soon is old news, while something is in hand and something settled; let the store
         begin to get rid of it, and stop it; or lose the power meanwhile, while the syncs are slow."""
         self.consume(count=2, queue=queue, which=-1, acked=1)
-        for _ in range(times):
-            self.take("renew", which=-2, invisible=LONG)
-            self.take("finish_all")
+        self.take("renew_often", which=-2, times=times)
         for late in range(6):
             self.take("wait", seconds=0.15)
             self.take("finish_writes" if slow and late else "finish_all")
@@ -324,9 +331,13 @@ class AckStoreMachine(RuleBasedStateMachine):
         if not hasattr(self, "run"):
             return  # Hypothesis gave up before the first step
         try:
+            self.before_the_questions()
             self._ask()
         finally:
             self.done()
+
+    def before_the_questions(self) -> None:
+        """Do what is to be done in every run."""
 
     def _ask(self) -> None:
         if self.ending == "process crash":

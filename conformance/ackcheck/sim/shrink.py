@@ -17,6 +17,9 @@ Item = TypeVar("Item")
 
 MOST_TRIES = 600
 
+PLAIN = 20
+"""Steps of a script that is as quick to run as any: a longer one counts for several tries."""
+
 
 def shortest(script: list[Item], still_breaks: Callable[[list[Item]], bool], tries: int = MOST_TRIES) -> list[Item]:
     """Return a script without steps that `still_breaks` does not need: no single one can be left out.
@@ -29,7 +32,7 @@ def shortest(script: list[Item], still_breaks: Callable[[list[Item]], bool], tri
         start, shorter = 0, False
         while start < len(script) and tries > 0:
             candidate = script[:start] + script[start + size :]
-            tries -= 1
+            tries -= max(1, len(candidate) // PLAIN)
             if candidate and still_breaks(candidate):
                 script, shorter = candidate, True
             else:

@@ -15,21 +15,28 @@ was to see.
 
 from __future__ import annotations
 
+import copy
 import errno
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
 from attrs import Factory, define
 
-from ackcheck.sim.host import LONG, MOST_MESSAGES, OK, QUEUES
+from ackcheck.sim.aims import FOR_EVER, ONE_MESSAGE, Aim, How
+from ackcheck.sim.damage import Kind, contents, harm
+from ackcheck.sim.devices import LONG, MOST_MESSAGES, OK, QUEUES
+from ackcheck.sim.host import Host
 from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.survey import settle_everything
+
+TICK = 0.001
+"""The smallest time that makes a difference, in seconds."""
 
 Params = ParamSpec("Params")
 Method: TypeAlias = "Callable[Concatenate[Simulation, Params], None]"
@@ -44,6 +51,8 @@ def step(method: Method[Params]) -> Method[Params]:
             raise TypeError(f"{method.__name__} takes its arguments by name, so that the script can be replayed")
         self.script.append((method.__name__, dict(kwargs)))
         self.ran[method.__name__] += 1
+        for fault in self.aims.open:
+            self.in_play[f"{fault}, then {method.__name__}"] += 1
         self.history.step += 1
         method(self, *args, **kwargs)
         self.look()
@@ -52,11 +61,13 @@ def step(method: Method[Params]) -> Method[Params]:
 
 
 @define(eq=False)
-class Simulation(Surveyor):
+class Simulation(Host, Surveyor):
     """A run of a target, step by step."""
 
     script: list[tuple[str, dict[str, Any]]] = Factory(list)
     ran: Counter[str] = Factory(Counter)
+    _older: Mapping[str, bytes] = Factory(dict)
+    """The files as they were when one of them was damaged before."""
 
     @property
     def broken(self) -> Broken | None:
@@ -69,16 +80,16 @@ class Simulation(Surveyor):
     def publish(self, *, queue: int, count: int) -> None:
         """Have a producer add messages, until `count` of a queue were never handed out, or it is full."""
         name = QUEUES[queue % len(QUEUES)]
-        end = min(self._handed_out[name] + count, MOST_MESSAGES)
+        end = min(self._handed_out[name] + count, self._first[name] + MOST_MESSAGES)
         if end > self.ends[name] and not self._is_busy(name, "reset"):
             self._publish(name, end)
 
     @step
-    def pop(self, *, count: int, queue: int = 0, invisible: float = LONG) -> None:
+    def pop(self, *, count: int, queue: int = 0, invisible: float = LONG, consumer: int = 0) -> None:
         """Have a consumer pop up to `count` messages."""
         name = QUEUES[queue % len(QUEUES)]
         if not self._is_busy(name, "reset"):
-            self._pop(name, count, invisible)
+            self._pop(name, count, invisible, consumer)
 
     @step
     def crowd(self, *, count: int) -> None:
@@ -95,11 +106,17 @@ class Simulation(Surveyor):
             self._ack([receipt])
 
     @step
-    def ack_many(self, *, which: int, count: int) -> None:
-        """Have a consumer ack several deliveries in one batch."""
+    def ack_many(self, *, which: int, count: int, twice: bool = False) -> None:
+        """Have a consumer ack several deliveries in one batch, the first perhaps `twice`."""
         receipts = [receipt for index in range(count) for receipt in self._chosen(which + index)]
+        receipts += receipts[:1] if twice else []
         if receipts:
             self._ack(receipts)
+
+    def _may_change(self, receipt: str) -> bool:
+        """Whether one more renewal or release of a delivery can be judged now."""
+        busy = self._is_busy(self._where[receipt][0], "reset")
+        return not busy and self.panel.all_agree(lambda oracle: oracle.may_change(receipt))
 
     @step
     def renew(self, *, which: int, invisible: float = LONG) -> None:
@@ -107,6 +124,14 @@ class Simulation(Surveyor):
         for receipt in self._chosen(which) if self.can("renew") else ():
             if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
                 self._renew(receipt, invisible)
+
+    @step
+    def renew_often(self, *, which: int, times: int) -> None:
+        """Have a consumer ask for more time again and again, on a disk that is quick: the log fills with old news."""
+        for receipt in self._chosen(which) * times if self.can("renew") else ():
+            if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
+                self._renew(receipt, LONG)
+                self._finish_ready()
 
     @step
     def release(self, *, which: int) -> None:
@@ -120,7 +145,24 @@ class Simulation(Surveyor):
         """Have an operator set the offset of a queue; no operation on it is under way until this has ended."""
         name = QUEUES[queue % len(QUEUES)]
         if self.can("reset") and not self._is_busy(name):
-            self._reset(name, offset % (self.ends[name] + 1))
+            first = self._first[name]
+            self._reset(name, first + offset % (self.ends[name] - first + 1))
+
+    @step
+    def begin_at(self, *, queue: int, offset: int) -> None:
+        """Have a queue begin with this message: its first step, of a target that can reset."""
+        name = QUEUES[queue % len(QUEUES)]
+        if self.can("reset") and not self._perhaps_out[name] and not self._is_busy(name):
+            self._begin_at(name, offset)
+            self._finish_ready()
+
+    @step
+    def leave(self, *, consumer: int) -> None:
+        """Have a consumer go, of a target that knows its consumers; the next pop in its name is by one that comes."""
+        receipts = self._hands.get(consumer, [])
+        popping = any(asked.kind == "pop" for asked in self.asked.values())
+        if self.can("leave") and not popping and all(self._may_change(receipt) for receipt in receipts):
+            self._leave(consumer)
 
     def _chosen(self, which: int) -> list[str]:
         """Return the receipt of that delivery, if there is one, and its queue is not being reset."""
@@ -144,19 +186,22 @@ class Simulation(Surveyor):
     @step
     def finish(self, *, which: int) -> None:
         """Let one pending I/O succeed."""
-        if self.pending:
-            self._finish(self.pending[which % len(self.pending)], OK)
+        if ready := self.ready:
+            self._finish(ready[which % len(ready)], OK)
 
     @step
     def finish_all(self) -> None:
         """Let every pending I/O succeed, and every one that follows from it."""
-        while self.pending:
-            self._finish(self.pending[0], OK)
+        self._finish_ready()
+
+    def _finish_ready(self) -> None:
+        while ready := self.ready:
+            self._finish(ready[0], OK)
 
     @step
     def finish_writes(self) -> None:
         """Let every pending I/O but the syncs succeed: the page cache is quick."""
-        while writes := [pending for pending in self.pending if not pending.io.syncs]:
+        while writes := [pending for pending in self.ready if not pending.io.syncs]:
             self._finish(writes[0], OK)
 
     @step
@@ -164,20 +209,20 @@ class Simulation(Surveyor):
         """Everything pending succeeds, and all that follows, but for the syncs of one file: it is slow."""
         syncs = sorted({pending.io.file for pending in self.pending if pending.io.action == "sync"})
         slow = syncs[which % len(syncs)] if syncs else None
-        while quick := [one for one in self.pending if one.io.action != "sync" or one.io.file != slow]:
+        while quick := [one for one in self.ready if one.io.action != "sync" or one.io.file != slow]:
             self._finish(quick[0], OK)
 
     @step
     def fail_sync(self, *, which: int = 0, wider: bool = False) -> None:
         """Fail a pending sync with EIO; with `wider`, what was written while it ran is lost with it."""
-        syncs = [pending for pending in self.pending if pending.io.syncs]
+        syncs = [pending for pending in self.ready if pending.io.syncs]
         if syncs:
             self._finish(syncs[which % len(syncs)], Outcome(errno.EIO), lost_since=wider)
 
     @step
     def fail_write(self, *, written: int = 0) -> None:
         """Fail a pending write, or what creates or renames a file, with ENOSPC, perhaps after some bytes."""
-        writes = [pending for pending in self.pending if not pending.io.syncs]
+        writes = [pending for pending in self.ready if not pending.io.syncs]
         if writes:
             most = max(0, len(writes[0].io.data) - 1)
             self._finish(writes[0], Outcome(errno.ENOSPC, written=min(written, most)))
@@ -192,10 +237,44 @@ class Simulation(Surveyor):
         """Time passes, and timers run, while no I/O completes."""
         self._wait(self.now + seconds)
 
+    @step
+    def wait_until(self, *, which: int, ticks: int, late: bool = False) -> None:
+        """Time passes until the deadline of a delivery, and so many ticks. `late`: the timers of the store have not run
+        when the next call comes."""
+        if not self.given:
+            return
+        until = self._deadlines[self.given[which % len(self.given)].receipt] + ticks * TICK
+        if not late:
+            self._wait(until)
+        elif until > self.now:
+            self.now = until
+            self._note_hanging()
+
+    @step
+    def idle(self, *, seconds: float) -> None:
+        """Time passes in which nobody asks for anything, and the disk does what it is asked to, as far as it works."""
+        self._idle(seconds)
+
+    @step
+    def aim(self, *, at: str, how: How, times: int = 1, written: int = 0, wider: bool = False) -> None:
+        """Have the next I/O that is for this fail, or hang until the disk is healed."""
+        self._wait_for(Aim(at, how, times, written, wider))
+
+    @step
+    def aim_at_message(self, *, which: int, how: How) -> None:
+        """Every write that holds a record of one message fails, or hangs, until the disk is healed."""
+        for receipt in self._chosen(which):
+            self._wait_for(Aim(ONE_MESSAGE, how, FOR_EVER, message=self._where[receipt]))
+
+    @step
+    def heal(self, *, late: bool = True) -> None:
+        """Have the disk work again; what hung ends, with success if it is to come `late`, or with an error."""
+        self._heal(late=OK if late else Outcome(errno.EIO))
+
     # --- steps: crashes ---------------------------------------------------------------------------------------------
 
     @step
-    def crash(self, *, fate: int) -> None:
+    def crash(self, *, fate: int, clock: float = 0.0) -> None:
         """Kill the process; `fate` seeds what becomes of the I/O it had under way; it is started again."""
         random = Random(fate)
         for pending in self.pending if fate else []:
@@ -204,25 +283,52 @@ class Simulation(Surveyor):
                 self._apply(pending, OK)
             elif chance < 0.7 and pending.begun is not None:
                 self._apply(pending, Outcome(errno.EIO), lost_since=True)  # reported to nobody
-        self._restart(ProcessCrashed())
+        self._restart(ProcessCrashed(), clock)
 
     @step
-    def lose_power(self, *, fate: int) -> None:
-        """Stop the machine. Of what was not synced nothing survives (0), everything (1), or what the seed says."""
+    def lose_power(self, *, fate: int, clock: float = 0.0, fewer: int = 0) -> None:
+        """Stop the machine. Of what was not synced nothing survives (0), everything (1), or what the seed says.
+
+        `fewer` messages are there afterwards, of those that nobody was ever handed.
+        """
         random = Random(fate)
         self.disk.lose_power(
             lambda parts: {0: 0, 1: parts}.get(fate, random.choice((0, parts, random.randint(0, parts))))
         )
-        self._restart(PowerLost())
+        for queue, end in self.ends.items() if fewer else ():
+            left = max(self._perhaps_out[queue], self._handed_out[queue], self._first[queue] + 1, end - fewer)
+            if left < end and not self._is_busy(queue, "reset"):
+                self._withdraw(queue, left)
+        self._restart(PowerLost(), clock)
 
     @step
-    def restart(self) -> None:
+    def restart(self, *, clock: float = 0.0) -> None:
         """Close the store, with a disk that works, and open it again."""
-        reply = self._close()
-        if reply is Reply.OK:
+        self._reopen(self._close(), clock)
+
+    @step
+    def stop_in_trouble(self) -> None:
+        """Close the store while the faults last that wait for their moment, and open it again."""
+        self._reopen(self._close(in_trouble=True), 0.0)
+
+    def _reopen(self, reply: Reply, clock: float) -> None:
+        self._restart(Restarted() if reply is Reply.OK else ProcessCrashed(), clock)
+
+    @step
+    def damage(self, *, kind: Kind, which: int, at: int) -> None:
+        """Close the store, damage a file of it, and open it again."""
+        if self._close() is not Reply.OK:
+            self._restart(ProcessCrashed())
+            return
+        self.disk.lose_power(lambda parts: parts)  # the machine is shut down, so everything is written back
+        whole = copy.deepcopy(self.disk)
+        hurt = harm(self.disk, kind, which=which, at=at, older=self._older, replaced=self._replaced)
+        self._older = contents(whole)
+        if hurt is None:
             self._restart(Restarted())
         else:
-            self._restart(ProcessCrashed())
+            self.history.add("disk", f"{hurt} is damaged: {kind}")
+            self._open_damaged(hurt, whole)
 
     # --- steps: judging ---------------------------------------------------------------------------------------------
 
@@ -254,3 +360,6 @@ def replay(run: Simulation, script: Sequence[tuple[str, dict[str, Any]]]) -> Sim
 
 STEPS = frozenset(name for name, method in vars(Simulation).items() if hasattr(method, "__wrapped__"))
 """The names of the steps that a script may take."""
+
+TAKES = {"renew_often": "renew", "begin_at": "reset"}
+"""The method that a step needs, where it is of another name."""

@@ -2,47 +2,99 @@
 
 >>> from acklab.reference.stepped import Reference
 >>> from ackmodel import Level
->>> surveyor = Surveyor(Reference, (Level.PAGE_CACHE,))
->>> surveyor._survey()
->>> len(surveyor.given), surveyor.asked
+>>> from ackcheck.sim.simulation import Simulation
+>>> run = Simulation(Reference, (Level.PAGE_CACHE,))
+>>> run._survey()
+>>> len(run.given), run.asked
 (12, {})
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from attrs import define
-
+from ackcheck.history import History
 from ackcheck.panel import Panel
-from ackcheck.sim.host import LONG, OK, QUEUES, Asked, Host
+from ackcheck.sim.devices import LONG, OK, QUEUES, Asked, Pending
+from ackcheck.sim.target import Extended, SteppedTarget
 from ackmodel import Clause
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
+from ackmodel.observe.oracle import Delivered
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, survey
 
 PATIENCE = 400
 """Rounds of finishing everything and waiting for the next timer, after which a store is said not to come to rest."""
 
+IDLE = 1.0
+"""Seconds without a request after which nothing may be unflushed, on a disk that has not failed meanwhile."""
 
-@define(eq=False)
-class Surveyor(Host):
-    """A host that asks its target these questions, and tells the oracle the answers."""
+LONGEST_PAUSE = 60.0
+"""Seconds that a store may pause after failed syncs, before it tries again by itself."""
+
+MOST_TO_CLOSE = 120.0
+"""Seconds in which a close is answered, whatever the disk does."""
+
+
+class Surveyor:
+    """What asks a target these questions, and tells the oracle the answers; the calls are a `Host`'s."""
+
+    __slots__ = ()
+
+    panel: Panel
+    target: SteppedTarget
+    history: History
+    pending: list[Pending]
+    now: float
+    _failed_at: float | None
+
+    asked: dict[int, Asked]
+    given: list[Delivered]
+    _replies: dict[int, Reply]
+    _latest: float
+    look: Callable[[], None]
+    can: Callable[[str], bool]
+    _heal: Callable[..., None]
+    _take: Callable[[], None]
+    _wait: Callable[[float], None]
+    _finish: Callable[..., None]
+    _ask: Callable[[Asked, str], int]
+    _pop: Callable[..., int]
+    _ack: Callable[[list[str]], int]
+    _flush: Callable[[], int]
+
+    @property
+    def extended(self) -> Extended:
+        """The target, when it has the method that is asked for."""
+        raise NotImplementedError
+
+    @property
+    def ready(self) -> list[Pending]:
+        """What is pending and does not hang."""
+        raise NotImplementedError
 
     def rest(self, idle: float = 1.0) -> None:
-        """Let a working disk finish everything, until the store has been idle for a while; then all is flushed."""
+        """Let a working disk finish everything, until the store has been idle for a while; then all is flushed.
+
+        After a failed sync it may pause before the next, and is given time for that; but no request.
+        """
         self._finish_everything(idle)
         unflushed = self.target.look([]).unflushed
-        if unflushed is not None and not self._failing:
+        until = self.now + LONGEST_PAUSE
+        while unflushed and self._failed_at is not None and self.now < until:
+            self._wait(self.now + idle)
+            self._finish_everything(idle)
+            unflushed = self.target.look([]).unflushed
+        if unflushed is not None:
             self.panel.each(lambda oracle: oracle.saw_idle(unflushed, idle=idle, interval=idle / 2))
 
     def _finish_everything(self, idle: float = 1.0) -> None:
         """Let I/O succeed and timers run until nothing has come of it for a while."""
         until = self.now + idle
         for _ in range(PATIENCE):
-            while self.pending:
-                self._finish(self.pending[0], OK)
+            while ready := self.ready:
+                self._finish(ready[0], OK)
                 until = self.now + idle
             tick = self.target.next_tick()
             if tick is None or tick > until:
@@ -51,7 +103,25 @@ class Surveyor(Host):
         else:
             self.panel.broke(Broken(Clause.QUIESCENCE_IS_ZERO, f"the store did not come to rest in {PATIENCE} rounds"))
 
+    def _idle(self, seconds: float) -> None:
+        """Let time pass in which nobody asks for anything, and the disk does what it is asked to, if it works."""
+        wrote, until = self.now, self.now + seconds
+        for _ in range(PATIENCE):
+            while ready := self.ready:
+                wrote = wrote if ready[0].io.syncs else self.now
+                self._finish(ready[0], OK)
+            tick = self.target.next_tick()
+            if tick is None or tick > until:
+                break
+            self._wait(max(tick, self.now))
+        self._wait(until)
+        unflushed = self.target.look([]).unflushed
+        idle = self.now - max(wrote, self._failed_at or 0.0)
+        if idle >= IDLE and unflushed is not None and not self.pending:
+            self.panel.each(lambda oracle: oracle.saw_idle(unflushed, idle=idle, interval=IDLE / 2))
+
     def _survey(self) -> None:
+        self._heal()
         self.rest()
         self._wait_working(max(self._latest, self.now) + 1.0)
         survey(self)
@@ -73,15 +143,32 @@ class Surveyor(Host):
             self._wait(max(tick, self.now))  # the store may be pausing after a failure
         return op not in self.asked
 
-    def _close(self) -> Reply:
+    def _close(self, *, in_trouble: bool = False) -> Reply:
+        """Close the store, on a disk that works; or, `in_trouble`, while the faults last that wait for their moment."""
+        if not in_trouble:
+            self._heal()
         op = self._ask(Asked("close"), "close")
         self.target.close(op, self.now)
         self._take()
-        self._finish_everything()
+        if in_trouble:
+            self._await_close(op)
+        else:
+            self._finish_everything()
         if op in self.asked:
-            self.panel.broke(Broken(Clause.CLOSE_DRAINS, "close was not answered, on a disk that works"))
+            how = f"in {MOST_TO_CLOSE:g} s" if in_trouble else "on a disk that works"
+            self.panel.broke(Broken(Clause.CLOSE_DRAINS, f"close was not answered {how}"))
         self.panel.each(lambda oracle: oracle.closed(self._replies[op], self.target.look([]).unflushed or 0))
         return self._replies[op]
+
+    def _await_close(self, op: int) -> None:
+        """Let I/O end as it does, and time pass, until a close is answered, or for as long as it may take."""
+        until = self.now + MOST_TO_CLOSE
+        while op in self.asked and self.now < until:
+            if ready := self.ready:
+                self._finish(ready[0], OK)
+            else:
+                tick = self.target.next_tick()
+                self._wait(until if tick is None else min(until, max(tick, self.now + 0.01)))
 
     # --- for `ackmodel.observe.survey` ------------------------------------------------------------------------------
 

@@ -28,7 +28,8 @@ class Io:
     """One thing that the target wants done; `id` is its own, and comes back with the result.
 
     `acks` are the receipts whose acks a write holds, `messages` those (queue and offset) that its records speak of;
-    None where the target does not say.
+    None where the target does not say. `purposes` are words of `ackcheck.sim.aims.PURPOSES`: what this is for, so that
+    a fault can be aimed at it; where there is none, the action is.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Io:
     target: str = ""
     acks: tuple[str, ...] | None = field(default=None, repr=False)
     messages: tuple[Key, ...] | None = field(default=None, repr=False)
+    purposes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def syncs(self) -> bool:
@@ -172,6 +174,15 @@ class Extended(SteppedTarget, Protocol):
 
     def release(self, op: int, receipt: str, now: float) -> None:
         """Begin operation `op`: give a delivery back."""
+
+    def pop_as(self, op: int, consumer: str, queue: str, count: int, invisible: float, now: float) -> None:
+        """Begin operation `op`: as `pop`, by the consumer of this name."""
+
+    def leave(self, op: int, consumer: str, now: float) -> None:
+        """Begin operation `op`: a consumer goes, and what it has in hand is given back, and nothing else.
+
+        It ends with one reply for each delivery that the consumer was handed since it came, in that order.
+        """
 
     def reset(self, op: int, queue: str, offset: int, now: float) -> None:
         """Begin operation `op`: messages from `offset` on are as never handed out, those below it settled."""

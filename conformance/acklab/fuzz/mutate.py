@@ -19,7 +19,7 @@ from zlib import crc32
 
 from attrs import define, evolve
 
-from ackcheck.sim.host import QUEUES, SHORT
+from ackcheck.sim.devices import QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
 from acklab.reference.stepped import SMALL, Reference
 from ackmodel import Level

@@ -9,7 +9,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from attrs import define, field
 
@@ -20,12 +20,14 @@ from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
 from ackstore.core import core, effects, engine
+from ackstore.core.entries import RELEASED
 from ackstore.core.states import decode_state
 from ackstore.fastpath.engines import EnginePath
 from ackstore.format.payloads import decode_ack, decode_checkpoint, decode_prefix
-from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, STATE, decode_header, decode_record
+from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE, decode_header, decode_record
 from ackstore.words import requests
 from ackstore.words.config import Config
+from ackstore.words.errors import QueueUnknown
 from ackstore.words.identity import QueueId, parse_token, receipt_text
 from ackstore.words.replies import Delivery
 from ackstore.words.replies import Reply as StoreReply
@@ -51,6 +53,19 @@ def _nowhere(io: Io) -> Outcome:
     raise RuntimeError(f"there is no disk to {io.describe()}")
 
 
+MOST_IN_HAND = 10_000
+"""Deliveries of one consumer that leaves."""
+
+
+@define
+class Leaving:
+    """A consumer that leaves: the answer for each of its deliveries, and how many are still to come."""
+
+    op: int
+    replies: list[Reply]
+    left: int
+
+
 @define
 class Reference:
     """The reference store, or a broken variant of it (`core_class`)."""
@@ -62,17 +77,42 @@ class Reference:
     write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
     _core: engine.Engine = field(init=False)
     _path: EnginePath = field(init=False)
+    _cores: Sequence[core.Core] = field(init=False)
     _told: list[Told] = field(init=False, factory=list)
+    _hands: dict[str, list[str]] = field(init=False, factory=dict)
+    """What each consumer was handed since it came."""
+    _popping: dict[int, str] = field(init=False, factory=dict)
+    _leaving: dict[int, Leaving] = field(init=False, factory=dict)
+    """Of a consumer that leaves: the answers to the releases, by the operation of each."""
 
     def open(self, directory: Directory, now: float) -> None:
         self._core = engine.open_engine(self.config, directory, now, self.core_class)
         self._path = EnginePath(self._core)
+        self._cores = engine.cores_of(self._core)
 
     def publish(self, queue: str, end: int, now: float) -> None:
         self._core.submit(0, requests.Publish(queue, end), now)
 
     def pop(self, op: int, queue: str, count: int, invisible: float, now: float) -> None:
-        self._core.submit(op, requests.Pop(queue, count, invisible), now)
+        try:
+            self._core.submit(op, requests.Pop(queue, count, invisible), now)
+        except QueueUnknown:  # nothing was ever published
+            self._told.append(Ended(op, Reply.OK))
+
+    def pop_as(self, op: int, consumer: str, queue: str, count: int, invisible: float, now: float) -> None:
+        self._popping[op] = consumer
+        self.pop(op, queue, count, invisible, now)
+
+    def leave(self, op: int, consumer: str, now: float) -> None:
+        """Give back what a consumer has in hand, as who keeps consumers in front of a store that knows none."""
+        receipts = self._hands.pop(consumer, [])
+        if not receipts:
+            self._told.append(Ended(op, Reply.OK))
+        leaving = Leaving(op, [Reply.UNKNOWN] * len(receipts), len(receipts))
+        for index, receipt in enumerate(receipts):
+            part = -(op * MOST_IN_HAND + index)
+            self._leaving[part] = leaving
+            self._core.submit(part, requests.Release(receipt), now)
 
     def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
         if self.fastpath and self._core.closing is None and self._path.open:
@@ -126,7 +166,22 @@ class Reference:
             for io in kept:  # the simulated disk has no end
                 self._core.complete(io, effects.DONE, self._core.now)
             found += self._core.take_effects()
-        return [*before, *(told for io, effect in found if (told := _told(io, effect)))]
+        again = {core.log.current.file for core in self._cores if core.log.rewrites and core.log.current}
+        told = [told for io, effect in found if (told := _told(io, effect, again))]
+        return [*before, *(done for each in told if (done := self._noted(each)))]
+
+    def _noted(self, told: Told) -> Told | None:
+        """Note who was handed what; an answer to a part of a leaving is told with the last one."""
+        if not isinstance(told, Ended):
+            return told
+        if told.op in self._popping:
+            self._hands.setdefault(self._popping.pop(told.op), []).extend(one.receipt for one in told.deliveries)
+        leaving = self._leaving.pop(told.op, None)
+        if leaving is None:
+            return told
+        leaving.replies[-told.op % MOST_IN_HAND] = told.reply
+        leaving.left -= 1
+        return None if leaving.left else Ended(leaving.op, Reply.OK, (), tuple(leaving.replies))
 
     def finish(self, io: int, outcome: Outcome, now: float) -> None:
         result = effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
@@ -159,46 +214,69 @@ class Reference:
         return self.config.max_unflushed_records + max(queues - 1, 0) + handed_over
 
 
-def _written(io: int, file: str, at: int, data: bytes) -> Io:
-    """Return a write, and what its records say of whom."""
+PURPOSES = {ACK: "ack", DEAD: "dead letter", RESET: "reset", STATE: "state"}
+"""What a record of a kind is for; of the other kinds, what it says decides."""
+
+
+def _written(io: int, file: str, at: int, data: bytes, *, again: bool = False) -> Io:
+    """Return a write, what its records say of whom, and what it is for."""
+    if not file.endswith(".seg"):
+        return Io(io, "write", file, at=at, data=data, acks=(), messages=(), purposes=("derived write",))
     acks: list[str] = []
     messages: list[Key] = []
+    purposes: list[str] = ["rewrite"] if again else []
     header = None if at else decode_header(file, data)
     start = header.size if header else 0
-    while file.endswith(".seg") and start < len(data):
+    records = 0
+    while start < len(data):
         kind, payload, whole = decode_record(data, start)
         start += len(whole)
+        records += 1
         end = 2 + int.from_bytes(payload[:2], "little")
         queue = str(parse_token(decode_prefix(payload[:end])))
+        purposes.append(PURPOSES.get(kind, ""))
         if kind == ACK:
             token, deliveries = decode_ack(payload)
             acks += [receipt_text(token, *delivery) for delivery in deliveries]
             messages += [(queue, offset) for offset, _, _ in deliveries]
         elif kind in (CHECKPOINT, RENEW, DEAD):
-            messages += [(queue, offset) for offset, _ in decode_checkpoint(payload)[3]]
+            _token, until, _epoch, delivered = decode_checkpoint(payload)
+            messages += [(queue, offset) for offset, _ in delivered]
+            if kind == RENEW:
+                purposes[-1] = "release" if until == RELEASED else "renewal"
+            elif kind == CHECKPOINT:
+                purposes[-1] = "redelivery" if any(attempt > 1 for _, attempt in delivered) else "delivery"
         elif kind == STATE:
             messages += [(queue, offset) for _, offset, *_ in decode_state(payload, end)[1]]
-    return Io(io, "write", file, at=at, data=data, acks=tuple(acks), messages=tuple(messages))
+    if records > 1:
+        purposes.append("batch")
+    return Io(io, "write", file, at=at, data=data, acks=tuple(acks), messages=tuple(messages), purposes=tuple(purposes))
 
 
-def _told(io: int, effect: effects.Effect) -> Told | None:
+def _told(io: int, effect: effects.Effect, again: Collection[str]) -> Told | None:
+    """Return an effect in the words of the suite; a write to one of the files `again` begins with records rewritten."""
     match effect:
         case effects.Create(file):
-            return Io(io, "create", file)
+            return Io(io, "create", file, purposes=_step("create", file))
         case effects.Write(file, at, data):
-            return _written(io, file, at, data)
+            return _written(io, file, at, data, again=file in again)
         case effects.Sync() | effects.SyncDir():
             file = effect.file if isinstance(effect, effects.Sync) else ""
-            return Io(io, "sync" if file else "sync_directory", file)
+            purposes = _step("sync", file) if file else ("sync_directory",)
+            return Io(io, "sync" if file else "sync_directory", file, purposes=purposes)
         case effects.Rename(source, target):
-            return Io(io, "rename", source, target=target)
+            return Io(io, "rename", source, target=target, purposes=("derived rename",))
         case effects.Unlink(file):
-            return Io(io, "unlink", file)
+            return Io(io, "unlink", file, purposes=("unlink",))
         case effects.Durable(op):
             return BecameDurable(op)
         case effects.Answer(op, reply, value) if op:
             return _ended(op, reply, value)
     return None  # what nobody waits for, or was done by now
+
+
+def _step(action: str, file: str) -> tuple[str]:
+    return (action if file.endswith(".seg") else f"derived {action}",)
 
 
 def _ended(op: int, reply: StoreReply, value: tuple[object, ...] | None) -> Ended:

@@ -116,6 +116,17 @@ class Queue:
         worlds = told.worlds if told else ()
         return max((world.open_changes for world in worlds), default=0) < MOST_OPEN
 
+    def begin_at(self, offset: int) -> None:
+        """Begin with this message."""
+        self.contracts.clear()
+        self.done_with = self.end = offset
+
+    def withdraw(self, end: int) -> None:
+        """Forget the messages from `end` on: there are none any more."""
+        for gone in [offset for offset in self.contracts if offset >= end]:
+            del self.contracts[gone]
+        self.end = min(self.end, end)
+
     # --- what is done with ------------------------------------------------------------------------------------------
 
     def forget_below(self, offset: int) -> list[str]:

@@ -86,6 +86,16 @@ class Witness:
 
     # --- at any time ------------------------------------------------------------------------------------------------
 
+    def begins(self, queue: str, offset: int) -> None:
+        """`queue` begins with this message: what lies below was done with long ago. To be told before anything else."""
+        with self._queue(queue).lock:
+            self._queue(queue).begin_at(offset)
+
+    def withdrawn(self, queue: str, end: int) -> None:
+        """`queue` has lost its messages from `end` on, none of which was ever handed out."""
+        with self._queue(queue).lock:
+            self._queue(queue).withdraw(end)
+
     def wrote(self, receipts: Iterable[str]) -> None:
         """Note that a write of the store, whole or in part, held the acks of these receipts."""
         self._written = (self._written or set()).union(receipts)

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 from attrs import define, field
 
-from ackcheck.sim.host import MESSAGES, MOST_MESSAGES, QUEUES
+from ackcheck.sim.devices import MESSAGES, MOST_MESSAGES, QUEUES
 from ackcheck.sim.simulation import STEPS, Simulation, replay
 from ackcheck.sim.target import Directory, Ended, Told
 from acklab.reference.simulated import ReferenceSetup

@@ -1,0 +1,268 @@
+"""What a stepped target's I/O meets: a simulated disk, a clock, and the faults that wait for their moment.
+
+`Devices` carries the target's I/O to the disk and back, and what there is to see of it to the oracle. Its clients are
+in `ackcheck.sim.host`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Callable
+from typing import cast
+
+from attrs import Factory, define, field, frozen
+
+from ackcheck.history import History
+from ackcheck.panel import Panel
+from ackcheck.sim.aims import MIDDLE, Aim, Aims
+from ackcheck.sim.disk import Disk, SyncBegun
+from ackcheck.sim.holdings import Holdings
+from ackcheck.sim.target import Extended, Io, Outcome, SteppedTarget
+from ackmodel import CommitPolicy, Level
+from ackmodel.observe.broken import Key
+from ackmodel.observe.monitors import IoCounts
+
+QUEUES = ("orders/billing/0", "orders/billing/1")
+MESSAGES = 6
+"""How many messages each queue holds to begin with."""
+
+MOST_MESSAGES = 12
+"""How many it is made to hold."""
+
+SHORT, LONG = 5.0, 60.0
+"""Seconds that a popped message stays invisible: less, or more, than a run usually takes."""
+
+HANGING = 2.0
+"""Seconds after which a sync counts as timed out."""
+
+OK = Outcome()
+
+
+@frozen
+class Asked:
+    """An operation that has not ended: what it is, its receipts, and the I/O done when it was asked."""
+
+    kind: str
+    queue: str = ""
+    receipts: tuple[str, ...] = ()
+    io: IoCounts = Factory(IoCounts)
+
+
+@define(eq=False)
+class Pending:
+    """An I/O that the target wants done, since when, and what it covers if it is a sync."""
+
+    io: Io
+    since: float
+    begun: SyncBegun | None
+    writes_before: int
+    covers: frozenset[Key] = frozenset()
+    timed_out: bool = False
+    aim: Aim | None = None
+    """The fault that waited for it."""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it will not end before the disk is healed."""
+        return self.aim is not None and self.aim.how == "hangs"
+
+
+@define(eq=False)
+class Devices:
+    """A target with a disk and a clock. `make` gives a fresh target each time the store is opened."""
+
+    make: Callable[[], SteppedTarget]
+    levels: tuple[Level, ...]
+    commit: CommitPolicy = CommitPolicy.ACK
+    disk: Disk = Factory(Disk)
+    panel: Panel = field(init=False)
+    history: History = Factory(History)
+    now: float = 1_000.0
+    target: SteppedTarget = field(init=False)
+    pending: list[Pending] = Factory(list)
+    counts: IoCounts = Factory(IoCounts)
+    aims: Aims = Factory(Aims)
+    in_play: Counter[str] = Factory(Counter)
+    """How often a fault was met that had been aimed, and how often each step was taken while it was in play."""
+    says_purposes: bool = False
+    """Whether the target says what its I/O is for, so that faults can be aimed at it."""
+    _failed_at: float | None = None
+    """When the last I/O failed or hung, if no sync has succeeded since: the store may pause before it tries again."""
+    _held: Holdings = Factory(Holdings)
+    _replaced: set[str] = Factory(set)
+    """The files that are replaced as a whole."""
+    _full: Outcome = OK
+    """What becomes of the next write that is done at once."""
+
+    def can(self, method: str) -> bool:
+        """Whether the target has this method, which it may have or not."""
+        return hasattr(self.target, method)
+
+    @property
+    def extended(self) -> Extended:
+        """The target, when it has the method that is asked for."""
+        return cast("Extended", self.target)
+
+    def _take(self) -> None:
+        """Take up what the target wants done, and what it has answered."""
+        raise NotImplementedError
+
+    # --- aimed faults -----------------------------------------------------------------------------------------------
+
+    def _wait_for(self, aim: Aim) -> None:
+        """Have a fault wait for its moment; what is pending may be it."""
+        self.history.add("disk", f"the next {aim.at} {aim.how}")
+        self.aims.wait_for(aim)
+        for pending in self.pending:
+            self._meet(pending)
+
+    def _meet(self, pending: Pending) -> None:
+        if self.aims.waiting and pending.aim is None:
+            pending.aim = self._aimed_at(pending.io)
+            if pending.hangs:
+                self._met(pending.aim)
+
+    def _aimed_at(self, io: Io) -> Aim | None:
+        return self.aims.take(io.purposes or (io.action,), io.messages or ()) if self.aims.waiting else None
+
+    def _met(self, aim: Aim | None) -> None:
+        if aim is not None:
+            self.aims.met(aim)
+            self.in_play[aim.describe()] += 1
+
+    def _heal(self, *, late: Outcome = OK) -> None:
+        """Have the disk work again; what hung ends now, like this."""
+        self.aims.healed()
+        for pending in [each for each in self.pending if each.aim is not None]:
+            hung, pending.aim = pending.hangs, None
+            if hung and pending in self.pending:
+                self._finish(pending, late if pending.io.action != "write" or late.ok else Outcome(errno.ENOSPC))
+
+    @property
+    def ready(self) -> list[Pending]:
+        """What is pending and does not hang."""
+        return [pending for pending in self.pending if not pending.hangs]
+
+    @property
+    def syncing(self) -> bool:
+        """Whether a sync is pending."""
+        return any(pending.io.syncs for pending in self.pending)
+
+    @property
+    def writing(self) -> bool:
+        """Whether anything else is pending."""
+        return any(not pending.io.syncs for pending in self.pending)
+
+    # --- I/O, from its beginning to its end -------------------------------------------------------------------------
+
+    def _begin(self, io: Io) -> None:
+        begun = None
+        if io.syncs:
+            begun = self.disk.begin_sync(io.file if io.action == "sync" else None)
+        self.history.add("store", f"asks: {io.describe()}")
+        self.says_purposes = self.says_purposes or bool(io.purposes)
+        covers = self._held.begin(io.file)
+        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers))
+        self._meet(self.pending[-1])
+
+    def write_now(self, io: Io) -> Outcome:
+        """Do a write at once, for a target that does not wait for it."""
+        self.history.add("store", f"does at once: {io.describe()}")
+        outcome, self._full = self._full, OK
+        most = max(0, len(io.data) - 1)
+        outcome = Outcome(outcome.error, min(outcome.written, most))
+        aim = self._aimed_at(io)
+        if aim is not None:
+            self._met(aim)
+            outcome = _outcome_of(aim, io)
+        outcome = self._apply(Pending(io, self.now, None, self.counts.writes), outcome)
+        if not outcome.ok:
+            self.panel.each(lambda oracle: oracle.write_failed())
+        return outcome
+
+    def _finish(self, pending: Pending, outcome: Outcome, *, lost_since: bool = False) -> None:
+        """Complete one I/O: on the disk, for the oracle, and for the target."""
+        self.pending.remove(pending)
+        if pending.aim is not None:
+            self._met(pending.aim)
+            outcome, lost_since = _outcome_of(pending.aim, pending.io), pending.aim.wider
+        outcome = self._apply(pending, outcome, lost_since=lost_since)
+        if pending.io.action == "sync" and not pending.timed_out:
+            self.panel.each(lambda oracle: oracle.sync_ended("ok" if outcome.ok else "failed"))
+        elif not outcome.ok and pending.io.action == "write":
+            self.panel.each(lambda oracle: oracle.write_failed())
+        self.target.finish(pending.io.id, outcome, self.now)
+        self._take()
+
+    def _apply(self, pending: Pending, outcome: Outcome, *, lost_since: bool = False) -> Outcome:
+        """Do one I/O on the simulated disk, and count it."""
+        io, disk = pending.io, self.disk
+        try:
+            if pending.begun is not None:
+                disk.end_sync(pending.begun, ok=outcome.ok, lost_since=lost_since)
+            elif io.action == "write":
+                disk.write(io.file, io.at, io.data if outcome.ok else io.data[: outcome.written])
+            elif outcome.ok and io.action == "create":
+                disk.create(io.file)
+            elif outcome.ok and io.action == "rename":
+                disk.rename(io.file, io.target)
+                self._replaced.add(io.target)
+            elif outcome.ok and io.action == "unlink":
+                disk.unlink(io.file)
+        except FileNotFoundError:
+            outcome = Outcome(errno.ENOENT)
+        self.history.add("disk" if io.syncs else "page cache", f"{io.describe()}: {outcome.describe()}")
+        if not outcome.ok:
+            self._failed_at = self.now
+        elif io.syncs:
+            self._failed_at = None
+        if io.acks is not None and (outcome.ok or outcome.written):
+            acks = io.acks
+            self.panel.each(lambda oracle: oracle.wrote(acks))
+        if outcome.ok:
+            self._note_held(io, pending.covers)
+        if io.action == "write" and (outcome.ok or outcome.written):  # whole records may be in what was written
+            self.counts = IoCounts(self.counts.writes + 1, self.counts.covered)
+        elif outcome.ok and io.action == "sync":
+            self.counts = IoCounts(self.counts.writes, max(self.counts.covered, pending.writes_before))
+        return outcome
+
+    def _note_held(self, io: Io, covers: frozenset[Key]) -> None:
+        """Note of which messages there is a record in a file, and tell when the last of one is removed."""
+        if io.action == "write":
+            self._held.wrote(io.file, io.messages or ())
+        elif io.action == "sync":
+            self._held.synced(io.file, covers)
+        elif io.action == "unlink":
+            removed = self._held.removed(io.file)
+            self.panel.each(lambda oracle: oracle.discarded(removed, io.file))
+
+    def _wait(self, until: float) -> None:
+        """Let time pass without I/O; timers run when they are due."""
+        while (tick := self.target.next_tick()) is not None and tick <= until:
+            self.now = max(self.now, tick)
+            self._note_hanging()
+            self.target.tick(self.now)
+            self._take()
+            if self.target.next_tick() == tick:
+                break  # a timer that only I/O can satisfy
+        self.now = max(self.now, until)
+        self._note_hanging()
+        self.target.tick(self.now)
+        self._take()
+
+    def _note_hanging(self) -> None:
+        for pending in self.pending:
+            if pending.io.action == "sync" and not pending.timed_out and self.now - pending.since >= HANGING:
+                pending.timed_out, self._failed_at = True, self.now
+                self.history.add("disk", f"{pending.io.describe()}: hangs")
+                self.panel.each(lambda oracle: oracle.sync_ended("timed out"))
+
+
+def _outcome_of(aim: Aim, io: Io) -> Outcome:
+    """Return how an I/O ends that a fault was waiting for."""
+    if io.action != "write":
+        return Outcome(errno.ENOSPC if io.action == "create" else errno.EIO)
+    written = len(io.data) // 2 if aim.written == MIDDLE else aim.written
+    return Outcome(errno.ENOSPC, written=min(written, max(0, len(io.data) - 1)))

@@ -1,0 +1,137 @@
+"""Exact times, a clock that is set, queues that begin high, consumers that go, and damage: each is judged."""
+
+from typing import Any
+
+import pytest
+
+from ackcheck.sim.damage import KINDS
+from ackcheck.sim.disk import Disk
+from ackcheck.sim.shrink import Step
+from ackcheck.sim.simulation import Simulation, replay
+from ackcheck.sim.target import Directory, Ended
+from acklab.reference.simulated import ReferenceSetup
+from acklab.reference.stepped import Reference
+from acklab.zoo.unforeseen import UNFORESEEN
+from ackmodel import Clause, Level
+from ackmodel.observe.broken import Broken
+
+SHORT: list[Step] = [("pop", {"count": 1, "invisible": 5.0}), ("finish_all", {})]
+ALL: Step = ("finish_all", {})
+ACKED: list[Step] = [("pop", {"count": 2}), ALL, ("ack", {"which": 0}), ALL, ("flush", {})]
+
+
+def begun(make: Any = Reference) -> Simulation:
+    return Simulation(make, (Level.PAGE_CACHE,))
+
+
+def replies(run: Simulation, operation: int) -> list[str]:
+    found = [line.text for line in run.history.lines if f"operation {operation} is answered" in line.text]
+    return [text.split("answered ")[1].split(":")[0] for text in found]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("ticks", "reply"), [(-1, "OK"), (0, "EXPIRED"), (1, "EXPIRED")])
+def test_a_deadline_is_met_to_the_tick(ticks: int, reply: str, late: bool) -> None:
+    wait: Step = ("wait_until", {"which": 0, "ticks": ticks, "late": late})
+    run = replay(begun(), [*SHORT, wait, ("ack", {"which": 0}), ("finish_writes", {})])
+    assert replies(run, 2) == [reply]
+
+
+def test_a_store_that_takes_an_ack_on_the_deadline_is_caught() -> None:
+    wrong = ReferenceSetup(core=UNFORESEEN["ack-on-the-deadline-counts"].core)
+    script: list[Step] = [
+        *SHORT,
+        ("wait_until", {"which": 0, "ticks": 0}),
+        ("ack", {"which": 0}),
+        ("finish_writes", {}),
+    ]
+    with pytest.raises(Broken, match="receipt-is-exact"):
+        replay(wrong.begin(), script)
+
+
+@pytest.mark.parametrize("clock", [-300.0, 300.0])
+@pytest.mark.parametrize("stop", ["crash", "lose_power", "restart"])
+def test_a_clock_that_is_set_between_two_opens_loses_nothing(stop: str, clock: float) -> None:
+    arguments = {"clock": clock} | ({} if stop == "restart" else {"fate": 0})
+    run = replay(begun(), [*ACKED, ("finish_all", {}), (stop, arguments), ("survey", {}), ("settle_everything", {})])
+    assert run.broken is None
+
+
+@pytest.mark.parametrize("bits", [8, 16, 31, 32, 53])
+def test_a_queue_may_begin_just_below_where_a_number_grows(bits: int) -> None:
+    first: Step = ("begin_at", {"queue": 0, "offset": 2**bits - 3})
+    script: list[Step] = [first, ("pop", {"count": 6}), ("finish_all", {}), ("ack_many", {"which": 0, "count": 6})]
+    run = replay(
+        begun(), [*script, ("finish_all", {}), ("crash", {"fate": 0}), ("survey", {}), ("settle_everything", {})]
+    )
+    assert run.target.look([]).offsets is not None
+    assert max(seen.committed for seen in (run.target.look([]).offsets or {}).values()) == 2**bits + 3
+
+
+def test_a_receipt_that_comes_twice_in_a_batch_is_ok_once() -> None:
+    run = replay(begun(), [*ACKED[:2], ("ack_many", {"which": 0, "count": 2, "twice": True}), ("finish_all", {})])
+    answer = next(line.text for line in run.history.lines if "operation 2 is answered" in line.text)
+    assert answer.endswith("OK, OK, SETTLED")
+
+
+def test_what_a_consumer_had_returns_when_it_goes_and_nothing_else_does() -> None:
+    script: list[Step] = [("pop", {"count": 1, "consumer": consumer}) for consumer in (0, 1)]
+    script += [("finish_all", {}), ("leave", {"consumer": 0}), ("finish_all", {}), ("pop", {"count": 1, "consumer": 2})]
+    run = replay(begun(), [*script, ("finish_all", {})])
+    assert [seen.offset for seen in run.given] == [0, 1, 0]
+
+
+def test_messages_that_nobody_was_handed_may_go_with_the_power() -> None:
+    run = replay(begun(), [*SHORT, ("lose_power", {"fate": 0, "fewer": 4}), ("survey", {})])
+    assert run.ends["orders/billing/0"] == 2
+    replay(run, [("publish", {"queue": 0, "count": 4}), ("settle_everything", {})])
+    assert run.broken is None
+
+
+def test_a_queue_may_be_popped_before_anything_was_published() -> None:
+    target = Reference()
+    target.open(Disk(), now=0.0)
+    target.pop(1, "orders/billing/0", 1, 30.0, now=0.0)
+    assert [each.deliveries for each in target.take() if isinstance(each, Ended)] == [()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("which", range(3))
+def test_damage_is_refused_by_name_or_does_no_harm(kind: str, which: int) -> None:
+    damage: list[Step] = [("damage", {"kind": kind, "which": which, "at": at}) for at in (700, 9)]
+    run = replay(begun(), [*ACKED, ("finish_all", {}), *damage, ("survey", {}), ("settle_everything", {})])
+    assert run.broken is None
+    if kind in ("bit", "sector"):
+        assert any("refuses: " in line.text for line in run.history.lines)
+
+
+class SkipsWhatIsDamaged(Reference):
+    """Opens an empty directory where its own cannot be read."""
+
+    def open(self, directory: Directory, now: float) -> None:
+        try:
+            super().open(directory, now)
+        except Exception:
+            super().open(Disk(), now)
+
+
+class RefusesWithoutAName(Reference):
+    def open(self, directory: Directory, now: float) -> None:
+        try:
+            super().open(directory, now)
+        except Exception:
+            raise ValueError("something is wrong") from None
+
+
+@pytest.mark.parametrize("wrong", [SkipsWhatIsDamaged, RefusesWithoutAName])
+def test_damage_that_is_skipped_or_not_named_is_caught(wrong: type[Reference]) -> None:
+    script: list[Step] = [
+        *ACKED,
+        ("finish_all", {}),
+        ("damage", {"kind": "bit", "which": 0, "at": 800}),
+        ("survey", {}),
+    ]
+    with pytest.raises(Broken) as broken:
+        replay(begun(wrong), script)
+    lost = Clause.SURVIVES_POWER_LOSS if wrong is RefusesWithoutAName else Clause.RECEIPT_IS_EXACT
+    assert broken.value.clause is lost
