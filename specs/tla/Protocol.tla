@@ -183,7 +183,8 @@ SyncDirectory ==
 
 (* The offset is set to 0 by hand while nothing is in flight. The RESET is synced, so the store is healthy. *)
 ResetOffset ==
-  LET healthy == [Spend(shared, "resets") EXCEPT !.failures = 0, !.mode = "async", !.volatile = 0]
+  LET healthy == [Spend(shared, "resets") EXCEPT !.failures = 0, !.mode = "async", !.volatile = 0,
+                                                 !.owed = OfAllLogs(FALSE)]
   IN
   /\ Remains("resets")
   /\ \A p \in Places : ~InFlight(messages[p])

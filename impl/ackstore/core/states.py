@@ -111,6 +111,9 @@ class States:
         if record.owner is not None:
             record.owner.state_flushed(record)
         record.queue.lift(int(record.value))
+        waiters, record.waiters = record.waiters, None
+        for operation, item, reply in waiters or ():  # acks of what it settles, which recovery had read
+            self.operations.reply(operation, item, reply)
         for operation in record.durables or ():
             self.operations.durable(operation)
 

@@ -183,3 +183,26 @@ def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: 
 def test_the_reference_store_keeps_every_clause(name: str) -> None:
     setup, script = CASES[name]
     replay(setup.begin(), script)
+
+
+def test_an_ack_of_what_a_recovered_state_settles_is_answered_when_that_is_flushed() -> None:
+    """It was said to be durable, and answered UNKNOWN at its time-out."""
+    script: list[Step] = [
+        ("reset", {"queue": 0, "offset": 0}),
+        ("finish_all", {}),
+        ("pop", {"count": 2, "queue": 1}),
+        ("ack_many", {"which": -1, "count": 1}),
+        ("renew", {"which": -2, "invisible": 60.0}),
+        ("finish_all", {}),
+        ("renew", {"which": -2, "invisible": 60.0}),
+        ("wait", {"seconds": 5.0}),
+        ("finish_writes", {}),
+        ("lose_power", {"fate": 1}),
+        ("pop", {"count": 1, "queue": 0}),
+        ("ack", {"which": 1}),
+        ("finish_all", {}),
+    ]
+    setup = ReferenceSetup(levels=(Level.MEMORY,), commit=CommitPolicy.CHECKPOINT, fastpath=True)
+    told = [line.text for line in replay(setup.begin(), script).history.lines]
+    assert "operation 7 is durable" in told
+    assert "operation 7 is answered SETTLED" in told

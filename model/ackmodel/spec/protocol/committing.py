@@ -71,8 +71,8 @@ def reset_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
         return
     kept = evolve(shared.offset, volatile=0)
     after = evolve(shared, offset=Offset() if config.keeps(rules.RESET_IS_RECORDED) else kept)
-    # The sync of the RESET has succeeded: the store is healthy.
-    after = evolve(after, failures=0, mode=Mode.ASYNC)
+    # The sync of the RESET has succeeded: the store is healthy, and was told of every error that was owed.
+    after = evolve(after, failures=0, mode=Mode.ASYNC, owed=(False,) * len(shared.owed))
     yield Broadcast("reset_offset", spend(after, "resets"), afresh)
 
 
