@@ -339,6 +339,7 @@ class Oracle(Witness):
                 if told.resets and isinstance(event, Restarted):  # they count now, or never will
                     told.sighting, told.kept = None, 0
                     told.resets.clear()
+                    told.acknowledged.clear()  # a reset may have taken them back: no barrier speaks of them
                 if merged or isinstance(event, PowerLost):
                     told.shown_flushed.clear()
                     told.deliveries.clear()

@@ -29,6 +29,22 @@ CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
             ("survey", {}),
         ],
     ),
+    "a reset that nobody was answered may count from a clean restart on, whatever acks were answered meanwhile": (
+        ReferenceSetup(levels=(Level.PAGE_CACHE,), max_attempts=2),
+        [
+            ("finish_all", {}),
+            ("pop", {"count": 3, "queue": 1}),
+            ("finish_writes", {}),
+            ("ack_many", {"which": -1, "count": 1}),
+            ("finish_writes", {}),
+            ("reset", {"queue": 1, "offset": 0}),
+            ("crash", {"fate": 1}),
+            ("ack_many", {"which": 0, "count": 3}),
+            ("restart", {}),
+            ("restart", {}),
+            ("survey", {}),
+        ],
+    ),
     "what a full disk has cut short is not completed by a power loss that takes what was written over it": (
         ReferenceSetup(levels=(Level.MEMORY,)),
         [
