@@ -66,13 +66,14 @@ def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, t
     assert [clause["id"] for clause in verdict["clauses"]] == [clause.value for clause in Clause]
     by_status = {clause["status"]: clause for clause in verdict["clauses"]}
     assert {"kept", "broken"} <= set(by_status)
-    assert by_status["broken"]["id"] == "survives-power-loss"
+    broken = [clause["id"] for clause in verdict["clauses"] if clause["status"] == "broken"]
+    assert "survives-power-loss" in broken
     assert by_status["kept"]["times_checked"] > 0
     [report] = verdict["runs"]
     assert report["findings"] >= 1
-    assert verdict["findings"][0]["clause"] == "survives-power-loss"
-    assert verdict["findings"][0]["refutes"] == ["page-cache"]
-    assert verdict["findings"][0]["history"]
+    found = next(each for each in verdict["findings"] if each["clause"] == "survives-power-loss")
+    assert "page-cache" in found["refutes"]
+    assert found["history"]
 
 
 def test_a_stepped_target_has_no_files_and_a_target_on_files_no_steps(targets: Path) -> None:
