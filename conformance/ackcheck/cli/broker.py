@@ -59,9 +59,10 @@ class Judged:
 
     @property
     def surprises(self) -> list[str]:
-        """What was not expected."""
-        broken = {finding.clause for finding in self.verdict.findings}
-        return self.configuration.surprises(self.grade, broken) if self.pinned else []
+        """What was not expected. A grade that this machine could not run says nothing, and surprises nobody."""
+        if not self.pinned or any(report.not_judged for report in self.verdict.reports):
+            return []
+        return self.configuration.surprises(self.grade, {finding.clause for finding in self.verdict.findings})
 
     @property
     def reasons(self) -> list[str]:

@@ -23,12 +23,12 @@ def called(*words: str) -> Result:
     return CliRunner().invoke(broker, words)
 
 
-def with_findings(monkeypatch: pytest.MonkeyPatch, *clauses: Clause) -> None:
+def with_findings(monkeypatch: pytest.MonkeyPatch, *clauses: Clause, not_judged: str = "") -> None:
     """The suite finds these, whatever is judged."""
     found = [Finding(clause, "why", "power", 1, refutes=LEVELS) for clause in clauses]
 
     def run_suite(subject: Any, plan: Any) -> Verdict:
-        return Verdict("it", (ModeReport(LEVELS, (GradeReport("power", 1, findings=found),)),))
+        return Verdict("it", (ModeReport(LEVELS, (GradeReport("power", 1, findings=found, not_judged=not_judged),)),))
 
     monkeypatch.setattr(module, "run_suite", run_suite)
     monkeypatch.setattr(module, "_version", lambda profile: "version 7")
@@ -63,6 +63,13 @@ def test_where_nothing_was_at_stake_it_is_not_judged(monkeypatch: pytest.MonkeyP
     with_findings(monkeypatch)
     ran = called("redis", "--configuration", "no", "--faults", "process", "--seed", "1")
     assert "not judged" in ran.output
+    assert ran.exit_code == 4
+
+
+def test_a_grade_that_cannot_be_run_surprises_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_findings(monkeypatch, not_judged="needs root")
+    ran = called("redis", "--configuration", "no", "--faults", "power", "--seed", "1")
+    assert "was expected to break" not in ran.output
     assert ran.exit_code == 4
 
 
