@@ -13,9 +13,10 @@ from ackcheck.subject import Subject
 
 @pytest.fixture(autouse=True)
 def _afresh() -> object:
-    lab.named.cache_clear()
+    named = lab.named
+    named.cache_clear()
     yield
-    lab.named.cache_clear()
+    named.cache_clear()
 
 
 GROUPS = (lab.COMMANDS, lab.GRADES, lab.REFERENCE, lab.BUGS)

@@ -34,7 +34,7 @@ reason = "not synced yet"
 link = "https://example.org/7"
 
 [[expected]]
-clause = "no-limbo"
+clause = "reply-exactly-once"
 reason = "was mended"
 """
 
@@ -62,10 +62,10 @@ def test_each_clause_is_a_test_and_what_the_ledger_expects_is_an_xfail(project: 
     rows = {str(row.get("name")): row for row in ET.parse(project / "out.xml").iter("testcase")}
     assert tuple(rows) == names()
     assert "not synced yet https://example.org/7" in ET.tostring(rows["clause.survives-power-loss"], "unicode")
-    assert "remove the entry" in ET.tostring(rows["clause.no-limbo"], "unicode")  # was expected, and is kept
+    assert "remove the entry" in ET.tostring(rows["clause.reply-exactly-once"], "unicode")  # was expected, and is kept
     assert "another level" in ET.tostring(rows["level.disk"], "unicode")
     failed = {name for name, row in rows.items() if row.find("failure") is not None}
-    assert failed >= {"clause.no-limbo", "level.page-cache"}
+    assert failed >= {"clause.reply-exactly-once", "level.page-cache"}
     assert "clause.survives-power-loss" not in failed
 
 

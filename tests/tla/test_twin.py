@@ -115,7 +115,7 @@ def test_the_small_configurations_use_every_setting() -> None:
         for item in fields(Config)
         if all(getattr(config, item.name) == getattr(ordinary, item.name) for config in SMALL.values())
     }
-    assert unused == {"degrade_after", "without"}
+    assert unused == {"degrade_after"}
 
 
 def test_what_tlc_prints_is_read() -> None:

@@ -4,7 +4,7 @@
 >>> asked.value()
 Traceback (most recent call last):
 ...
-ackcheck.rig.errors.TargetError: 'ack' raised OSError: no space left
+ackcheck.rig.errors.TargetError: the target's 'ack' raised OSError: no space left
 """
 
 from __future__ import annotations

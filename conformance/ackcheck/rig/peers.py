@@ -1,5 +1,6 @@
 """Whom a target speaks to: a server that the suite did not start, and that no kill of ours will reach.
 
+>>> import os
 >>> connected([os.getpid()])
 []
 """

@@ -11,7 +11,7 @@ no store could tell.
 >>> harm(disk, "stale", which=0, at=0, older=older), disk.read("log")
 ('log', b'record')
 >>> harm(disk, "bit", which=0, at=8, older=older), disk.read("log")
-('log', b'secord')
+('log', b'rdcord')
 >>> harm(disk, "lost", which=0, at=0, older=older), disk.names()
 ('log', [])
 """

@@ -5,8 +5,8 @@ that never comes, a lock held too long, a descriptor or a byte of memory that is
 
 >>> from ackmodel import Level
 >>> report = run_soak(Level.PAGE_CACHE, seed=1, seconds=1.0, threads=4)
->>> report.finding is None, report.operations > 0
-(True, True)
+>>> str(report.finding), report.operations > 0
+('None', True)
 """
 
 from acklab.soak.campaign import THREADS, run_soak

@@ -78,8 +78,8 @@ def test_row_means_settings_of_the_model(seen: Row, meaning: Meaning) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "either --profile or --reproduce"),
-        (["--profile", "--reproduce"], "either --profile or --reproduce"),
+        ([], "write one of --profile, --reproduce and --mount"),
+        (["--profile", "--reproduce"], "write one of --profile, --reproduce and --mount"),
         (["--reproduce", "--json", "x"], "--json goes with --profile"),
         (["--profile", "--filesystem", "ntfs"], "no file system 'ntfs'; there are btrfs"),
     ],
