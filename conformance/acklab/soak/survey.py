@@ -168,8 +168,8 @@ class Survey:
         return self._offsets()
 
     def at_rest(self) -> AtRest:
-        """Wait until nothing is outstanding: soon, with no call under way and a disk that works."""
-        until = self.now + self.patience
+        """Wait until nothing is outstanding: soon, with no call under way and a disk that works, but it may be busy."""
+        until = self.now + 4 * self.patience
         while any((left := self._outstanding()).values()) and self.now < until:
             time.sleep(0.02)
         return AtRest(self._offsets(), left)
