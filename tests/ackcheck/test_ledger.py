@@ -78,14 +78,16 @@ def test_a_ledger_that_cannot_be_is_refused_with_its_mend(text: str, mend: str, 
 
 def test_the_command_writes_what_a_run_then_expects(tmp_path: Path) -> None:
     known, verdict = tmp_path / "known.toml", tmp_path / "verdict.json"
-    run = ["run", "--faults", "process", "--seed", "1", "--level", "memory", "--stop-at-first"]
-    target = f"{TOYS}:NeverRests"
+    run = ["run", "--faults", "process", "--seed", "1", "--level", "page-cache", "--case", "1", "--stop-at-first"]
+    target = f"{TOYS}:WritesNothing"
     assert CliRunner().invoke(main, [*run, "--json", str(verdict), target]).exit_code == 1
     told = CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)])
     assert (told.exit_code, "1 expected, 1 of them without a reason" in told.stdout) == (0, True)
     again = CliRunner().invoke(main, [*run, "--expect", str(known), target])
-    assert (again.exit_code, "expected: quiescence-is-zero" in again.stdout) == (0, True)
-    right = CliRunner().invoke(main, [*run, "--expect", str(known), f"{TOYS}:Toy"])
-    assert (right.exit_code, "the ledger is wrong" in right.stdout) == (1, True)
+    assert (again.exit_code, "expected: survives-process-crash" in again.stdout) == (0, True)
+    never = Entry(clause=Clause.QUIESCENCE_IS_ZERO, reason="mended long ago")
+    known.write_text(as_toml((*read_ledger(known), never)), encoding="utf-8")
+    wrong = CliRunner().invoke(main, [*run, "--expect", str(known), target])
+    assert (wrong.exit_code, "the ledger is wrong: quiescence-is-zero" in wrong.stdout) == (1, True)
     verdict.write_text(json.dumps([]), encoding="utf-8")
     assert CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)]).exit_code == 2

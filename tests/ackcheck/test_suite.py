@@ -142,7 +142,6 @@ def test_a_target_that_does_its_own_io_is_not_simulated() -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.timeout(600)
 def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
     plan = Plan(LEVELS, ("sim",), {"sim": 14}, seed=6)
     verdict = run_suite(Subject(), plan)

@@ -18,7 +18,6 @@ HUNTED = [name for name in BUGS if name not in {run["bug"] for run in read_pinne
 
 
 @pytest.mark.no_cover  # the zoo is covered by its shortest runs
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", HUNTED)
 def test_a_bug_is_caught_by_a_clause_it_is_known_to_break(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ackcheck.sim.campaign.shortest", lambda script, breaks: shortest(script, breaks, tries=40))

@@ -49,7 +49,6 @@ CASES: list[tuple[str, dict[str, Any], set[Clause]]] = [
 
 
 @pytest.mark.no_cover
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("store", "stated", "clauses"), CASES)
 def test_what_is_not_promised_is_not_judged_and_else_it_is(
     store: str, stated: dict[str, Any], clauses: set[Clause]
