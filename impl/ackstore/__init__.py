@@ -58,8 +58,8 @@ from ackstore.words.errors import (
     UsageError,
 )
 from ackstore.words.histogram import HistogramStats
-from ackstore.words.identity import QueueId, Receipt
-from ackstore.words.replies import DeadLetter, Delivery, Reply, Stage
+from ackstore.words.identity import Delivery, QueueId, Receipt
+from ackstore.words.replies import DeadLetter, Reply, Stage
 from ackstore.words.stats import QueueStats, Recovery, Stats
 
 __all__ = [

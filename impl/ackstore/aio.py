@@ -30,8 +30,8 @@ from typing import Self, TypeVar
 from ackstore import store
 from ackstore.core.effects import Answer
 from ackstore.words.config import Config
-from ackstore.words.identity import QueueId
-from ackstore.words.replies import DeadLetter, Delivery, Reply
+from ackstore.words.identity import Delivery, QueueId
+from ackstore.words.replies import DeadLetter, Reply
 from ackstore.words.stats import Stats
 
 THREADS = 8

@@ -23,15 +23,19 @@ from typing import ClassVar, NoReturn, Self, cast
 
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
+from ackstore.core.engine import Engine
 from ackstore.core.operations import check_timeout
+from ackstore.core.sharded import open_engine
 from ackstore.fastpath import calls
+from ackstore.fastpath.engines import paths_of
+from ackstore.fastpath.path import FastPath
 from ackstore.runtime import snapshots
 from ackstore.runtime.driver import Driver
-from ackstore.runtime.files import Disk
+from ackstore.runtime.files import Disk, FileReader
 from ackstore.runtime.threads import within
 from ackstore.words.config import Config
-from ackstore.words.identity import QueueId
-from ackstore.words.replies import DeadLetter, Delivery, Reply
+from ackstore.words.identity import Delivery, QueueId
+from ackstore.words.replies import DeadLetter, Reply
 from ackstore.words.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
 from ackstore.words.stats import Stats
 
@@ -66,7 +70,13 @@ class Store:
         Raises a `DirectoryError` when the directory cannot be used, and a `LogError` when its files
         are not what a store left. Neither changes a file.
         """
-        self._driver = self.driver_class(Path(path).absolute(), config or Config(), disk, core_class, clock)
+        config = config or Config()
+
+        def opens(reader: FileReader, now: float) -> tuple[Engine, tuple[FastPath, ...]]:
+            engine = open_engine(config, reader, now, core_class)
+            return engine, paths_of(engine)
+
+        self._driver = self.driver_class(Path(path).absolute(), config, disk, opens, clock)
         self._closed: Reply | None = None
         self._closing = threading.Lock()
 

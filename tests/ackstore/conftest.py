@@ -26,7 +26,7 @@ from ackstore.core.effects import (
     Unlink,
     Write,
 )
-from ackstore.core.engine import open_engine
+from ackstore.core.sharded import open_engine
 from ackstore.fastpath.engines import EnginePath
 from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
 

@@ -17,7 +17,7 @@ from ackstore.core.entries import RELEASED, Entry
 from ackstore.core.flusher import Flusher
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.records import DEAD, RENEW
 from ackstore.words.identity import parse_receipt
 from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Release, Renew, Reset
@@ -383,7 +383,7 @@ class ForgetsDeadLetters(Queue):
 class AnswersRenewalsWhenCached(Core):
     """At level DISK too."""
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         for record in records:
             if record.kind == RENEW:
                 self.acks.answer(record)
@@ -393,7 +393,7 @@ class AnswersRenewalsWhenCached(Core):
 class SaysThatRenewalsFailed(Core):
     """And stores them."""
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         for record in records:
             if record.kind == RENEW:
                 self.acks.refuse(record)
@@ -412,7 +412,7 @@ class CompactsAttemptsAway(compaction.Compaction):
 class ListsDeadLettersWhenCached(Core):
     """And not when they are FLUSHED."""
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         for record in records:
             if record.kind == DEAD:
                 record.queue.bury(record.entries, record.value)

@@ -24,6 +24,7 @@ import attrs
 ROOT = Path(__file__).parents[2]
 
 MODULES = (
+    "core.receipts",
     "core.acks",
     "core.pops",
     "core.renewals",
@@ -59,7 +60,6 @@ MODULES = (
     "fastpath.turns",
     "core.core",
     "core.sharded",
-    "core.engine",
     "words.totals",
     "words.histogram",
     "words.config",

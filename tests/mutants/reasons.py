@@ -17,7 +17,7 @@ Mark = tuple[str, str]
 REASONS: Mapping[str, Sequence[Mark]] = {
     "Set anew before anybody reads it": [
         ("core.core.Core.__init__", "self.now = None"),
-        ("core.engine.open_engine", "cores, None)"),
+        ("core.sharded.open_engine", "cores, None)"),
         ("core.compaction.Compaction.__init__", "self.victims: list[Segment] = None"),
         ("core.compaction.Compaction.__init__", "self.start = "),
         ("core.compaction.Compaction.__init__", "self.stated_at = "),
@@ -249,7 +249,6 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("core.core.Core._drain", "(log.dirty_since is not None and log.busy)"),
         ("core.core.Core._lift_barriers", "break"),
     ],
-    "Only a protocol's declaration: nothing calls it": [("core.engine.Engine.*", "")],
     "Due at once one way or the other: something hurries, or nothing is waited for": [
         ("core.flusher.Flusher._synced", "self.retry_at = None"),
     ],

@@ -36,10 +36,10 @@ from ackstore.core.effects import (
     Unlink,
     Write,
 )
-from ackstore.core.engine import Engine, open_engine
+from ackstore.core.engine import Engine
+from ackstore.core.sharded import open_engine
 from ackstore.format.records import HEADER_BYTES, RECORD_BYTES
-from ackstore.words.identity import parse_receipt
-from ackstore.words.replies import Delivery
+from ackstore.words.identity import Delivery, parse_receipt
 from ackstore.words.requests import Flush, Pop, Release, Renew, Request
 from promises import AT_ONCE, Held, Move, Promises, Seen, look_at
 

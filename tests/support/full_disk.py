@@ -35,7 +35,8 @@ from ackstore.core.effects import (
     Unlink,
     Write,
 )
-from ackstore.core.engine import Engine, open_engine
+from ackstore.core.engine import Engine
+from ackstore.core.sharded import open_engine
 from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Renew, Request
 
 BLOCK = 4096

@@ -67,6 +67,10 @@ class Refused(click.ClickException):
     exit_code = 2
 
 
+QUEUE = {
+    "messages": "Messages in the queue.",
+    "deliveries": "Deliveries each may have.",
+}
 FAULTS = {
     "process_crashes": "How often the process may die.",
     "power_losses": "How often the machine may lose power.",
@@ -273,13 +277,21 @@ def _flag(name: str) -> str:
 
 
 def model_options(command: Any) -> Any:
-    """Add an option for each setting of the model, the budgets first."""
+    """Add an option for each setting of the model that is a number, a switch or a level: the queue and the budgets
+    first."""
+    command = click.option(
+        "--level",
+        default=Level.PAGE_CACHE.value,
+        show_default=True,
+        type=click.Choice([level.value for level in Level]),
+        help="The point at which the store answers OK.",
+    )(command)
     for name, text in reversed(SWITCHES.items()):
         command = click.option(_flag(name), name, is_flag=True, help=text)(command)
-    for name, (default, text) in reversed(THRESHOLDS.items()):
+    numbers = {name: (1, text) for name, text in QUEUE.items()}
+    numbers |= {name: (0, text) for name, text in (FAULTS | EVENTS).items()}
+    for name, (default, text) in reversed((numbers | THRESHOLDS).items()):
         command = _number(name, default, text)(command)
-    for name, text in reversed((FAULTS | EVENTS).items()):
-        command = _number(name, 0, text)(command)
     return command
 
 
@@ -288,8 +300,6 @@ def _number(name: str, default: int, text: str) -> Any:
 
 
 @click.command(cls=Remembered)
-@click.option("--messages", default=1, show_default=True, metavar="N", type=int, help="Messages in the queue.")
-@click.option("--deliveries", default=1, show_default=True, metavar="N", type=int, help="Deliveries each may have.")
 @model_options
 @click.option(
     "--sync-error",
@@ -311,13 +321,6 @@ def _number(name: str, default: int, text: str) -> Any:
     show_default=True,
     type=click.Choice([place.value for place in InPlace]),
     help="What becomes of bytes that are written again where a failed sync has lost them, once a sync has succeeded.",
-)
-@click.option(
-    "--level",
-    default=Level.PAGE_CACHE.value,
-    show_default=True,
-    type=click.Choice([level.value for level in Level]),
-    help="The point at which the store answers OK.",
 )
 @click.option(
     "--commit",

@@ -21,21 +21,11 @@ from ackcheck.cli.explore import Refused, config_of, model_options
 from ackexplore import Options, TooManyStates
 from ackexplore import explore as explore_model
 from ackexplore.reports.vectors import vectors as made_of
-from ackmodel import Level
 
 
 @click.command()
 @click.argument("out", callback=file_only)
-@click.option("--messages", default=1, show_default=True, metavar="N", type=int, help="Messages in the queue.")
-@click.option("--deliveries", default=1, show_default=True, metavar="N", type=int, help="Deliveries each may have.")
 @model_options
-@click.option(
-    "--level",
-    default=Level.PAGE_CACHE.value,
-    show_default=True,
-    type=click.Choice([level.value for level in Level]),
-    help="The point at which the store answers OK.",
-)
 @click.option(
     "--longest", default=60, show_default=True, metavar="N", type=click.IntRange(1, 10_000), help="Steps of a tour."
 )

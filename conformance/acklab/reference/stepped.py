@@ -21,6 +21,7 @@ from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
 from ackstore.core import core, effects, engine
 from ackstore.core.entries import RELEASED
+from ackstore.core.sharded import open_engine
 from ackstore.core.states import decode_state
 from ackstore.fastpath.engines import EnginePath
 from ackstore.format.payloads import decode_ack, decode_checkpoint, decode_prefix
@@ -28,8 +29,7 @@ from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE, 
 from ackstore.words import requests
 from ackstore.words.config import Config
 from ackstore.words.errors import QueueUnknown
-from ackstore.words.identity import QueueId, parse_token, receipt_text
-from ackstore.words.replies import Delivery
+from ackstore.words.identity import Delivery, QueueId, parse_token, receipt_text
 from ackstore.words.replies import Reply as StoreReply
 
 SMALL = Config(
@@ -77,7 +77,7 @@ class Reference:
     write_now: Callable[[Io], Outcome] = field(default=_nowhere, init=False, repr=False)
     _core: engine.Engine = field(init=False)
     _path: EnginePath = field(init=False)
-    _cores: Sequence[core.Core] = field(init=False)
+    _cores: Sequence[engine.OneLog] = field(init=False)
     _told: list[Told] = field(init=False, factory=list)
     _hands: dict[str, list[str]] = field(init=False, factory=dict)
     """What each consumer was handed since it came."""
@@ -86,9 +86,9 @@ class Reference:
     """Of a consumer that leaves: the answers to the releases, by the operation of each."""
 
     def open(self, directory: Directory, now: float) -> None:
-        self._core = engine.open_engine(self.config, directory, now, self.core_class)
+        self._core = open_engine(self.config, directory, now, self.core_class)
         self._path = EnginePath(self._core)
-        self._cores = engine.cores_of(self._core)
+        self._cores = self._core.cores
 
     def publish(self, queue: str, end: int, now: float) -> None:
         self._core.submit(0, requests.Publish(queue, end), now)

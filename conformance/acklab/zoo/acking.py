@@ -11,14 +11,14 @@ from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.log import Log
 from ackstore.core.queues import Entry, Queue
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.records import ACK
 from ackstore.words.replies import Reply
 from ackstore.words.requests import AckMany
 
 
 class _AnswersOkAnyway(Acks):
-    def failed(self, record: Record) -> None:
+    def failed(self, record: RecordFields) -> None:
         record.queue.unsettle(record.entries)
         self.answer(record)
 
@@ -51,7 +51,7 @@ class SharedListClearedBeforeCallback(Core):
 
 
 class _ReusesOneBuffer(Log):
-    def append(self, record: Record) -> None:
+    def append(self, record: RecordFields) -> None:
         super().append(record)
         if record.kind == ACK:
             for waiting in self.fresh:
@@ -66,7 +66,7 @@ class BufferReadWhenWritten(Core):
 
 
 class _ForgetsToCountDown(Log):
-    def _write_failed(self, lost: list[Record], now: float) -> None:
+    def _write_failed(self, lost: list[RecordFields], now: float) -> None:
         before = self.unflushed_bytes
         super()._write_failed(lost, now)
         self.unflushed_bytes = before

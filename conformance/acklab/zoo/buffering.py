@@ -11,8 +11,8 @@ from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
 from ackstore.core.merge import MergeBuffer, Share
 from ackstore.core.queues import Claim, Entry, Queue
-from ackstore.core.record import Record
 from ackstore.core.states import SETTLED, Item, StateRecord
+from ackstore.fields.classes import RecordFields
 from ackstore.fields.plain.settling import MERGED
 from ackstore.format.payloads import encode_ack
 from ackstore.format.records import ACK
@@ -73,7 +73,7 @@ class _MissesTheLog(Acks):
         others = [queue for queue in self.queues.values() if not request.receipt.endswith(str(queue.id))]
         append = self.log.append
 
-        def to_another(record: Record) -> None:
+        def to_another(record: RecordFields) -> None:
             if record.kind == ACK and others:
                 [entry] = record.entries
                 record.payload = encode_ack(others[0].prefix, [(entry.offset, entry.attempt, entry.epoch)])
@@ -96,7 +96,7 @@ class _TakesTheFirstQueue(Acks):
     def submit_many(self, op: int, request: AckMany, now: float, deadline: float) -> None:
         append, first = self.log.append, list[bytes]()
 
-        def with_the_first(record: Record) -> None:
+        def with_the_first(record: RecordFields) -> None:
             if record.kind == ACK:
                 first.append(record.queue.prefix)
                 record.payload = first[0] + record.payload[len(record.queue.prefix) :]

@@ -10,7 +10,7 @@ from ackstore.core.core import Core
 from ackstore.core.effects import Create, Failed, Result, Unlink, Write
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.offsetfile import encode_offsets
 from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
@@ -33,7 +33,7 @@ class OffsetBeforeFlush(Core):
         super().__init__(config, recovered, now)
         self.offsets.moved(now)
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         super().cached(records)
         for queue in {record.queue.token: record.queue for record in records}.values():
             if queue.advance():

@@ -12,7 +12,7 @@ from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.core.flusher import Flusher
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
 from ackstore.words.replies import Reply
@@ -22,7 +22,7 @@ SOURCE = "made for this clause"
 
 
 class _AnswersAgain(Acks):
-    def answer(self, record: Record) -> None:
+    def answer(self, record: RecordFields) -> None:
         waiting = [operation.op for operation, _, _ in record.waiters or () if operation.replies is None]
         super().answer(record)
         for op in waiting:
@@ -36,7 +36,7 @@ class AnswersTwice(Core):
 
 
 class _IsHandedOutAgain(Acks):
-    def cached(self, record: Record, prompt: bool) -> None:
+    def cached(self, record: RecordFields, prompt: bool) -> None:
         super().cached(record, prompt)
         record.queue.unsettle(record.entries)
 

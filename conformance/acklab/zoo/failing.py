@@ -12,7 +12,7 @@ from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Claim, Entry, Queue
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.records import ACK
 from ackstore.words.replies import Reply
 from ackstore.words.requests import Ack
@@ -43,7 +43,7 @@ class RedeliveryResultIgnored(Core):
 
 
 class _CountsDownTwice(Log):
-    def _write_failed(self, lost: list[Record], now: float) -> None:
+    def _write_failed(self, lost: list[RecordFields], now: float) -> None:
         super()._write_failed(lost, now)
         self.unflushed -= len(lost)
 

@@ -12,7 +12,7 @@ from ackstore.core.acks import Acks
 from ackstore.core.core import Core
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Entry, Queue
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.offsetfile import OffsetFile
 from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
@@ -150,7 +150,7 @@ class OffsetFileAheadAndBelieved(Core):
             if token in self.queues:
                 self.queues[token].committed = offset
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         super().cached(records)
         self.offsets.moved(self.now)
 

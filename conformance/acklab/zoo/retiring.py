@@ -7,8 +7,8 @@ from ackmodel import Clause, Level
 from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
 from ackstore.core.states import DELIVERED, Item
+from ackstore.fields.classes import RecordFields
 from ackstore.words.requests import Close
 
 GONE = (
@@ -41,7 +41,7 @@ class LiveCheckpointsRemoved(Core):
 
 
 class _RemovesAtOnce(Compaction):
-    def state_cached(self, record: Record) -> None:
+    def state_cached(self, record: RecordFields) -> None:
         super().state_cached(record)
         if self.phase == "state":
             self.phase = "remove"

@@ -8,8 +8,8 @@ from ackstore.core.core import Core
 from ackstore.core.entries import RELEASED
 from ackstore.core.pops import Pops
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
 from ackstore.core.renewals import Renewals
+from ackstore.fields.classes import RecordFields
 from ackstore.format.records import RENEW
 from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
@@ -91,7 +91,7 @@ class DroppedWhenIdle(Core):
 
 
 class _ForgetsWhoGaveUp(Pops):
-    def cached(self, record: Record, prompt: bool) -> None:
+    def cached(self, record: RecordFields, prompt: bool) -> None:
         gave_up = record.waiters is not None and all(operation.ended for operation, _, _ in record.waiters)
         super().cached(record, prompt)
         if gave_up:

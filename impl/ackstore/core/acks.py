@@ -7,41 +7,24 @@ queue, which holds its own list of them from the start: nobody else can change o
 
 from __future__ import annotations
 
-from ackstore.core.flusher import Flusher
-from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
-from ackstore.core.operations import Awaited, Operation, Operations
+from ackstore.core.operations import Awaited, Operation
 from ackstore.core.queues import Entry, Queue
+from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
-from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_ack, encode_one_ack
 from ackstore.format.records import ACK
-from ackstore.words.config import Config
 from ackstore.words.errors import CountOutOfRange
 from ackstore.words.identity import QueueId, parse_receipt
 from ackstore.words.replies import Reply
 from ackstore.words.requests import Ack, AckMany
 
 
-class Acks:
+class Acks(Receipts):
     """Acks, and the records they write."""
 
     merge: MergeBuffer | None = None
     """Where an ack may meet its checkpoint in memory."""
-
-    def __init__(
-        self,
-        config: Config,
-        queues: dict[str, Queue],
-        log: Log,
-        flusher: Flusher,
-        operations: Operations,
-    ) -> None:
-        self.config = config
-        self.queues = queues
-        self.log = log
-        self.flusher = flusher
-        self.operations = operations
 
     def submit(self, op: int, request: Ack, now: float, deadline: float) -> None:
         """Settle one delivery."""
@@ -114,19 +97,6 @@ class Acks:
             record.waiters = []
         record.waiters.append(waiter)
 
-    def judge(self, receipt: str, now: float, only: QueueId | None = None) -> tuple[Queue, Entry] | Reply:
-        """Return what this receipt asks for: a delivery to settle, or the reply it gets at once. With
-        `only`, it has to be a receipt of that queue."""
-        parsed = parse_receipt(receipt)
-        if parsed is None:
-            return Reply.INVALID
-        token, offset, attempt, epoch = parsed
-        queue = self.queues.get(token)
-        if queue is None or (only is not None and only != queue.id):
-            return Reply.INVALID
-        found = queue.judge(offset, attempt, epoch, now, self.log.epoch)
-        return found if isinstance(found, Reply) else (queue, found)
-
     def settled_before(self, operation: Operation, item: int, reply: Reply, receipt: str) -> None:
         """Answer what needs no record. What was settled before is FLUSHED, so it is durable too; but for what only a
         STATE settles that recovery has read, and that is on its way to be FLUSHED again."""
@@ -139,52 +109,3 @@ class Acks:
             self.operations.durable(operation)
         else:
             record.durables = [*(record.durables or ()), operation]
-
-    def join(self, operation: Operation, item: int, record: RecordFields) -> None:
-        """Share the outcome of the message's ack that is on its way: this one settles nothing new."""
-        if operation.durable:
-            record.durables = [*(record.durables or ()), operation]
-        if record.waiters is not None:
-            record.waiters.append((operation, item, Reply.SETTLED))
-        elif self.flusher.answers_when_cached():
-            self.operations.reply(operation, item, Reply.SETTLED)
-        else:
-            record.waiters = [(operation, item, Reply.SETTLED)]
-            self.flusher.want(record.lsn)
-
-    def cached(self, record: Record, prompt: bool) -> None:
-        """Note that the ack is CACHED; `prompt` says that this is enough for an answer."""
-        if prompt:
-            self.answer(record)
-        else:
-            self.flusher.want(record.lsn)
-
-    def failed(self, record: Record) -> None:
-        """Note that the ack was certainly not stored: the deliveries are as before."""
-        record.queue.unsettle(record.entries)
-        self.refuse(record)
-
-    def refuse(self, record: Record) -> None:
-        """Tell everybody who waits that the record was certainly not stored."""
-        waiters, record.waiters = record.waiters, None
-        for operation, item, _ in waiters or ():
-            self.operations.reply(operation, item, Reply.FAILED)
-
-    def flushed(self, record: Record) -> None:
-        """Note that the ack is FLUSHED."""
-        record.queue.settle(record.entries)
-        if record.waiters is not None:
-            self.answer(record)
-        if record.durables is not None:
-            for operation in record.durables:
-                self.operations.durable(operation)
-
-    def answer(self, record: Record) -> None:
-        """Tell everybody who waits that all went well."""
-        waiters, record.waiters = record.waiters, None
-        operations = self.operations
-        for operation, item, reply in waiters or ():
-            if operation.replies is None:
-                operations.end(operation, reply)
-            else:
-                operations.reply(operation, item, reply)

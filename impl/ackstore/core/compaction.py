@@ -26,9 +26,9 @@ from ackstore.core.effects import Failed, Result, Unlink
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Host, Log
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
 from ackstore.core.segment import Segment
 from ackstore.core.states import DELIVERED, DIED, ITEM_BYTES, SETTLED, Item, State, StateRecord, encode_state
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import STATE_HEAD
 from ackstore.format.records import RECORD_BYTES
 from ackstore.words.config import Config
@@ -246,18 +246,18 @@ class Compaction:
             self.phase = "state"
             self.write(queue, [], self.start)
 
-    def state_cached(self, record: Record) -> None:
+    def state_cached(self, record: RecordFields) -> None:
         """Note that a copy is CACHED."""
         self.pending -= 1
         if self.phase == "state":
             self.stated_at = record.lsn
 
-    def state_failed(self, _record: Record) -> None:
+    def state_failed(self, _record: RecordFields) -> None:
         """Give the round up, as a copy was not stored: without it nothing may go."""
         self.pending -= 1
         self.failed = True
 
-    def state_flushed(self, record: Record) -> None:
+    def state_flushed(self, record: RecordFields) -> None:
         """Note that a copy is FLUSHED, and maybe the last."""
         if self.phase == "state" and record.lsn == self.stated_at:
             self.phase = "persist"

@@ -50,7 +50,6 @@ from ackstore.core.parts import Part
 from ackstore.core.pops import Pops
 from ackstore.core.publishing import Publishing
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
 from ackstore.core.renewals import Renewals
 from ackstore.core.replay import replay
 from ackstore.core.resets import Resets
@@ -170,6 +169,18 @@ class Core(CoreFields):
 
     # What the driver calls
 
+    @property
+    def cores(self) -> tuple[Core]:
+        """See `ackstore.core.engine.Engine`."""
+        return (self,)
+
+    def log_of(self, _receipt: Any) -> int:
+        """Return 0: there is no other."""
+        return 0
+
+    def collect(self) -> None:
+        """Do nothing: what it asks for is here."""
+
     def submit(self, op: int, request: Request, now: float, timeout: float | None = None) -> None:
         """Take a request. `op` is the caller's name for the operation, new each time; `timeout` is
         in seconds, by default `Config.op_timeout`, and at its end the answer is UNKNOWN."""
@@ -267,7 +278,7 @@ class Core(CoreFields):
         self.effects.append((self._io, effect))
         return self._io
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         """Answer records that have become CACHED, where that is enough (clauses `reply-after-stage`,
         `survives-process-crash`)."""
         prompt = self.flusher.answers_when_cached()
@@ -275,13 +286,13 @@ class Core(CoreFields):
             self._parts[record.kind].cached(record, prompt)
         self._lift_barriers()
 
-    def failed(self, records: list[Record]) -> None:
+    def failed(self, records: list[RecordFields]) -> None:
         """Answer records that were certainly not stored (clause `reply-never-false`)."""
         for record in records:
             self._parts[record.kind].failed(record)
         self._lift_barriers()
 
-    def flushed(self, records: list[Record], now: float) -> None:
+    def flushed(self, records: list[RecordFields], now: float) -> None:
         """Take it that records have become FLUSHED: only now may offsets move."""
         queues: dict[str, Queue] = {}
         parts = self._parts

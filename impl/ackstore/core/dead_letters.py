@@ -8,9 +8,10 @@ does every tick: it happens without traffic too. A record that could not be stor
 
 from __future__ import annotations
 
-from ackstore.core.acks import Acks
 from ackstore.core.queues import Queue
+from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import DEAD
 from ackstore.words.config import Config
@@ -19,7 +20,7 @@ from ackstore.words.config import Config
 class DeadLetters:
     """Buries what is exhausted. `acks` settles."""
 
-    def __init__(self, config: Config, acks: Acks) -> None:
+    def __init__(self, config: Config, acks: Receipts) -> None:
         self.config = config
         self.acks = acks
         self.queues = acks.queues
@@ -67,17 +68,17 @@ class DeadLetters:
                 self.retry_at = now + self.config.flush_interval
                 return
 
-    def cached(self, record: Record, prompt: bool) -> None:
+    def cached(self, record: RecordFields, prompt: bool) -> None:
         """Note that the DEAD is CACHED; a late client may wait to hear so."""
         if record.waiters or prompt:
             self.acks.cached(record, prompt)
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: RecordFields) -> None:
         """Note that the DEAD was certainly not stored: the messages are exhausted, as before."""
         self.acks.failed(record)
         self.retry_at = self.now + self.config.flush_interval
 
-    def flushed(self, record: Record) -> None:
+    def flushed(self, record: RecordFields) -> None:
         """Note that the DEAD is FLUSHED."""
         record.queue.bury(record.entries, record.value)
         self.acks.flushed(record)

@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
-from ackstore.words.replies import Delivery, Reply
+from ackstore.words.identity import Delivery
+from ackstore.words.replies import Reply
 
 
 @frozen

@@ -1,33 +1,60 @@
 """What drives a store needs to know of it, whether it has one log or several.
 
 The threaded runtime and every simulator go through `Engine`: `ackstore.core.core.Core` is one, for a store with one
-log, and `ackstore.core.sharded.Sharded` is the other. `open_engine` makes the right one from what a directory
-holds.
-
->>> class Nothing:
-...     def names(self): return []
-...     def read(self, name): raise AssertionError(name)
->>> one = open_engine(Config(), Nothing(), now=0.0)
->>> four = open_engine(Config(logs=4), Nothing(), now=0.0)
->>> [effect.file for _io, effect in one.take_effects() + four.take_effects()[:2]]
-['log-00000001.seg', 'log-1of4-00000001.seg', 'log-2of4-00000001.seg']
+log, and `ackstore.core.sharded.Sharded` is the other. `ackstore.core.sharded.open_engine` makes the right one from what
+a directory holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from ackstore.core.core import Core
 from ackstore.core.effects import Effect, Result
+from ackstore.core.flusher import Flusher
+from ackstore.core.log import Log
+from ackstore.core.offsets import Offsets
+from ackstore.core.operations import Operations
 from ackstore.core.queues import Queue
-from ackstore.core.sharded import Sharded
-from ackstore.format.recovery import Reader, recover
+from ackstore.fields.classes import MergeFields
 from ackstore.words.config import Config
 from ackstore.words.identity import QueueId
 from ackstore.words.replies import DeadLetter, Stage
 from ackstore.words.requests import Request
-from ackstore.words.stats import Stats
+from ackstore.words.stats import Recovery, Stats
+
+
+class Room(Protocol):
+    """What is kept in reserve on the disk, in bytes, and what the log takes up (see `ackstore.core.space`)."""
+
+    @property
+    def reserved(self) -> int:
+        """In the reserve."""
+
+    @property
+    def size(self) -> int:
+        """In the log."""
+
+
+class OneLog(Protocol):
+    """What is seen of the core of one log by whoever watches it, or passes it by on the fast path."""
+
+    now: float
+    config: Config
+    log: Log
+    flusher: Flusher
+    offsets: Offsets
+    operations: Operations
+    recovery: Recovery
+    queues: dict[str, Queue]
+
+    @property
+    def merge(self) -> MergeFields:
+        """Its merge buffer."""
+
+    @property
+    def space(self) -> Room:
+        """Its room on the disk."""
 
 
 class Engine(Protocol):
@@ -44,6 +71,16 @@ class Engine(Protocol):
     def pools(self) -> int:
         """Into how many pools the effects fall: an effect with I/O id n is of pool n modulo this. Those of one pool may
         have to wait for each other, and those of different pools should not."""
+
+    @property
+    def cores(self) -> Sequence[OneLog]:
+        """The core of each log."""
+
+    def log_of(self, receipt: Any) -> int:
+        """Return which log, counted from 0, a receipt's queue is in; any for what is no receipt."""
+
+    def collect(self) -> None:
+        """Take up what the cores ask for, where they are others than this."""
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -83,24 +120,3 @@ class Engine(Protocol):
 
     def stats(self, *, count: bool = True) -> Stats:
         """Return what there is to see."""
-
-
-def open_engine(config: Config, reader: Reader, now: float, core_class: type[Core] = Core) -> Engine:
-    """Take up what a directory holds; raises what `ackstore.format.recovery.recover` and `ackstore.core.replay.replay`
-    raise.
-
-    A variant, `core_class`, may say what is to hold its cores.
-    """
-    if config.logs == 1:
-        return core_class(config, recover(config, reader), now)
-    cores = [core_class(config.share(log), recover(config, reader, log), now) for log in range(1, config.logs + 1)]
-    sharded = cast("type[Sharded]", core_class.sharded_class or Sharded)
-    return sharded(config, cores, now)
-
-
-def cores_of(engine: Engine) -> Sequence[Core]:
-    """Return the core of each log."""
-    if isinstance(engine, Sharded):
-        return engine.cores
-    assert isinstance(engine, Core)
-    return (engine,)

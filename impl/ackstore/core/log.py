@@ -28,9 +28,8 @@ from typing import Protocol, Self
 
 from ackstore.core.abandoned import Abandoned
 from ackstore.core.effects import DONE, Create, Done, Effect, Failed, Handler, Result, Unlink, Write
-from ackstore.core.record import Record
 from ackstore.core.segment import Segment, old_segment
-from ackstore.fields.classes import LogFields
+from ackstore.fields.classes import LogFields, RecordFields
 from ackstore.fields.settling import bytes_of
 from ackstore.format.filenames import FileNames
 from ackstore.format.records import RECORD_BYTES, Header, Step, encode_record, size_of_header
@@ -47,13 +46,13 @@ class Host(Protocol):
     def request(self, effect: Effect, then: Handler) -> int:
         """Have `effect` performed; `then` gets its result and the time."""
 
-    def cached(self, records: list[Record]) -> None:
+    def cached(self, records: list[RecordFields]) -> None:
         """Note that records have become CACHED."""
 
-    def failed(self, records: list[Record]) -> None:
+    def failed(self, records: list[RecordFields]) -> None:
         """Note that records were certainly not stored."""
 
-    def flushed(self, records: list[Record], now: float) -> None:
+    def flushed(self, records: list[RecordFields], now: float) -> None:
         """Note that records have become FLUSHED."""
 
     def persisted(self, lsn: int) -> None:
@@ -80,7 +79,7 @@ class Log(LogFields):
         number: int,
         parent: int,
         flushed: int,
-        rewrites: list[Record],
+        rewrites: list[RecordFields],
         names: FileNames,
         steps: tuple[Step, ...] = (),
     ) -> None:
@@ -96,13 +95,13 @@ class Log(LogFields):
         """LSN of the last record that is, or ever was, CACHED: where the history ends."""
         self.keeps, self.base = self.last, flushed
         """Where it ended when the store was opened, and up to where it was proved then."""
-        self.fresh: list[Record] = []
+        self.fresh: list[RecordFields] = []
         """Not CACHED, and in no write."""
         self.rewrites = rewrites
         """CACHED in files that cannot be trusted: to be written again, before anything fresh."""
-        self.tail: deque[Record] = deque()
+        self.tail: deque[RecordFields] = deque()
         """CACHED in files that can, not FLUSHED."""
-        self.writing: list[Record] = []
+        self.writing: list[RecordFields] = []
         """In the outstanding write: first those written again, then fresh ones."""
         self.busy = False
         """A creation or a write is outstanding."""
@@ -134,7 +133,7 @@ class Log(LogFields):
         self.write_failures = self.rewritten = 0
 
     @classmethod
-    def behind(cls, recovered: Recovered, rewrites: list[Record], host: Host, config: Config) -> Self:
+    def behind(cls, recovered: Recovered, rewrites: list[RecordFields], host: Host, config: Config) -> Self:
         """Return a log that goes on behind what was recovered, `rewrites` first."""
         log = cls(
             host,
@@ -195,7 +194,7 @@ class Log(LogFields):
 
     # Writing
 
-    def append(self, record: Record) -> None:
+    def append(self, record: RecordFields) -> None:
         """Take a record; `host` hears whether it became CACHED or failed."""
         self.submitted += 1
         self.unflushed += 1
@@ -275,7 +274,7 @@ class Log(LogFields):
             steps=self.steps,
         )
 
-    def ended(self, record: Record, result: Result, now: float) -> None:
+    def ended(self, record: RecordFields, result: Result, now: float) -> None:
         """Note that the write of one record has ended that was not asked for through `host`."""
         self.writing = [record]
         self._written(result, now)
@@ -294,7 +293,7 @@ class Log(LogFields):
         if self.fresh or self.current is None:
             self.pump()
 
-    def _sort_out(self, segment: Segment, batch: list[Record], result: Result, now: float) -> None:
+    def _sort_out(self, segment: Segment, batch: list[RecordFields], result: Result, now: float) -> None:
         """See what of a write is in the file that has ended and wrote a header, or records again, or failed."""
         again = len(self.rewrites)
         whole = self.whole_records(segment, batch, result)
@@ -312,7 +311,7 @@ class Log(LogFields):
             self._write_failed(lost[max(again - whole, 0) :], now)
             self.host.ran_out(result.errno, now)
 
-    def whole_records(self, segment: Segment, batch: list[Record], result: Result) -> int:
+    def whole_records(self, segment: Segment, batch: list[RecordFields], result: Result) -> int:
         """Return how many records of an ended write reached the file whole."""
         if isinstance(result, Done):
             return len(batch)
@@ -323,7 +322,7 @@ class Log(LogFields):
                 return count
         return len(batch)
 
-    def _store(self, segment: Segment, stored: list[Record], now: float, again: int = 0) -> None:
+    def _store(self, segment: Segment, stored: list[RecordFields], now: float, again: int = 0) -> None:
         """Take whole records that are in the file for CACHED, the first `again` of them once more."""
         segment.dirty = True
         if self.dirty_since is None:
@@ -337,7 +336,7 @@ class Log(LogFields):
             self.resolved += len(fresh)
             self.host.cached(fresh)
 
-    def _write_failed(self, lost: list[Record], now: float) -> None:
+    def _write_failed(self, lost: list[RecordFields], now: float) -> None:
         """Take it that a creation or write failed: `lost` are certainly not stored. While there are records to
         write again, or no file to write to, nothing fresh is taken."""
         self.write_failures += 1

@@ -34,7 +34,7 @@ from ackstore.core.operations import Operation, Operations
 from ackstore.core.queues import Claim, Entry, Queue
 from ackstore.core.record import Record
 from ackstore.core.states import DELIVERED, SETTLED, State, StateRecord, encode_state
-from ackstore.fields.classes import MergeFields
+from ackstore.fields.classes import MergeFields, RecordFields
 from ackstore.fields.plain.settling import MERGED
 from ackstore.fields.settling import settle_run, settled_run
 from ackstore.words.config import Config
@@ -301,10 +301,10 @@ class MergeBuffer(MergeFields):
 
     # What becomes of it
 
-    def state_cached(self, _record: Record) -> None:
+    def state_cached(self, _record: RecordFields) -> None:
         """Do nothing, as a hand-over is CACHED: its acks were answered, and its deliveries wait for theirs."""
 
-    def state_failed(self, record: Record) -> None:
+    def state_failed(self, record: RecordFields) -> None:
         """Note that a hand-over was not stored: all of it is still here."""
         assert isinstance(record, HandOver)
         for entry in record.given:
@@ -313,7 +313,7 @@ class MergeBuffer(MergeFields):
         self._landed(record)
         record.share.told = 0
 
-    def state_flushed(self, record: Record) -> None:
+    def state_flushed(self, record: RecordFields) -> None:
         """Note that a hand-over is FLUSHED."""
         assert isinstance(record, HandOver)
         for entry in record.given:

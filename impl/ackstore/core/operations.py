@@ -17,10 +17,13 @@ from collections.abc import Callable
 
 from ackstore.core.effects import Answer, Durable, Effect
 from ackstore.words.errors import DurationOutOfRange, shown
-from ackstore.words.replies import Delivery, Reply
+from ackstore.words.identity import Delivery
+from ackstore.words.replies import Reply
 
 FOREVER = 1e9
 """Seconds that nobody waits: thirty years."""
+MAX_INVISIBLE = 10 * 365 * 86400.0
+"""The longest time a message can be invisible, in seconds: ten years."""
 
 
 def check_timeout(timeout: float) -> float:
@@ -28,6 +31,15 @@ def check_timeout(timeout: float) -> float:
     if type(timeout) not in (int, float) or not timeout > 0:
         raise DurationOutOfRange(f"cannot wait {shown(timeout)} seconds: give a number above 0")
     return min(timeout, FOREVER)
+
+
+def check_invisible(seconds: float) -> None:
+    """Raise `DurationOutOfRange` for what is no time that a message can be invisible."""
+    if type(seconds) not in (int, float) or not 0 < seconds <= MAX_INVISIBLE:
+        raise DurationOutOfRange(
+            f"a message cannot be invisible for {shown(seconds)} seconds: "
+            f"give a number above 0, and at most {MAX_INVISIBLE:.0f}"
+        )
 
 
 class Operation:

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 
 
 @runtime_checkable
 class Part(Protocol):
     """What writes one kind of record."""
 
-    def cached(self, record: Record, prompt: bool, /) -> None:
+    def cached(self, record: RecordFields, prompt: bool, /) -> None:
         """Note that a record is CACHED; `prompt` says that this is enough for an answer."""
 
-    def failed(self, record: Record, /) -> None:
+    def failed(self, record: RecordFields, /) -> None:
         """Note that a record was certainly not stored."""
 
-    def flushed(self, record: Record, /) -> None:
+    def flushed(self, record: RecordFields, /) -> None:
         """Note that a record is FLUSHED."""

@@ -11,28 +11,17 @@ from ackstore.core.entries import epoch_of
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
-from ackstore.core.operations import Operations
+from ackstore.core.operations import Operations, check_invisible
 from ackstore.core.queues import Claim, Queue
 from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import CHECKPOINT
 from ackstore.words.config import Config
-from ackstore.words.errors import CountOutOfRange, DurationOutOfRange, QueueUnknown, shown
-from ackstore.words.identity import receipt_text
-from ackstore.words.replies import Delivery, Reply
+from ackstore.words.errors import CountOutOfRange, QueueUnknown, shown
+from ackstore.words.identity import Delivery, receipt_text
+from ackstore.words.replies import Reply
 from ackstore.words.requests import Pop
-
-MAX_INVISIBLE = 10 * 365 * 86400.0
-"""The longest time a message can be invisible, in seconds: ten years."""
-
-
-def check_invisible(seconds: float) -> None:
-    """Raise `DurationOutOfRange` for what is no time that a message can be invisible."""
-    if type(seconds) not in (int, float) or not 0 < seconds <= MAX_INVISIBLE:
-        raise DurationOutOfRange(
-            f"a message cannot be invisible for {shown(seconds)} seconds: "
-            f"give a number above 0, and at most {MAX_INVISIBLE:.0f}"
-        )
 
 
 class Pops:
@@ -54,7 +43,7 @@ class Pops:
         self.log = log
         self.flusher = flusher
         self.operations = operations
-        self.gated: list[Record] = []
+        self.gated: list[RecordFields] = []
         """CACHED checkpoints that wait only for the epoch."""
 
     def check(self, request: Pop) -> None:
@@ -112,7 +101,7 @@ class Pops:
         receipt = receipt_text(queue.token, entry.offset, entry.attempt, entry.epoch)
         return Delivery(queue.id, entry.offset, entry.attempt, receipt, entry.deadline)
 
-    def cached(self, record: Record, prompt: bool) -> None:
+    def cached(self, record: RecordFields, prompt: bool) -> None:
         """Note that the checkpoint is CACHED; `prompt` says that this is enough for an answer."""
         record.queue.stored(record.claims)
         if not prompt:
@@ -122,12 +111,12 @@ class Pops:
         else:
             self.answer(record, Reply.OK)
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: RecordFields) -> None:
         """Note that the checkpoint was certainly not stored: nobody has the messages."""
         record.queue.unclaim(record.claims)
         self.answer(record, Reply.FAILED)
 
-    def flushed(self, record: Record) -> None:
+    def flushed(self, record: RecordFields) -> None:
         """Note that the checkpoint is FLUSHED."""
         record.queue.saved(record.claims)
         self.answer(record, Reply.OK)
@@ -138,7 +127,7 @@ class Pops:
         for record in gated:
             self.answer(record, Reply.OK)
 
-    def answer(self, record: Record, reply: Reply) -> None:
+    def answer(self, record: RecordFields, reply: Reply) -> None:
         """End the pop, if it still waits."""
         waiters, record.waiters = record.waiters, None
         for operation, item, _ in waiters or ():

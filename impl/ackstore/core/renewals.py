@@ -11,10 +11,11 @@ restart, also when neither was FLUSHED and both are written again (clause `deadl
 
 from __future__ import annotations
 
-from ackstore.core.acks import Acks
 from ackstore.core.entries import RELEASED
-from ackstore.core.pops import check_invisible
+from ackstore.core.operations import check_invisible
+from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_checkpoint
 from ackstore.format.records import RENEW
 from ackstore.words.replies import Reply
@@ -24,7 +25,7 @@ from ackstore.words.requests import Release, Renew
 class Renewals:
     """Renewals and releases, and the records they write. `acks` knows what a receipt is worth."""
 
-    def __init__(self, acks: Acks) -> None:
+    def __init__(self, acks: Receipts) -> None:
         self.acks = acks
         self.log = acks.log
         self.flusher = acks.flusher
@@ -59,7 +60,7 @@ class Renewals:
             entry.renewing = True
             self.log.append(record)
 
-    def cached(self, record: Record, prompt: bool) -> None:
+    def cached(self, record: RecordFields, prompt: bool) -> None:
         """Note that the RENEW is CACHED: the new deadline counts."""
         record.queue.renewed(record.entries, record.value)
         if prompt:
@@ -67,12 +68,12 @@ class Renewals:
         else:
             self.flusher.want(record.lsn)
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: RecordFields) -> None:
         """Note that the RENEW was certainly not stored."""
         record.queue.unrenew(record.entries)
         self.acks.refuse(record)
 
-    def flushed(self, record: Record) -> None:
+    def flushed(self, record: RecordFields) -> None:
         """Note that the RENEW is FLUSHED; it could bring the message back by itself."""
         for entry in record.entries:
             entry.saved = True

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from ackstore.core.queues import Claim, Entry, Queue
 from ackstore.core.record import Record
 from ackstore.core.states import replay_state
+from ackstore.fields.classes import RecordFields
 from ackstore.fields.reading import replay_acks, replay_new
 from ackstore.format.payloads import (
     TERMS_BYTES,
@@ -34,7 +35,7 @@ _unpack_kind = struct.Struct("<B3xI").unpack_from
 _unpack_length = struct.Struct("<H").unpack_from
 
 
-def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple[dict[str, Queue], list[Record]]:
+def replay(recovered: Recovered, new_queue: Callable[[QueueId], Queue]) -> tuple[dict[str, Queue], list[RecordFields]]:
     """Rebuild the queues, by token, and find the records to write again.
 
     Up to the proved LSN records are FLUSHED; the later ones are CACHED, and are the ones to write
@@ -84,7 +85,7 @@ class Replay:
         self.new_queue = new_queue
         self.queues: dict[bytes, Queue] = {}
         """By the queue field of their records."""
-        self.rewrites: list[Record] = []
+        self.rewrites: list[RecordFields] = []
         self.plain = True
         """The queues are no variant's."""
         self.kind = self.lsn = 0

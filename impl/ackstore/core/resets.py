@@ -8,10 +8,11 @@ answered OK, at every level, only when the offset file says so too: a reset stic
 
 from __future__ import annotations
 
-from ackstore.core.acks import Acks
 from ackstore.core.entries import MAX_GENERATION
 from ackstore.core.operations import Operation
+from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_reset
 from ackstore.format.records import RESET
 from ackstore.words.errors import CountOutOfRange, QueueUnknown, ResetsExhausted, shown
@@ -22,7 +23,7 @@ from ackstore.words.requests import Reset
 class Resets:
     """Resets, and the records they write."""
 
-    def __init__(self, acks: Acks) -> None:
+    def __init__(self, acks: Receipts) -> None:
         self.acks = acks
         self.queues = acks.queues
         self.log = acks.log
@@ -58,16 +59,16 @@ class Resets:
         record.payload = encode_reset(queue.prefix, request.offset, queue.generation + 1)
         self.log.append(record)
 
-    def cached(self, record: Record, _prompt: bool) -> None:
+    def cached(self, record: RecordFields, _prompt: bool) -> None:
         """Do nothing: that a RESET is CACHED is enough for nobody."""
         self.flusher.want(record.lsn)
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: RecordFields) -> None:
         """Note that the RESET was certainly not stored."""
         record.queue.resetting = None
         self.acks.refuse(record)
 
-    def flushed(self, record: Record) -> None:
+    def flushed(self, record: RecordFields) -> None:
         """Reset the queue, as the RESET is FLUSHED: now it counts."""
         record.queue.reset(int(record.value), record.queue.generation + 1, record.lsn)
         self.applied = True

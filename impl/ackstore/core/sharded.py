@@ -10,6 +10,15 @@ client asks of several at once:
 
 All have their files in one directory, the entries of which are synced for all together (see `ackstore.core.directory`).
 
+`open_engine` makes the engine of what a directory holds: of a store with one log, it is the `Core` itself.
+
+>>> class Nothing:
+...     def names(self): return []
+...     def read(self, name): raise AssertionError(name)
+>>> one = open_engine(Config(), Nothing(), now=0.0)
+>>> four = open_engine(Config(logs=4), Nothing(), now=0.0)
+>>> [effect.file for _io, effect in one.take_effects() + four.take_effects()[:2]]
+['log-00000001.seg', 'log-1of4-00000001.seg', 'log-2of4-00000001.seg']
 >>> from ackstore.format.recovery import Recovered
 >>> one, other = (Core(Config(logs=2).share(log), Recovered(), now=0.0) for log in (1, 2))
 >>> Sharded(Config(logs=2), [one, other], now=0.0).core_of("a receipt@orders/billing/0") is other
@@ -25,9 +34,11 @@ from typing import Any
 from ackstore.core.core import Core
 from ackstore.core.directory import Directory
 from ackstore.core.effects import Answer, Effect, Handler, Result
+from ackstore.core.engine import Engine
 from ackstore.core.publishing import check_room
 from ackstore.core.queues import Queue
 from ackstore.fields.classes import CoreFields
+from ackstore.format.recovery import Reader, recover
 from ackstore.words.config import Config
 from ackstore.words.errors import CountOutOfRange
 from ackstore.words.identity import QueueId
@@ -162,7 +173,7 @@ class Sharded(CoreFields):
         return summed(parts, operations=operations, effects=len(self._syncs), surplus=self.surplus)
 
     def log_of(self, receipt: Any) -> int:
-        """Return which log, counted from 0, a receipt's queue is in; any for what is no receipt."""
+        """See `Engine.log_of`."""
         token = receipt.partition("@")[2] if type(receipt) is str else ""
         return log_of(token, len(self.cores))
 
@@ -247,3 +258,16 @@ class Sharded(CoreFields):
         for core in self.cores:
             if not core.closed:
                 core.directory_failed(now)
+
+
+def open_engine(config: Config, reader: Reader, now: float, core_class: type[Core] = Core) -> Engine:
+    """Take up what a directory holds; raises what `ackstore.format.recovery.recover` and `ackstore.core.replay.replay`
+    raise.
+
+    A variant, `core_class`, may say what is to hold its cores.
+    """
+    if config.logs == 1:
+        return core_class(config, recover(config, reader), now)
+    cores = [core_class(config.share(log), recover(config, reader, log), now) for log in range(1, config.logs + 1)]
+    sharded: type[Sharded] = core_class.sharded_class or Sharded
+    return sharded(config, cores, now)

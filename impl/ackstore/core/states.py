@@ -24,6 +24,7 @@ from attrs import frozen
 from ackstore.core.operations import Operations
 from ackstore.core.queues import Entry, Queue
 from ackstore.core.record import Record
+from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import STATE_HEAD
 from ackstore.format.records import STATE
 
@@ -63,13 +64,13 @@ def decode_state(payload: bytes, at: int) -> tuple[State, list[Item]]:
 class StateOwner(Protocol):
     """Who wrote a STATE, and hears what becomes of it."""
 
-    def state_cached(self, record: Record) -> None:
+    def state_cached(self, record: RecordFields) -> None:
         """Note that it is CACHED."""
 
-    def state_failed(self, record: Record) -> None:
+    def state_failed(self, record: RecordFields) -> None:
         """Note that it was certainly not stored."""
 
-    def state_flushed(self, record: Record) -> None:
+    def state_flushed(self, record: RecordFields) -> None:
         """Note that it is FLUSHED."""
 
 
@@ -92,17 +93,17 @@ class States:
     def __init__(self, operations: Operations) -> None:
         self.operations = operations
 
-    def cached(self, record: Record, _prompt: bool) -> None:
+    def cached(self, record: RecordFields, _prompt: bool) -> None:
         """Tell the owner."""
         if isinstance(record, StateRecord) and record.owner is not None:
             record.owner.state_cached(record)
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: RecordFields) -> None:
         """Tell the owner."""
         if isinstance(record, StateRecord) and record.owner is not None:
             record.owner.state_failed(record)
 
-    def flushed(self, record: Record) -> None:
+    def flushed(self, record: RecordFields) -> None:
         """Tell the owner that what the STATE says is FLUSHED; the offset may pass."""
         assert isinstance(record, StateRecord)
         record.queue.settle(record.entries)

@@ -1,6 +1,6 @@
 """The fast path of an engine: that of each of its logs, where it is open.
 
->>> from ackstore.core.engine import open_engine
+>>> from ackstore.core.sharded import open_engine
 >>> from ackstore.words.config import Config
 >>> class Nothing:
 ...     def names(self): return []
@@ -15,12 +15,11 @@ from collections.abc import Sequence
 
 from ackstore.core.acks import Acks
 from ackstore.core.core import Core
-from ackstore.core.engine import Engine, cores_of
+from ackstore.core.engine import Engine, OneLog
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
 from ackstore.core.merge import MergeBuffer
 from ackstore.core.queues import Queue
-from ackstore.core.sharded import Sharded
 from ackstore.fastpath import acks
 from ackstore.fastpath.path import FastPath
 from ackstore.fastpath.plain.basics import Writes
@@ -39,27 +38,24 @@ PASSED_BY: tuple[tuple[str, type, tuple[str, ...]], ...] = (
 def paths_of(engine: Engine) -> tuple[FastPath, ...]:
     """Return the fast path of each log. None of a variant that has put something else in place of what they pass by:
     its acks go the long way."""
-    if isinstance(engine, Sharded) and type(engine) is not Sharded:
-        return ()
-    cores = cores_of(engine)
-    return all_paths(engine) if all(map(_passes_by_no_variant, cores)) else ()
+    return all_paths(engine) if all(map(_passes_by_no_variant, engine.cores)) else ()
 
 
 def all_paths(engine: Engine) -> tuple[FastPath, ...]:
     """Return the fast path of each log, whatever it passes by."""
-    paths = tuple(FastPath(core) for core in cores_of(engine))
-    if isinstance(engine, Sharded):
-        for path in paths:
-            path.then = engine.collect
+    paths = tuple(FastPath(core) for core in engine.cores)
+    for path in paths:
+        path.then = engine.collect
     return paths
 
 
-def _passes_by_no_variant(core: Core) -> bool:
+def _passes_by_no_variant(core: OneLog) -> bool:
     parts = ((getattr(core, part) if part else core, original, names) for part, original, names in PASSED_BY)
     same = all(
         getattr(type(part), name) is getattr(original, name) for part, original, names in parts for name in names
     )
-    return same and core.queue_class.judge is Queue.judge
+    assert isinstance(core, Core)
+    return same and core.queue_class.judge is Queue.judge and core.sharded_class is None
 
 
 class EnginePath:
@@ -80,6 +76,6 @@ class EnginePath:
         return acks.ack_many(self._path(receipts[0] if receipts else "", now), list(receipts), now, disk)
 
     def _path(self, receipt: str, now: float) -> FastPath:
-        path = self.paths[self.engine.log_of(receipt) if isinstance(self.engine, Sharded) else 0]
+        path = self.paths[self.engine.log_of(receipt)]
         path.core.now = now
         return path

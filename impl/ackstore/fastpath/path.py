@@ -14,13 +14,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ackstore.core.effects import Result
-from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
-from ackstore.core.merge import MergeBuffer
 from ackstore.core.operations import Operations
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
-from ackstore.fields.classes import PathFields
+from ackstore.fields.classes import FlusherFields, MergeFields, PathFields, RecordFields
 from ackstore.format.records import RECORD_BYTES
 from ackstore.words.config import Config
 from ackstore.words.replies import Reply
@@ -32,10 +29,16 @@ class Parts(Protocol):
     config: Config
     now: float
     log: Log
-    flusher: Flusher
     queues: dict[str, Queue]
-    merge: MergeBuffer
     operations: Operations
+
+    @property
+    def flusher(self) -> FlusherFields:
+        """When it syncs, and how it answers."""
+
+    @property
+    def merge(self) -> MergeFields:
+        """Where acks may meet their checkpoints in memory."""
 
 
 class FastPath(PathFields):
@@ -59,7 +62,7 @@ class FastPath(PathFields):
         self.most_items = core.config.max_batch
         self.most_segment = core.config.segment_bytes
 
-    def failed(self, record: Record, result: Result, now: float) -> Reply:
+    def failed(self, record: RecordFields, result: Result, now: float) -> Reply:
         """Have the log sort out what of a write that did not succeed is in the file."""
         log = self.log
         record.payload = record.data[RECORD_BYTES:]

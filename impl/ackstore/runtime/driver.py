@@ -23,13 +23,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from ackstore.core.core import Core
 from ackstore.core.effects import Answer, Create, Durable, Effect, Result, Write
-from ackstore.core.engine import Engine, cores_of, open_engine
+from ackstore.core.engine import Engine
 from ackstore.core.operations import check_timeout
 from ackstore.fastpath.clock import wall_clock
-from ackstore.fastpath.engines import paths_of
 from ackstore.fields.classes import DriverFields
 from ackstore.runtime import forks, lock, pools, refusals
 from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, WritesBy, perform, prepare
@@ -56,8 +55,13 @@ AHEAD = 1.0
 """Seconds that the store's clock may be ahead of the system's, or of what is noted of it."""
 
 
+Opens = Callable[[FileReader, float], tuple[Engine, tuple[Any, ...]]]
+"""Takes up what a directory holds, at a time: the engine, and the fast path of each of its logs; none where it is
+barred."""
+
+
 class Driver(DriverFields):
-    """What a `ackstore.store.Store` has behind it: the core, its threads, its lock and its disk."""
+    """What a `ackstore.store.Store` has behind it: the engine that it `opens`, its threads, its lock and its disk."""
 
     core: Engine
     lock: StoreLock
@@ -67,7 +71,7 @@ class Driver(DriverFields):
         path: Path,
         config: Config,
         disk: Disk | None,
-        core_class: type[Core],
+        opens: Opens,
         clock: Callable[[], float] | None,
     ) -> None:
         self.path = path
@@ -79,15 +83,13 @@ class Driver(DriverFields):
         self._note_at = 0.0 if clock is None and self.clock() > time.time() + AHEAD else math.inf
         """When the next open is to be told how late it is, by a clock that is ahead of the system's."""
         try:
-            self.core = open_engine(self.config, FileReader(self.path), self.clock(), core_class)
+            self.core, self.paths = opens(FileReader(self.path), self.clock())
             self.disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
             real = self.disk if isinstance(self.disk, RealDisk) and self.disk.writes_at_once() else None
             self.writes = real or WritesBy(self.disk)
         except BaseException:
             self._directory_lock.release()
             raise
-        self.paths = paths_of(self.core)
-        """The fast path of each log; none where it is barred."""
         self.lock = StoreLock(self._stalls)
         """Guards the core, and what is below but for `_waiting`, `broken` and `_refused`."""
         self._op = 0
@@ -107,7 +109,7 @@ class Driver(DriverFields):
 
     def _start(self) -> None:
         """Begin: with the threads, and with what the core asks for."""
-        cores = cores_of(self.core)
+        cores = self.core.cores
         self._offset_files = frozenset(core.log.names.offsets_tmp for core in cores)
         self._pools = Pools(
             self._disk_work, pools=self.core.pools, flush_threads=self.config.flush_threads, died=self.break_off
@@ -342,10 +344,10 @@ class Driver(DriverFields):
             for watch in self._watches:
                 if watch.changed(closing=closing):
                     for notice in watch.look(closing=closing):
-                        self._pools.tell(notice)
+                        self._pools.tell(notice.emit)
 
     def _stalls(self, event: str, seconds: float) -> None:
-        self._pools.tell(stall_notice(str(self.path), event, seconds))
+        self._pools.tell(stall_notice(str(self.path), event, seconds).emit)
 
     # Ends
 

@@ -40,7 +40,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from ackstore.core.core import Core
+from ackstore.core.engine import OneLog
 from ackstore.words.stats import MODES, Mode
 
 log = logging.getLogger("ackstore")
@@ -89,7 +89,7 @@ class Watch:
     near its limits a busy store goes to and fro with every sync.
     """
 
-    def __init__(self, core: Core, store: str) -> None:
+    def __init__(self, core: OneLog, store: str) -> None:
         self.core = core
         self.store = store
         self.mode: Mode = core.config.mode

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 
 from ackstore.core.effects import Effect, Reserve, Sync, SyncDir, Unlink
-from ackstore.runtime.logs import Notice
 from ackstore.runtime.threads import Workers, call_back
 
 GRACE = 1.0
@@ -40,7 +39,7 @@ class Pools:
         self._flushing = [Workers(work, limit=flush_threads, died=died) for _ in range(pools)]
         self._removing = Workers(work, limit=1, died=died)
         self._calling_back = Workers(call_back, limit=1, died=died)
-        self._telling = Workers(Notice.emit, limit=1, died=died)
+        self._telling = Workers(_emit, limit=1, died=died)
 
     def perform(self, io: int, effect: Effect) -> None:
         """Have an effect performed."""
@@ -51,9 +50,9 @@ class Pools:
         """Have a client's callback run."""
         self._calling_back.put(callback)
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, emit: Callable[[], None]) -> None:
         """Have a line logged."""
-        self._telling.put(notice)
+        self._telling.put(emit)
 
     @property
     def callbacks(self) -> int:
@@ -79,3 +78,7 @@ class Pools:
         for pool in (self._calling_back, self._telling):
             pool.stop(until - time.monotonic(), drain=True)
         return stuck
+
+
+def _emit(emit: Callable[[], None]) -> None:
+    emit()

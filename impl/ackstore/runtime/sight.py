@@ -1,12 +1,11 @@
 """What is seen of a store from outside: as it is, or, while a write keeps everybody out, as it was seen last.
 
->>> from ackstore.core.engine import open_engine
->>> from ackstore.core.core import Core
+>>> from ackstore.core.sharded import open_engine
 >>> from ackstore.words.config import Config
 >>> class Nothing:
 ...     def names(self): return []
 >>> beside = lambda: Beside(healthy=True, callbacks=0, refused=3)
->>> sight = Sight(open_engine(Config(), Nothing(), 0.0, Core), StoreLock(print), lambda: 0.0, beside)
+>>> sight = Sight(open_engine(Config(), Nothing(), 0.0), StoreLock(print), lambda: 0.0, beside)
 >>> sight.stats(count=True).replies[Reply.BUSY]
 3
 """

@@ -1,4 +1,4 @@
-"""Who is meant: the name of a queue, and the receipt of one delivery of one message.
+"""Who is meant: the name of a queue, one delivery of one message, and its receipt.
 
 A queue is named by topic, group and number; as text, `topic/group/number`, where missing parts mean
 group `default` and number 0:
@@ -114,6 +114,19 @@ class Receipt:
     def text(self) -> str:
         """Return the form that clients hold."""
         return receipt_text(self.queue.token, self.offset, self.attempt, self.epoch)
+
+
+@frozen
+class Delivery:
+    """One message handed out once: `receipt` settles this delivery until `deadline` (wall clock,
+    seconds).
+    """
+
+    queue: QueueId
+    offset: int
+    attempt: int
+    receipt: str
+    deadline: float
 
 
 def receipt_text(token: str, offset: int, attempt: int, epoch: int) -> str:

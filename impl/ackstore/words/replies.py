@@ -12,8 +12,6 @@ from enum import Enum
 
 from attrs import frozen
 
-from ackstore.words.identity import QueueId
-
 
 class Reply(Enum):
     """How an operation ended (clauses `reply-after-stage`, `reply-never-false`)."""
@@ -59,19 +57,6 @@ class Stage(Enum):
     def survives_power_loss(self) -> bool:
         """Whether a record at this stage is certain to be found again after power loss."""
         return self in (Stage.FLUSHED, Stage.COMMITTED)
-
-
-@frozen
-class Delivery:
-    """One message handed out once: `receipt` settles this delivery until `deadline` (wall clock,
-    seconds).
-    """
-
-    queue: QueueId
-    offset: int
-    attempt: int
-    receipt: str
-    deadline: float
 
 
 @frozen

@@ -8,7 +8,7 @@ import pytest
 
 from ackstore import CountOutOfRange, Delivery, DurationOutOfRange, QueueUnknown, Reply, StoreClosed
 from ackstore.core.effects import DONE, Failed, Sync, Write
-from ackstore.core.pops import MAX_INVISIBLE
+from ackstore.core.operations import MAX_INVISIBLE
 from ackstore.core.publishing import MAX_END
 from ackstore.format.payloads import queue_prefix
 from ackstore.format.records import DELIVERY_BYTES, RECORD_BYTES

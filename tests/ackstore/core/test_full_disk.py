@@ -9,7 +9,7 @@ import pytest
 
 from ackstore import Config, Core, Reply
 from ackstore.core.effects import Create, Failed, Reserve, Unlink, Write
-from ackstore.core.engine import open_engine
+from ackstore.core.sharded import open_engine
 from ackstore.core.space import BEGIN, Space
 from ackstore.words.requests import Ack, AckMany, Pop
 from full_disk import FixedDisk, Life

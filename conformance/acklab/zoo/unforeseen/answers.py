@@ -12,7 +12,6 @@ from ackstore.core.effects import DONE, Done, Effect, Failed, Handler, Rename, R
 from ackstore.core.flusher import Flusher
 from ackstore.core.log import Log
 from ackstore.core.operations import Operation, Operations
-from ackstore.core.record import Record
 from ackstore.core.segment import Segment
 from ackstore.fields.classes import RecordFields
 from ackstore.format.recovery import Recovered
@@ -33,7 +32,7 @@ class JoinsAtOnce(Core):
 
 
 class _CountsTheTornOne(Log):
-    def whole_records(self, segment: Segment, batch: list[Record], result: Result) -> int:
+    def whole_records(self, segment: Segment, batch: list[RecordFields], result: Result) -> int:
         whole = super().whole_records(segment, batch, result)
         if isinstance(result, Done) or whole == len(batch):
             return whole
@@ -49,7 +48,7 @@ class TornCountsAsStored(Core):
 
 
 class _SaysNothingWasStored(Log):
-    def whole_records(self, _segment: Segment, batch: list[Record], result: Result) -> int:
+    def whole_records(self, _segment: Segment, batch: list[RecordFields], result: Result) -> int:
         return len(batch) if isinstance(result, Done) else 0
 
 
@@ -104,7 +103,7 @@ class _WritesOneQueue(Acks):
     def submit_many(self, op: int, request: AckMany, now: float, deadline: float) -> None:
         append, seen = self.log.append, list[str]()
 
-        def append_first(record: Record) -> None:
+        def append_first(record: RecordFields) -> None:
             seen.append(record.queue.token)
             if len(seen) == 1:
                 append(record)

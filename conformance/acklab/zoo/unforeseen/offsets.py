@@ -12,8 +12,8 @@ from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Queue
-from ackstore.core.record import Record
 from ackstore.core.states import SETTLED, Item
+from ackstore.fields.classes import RecordFields
 from ackstore.format.recovery import MOST_LSN, Recovered
 from ackstore.words.config import Config
 
@@ -51,7 +51,7 @@ class OldOffsetsAfterAReset(Core):
 
 
 class _BuriesWithoutCounting(Core):
-    def flushed(self, records: list[Record], now: float) -> None:
+    def flushed(self, records: list[RecordFields], now: float) -> None:
         others = [record for record in records if record.kind != 4]
         dead = [record for record in records if record.kind == 4]
         for record in dead:

@@ -90,6 +90,10 @@ class LogFields:
 class FlusherFields:
     """Attributes of `ackstore.core.flusher.Flusher`."""
 
+    hurry: bool
+    wanted: int
+    mode: Any
+
 
 class QueueFields:
     """Attributes of `ackstore.core.queues.Queue`."""
@@ -99,6 +103,8 @@ class QueueFields:
 
 class MergeFields:
     """Attributes of `ackstore.core.merge.MergeBuffer`."""
+
+    merges: int
 
 
 class PathFields:
