@@ -21,6 +21,7 @@ from attrs import Factory, define
 
 from ackcheck.panel import Panel
 from ackcheck.promises import STRICT, Promises
+from ackcheck.target import Delivery
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.oracle import Oracle
@@ -103,6 +104,20 @@ class Leniency:
             causes.update(self._cause(key) for key, _ in again)
         return causes
 
+    def once_each(self, answered: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+        """Return one delivery of each message of an answer, and apart the others of those that came several times in
+        it: where they may come twice they may come together."""
+        if self.promises.delivery != "at-least-once" or not self._stops:
+            return answered, []
+        first = {one["offset"]: one for one in reversed(answered)}
+        once = [one for one in answered if first[one["offset"]] is one]
+        return once, [one for one in answered if first[one["offset"]] is not one]
+
+    def of_nobody(self) -> int:
+        """Return the number of an operation that nobody asked for."""
+        self._ops -= 1
+        return self._ops
+
     def _cause(self, key: Key) -> str:
         """Return what may have brought a message back: the stop after its delivery, or an older delivery of it."""
         since = self._stops[self._given_after[key] :]
@@ -110,8 +125,7 @@ class Leniency:
 
     def _give_back(self, panel: Panel, deliveries: Sequence[tuple[Key, str]]) -> None:
         for _, name in deliveries:
-            self._ops -= 1
-            panel.each(partial(_release_with_an_unknown_outcome, self._ops, name))
+            panel.each(partial(_release_with_an_unknown_outcome, self.of_nobody(), name))
 
 
 def _release_with_an_unknown_outcome(op: int, name: str, oracle: Oracle) -> None:

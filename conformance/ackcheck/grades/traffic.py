@@ -281,7 +281,7 @@ class Traffic:
         op, call, self.refused = asked.op, asked.call, None
         sent = exchange.sent_ns / 1e9 - self._began
         until = sent + call.invisible
-        answered = deliveries_of(exchange.result)
+        answered, again = self.lenient.once_each(deliveries_of(exchange.result))
         keys = [(call.queue, one["offset"]) for one in answered]
         self.ran.update(self.lenient.before_a_delivery(self.panel, keys))
         for key in keys:
@@ -306,6 +306,14 @@ class Traffic:
         for under_way in self._under_way.values():
             if self.lenient.one_for_all and under_way.call.op in ("ack", "ack_many"):
                 self._ack_asked(under_way.op, under_way.call)  # it may settle what has just been handed out
+        if again:
+            self._popped_again(asked, evolve(exchange, result=again), until, at)
+
+    def _popped_again(self, asked: Asked, exchange: Exchange, until: float, at: float) -> None:
+        """Note messages that came in an answer for a second time, as if there had been a pop for them."""
+        op = self.lenient.of_nobody()
+        self.panel.each(lambda oracle: oracle.pop_asked(op, asked.call.queue, deadline=until))
+        self._popped(evolve(asked, op=op), exchange, at)
 
     def _not_popped(self, asked: Asked, reply: Reply) -> None:
         """Note that a pop handed nothing out, as far as is known."""

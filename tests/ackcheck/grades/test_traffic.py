@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from contextlib import nullcontext
 from random import Random
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from ackcheck.grades.traffic import CLOCKS, Traffic
 from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
 from ackcheck.panel import Panel
+from ackcheck.promises import promises_of
 from ackcheck.rig import Child, Exchange, Killed, TargetError
 from ackcheck.rig.exchange import SecondAnswer
 from ackmodel import Clause, Level
@@ -342,6 +344,19 @@ def test_the_history_names_deliveries_and_not_receipts(wire: Wire) -> None:
     texts = [line.text for line in wire.traffic.story.of((QUEUE, 0))]
     assert f"renew {QUEUE}[0]#1, invisible {LONG:g} s from now  (operation 2)" in texts
     assert any(text.startswith("operation 1 gives [0]#1 of ") for text in texts)
+
+
+@pytest.mark.parametrize(("stated", "broken"), [({"delivery": "at-least-once"}, False), ({}, True)])
+def test_what_may_come_twice_may_come_twice_in_one_answer(wire: Wire, stated: dict[str, Any], broken: bool) -> None:
+    wire.traffic.promised(promises_of(stated))
+    wire.traffic.lenient.before_a_stop(wire.traffic.panel, "SIGKILL")
+    number = wire.ask(wire.traffic.work.pop(QUEUE, 3, LONG), at=1.0)
+    twice = [delivery("r1"), delivery("r3", offset=1), delivery("r2")]
+    with pytest.raises(Broken) if broken else nullcontext():
+        wire.answer(number, twice, at=1.1)
+    if not broken:
+        assert list(wire.traffic.where.values()) == [(QUEUE, 0), (QUEUE, 1), (QUEUE, 0)]
+        wire.answer(wire.ask(ack("r2"), at=1.2), "OK", at=1.3)
 
 
 def test_time_is_counted_from_the_beginning() -> None:
