@@ -25,7 +25,7 @@ from ackcheck.sim.aims import all_aims
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.shrink import Step, shortest, simplest
-from ackcheck.sim.simulation import Simulation
+from ackcheck.sim.simulation import Simulation, begin, breaks
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 
@@ -55,7 +55,7 @@ def run_sim_grade(
     class Machine(AimedRules, AckStoreMachine):
         def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:
             self.setup = setup.with_traits(max_attempts, fastpath)
-            return self.setup.begin()
+            return begin(self.setup)
 
         def done(self) -> None:
             run = self.run
@@ -118,12 +118,12 @@ def _shortened(setup: SimSetup, failed: Simulation, fallen: Fallen, found: Findi
     clause = fallen.broken.clause
 
     def still_breaks(script: list[Step]) -> bool:
-        return _as(clause, fallen.levels, setup.breaks(script)) is not None
+        return _as(clause, fallen.levels, breaks(setup, script)) is not None
 
     script = failed.script
     if before < MOST_SHORTENED:
         script = simplest(shortest(script, still_breaks), still_breaks)
-    run = setup.breaks(script) or failed
+    run = breaks(setup, script) or failed
     shown = _as(clause, fallen.levels, run) or fallen
     return evolve(found, why=shown.broken.why, lines=tuple(run.history.lines), test=as_test(setup, script))
 
@@ -141,13 +141,13 @@ def as_test(setup: SimSetup, script: list[Step]) -> str:
     settings = "".join(f"    {name}={value},\n" for name, value in source.arguments)
     imports = [
         "from ackmodel import CommitPolicy, Level",
-        "from ackcheck.sim.simulation import replay",
+        "from ackcheck.sim.simulation import begin, replay",
         *source.imports,
     ]
     return (
         "\n".join(imports) + "\n\n"
         f"SETUP = {source.kind}(\n{settings})\n"
         f"SCRIPT = [\n{steps}]\n\n\n"
-        "def test_replay():\n    replay(SETUP.begin(), SCRIPT)\n\n\n"
+        "def test_replay():\n    replay(begin(SETUP), SCRIPT)\n\n\n"
         'if __name__ == "__main__":\n    test_replay()\n'
     )

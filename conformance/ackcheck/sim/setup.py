@@ -1,22 +1,18 @@
 """What the simulated grade runs: which target, judged at which level and commit policy, and how to write it down.
 
 >>> from acklab.reference.simulated import ReferenceSetup
->>> ReferenceSetup((Level.DISK,)).begin().panel.strictest.level.value
-'disk'
+>>> ReferenceSetup((Level.DISK,), logs=2).as_source().arguments[-1]
+('logs', '2')
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from attrs import field, frozen
 
-from ackcheck.sim.shrink import Step
-from ackcheck.sim.simulation import Simulation, replay
 from ackcheck.sim.target import SteppedTarget
 from ackmodel import CommitPolicy, Level
-from ackmodel.observe.broken import Broken
 
 
 @frozen
@@ -40,17 +36,6 @@ class SimSetup:
     def as_source(self) -> Source:
         """Return how a program makes this setup."""
         raise NotImplementedError
-
-    def begin(self) -> Simulation:
-        """Return a fresh run."""
-        return Simulation(self.target, self.levels, self.commit)
-
-    def breaks(self, script: list[Step]) -> Simulation | None:
-        """Replay a script; return the run if a level fell, else None. The run's `broken` says what broke first."""
-        run = self.begin()
-        with suppress(Broken):
-            replay(run, script)
-        return run if run.panel.fallen else None
 
 
 @frozen

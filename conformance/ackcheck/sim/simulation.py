@@ -20,6 +20,7 @@ import errno
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
@@ -29,6 +30,7 @@ from ackcheck.sim.aims import FOR_EVER, ONE_MESSAGE, Aim, How
 from ackcheck.sim.damage import Kind, contents, harm
 from ackcheck.sim.devices import LONG, MOST_MESSAGES, OK, QUEUES
 from ackcheck.sim.host import Host
+from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.survey import Surveyor
 from ackcheck.sim.target import Outcome
 from ackmodel.observe.broken import Broken
@@ -347,6 +349,19 @@ class Simulation(Host, Surveyor):
     def close(self) -> None:
         """Close the store on a disk that works: it drains, and answers."""
         self._close()
+
+
+def begin(setup: SimSetup) -> Simulation:
+    """Return a fresh run of what a setup says."""
+    return Simulation(setup.target, setup.levels, setup.commit)
+
+
+def breaks(setup: SimSetup, script: Sequence[tuple[str, dict[str, Any]]]) -> Simulation | None:
+    """Replay a script; return the run if a level fell, else None. The run's `broken` says what broke first."""
+    run = begin(setup)
+    with suppress(Broken):
+        replay(run, script)
+    return run if run.panel.fallen else None
 
 
 def replay(run: Simulation, script: Sequence[tuple[str, dict[str, Any]]]) -> Simulation:

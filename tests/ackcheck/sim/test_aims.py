@@ -8,7 +8,7 @@ from ackcheck.findings import GradeReport
 from ackcheck.show import _in_play
 from ackcheck.sim.aims import DERIVED, PURPOSES, Aim, Aims, all_aims, never_met
 from ackcheck.sim.shrink import Step
-from ackcheck.sim.simulation import Simulation, replay
+from ackcheck.sim.simulation import Simulation, breaks, replay
 from ackcheck.verdict import ModeReport, Verdict
 from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
@@ -85,8 +85,8 @@ def test_a_store_that_waits_for_a_request_to_flush_is_not_idle_but_broken() -> N
     wrong = UNFORESEEN["retries-with-the-next-request"]
     script: list[Step] = [*HELD, ("ack", {"which": 0}), ("finish_writes", {}), ("wait", {"seconds": 0.15})]
     script += [("fail_sync", {}), ("finish_all", {}), ("survey", {})]
-    run = ReferenceSetup(core=wrong.core).breaks(script)
+    run = breaks(ReferenceSetup(core=wrong.core), script)
     assert run is not None
     assert run.broken is not None
     assert run.broken.clause is Clause.FLUSH_WHEN_IDLE
-    assert ReferenceSetup().breaks(script) is None
+    assert breaks(ReferenceSetup(), script) is None

@@ -3,7 +3,7 @@
 import pytest
 
 from ackcheck.sim.shrink import Step
-from ackcheck.sim.simulation import replay
+from ackcheck.sim.simulation import begin, replay
 from acklab.reference.simulated import ReferenceSetup
 from ackmodel import CommitPolicy, Level
 
@@ -190,7 +190,7 @@ Its callback is told later than UNKNOWN: the dead letter was what settled the me
 
 @pytest.mark.parametrize("level", list(Level))
 def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: Level) -> None:
-    run = replay(ReferenceSetup(levels=(level,), max_attempts=2, fastpath=True).begin(), LATE_ACKS)
+    run = replay(begin(ReferenceSetup(levels=(level,), max_attempts=2, fastpath=True)), LATE_ACKS)
     told = [line.text for line in run.history.lines if line.lane == "client"]
     assert told.index("operation 5 is answered UNKNOWN") < told.index("operation 5 is durable")
 
@@ -198,7 +198,7 @@ def test_an_ack_without_an_answer_may_hear_that_a_dead_letter_is_durable(level: 
 @pytest.mark.parametrize("name", CASES)
 def test_the_reference_store_keeps_every_clause(name: str) -> None:
     setup, script = CASES[name]
-    replay(setup.begin(), script)
+    replay(begin(setup), script)
 
 
 def test_an_ack_of_what_a_recovered_state_settles_is_answered_when_that_is_flushed() -> None:
@@ -219,6 +219,6 @@ def test_an_ack_of_what_a_recovered_state_settles_is_answered_when_that_is_flush
         ("finish_all", {}),
     ]
     setup = ReferenceSetup(levels=(Level.MEMORY,), commit=CommitPolicy.CHECKPOINT, fastpath=True)
-    told = [line.text for line in replay(setup.begin(), script).history.lines]
+    told = [line.text for line in replay(begin(setup), script).history.lines]
     assert "operation 7 is durable" in told
     assert "operation 7 is answered SETTLED" in told

@@ -6,7 +6,7 @@ import pytest
 from attrs import define, field
 
 from ackcheck.sim.devices import MESSAGES, MOST_MESSAGES, QUEUES
-from ackcheck.sim.simulation import STEPS, Simulation, replay
+from ackcheck.sim.simulation import STEPS, Simulation, begin, replay
 from ackcheck.sim.target import Directory, Ended, Told
 from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
@@ -32,7 +32,7 @@ SCRIPT: Script = [
 
 
 def test_the_same_script_gives_the_same_history() -> None:
-    first, second = (replay(ReferenceSetup().begin(), SCRIPT) for _ in range(2))
+    first, second = (replay(begin(ReferenceSetup()), SCRIPT) for _ in range(2))
     assert first.history.lines == second.history.lines
     assert first.panel.checked == second.panel.checked
     assert first.script == SCRIPT
@@ -40,7 +40,7 @@ def test_the_same_script_gives_the_same_history() -> None:
 
 
 def test_every_step_is_counted_and_numbered() -> None:
-    run = replay(ReferenceSetup().begin(), SCRIPT)
+    run = replay(begin(ReferenceSetup()), SCRIPT)
     assert run.ran["ack_many"] == run.ran["crash"] == 1
     assert run.history.step == len(SCRIPT)
     assert [line.step for line in run.history.lines] == sorted(line.step for line in run.history.lines)
@@ -49,16 +49,16 @@ def test_every_step_is_counted_and_numbered() -> None:
 
 def test_a_step_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no step 'explode': the steps are ack, ack_many"):
-        replay(ReferenceSetup().begin(), [("explode", {})])
+        replay(begin(ReferenceSetup()), [("explode", {})])
 
 
 def test_a_step_takes_its_arguments_by_name() -> None:
     with pytest.raises(TypeError, match="pop takes its arguments by name"):
-        ReferenceSetup().begin().pop(3)  # type: ignore[call-arg]
+        begin(ReferenceSetup()).pop(3)  # type: ignore[call-arg]
 
 
 def test_what_needs_a_delivery_or_an_io_waits_for_one() -> None:
-    run = ReferenceSetup().begin()
+    run = begin(ReferenceSetup())
     run.finish_all()
     for name, arguments in [("ack", {"which": 1}), ("ack_many", {"which": 1, "count": 2}), ("finish", {"which": 3})]:
         replay(run, [(name, arguments)])
@@ -68,12 +68,12 @@ def test_what_needs_a_delivery_or_an_io_waits_for_one() -> None:
 
 
 def test_every_message_is_handed_out_and_no_other() -> None:
-    run = replay(ReferenceSetup().begin(), [("survey", {})])
+    run = replay(begin(ReferenceSetup()), [("survey", {})])
     assert sorted(seen.offset for seen in run.given) == sorted(list(range(MESSAGES)) * len(QUEUES))
 
 
 def test_messages_are_published_until_so_many_were_never_handed_out() -> None:
-    run = ReferenceSetup().begin()
+    run = begin(ReferenceSetup())
     run.finish_all()
     run.publish(queue=0, count=MESSAGES)
     assert run.ends[QUEUES[0]] == MESSAGES  # there are as many
@@ -198,7 +198,7 @@ def test_a_renewed_delivery_outlives_a_crash_and_its_first_deadline() -> None:
         ("renew", {"which": 0}),
         ("finish_writes", {}),
     ]
-    run = replay(ReferenceSetup().begin(), [*script, ("crash", {"fate": 0}), ("wait", {"seconds": 6.0})])
+    run = replay(begin(ReferenceSetup()), [*script, ("crash", {"fate": 0}), ("wait", {"seconds": 6.0})])
     replay(run, [("pop", {"count": 9}), ("finish_all", {}), ("ack", {"which": 0}), ("finish_all", {})])
     assert [seen.offset for seen in run.given] == [0, 1, 2, 3, 4, 5], "message 0 came once"
     assert run.panel.strictest.contract((QUEUES[0], 0)).certainly_settled
@@ -206,12 +206,12 @@ def test_a_renewed_delivery_outlives_a_crash_and_its_first_deadline() -> None:
 
 def test_a_released_delivery_comes_again_at_once() -> None:
     popped: Script = [("pop", {"count": 1}), ("finish_all", {})]
-    run = replay(ReferenceSetup().begin(), [*popped, ("release", {"which": 0}), ("finish_all", {}), *popped])
+    run = replay(begin(ReferenceSetup()), [*popped, ("release", {"which": 0}), ("finish_all", {}), *popped])
     assert [seen.offset for seen in run.given] == [0, 0]
 
 
 def test_while_a_queue_is_reset_nothing_else_is_asked_of_it() -> None:
-    run = replay(ReferenceSetup().begin(), [("pop", {"count": 2}), ("finish_all", {})])
+    run = replay(begin(ReferenceSetup()), [("pop", {"count": 2}), ("finish_all", {})])
     replay(run, [("reset", {"queue": 0, "offset": 1})])
     replay(run, [("pop", {"count": 1}), ("crowd", {"count": 2}), ("ack", {"which": 0}), ("renew", {"which": 0})])
     assert sorted(asked.kind for asked in run.asked.values()) == ["pop", "reset"]
@@ -221,7 +221,7 @@ def test_while_a_queue_is_reset_nothing_else_is_asked_of_it() -> None:
 
 def test_what_was_handed_out_too_often_is_a_dead_letter() -> None:
     once: Script = [("pop", {"count": 1, "invisible": 5.0}), ("finish_all", {}), ("wait", {"seconds": 6.0})]
-    run = replay(ReferenceSetup(max_attempts=2).begin(), [*once, *once, ("survey", {})])
+    run = replay(begin(ReferenceSetup(max_attempts=2)), [*once, *once, ("survey", {})])
     assert run.extended.dead(QUEUES[0]) == [0]
     assert any(line.text == "dead letters of orders/billing/0: [0]" for line in run.history.lines)
     replay(run, [("settle_everything", {}), ("restart", {}), ("survey", {})])
@@ -229,7 +229,7 @@ def test_what_was_handed_out_too_often_is_a_dead_letter() -> None:
 
 def test_on_the_fast_path_an_ack_is_written_at_once_or_fails() -> None:
     run = replay(
-        ReferenceSetup(fastpath=True).begin(), [("pop", {"count": 2}), ("finish_all", {}), ("ack", {"which": 0})]
+        begin(ReferenceSetup(fastpath=True)), [("pop", {"count": 2}), ("finish_all", {}), ("ack", {"which": 0})]
     )
     assert run.pending == []
     assert run.history.lines[-1].text == "operation 2 is answered OK"

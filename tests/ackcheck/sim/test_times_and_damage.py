@@ -7,7 +7,7 @@ import pytest
 from ackcheck.sim.damage import KINDS
 from ackcheck.sim.disk import Disk
 from ackcheck.sim.shrink import Step
-from ackcheck.sim.simulation import Simulation, replay
+from ackcheck.sim.simulation import Simulation, begin, replay
 from ackcheck.sim.target import Directory, Ended
 from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
@@ -46,7 +46,7 @@ def test_a_store_that_takes_an_ack_on_the_deadline_is_caught() -> None:
         ("finish_writes", {}),
     ]
     with pytest.raises(Broken, match="receipt-is-exact"):
-        replay(wrong.begin(), script)
+        replay(begin(wrong), script)
 
 
 @pytest.mark.parametrize("clock", [-300.0, 300.0])

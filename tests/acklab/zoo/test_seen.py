@@ -3,6 +3,7 @@
 import pytest
 from attrs import evolve
 
+from ackcheck.sim.simulation import breaks
 from acklab.reference.simulated import ReferenceSetup
 from acklab.zoo import BUGS
 from acklab.zoo.exhibits import EXHIBITS
@@ -17,11 +18,11 @@ def test_the_pinned_run_breaks_the_clause_and_only_in_the_broken_store(seen: See
     bug = ALL[seen.bug]
     right = ReferenceSetup(levels=(bug.level,), commit=bug.commit, logs=bug.logs)
     right = evolve(right, max_attempts=seen.max_attempts, fastpath=seen.fastpath)
-    run = evolve(right, core=bug.core, bug=bug.name).breaks(seen.script)
+    run = breaks(evolve(right, core=bug.core, bug=bug.name), seen.script)
     assert run is not None, "the bug was not caught"
     assert run.broken is not None
     assert run.broken.clause is seen.clause, run.broken.why
-    assert right.breaks(seen.script) is None
+    assert breaks(right, seen.script) is None
 
 
 @pytest.mark.parametrize("clause", Clause)
