@@ -1,0 +1,1 @@
+"""RocketMQ: its profile and adapter, and three of its losses to be made again (`losses`)."""
