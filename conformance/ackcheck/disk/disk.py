@@ -39,7 +39,7 @@ from ackcheck.rig import namespace
 from ackcheck.rig.witness import holders
 
 DEFAULT = "ext4"
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 30.0
 """For how long a killed process may take to let go of its files."""
 
 KilledT_co = TypeVar("KilledT_co", covariant=True)
@@ -82,12 +82,13 @@ class Disk:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             undo.enter_context(self.drive)
-            self.filesystem.make_on(self.drive.device)
+            with self.drive.bounded("making a file system"):
+                self.filesystem.make_on(self.drive.device)
             self.mountpoint.mkdir(exist_ok=True)
             undo.callback(self._let_go)
             self.mount()
             self.directory.mkdir()
-            sync_filesystem(self.mountpoint)
+            self.sync()
             self._undo = undo.pop_all()
         return self
 
@@ -133,10 +134,11 @@ class Disk:
 
     def mount(self) -> None:
         """Mount the file system, which recovers as after a crash; raises `ImageNotMounted`."""
-        try:
-            self.filesystem.mount(self.drive.device, self.mountpoint)
-        except OSError as error:
-            raise ImageNotMounted(f"{self.filesystem.name} cannot be mounted: {error}") from error
+        with self.drive.bounded("mounting it"):
+            try:
+                self.filesystem.mount(self.drive.device, self.mountpoint)
+            except OSError as error:
+                raise ImageNotMounted(f"{self.filesystem.name} cannot be mounted: {error}") from error
         self._mounted = True
 
     def unmount(self) -> None:
@@ -144,7 +146,8 @@ class Disk:
         deadline = time.monotonic() + BUSY_SECONDS
         while self._mounted:
             try:
-                namespace.unmount(str(self.mountpoint))
+                with self.drive.bounded("unmounting it"):
+                    namespace.unmount(str(self.mountpoint))
             except OSError as error:
                 if time.monotonic() > deadline:
                     who = ", ".join(holders(self.mountpoint)) or "an unknown holder"
@@ -152,6 +155,11 @@ class Disk:
                 time.sleep(0.005)
             else:
                 self._mounted = False
+
+    def sync(self) -> None:
+        """Have the file system write all it holds; raises `OSError`."""
+        with self.drive.bounded("syncing it"):
+            sync_filesystem(self.mountpoint)
 
     def remount(self) -> None:
         """Unmount and mount: what is read then is on the disk. A file system that refuses to be left is left lazily."""
@@ -190,7 +198,7 @@ class Disk:
         self.drive.go_on()
         killed = victim.kill() if victim is not None else None
         with contextlib.suppress(OSError):  # a file system that has given up writes nothing more
-            sync_filesystem(self.mountpoint)
+            self.sync()
         labels = {block: one.label for one in self._extents() for block in range(one.first, one.first + one.count)}
         epochs = self.drive.epochs()
         self.unmount()

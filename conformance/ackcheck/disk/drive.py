@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -32,6 +33,9 @@ from ackcheck.rig import namespace
 MOST_BYTES: Final = 16 << 30
 SECONDS: Final = 60.0
 """After which a server that does not answer is given up: it never waits for anything itself."""
+
+KERNEL_SECONDS: Final = 180.0
+"""In which the kernel mounts, unmounts or syncs what is on a disk, however busy the machine is."""
 
 
 class Drive:
@@ -47,6 +51,7 @@ class Drive:
         self._undo = contextlib.ExitStack()
         self._lock = threading.Lock()
         self._incoming = b""
+        self._given_up = ""
 
     @property
     def device(self) -> Path:
@@ -62,14 +67,15 @@ class Drive:
                 undo.callback(os.close, ends.tree)
             finally:
                 os.close(ends.device)
-            try:
-                file = os.open(fuse.FILE, os.O_RDWR | os.O_CLOEXEC, dir_fd=ends.tree)
-            except OSError as error:
-                raise DiskFailed(f"the disk's server did not start: {error}; its output says why") from error
-            try:
-                self._loop = Loop(file)
-            finally:
-                os.close(file)
+            with self.bounded("starting its server"):
+                try:
+                    file = os.open(fuse.FILE, os.O_RDWR | os.O_CLOEXEC, dir_fd=ends.tree)
+                except OSError as error:
+                    raise DiskFailed(f"the disk's server did not start: {error}; its output says why") from error
+                try:
+                    self._loop = Loop(file)
+                finally:
+                    os.close(file)
             undo.callback(self._loop.close)
             self._undo = undo.pop_all()
         return self
@@ -106,6 +112,28 @@ class Drive:
     def pid(self) -> int:
         """The process of the server."""
         return self._process.pid
+
+    @contextlib.contextmanager
+    def bounded(self, what: str, seconds: float = KERNEL_SECONDS) -> Iterator[None]:
+        """Bound what waits for the disk in the kernel, where nothing else can end it: the server is killed when it has
+        taken so long, and everything that waits for it fails at once. Raises `DiskFailed` then."""
+        timer = threading.Timer(seconds, self._give_up, (what,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except OSError as error:
+            if self._given_up:
+                raise DiskFailed(self._given_up) from error
+            raise
+        finally:
+            timer.cancel()
+        if self._given_up:
+            raise DiskFailed(self._given_up)
+
+    def _give_up(self, what: str) -> None:
+        self._given_up = f"the disk was given up: {what} did not end; the kernel's log (dmesg) may say why"
+        self._process.kill()
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -149,12 +177,12 @@ class Drive:
     def show(self, choice: Choice) -> None:
         """Let an image be what is seen, and note which of its blocks are read."""
         self._ask(op="show", epoch=choice.epoch, blocks=_message(choice))
-        self._loop.forget_cached()
+        self.forget_cached()
 
     def adopt(self, choice: Choice) -> None:
         """Go on from an image."""
         self._ask(op="adopt", epoch=choice.epoch, blocks=_message(choice))
-        self._loop.forget_cached()
+        self.forget_cached()
 
     def read_blocks(self) -> frozenset[int]:
         """Return which blocks were read since the image was first seen."""
@@ -162,7 +190,8 @@ class Drive:
 
     def forget_cached(self) -> None:
         """Let the kernel drop what it keeps of the device."""
-        self._loop.forget_cached()
+        with self.bounded("dropping what the kernel keeps of it"):
+            self._loop.forget_cached()
 
     def was_cut(self, seconds: float = 0.0) -> bool:
         """Tell whether a fault has cut the power, by now or within some seconds."""
@@ -195,4 +224,5 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
         process.wait(SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS)

@@ -9,7 +9,6 @@ Images that hold the same where anything was read are judged once. From one of t
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from collections import Counter
 from functools import partial
@@ -33,11 +32,14 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
+from ackcheck.grades.copied import copied
 from ackcheck.grades.rounds import FAILING, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
+from ackcheck.grades.spares import Spares
 from ackcheck.grades.stalled import HELD, kill_while_held
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
+from ackcheck.rig.child import Child
 from ackcheck.rig.errors import FileSystemDead, TargetDied
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackmodel import Level
@@ -125,7 +127,8 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
             session.ran[f"case on {name}"] += 1
             session.note("disk", f"carries {name}, mounted with {','.join(disk.filesystem.options)}")
             session.open(more=MANY)
-            _Round(campaign, session, disk, prelude, images).run()
+            with Spares(session.child) as spares:
+                _Round(campaign, session, disk, prelude, spares, images).run()
             campaign.tell()
             close_and_reopen(session)
         if campaign.over:
@@ -157,6 +160,7 @@ class _Round:
     session: Session
     disk: Disk
     prelude: Prelude
+    spares: Spares
     images: int
 
     def run(self) -> None:
@@ -262,7 +266,7 @@ class _Round:
             try:
                 with cut.shown(image):
                     ran["images judged"] += 1
-                    good += [image] * self._holds(image, folders)
+                    good += [image] * self._holds(image, self.spares.take(), folders)
             except (ImageNotMounted, FileSystemDead):
                 ran["images on which no file system works"] += 1
                 continue
@@ -272,12 +276,12 @@ class _Round:
             folder.judged(image, cut.read)
         return good or list(plan.images)
 
-    def _holds(self, image: Image, folders: list[Path]) -> bool:
+    def _holds(self, image: Image, child: Child, folders: list[Path]) -> bool:
         """Open the target on an image that is mounted, and survey it; return whether nothing broke.
 
-        Where a finding is kept, `folders` hears of its folder.
+        `child` is the target's process. Where a finding is kept, `folders` hears of its folder.
         """
-        twin = twin_of(self.session)
+        twin = twin_of(self.session, child)
         twin.panel.told = lambda fallen: self.campaign.found(twin, fallen, folders)
         twin.note("disk", f"is mounted again, from an image ({image.kind})")
         before = Counter(twin.panel.checked)
@@ -288,16 +292,16 @@ class _Round:
             if self.campaign.over:
                 raise
         finally:
-            twin.child.kill()
+            twin.child.end()
             self.campaign.report.checked.update(twin.panel.checked - before)
             self.session.ran.update(twin.ran)
         return twin.panel.standing.keys() == self.session.panel.standing.keys()
 
 
-def twin_of(session: Session) -> Session:
-    """Return a session that knows what this one does, of the same target, which does not run."""
-    shared = {id(session.child): session.child, id(session.ran): Counter[str]()}
-    return copy.deepcopy(session, shared)
+def twin_of(session: Session, child: Child) -> Session:
+    """Return a session that knows what this one does, of the same target in another process."""
+    shared = {id(session.child): child, id(session.ran): Counter[str]()}
+    return copied(session, shared)
 
 
 def judge(job: Job) -> GradeReport:

@@ -84,8 +84,17 @@ class Apart(Child):
         """The adapter's process id, `None` when it does not run."""
         return super().pid
 
-    def start(self) -> Self:
+    def another(self) -> Self:
+        """Return itself: the adapter lives on."""
+        return self
+
+    def knows_directory(self) -> bool:
+        """Tell that its server may look into its directory as soon as it runs."""
+        return True
+
+    def start(self, *, ahead: bool = False) -> Self:
         """Start the server (again, after a kill or close), and the adapter where it does not run yet."""
+        assert not ahead
         if self._server is not None:
             raise RuntimeError("the server is running; kill() or close() it first")
         self.mark()

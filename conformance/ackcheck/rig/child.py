@@ -28,6 +28,7 @@ had written to.
 """
 
 import contextlib
+import copy
 import json
 import os
 import select
@@ -42,7 +43,7 @@ from typing import IO, Any, Self
 
 from attrs import evolve
 
-from ackcheck.rig.contained import Contained
+from ackcheck.rig.contained import Contained, Forking
 from ackcheck.rig.errors import ProtocolError, TargetDied, TargetHung
 from ackcheck.rig.exchange import Exchange, Killed, SecondAnswer
 from ackcheck.rig.peers import connected
@@ -79,6 +80,10 @@ class Child:
         self.environment = dict(environment or {})
         self.reply_timeout = reply_timeout
         self.line_limit = line_limit
+        self.served: tuple[str, ...] = ()
+        """How a Python target is served, for a nursery (`ackcheck.rig.nursery`); empty for other programs."""
+        self.nursery: Forking | None = None
+        """Where the target is forked; None: it is started anew."""
         self._process: Contained | None = None
         self._before: Mapping[str, Seen] = {}
         self._stderr: IO[bytes] | None = None
@@ -95,10 +100,25 @@ class Child:
 
         The child imports from where the caller does.
         """
-        command = [sys.executable, "-m", "ackcheck.rig.serve", "--target", target]
-        command += ["--dir", str(directory), "--threads", str(threads)]
+        served = ("--target", target, "--dir", str(directory), "--threads", str(threads))
+        command = [sys.executable, "-m", "ackcheck.rig.serve", *served]
         path = os.pathsep.join(entry for entry in sys.path if entry)
-        return cls(command, environment={"PYTHONPATH": path}, directory=directory, reply_timeout=reply_timeout)
+        child = cls(command, environment={"PYTHONPATH": path}, directory=directory, reply_timeout=reply_timeout)
+        child.served = served
+        return child
+
+    def another(self) -> Self:
+        """Return a child of the same command that remembers the same, and does not run; nor does this one."""
+        assert self._process is None
+        other = copy.copy(self)
+        other._wire = self._wire.copy()
+        other.second_answers = []
+        other._reset()
+        return other
+
+    def knows_directory(self) -> bool:
+        """Tell whether the target may look into its directory before it is asked to open it."""
+        return not self.served and any(str(self.directory) in word for word in self.command)
 
     def _reset(self) -> None:
         self._outgoing = bytearray()
@@ -111,12 +131,16 @@ class Child:
 
     # -- life and death
 
-    def start(self) -> Self:
-        """Start the process (again, after a kill or close); raises `TargetNotStarted`."""
+    def start(self, *, ahead: bool = False) -> Self:
+        """Start the process (again, after a kill or close); its directory is not looked at if it is started `ahead`.
+
+        Raises `TargetNotStarted`, and `NotForked` where it has a nursery.
+        """
         if self._process is not None:
             raise RuntimeError("the target is running; kill() or close() it first")
         self._reset()
-        self.mark()
+        if not ahead:
+            self.mark()
         self._stderr = unnamed_file()
         try:
             self._process = Contained(
@@ -125,6 +149,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 environment=self.environment,
+                nursery=self.nursery,
             )
         except BaseException:
             self._stderr.close()
@@ -163,6 +188,11 @@ class Child:
 
         Harmless when nothing runs. Raises `TargetOutlived` where something cannot be ended.
         """
+        ran = self._process is not None
+        killed = self._ended_by_force()
+        return evolve(killed, **self.traces()) if ran else killed
+
+    def _ended_by_force(self) -> Killed:
         hit: dict[str, Any] = {}
         if self._process is not None:
             try:
@@ -174,7 +204,6 @@ class Child:
                     while not self._at_eof and self._exchange_bytes(deadline - time.monotonic()):
                         pass
                 self._release()
-            hit |= self.traces()
         killed = Killed(answered=tuple(self._finished), unanswered=tuple(self._in_flight.values()), **hit)
         self._finished.clear()
         self._in_flight.clear()
@@ -211,8 +240,8 @@ class Child:
         return status
 
     def end(self) -> None:
-        """End the target for good; harmless when nothing runs."""
-        self.kill()
+        """End the target for good, and ask no more of it; harmless when nothing runs."""
+        self._ended_by_force()
 
     def wire(self) -> Iterator[str]:
         """Yield the last lines that went to the target and came from it, as JSON: time, direction, line."""

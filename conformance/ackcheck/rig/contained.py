@@ -31,16 +31,19 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self, TypeAlias
 
 from attrs import frozen
 
 from ackcheck.rig import keeper
-from ackcheck.rig.errors import TargetNotStarted, TargetOutlived
+from ackcheck.rig.errors import NotForked, TargetNotStarted, TargetOutlived
 
 KEEPER = Path(keeper.__file__)
 ANSWER_SECONDS = 30.0  # for a keeper: longer than it takes to see that a process cannot be killed
 ENDED_SECONDS = 2.0  # between the end of a process and the word of it, on a busy machine
+
+Stream: TypeAlias = int | IO[bytes] | None
+"""A standard stream, as `subprocess.Popen` takes it."""
 
 _numbers = itertools.count(1)
 
@@ -85,46 +88,134 @@ def own_cgroup() -> Path | None:
     return None
 
 
+class Kept(Protocol):
+    """A keeper that runs: what `subprocess.Popen` has of it."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """Where what is written comes to the command's standard input."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Where its standard output is read."""
+
+    def wait(self, timeout: float, /) -> int:
+        """Wait until it has ended; raise `subprocess.TimeoutExpired`."""
+
+
+class Forking(Protocol):
+    """What starts a target by forking: an `ackcheck.rig.nursery.Nursery`."""
+
+    def fork(self, control: int, group: str, streams: Sequence[int]) -> int:
+        """Start a keeper with its target; return the keeper's process id."""
+
+
+class Forked:
+    """A keeper that a nursery has forked: not our child, so its end is waited for by other means."""
+
+    def __init__(self, nursery: Forking, control: int, group: str, streams: Sequence[Stream]) -> None:
+        with contextlib.ExitStack() as theirs:
+            self.stdin, read = self._end(streams[0], theirs, ours_writes=True)
+            self.stdout, write = self._end(streams[1], theirs, ours_writes=False)
+            _, errors = self._end(streams[2], theirs, ours_writes=False)
+            try:
+                self.pid = nursery.fork(control, group, (read, write, errors))
+            except NotForked:
+                for ours in filter(None, (self.stdin, self.stdout)):
+                    ours.close()
+                raise
+        self._alive: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            self._alive = os.pidfd_open(self.pid)
+
+    def _end(self, stream: Stream, theirs: contextlib.ExitStack, *, ours_writes: bool) -> tuple[IO[bytes] | None, int]:
+        """Return our end of a stream, and the descriptor of the other."""
+        if stream == subprocess.PIPE:
+            read, write = os.pipe2(os.O_CLOEXEC)
+            ours, other = (write, read) if ours_writes else (read, write)
+            theirs.callback(os.close, other)
+            return os.fdopen(ours, "wb" if ours_writes else "rb", 0), other
+        if isinstance(stream, int) and stream >= 0:
+            return None, stream
+        if stream is None or isinstance(stream, int):
+            nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            theirs.callback(os.close, nothing)
+            return None, nothing
+        return None, stream.fileno()
+
+    def wait(self, timeout: float, /) -> int:
+        """Wait until it has ended; raise `subprocess.TimeoutExpired`."""
+        if self._alive is not None:
+            poller = select.poll()
+            poller.register(self._alive, select.POLLIN)
+            if not poller.poll(timeout * 1000):
+                raise subprocess.TimeoutExpired("a keeper", timeout)
+            os.close(self._alive)
+            self._alive = None
+        return 0
+
+
 class Contained:
     """A command that runs, with everything that comes of it. Use as a context manager: leaving it kills.
 
-    `stdin`, `stdout` and `stderr` are as for `subprocess.Popen`, and so are the attributes `stdin` and `stdout`.
-    Raises `TargetNotStarted`.
+    `stdin`, `stdout` and `stderr` are as for `subprocess.Popen`, and so are the attributes `stdin` and `stdout`. With a
+    `nursery` the command is not run: what it stands for is forked there. Raises `TargetNotStarted`, `NotForked`.
     """
 
     def __init__(
         self,
         command: Sequence[str],
         *,
-        stdin: int | IO[bytes] | None = None,
-        stdout: int | IO[bytes] | None = None,
-        stderr: int | IO[bytes] | None = None,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
         environment: Mapping[str, str] | None = None,
+        nursery: Forking | None = None,
     ) -> None:
         self.command = tuple(command)
         self._told: dict[str, Any] = {}
         self._coming = b""
         self._group = (own_cgroup() or Path("/nowhere")) / f"ackcheck-{os.getpid()}-{next(_numbers)}"
         self._control, theirs = socket.socketpair()
-        arguments = [sys.executable, "-I", "-S", str(KEEPER), str(theirs.fileno()), str(self._group), *command]
         try:
-            self._keeper = subprocess.Popen(
-                arguments,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                env={**os.environ, **(environment or {})},
-                bufsize=0,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for us: we end it
-            )
+            if nursery is None:
+                self._keeper: Kept = self._started(theirs.fileno(), stdin, stdout, stderr, environment)
+            else:
+                self._keeper = Forked(nursery, theirs.fileno(), str(self._group), (stdin, stdout, stderr))
         except OSError as error:
             self._control.close()
             raise TargetNotStarted(self.command, str(error)) from error
+        except NotForked:
+            self._control.close()
+            raise
         finally:
             theirs.close()
         self.stdin, self.stdout = self._keeper.stdin, self._keeper.stdout
         self._await_start()
+
+    def _started(
+        self,
+        control: int,
+        stdin: Stream,
+        stdout: Stream,
+        stderr: Stream,
+        environment: Mapping[str, str] | None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a keeper, which starts the command."""
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(KEEPER), str(control), str(self._group), *self.command],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, **(environment or {})},
+            bufsize=0,
+            pass_fds=[control],
+            start_new_session=True,  # Ctrl-C is for us: we end it
+        )
 
     def _await_start(self) -> None:
         try:

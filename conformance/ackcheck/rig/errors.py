@@ -21,6 +21,10 @@ class TargetNotStarted(RigError):
         super().__init__(f"cannot start {' '.join(command)!r}: {reason}; check the command")
 
 
+class NotForked(RigError):
+    """A target cannot be started by a fork (`ackcheck.rig.nursery`), but only anew; the message says why."""
+
+
 class TargetHung(RigError):
     """No reply within the time allowed. The operation's outcome is unknown."""
 

@@ -34,6 +34,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ PR_SET_CHILD_SUBREAPER = 36
 KILL_SECONDS = 10.0  # a killed process that is not gone by then is stuck in the kernel
 STOP_SECONDS = 1.0  # one that does not stand still by then waits for a disk in the kernel
 SCAN_SECONDS = 0.001  # between two looks at what is left
+BY_GROUP = 20  # looks at whether all that was in the cgroup has ended, before others are looked for
 
 
 class Stat(NamedTuple):
@@ -100,14 +102,17 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
 
-    def start(self, command: list[str]) -> bool:
-        """Start the command, in its group where there can be one; return whether it runs."""
+    def start(self, become: Callable[[int], None]) -> bool:
+        """Start what a new process is to become, in its group where there can be one; return whether it runs.
+
+        `become` is called in that process, with the descriptor on which it says why it could not, and does not return.
+        """
         self._make_group()
         (waits, goes), (fails, failed) = os.pipe(), os.pipe()
         self._main = os.fork()
         if not self._main:
             os.close(goes)
-            _become(command, waits, failed)
+            _become(become, waits, failed)
         os.close(waits)
         os.close(failed)
         self._join_group()
@@ -174,15 +179,19 @@ class Keeper:
     def _end_all(self) -> tuple[list[int], list[str]]:
         """Kill until none is left; return the processes that were ended, and what is left after all.
 
-        One that was struck need not be ours to reap: its parent may do so, even with a SIGKILL on its way.
+        One that was struck need not be ours to reap: its parent may do so, even with a SIGKILL on its way. What a kill
+        of the cgroup has ended is not looked for among all processes of the machine first: that takes long.
         """
         self._ended.clear()
-        struck: set[int] = set()
+        struck, left = self._kill_group(), dict[int, Stat]()
         deadline = time.monotonic() + KILL_SECONDS
+        tries = 0
         while True:
-            struck |= self._kill_group()
-            left = self._signal_all(signal.SIGKILL)
-            struck |= left.keys()
+            tries += 1
+            if not self._group or tries > BY_GROUP:
+                struck |= self._kill_group()
+                left = self._signal_all(signal.SIGKILL)
+                struck |= left.keys()
             if self._reap() and self._group_is_empty():
                 self._remove_group()
                 return sorted(struck.union(self._ended)), []
@@ -247,18 +256,40 @@ class Keeper:
             file.write(text)
 
 
-def _become(command: list[str], waits: int, failed: int) -> None:
-    """Become the command, once the other side of `waits` is closed; never returns."""
+def _become(become: Callable[[int], None], waits: int, failed: int) -> None:
+    """Become what was asked for, once the other side of `waits` is closed; never returns."""
     try:
         os.setsid()
         os.read(waits, 1)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python has them ignored, and that would be inherited
-            signal.signal(number, signal.SIG_DFL)
-        os.execvp(command[0], command)
-    except OSError as error:
-        os.write(failed, (error.strerror or str(error)).encode())
+        os.close(waits)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        become(failed)
     finally:
         os._exit(127)
+
+
+def command_of(command: list[str]) -> Callable[[int], None]:
+    """Return how a process becomes a command."""
+
+    def become(failed: int) -> None:
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python has them ignored, and that would be inherited
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            os.execvp(command[0], command)
+        except OSError as error:
+            os.write(failed, (error.strerror or str(error)).encode())
+
+    return become
+
+
+def keep(control: int, group: str, become: Callable[[int], None]) -> None:
+    """Keep what `become` makes, until the control socket is closed."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    os.set_inheritable(control, False)
+    keeper = Keeper(socket.socket(fileno=control), group)
+    if keeper.start(become):
+        keeper.serve()
 
 
 def _let_go_of_streams() -> None:
@@ -270,13 +301,9 @@ def _let_go_of_streams() -> None:
 
 
 def main() -> None:
-    """Keep a command until the control socket is closed."""
+    """Keep the command of the command line."""
     control, group, *command = sys.argv[1:]
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    os.set_inheritable(int(control), False)
-    keeper = Keeper(socket.socket(fileno=int(control)), group)
-    if keeper.start(command):
-        keeper.serve()
+    keep(int(control), group, command_of(command))
 
 
 if __name__ == "__main__":

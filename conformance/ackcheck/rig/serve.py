@@ -127,23 +127,43 @@ def lines_of(descriptor: int, limit: int = LINE_LIMIT) -> Iterator[bytes]:
             raise ProtocolError(f"a request over {limit} bytes; split it")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0 at the end of input, 2 for a protocol error."""
-    parser = argparse.ArgumentParser(prog="ackcheck.rig.serve", description=__doc__.splitlines()[0])
+class Options(argparse.Namespace):
+    """The command line."""
+
+    target: str
+    dir: Path
+    threads: int
+    control: int
+    """Of a nursery (`ackcheck.rig.nursery`)."""
+
+
+def parser(program: str, about: str) -> argparse.ArgumentParser:
+    """Return what reads a command line that names a target."""
+    parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
     parser.add_argument("--target", required=True, help="module:factory or file.py:factory")
     parser.add_argument("--dir", required=True, type=Path, help="the store's directory; must exist")
     parser.add_argument("--threads", type=int, default=1, help="requests that run at once")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def run(options: Options, factory: Callable[[], Callable[[], Any]]) -> int:
+    """Serve what a factory makes; return the exit status: 0 at the end of input, 2 for a protocol error."""
     # A target that prints would garble the protocol: from here on its output goes to stderr.
     output = os.dup(1)
     os.dup2(2, 1)
-    server = Server(load_factory(options.target)(), options.dir, output, threads=max(1, options.threads))
+    server = Server(factory()(), options.dir, output, threads=max(1, options.threads))
     try:
         server.serve(lines_of(0))
     except ProtocolError as error:
         print(f"ackcheck.rig.serve: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = parser("ackcheck.rig.serve", __doc__).parse_args(arguments, Options())
+    return run(options, lambda: load_factory(options.target))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from ackcheck.findings import GradeReport
 from ackcheck.grades import disk, run_disk_grade
 from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.disk import _Round
+from ackcheck.grades.spares import Spares
 from ackcheck.hits import Fault
 from ackcheck.rig.exchange import Killed
 from ackmodel import Clause, Level
@@ -107,5 +108,5 @@ def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_a
         drive=SimpleNamespace(counts=lambda: {"refused": 1}),
         cut=lambda _: (Killed(answered=(), unanswered=()), cut),
     )
-    assert _Round(cast(Campaign, None), session, machine, "writes", 1)._cut() is cut
+    assert _Round(cast(Campaign, None), session, machine, "writes", cast(Spares, None), 1)._cut() is cut
     assert (forgiven, session.traffic.forgiving) == ([True], False)
