@@ -15,13 +15,16 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check check-brokers deep test hunt textbook zoo skeletons zootable docs mutants twin lint format lock clean
+.PHONY: help check brokers check-brokers deep test hunt textbook zoo skeletons zootable docs mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 check: $(STAMP) ## run the conformance suite on the reference store (ARGS="--level disk" etc.)
 	$(BIN)/ackcheck run $(ARGS)
+
+brokers: $(STAMP) ## fetch and build the real brokers that are no packages, into build/brokers (ARGS="nats")
+	$(BIN)/ackcheck broker --build $(ARGS)
 
 check-brokers: $(STAMP) ## judge the real brokers that this machine has, and compare with what is expected (ARGS="redis")
 	$(BIN)/ackcheck broker $(ARGS)

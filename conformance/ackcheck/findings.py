@@ -41,7 +41,8 @@ class Finding:
     `refutes` are the levels that make the broken promise. `test` is a Python program that shows it again; empty where
     chance outside our control plays a part. There `case` is the number of its case, from 1, `round` that of the round
     in it that broke (0: what ends the case), and `again` a command that repeats it; `alone` says that the round broke
-    by itself. `times` says how often the like of it was found.
+    by itself. `times` says how often the like of it was found. `fault` is the last one before it that the rig saw hit,
+    empty where there was none, and `effect` what a client lost by it (`ackcheck.effects`): both on real files only.
     """
 
     clause: Clause
@@ -56,11 +57,13 @@ class Finding:
     again: str = ""
     refutes: tuple[Level, ...] = ()
     times: int = 1
+    fault: str = ""
+    effect: str = ""
 
     @property
-    def kind(self) -> tuple[str, str, tuple[Level, ...]]:
+    def kind(self) -> tuple[str, ...]:
         """What equal findings have in common."""
-        return self.clause.value, PARTICULARS.sub("N", self.why), self.refutes
+        return self.clause.value, PARTICULARS.sub("N", self.why), self.fault, *(level.value for level in self.refutes)
 
     def __str__(self) -> str:
         """Return it whole, as plain text.
@@ -82,6 +85,8 @@ class Finding:
             "grade": self.grade,
             "refutes": [level.value for level in self.refutes],
             "times": self.times,
+            "fault": self.fault,
+            "effect": self.effect,
             "seed": self.seed,
             "case": self.case,
             "round": self.round,

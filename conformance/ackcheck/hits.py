@@ -60,6 +60,12 @@ class Hit:
     peers: tuple[str, ...] = ()
     """Processes that the target did not start, and was connected to."""
 
+    @property
+    def came_to(self) -> Fault:
+        """What it was to the target: a sync that did not fail, or was not held, was the end of the process only."""
+        unseen = self.missed and self.fault in (Fault.FAILED_SYNC, Fault.STALLED_SYNC)
+        return Fault.PROCESS_CRASH if unseen else self.fault
+
 
 @frozen
 class Hits:

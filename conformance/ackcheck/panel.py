@@ -114,6 +114,12 @@ class Panel:
         self._fall(dict.fromkeys(self.standing, broken))
         raise broken
 
+    def promises_to_survive(self, event: Stop) -> bool:
+        """Tell whether at every level that stands what was answered OK survives such a stop."""
+        weakest = next(iter(self.standing), None)
+        answered = {Restarted: True, ProcessCrashed: weakest is not Level.MEMORY, PowerLost: weakest is Level.DISK}
+        return answered[type(event)]
+
     def stopped(self, event: Stop) -> None:
         """Note that the store was stopped, to be opened again: from here on it is seen whether what survives was at
         stake."""

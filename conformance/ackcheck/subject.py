@@ -50,6 +50,10 @@ class Subject:
     target: str | Sequence[str] | None = None
     server: Sequence[str] = ()
     """The command of a server that the target is the adapter of; empty where the target is all there is."""
+    repair: Sequence[str] = ()
+    """What an operator runs where that server cannot be opened; empty: nothing."""
+    own_network: bool = False
+    """Whether that server has a network namespace of its own, where there can be one."""
 
     @property
     def ours(self) -> bool:
@@ -70,7 +74,7 @@ class Subject:
     def served(self, level: Level) -> str | Sequence[str] | WithServer:
         """Return what the rigs of the grades on real files serve."""
         target = lab.reference().served(level) if self.target is None else self.target
-        return WithServer(target, self.server) if self.server else target
+        return WithServer(target, self.server, self.repair, self.own_network) if self.server else target
 
     @property
     def stepped(self) -> bool:

@@ -1,70 +1,45 @@
-"""A broker's profile: how its server is started, what it promises, and what each configuration is expected to keep.
+"""A broker's profile: how its server is had and started, what it promises, and what is expected of each configuration.
 
 >>> redis = read_profile("redis")
 >>> redis.title, [one.name for one in redis.configurations]
-('Redis Streams', ['always', 'everysec', 'no'])
->>> redis.server_for({"appendfsync": "no"}, Path("/run/x"))[-2:]
+('Redis Streams', ['always', 'always-repaired', 'everysec', 'no'])
+>>> redis.server_for({"appendfsync": "no"}, Place(Path("/run/x")))[-2:]
 ('--appendfsync', 'no')
 >>> read_profile("reddis")
 Traceback (most recent call last):
 ...
-ackcheck.brokers.profile.BadProfile: no broker 'reddis'; there are redis
+ackcheck.brokers.profile.BadProfile: no broker 'reddis'; did you mean 'redis'?
 """
 
 from __future__ import annotations
 
 import shutil
 import tomllib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from ackcheck.promises import BadPromise, Promises, promises_of
-from ackmodel import Clause
+from ackcheck.brokers.expectation import ByFault, Configuration, Outcome
+from ackcheck.brokers.place import Place
+from ackcheck.grade import REPLY_TIMEOUT
+from ackcheck.hits import Fault
+from ackcheck.promises import BadPromise, promises_of
+from ackmodel import Level, nearest
 
 HERE = Path(__file__).parent
+
 FIELDS = ("title", "needs", "version", "server", "setting", "adapter", "faults", "promises", "configuration")
-OF_A_CONFIGURATION = ("name", "settings", "reason", "expect", "may")
+MORE = ("build", "repair", "disk_mib", "reply_timeout")
+"""What a profile may leave out."""
+
+OF_A_CONFIGURATION = ("name", "settings", "claims", "reason", "expect")
+MORE_OF_A_CONFIGURATION = ("may", "unreached", "promises", "repair")
 
 
 class BadProfile(ValueError):
     """A profile that is not there, or cannot be used; the message says what to write."""
-
-
-@frozen
-class Configuration:
-    """One way to run a broker, and which clauses it is expected to break, by grade."""
-
-    name: str
-    settings: Mapping[str, str]
-    reason: str
-    expect: Mapping[str, Set[Clause]]
-    """What must break; a grade that is not named is not expected to be run."""
-    may: Mapping[str, Set[Clause]]
-    """What may break or not, as chance has it."""
-
-    def surprises(self, grade: str, broken: Set[Clause]) -> list[str]:
-        """Return what of a grade's findings was not expected, in either direction.
-
-        >>> always = Configuration("always", {}, "", {"power": frozenset()}, {})
-        >>> always.surprises("power", {Clause.SURVIVES_POWER_LOSS})
-        ['power: survives-power-loss broke, which is new']
-        >>> off = Configuration("no", {}, "", {"power": {Clause.SURVIVES_POWER_LOSS}}, {})
-        >>> off.surprises("power", frozenset())
-        ['power: survives-power-loss was expected to break, and did not']
-        """
-        must = self.expect.get(grade, frozenset())
-        new = broken - must - self.may.get(grade, frozenset())
-        return [
-            *(f"{grade}: {clause.value} broke, which is new" for clause in Clause if clause in new),
-            *(
-                f"{grade}: {clause.value} was expected to break, and did not"
-                for clause in Clause
-                if clause in must - broken
-            ),
-        ]
 
 
 @frozen
@@ -74,36 +49,67 @@ class Profile:
     title: str
     folder: Path
     needs: Mapping[str, str]
-    """The programs it needs, and which Debian package has each."""
+    """The programs and files it needs, and what has each: a Debian package, or `make brokers`."""
     version: tuple[str, ...]
     server: tuple[str, ...]
-    """The server's command: `{dir}` is its directory, `{run}` a folder for its socket, `{settings}` the settings."""
+    """The server's command; see `words_for` for what stands in it."""
     setting: tuple[str, ...]
     """How one setting is written in it."""
-    adapter: str
+    adapter: str | tuple[str, ...]
+    """`file.py:factory` in its folder, or a command."""
     faults: tuple[str, ...]
-    promises: Promises
     configurations: tuple[Configuration, ...]
+    build: tuple[tuple[str, ...], ...] = ()
+    """The commands that fetch and build it, run in its folder."""
+    repair: tuple[str, ...] = ()
+    """What an operator runs on `{dir}` where the server cannot be opened."""
+    disk_mib: int | None = None
+    """How large its disks must be at least; None: as the grades have them."""
+    reply_timeout: float = REPLY_TIMEOUT
 
     @property
-    def target(self) -> str:
-        """The adapter, as `ackcheck run` names it."""
-        return f"{self.folder}/{self.adapter}"
+    def name(self) -> str:
+        """Its name: that of its folder."""
+        return self.folder.name
+
+    @property
+    def built(self) -> Path:
+        """Where it is built."""
+        return Path("build/brokers", self.name).resolve()
 
     def missing(self) -> list[str]:
-        """Return the programs that this machine has not got, each with the package that has it."""
-        return [f"{tool} (Debian: {package})" for tool, package in self.needs.items() if shutil.which(tool) is None]
+        """Return what this machine has not got of what it needs, each with what has it."""
+        needed = {self._filled(tool): where for tool, where in self.needs.items()}
+        return [
+            f"{tool} ({where if where.startswith('make ') else f'Debian: {where}'})"
+            for tool, where in needed.items()
+            if shutil.which(tool) is None and not Path(tool).is_file()
+        ]
 
-    def server_for(self, settings: Mapping[str, str], run: Path) -> tuple[str, ...]:
-        """Return the server's command with these settings, which runs in `run`; `{dir}` is still to be filled in."""
+    def target_for(self, place: Place) -> str | tuple[str, ...]:
+        """Return the adapter, as `ackcheck run` names it."""
+        return f"{self.folder}/{self.adapter}" if isinstance(self.adapter, str) else self.words_for(self.adapter, place)
+
+    def server_for(self, settings: Mapping[str, str], place: Place) -> tuple[str, ...]:
+        """Return the server's command with these settings; `{dir}` is still to be filled in."""
         words: list[str] = []
         for word in self.server:
-            if word != "{settings}":
-                words.append(word.replace("{run}", str(run)))
-                continue
-            for key, value in settings.items():
-                words += [part.replace("{key}", key).replace("{value}", value) for part in self.setting]
-        return tuple(words)
+            if word == "{settings}":
+                for key, value in settings.items():
+                    words += [part.replace("{key}", key).replace("{value}", value) for part in self.setting]
+            else:
+                words.append(word)
+        return self.words_for(words, place)
+
+    def words_for(self, words: list[str] | tuple[str, ...], place: Place) -> tuple[str, ...]:
+        """Return a command in which `{run}` and `{port}` are where the server listens, `{folder}` is the profile's,
+        `{build}` where it was built; `{dir}`, the server's directory, is filled in by the suite."""
+        return tuple(
+            self._filled(word).replace("{run}", str(place.run)).replace("{port}", str(place.port)) for word in words
+        )
+
+    def _filled(self, word: str) -> str:
+        return word.replace("{folder}", str(self.folder)).replace("{build}", str(self.built))
 
 
 def names() -> tuple[str, ...]:
@@ -114,7 +120,7 @@ def names() -> tuple[str, ...]:
 def read_profile(name: str) -> Profile:
     """Return the profile of a broker."""
     if name not in names():
-        raise BadProfile(f"no broker {name!r}; there are {', '.join(names())}")
+        raise BadProfile(f"no broker {name!r}; {nearest(name, names(), 'there are')}")
     path = HERE / name / "profile.toml"
     try:
         stated = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -125,13 +131,15 @@ def read_profile(name: str) -> Profile:
 
 def profile_of(stated: Mapping[str, Any], folder: Path) -> Profile:
     """Return the profile that was stated; raise `BadProfile` with what to write instead."""
-    _check_fields(stated, FIELDS, str(folder))
+    where = str(folder)
+    _check_fields(stated, FIELDS, MORE, where)
+    repair, build = stated.get("repair", ["none"]), stated.get("build", [["none"]])
     for name in ("version", "server", "setting", "faults"):
-        _check_words(stated[name], f"{folder}: {name}")
-    try:
-        promises = promises_of(stated["promises"])
-    except BadPromise as error:
-        raise BadProfile(f"{folder}: {error}") from error
+        _check_words(stated[name], f"{where}: {name}")
+    for words in [repair, *build]:
+        _check_words(words, f"{where}: repair, and each command of build,")
+    if not isinstance(stated["adapter"], str):
+        _check_words(stated["adapter"], f"{where}: adapter")
     return Profile(
         str(stated["title"]),
         folder,
@@ -139,33 +147,59 @@ def profile_of(stated: Mapping[str, Any], folder: Path) -> Profile:
         tuple(stated["version"]),
         tuple(stated["server"]),
         tuple(stated["setting"]),
-        str(stated["adapter"]),
+        stated["adapter"] if isinstance(stated["adapter"], str) else tuple(stated["adapter"]),
         tuple(stated["faults"]),
-        promises,
-        tuple(_configuration(one, folder) for one in stated["configuration"]),
+        tuple(_configuration(one, stated, where) for one in stated["configuration"]),
+        tuple(map(tuple, build)) if "build" in stated else (),
+        tuple(repair) if "repair" in stated else (),
+        _number(stated.get("disk_mib"), int, f"{where}: disk_mib"),
+        _number(stated.get("reply_timeout"), float, f"{where}: reply_timeout") or REPLY_TIMEOUT,
     )
 
 
-def _configuration(stated: Mapping[str, Any], folder: Path) -> Configuration:
-    _check_fields(stated, OF_A_CONFIGURATION, f"{folder}: a configuration")
-    settings = {str(key): str(value) for key, value in stated["settings"].items()}
-    expect, may = (_clauses(stated[name], f"{folder}: {stated['name']}: {name}") for name in ("expect", "may"))
-    return Configuration(str(stated["name"]), settings, str(stated["reason"]), expect, may)
-
-
-def _clauses(stated: Mapping[str, Any], where: str) -> dict[str, Set[Clause]]:
+def _configuration(one: Mapping[str, Any], stated: Mapping[str, Any], folder: str) -> Configuration:
+    _check_fields(one, OF_A_CONFIGURATION, MORE_OF_A_CONFIGURATION, f"{folder}: a configuration")
+    where = f"{folder}: {one['name']}"
     try:
-        return {grade: frozenset(Clause(name) for name in names_of) for grade, names_of in stated.items()}
-    except (ValueError, TypeError) as error:
-        raise BadProfile(f"{where}: {error}; write clauses by grade, as power = ['survives-power-loss']") from error
+        return Configuration(
+            str(one["name"]),
+            {str(key): str(value) for key, value in one["settings"].items()},
+            Level(one["claims"]),
+            str(one["reason"]),
+            _by_grade(one["expect"]),
+            _by_grade(one.get("may", {})),
+            frozenset(Fault(name) for name in one.get("unreached", ())),
+            promises_of({**stated["promises"], **one.get("promises", {})}),
+            repair=one.get("repair", False) is True,
+        )
+    except BadPromise as error:
+        raise BadProfile(f"{where}: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadProfile(
+            f"{where}: {error}; write outcomes by grade and fault, as power = {{ 'power loss' = ['returned'] }}"
+        ) from error
 
 
-def _check_fields(stated: Mapping[str, Any], fields: tuple[str, ...], where: str) -> None:
-    if set(stated) != set(fields):
-        wrong = ", ".join(sorted(set(stated) ^ set(fields)))
-        raise BadProfile(f"{where}: {wrong}: write each of {', '.join(fields)}, and nothing else")
+def _by_grade(stated: Mapping[str, Any]) -> dict[str, ByFault]:
+    return {
+        grade: {Fault(fault): frozenset(map(Outcome.read, outcomes)) for fault, outcomes in by_fault.items()}
+        for grade, by_fault in stated.items()
+    }
+
+
+def _check_fields(stated: Mapping[str, Any], fields: tuple[str, ...], more: tuple[str, ...], where: str) -> None:
+    wrong = sorted((set(fields) - set(stated)) | (set(stated) - set(fields) - set(more)))
+    if wrong:
+        what = f"write each of {', '.join(fields)}, perhaps {', '.join(more)}, and nothing else"
+        raise BadProfile(f"{where}: {', '.join(wrong)}: {what}")
 
 
 def _check_words(value: object, where: str) -> None:
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
         raise BadProfile(f"{where} is {value!r}: write a list of words, as ['redis-server', '--version']")
+
+
+def _number(value: Any, kind: type[int] | type[float], where: str) -> Any:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | kind) or not 0 < value < 1 << 20):
+        raise BadProfile(f"{where} is {value!r}: write a number over 0")
+    return value

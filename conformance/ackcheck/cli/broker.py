@@ -1,7 +1,7 @@
-"""`ackcheck broker`: a real broker under every fault, and whether it keeps what is expected of it.
+"""`ackcheck broker`: a real broker under every fault, and whether it does what is expected of it.
 
     ackcheck broker                                     every broker that this machine can run
-    ackcheck broker redis --configuration everysec --faults power --seed 7
+    ackcheck broker redis --configuration everysec --faults power --seed 7 --runs 10
     ackcheck broker redis --set appendfsync=no          another setting, of which nothing is expected
 
 >>> from click.testing import CliRunner
@@ -11,18 +11,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from attrs import evolve, frozen
+from rich.console import Console
 
-from ackcheck.brokers.profile import BadProfile, Configuration, Profile, names, read_profile
+from ackcheck.brokers.expectation import Configuration
+from ackcheck.brokers.judged import Judged
+from ackcheck.brokers.place import Place, placed
+from ackcheck.brokers.profile import BadProfile, Profile, names, read_profile
 from ackcheck.cli._output import (
     BROKEN,
     NOT_JUDGED,
@@ -33,73 +34,59 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
+from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES
 from ackcheck.levels import FLOORS
 from ackcheck.rig.errors import RigError
 from ackcheck.subject import Subject
-from ackcheck.suite import LEVELS, Plan, efforts, run_suite
-from ackcheck.verdict import Verdict
-
-SOCKET = "ACKCHECK_BROKER_SOCKET"
-"""The environment variable in which an adapter finds its server's socket."""
+from ackcheck.suite import LEVELS, SEEDS, Plan, efforts, run_suite
 
 
 @frozen
-class Judged:
-    """What came of one configuration under one grade of faults."""
+class Effort:
+    """How much is tried: a profile; or of it one case, and of that one round."""
 
-    broker: str
-    configuration: Configuration
-    grade: str
-    seed: int
-    profile: str
-    verdict: Verdict
-    pinned: bool
-    """Whether something is expected of it."""
-
-    @property
-    def surprises(self) -> list[str]:
-        """What was not expected. A grade that this machine could not run says nothing, and surprises nobody."""
-        if not self.pinned or any(report.not_judged for report in self.verdict.reports):
-            return []
-        return self.configuration.surprises(self.grade, {finding.clause for finding in self.verdict.findings})
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why nothing could be said, where nothing could."""
-        if self.verdict.findings or self.verdict.level is not None:
-            return []
-        return [told.why for told in self.verdict.levels if told.why] or ["too little was at stake"]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as `--json` writes it."""
-        told = {"broker": self.broker, "configuration": self.configuration.name, "grade": self.grade}
-        settings = {"settings": dict(self.configuration.settings), "seed": self.seed, "profile": self.profile}
-        return {**told, **settings, "surprises": self.surprises, "verdict": self.verdict.as_json()}
-
-    def __str__(self) -> str:
-        """Return it in a line, for people."""
-        found = {f"{finding.clause.value} {finding.times}x" for finding in self.verdict.findings}
-        outcome = ", ".join(sorted(found)) or ("not judged: " + "; ".join(self.reasons) if self.reasons else "kept")
-        return f"{self.broker} {self.configuration.name}, {self.grade}: {outcome}"
+    profile: str = "quick"
+    case: int | None = None
+    round: int | None = None
+    evidence: Path | None = None
+    """Where a folder is written for each finding; None: nowhere."""
 
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--build", is_flag=True, help="Only fetch and build what is not a package, into build/brokers.")
 @click.option("--configuration", "only", help="Run this one only; by default all that the profile has.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another setting; then nothing is expected.")
-@click.option("--faults", help="Grades, by commas: process, power; by default those of the broker's profile.")
+@click.option("--faults", help="Grades, by commas; by default those of the broker's profile.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
+@click.option("--runs", type=click.IntRange(1), default=1, help="So many runs, with seeds in a row.")
+@click.option("--case", type=click.IntRange(1), help="This case of a run only, as a finding says.")
+@click.option("--round", "only_round", type=click.IntRange(0), help="And of it this round only; 0 is what ends a case.")
+@click.option(
+    "--findings",
+    "evidence",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a folder for each finding: history, wire log, the broker's own log, its directory, machine.",
+)
 @seed_option()
 @json_option("the verdicts")
 @click.pass_context
-def broker(
+def broker(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
+    /,
+    *,
     name: str | None,
+    build: bool,
     only: str | None,
     changes: tuple[str, ...],
     faults: str | None,
     profile: str,
+    runs: int,
+    case: int | None,
+    only_round: int | None,
+    evidence: Path | None,
     seed: int | None,
     json_to: str | None,
 ) -> None:
@@ -107,29 +94,52 @@ def broker(
 
     Exit codes: 0 as expected, 1 something is new, 2 usage, 3 the broker or the machine failed, 4 not judged.
     """
+    if only_round is not None and case is None:
+        raise click.UsageError("--round needs the case: --case K")
     seed, console = chosen(seed), console_beside(json_to)
-    told, judged, missing = [], [], False
+    effort = Effort(profile, case, only_round, evidence)
+    told: list[dict[str, Any]] = []
+    judged: list[Judged] = []
+    missing = False
     for known in _profiles(name):
+        if build:
+            _build(console, known)
+            continue
         if absent := known.missing():
-            console.print(f"{known.folder.name}: not judged: needs {', '.join(absent)}", markup=False, highlight=False)
+            _say(console, f"{known.name}: not judged: needs {', '.join(absent)}")
             missing = True
             continue
-        console.print(f"{known.folder.name}: {_version(known)}", markup=False, highlight=False)
+        _say(console, f"{known.name}: {_version(known)}")
         for configuration in _configurations(known, only, changes):
             for grade in _grades(known, faults):
-                one = _judge(known, configuration, grade, seed, profile, pinned=not changes)
-                judged.append(one)
-                told.append({**one.as_json(), "version": _version(known)})
-                console.print(str(one), markup=False, highlight=False)
-                for surprise in one.surprises:
-                    console.print(f"    {surprise}", markup=False, highlight=False)
+                for number in range(runs):
+                    one = _judged(known, configuration, grade, (seed + number) % SEEDS, effort, pinned=not changes)
+                    judged.append(one)
+                    told.append({"version": _version(known), **one.as_json()})
+                    _say(console, str(one), *(f"    {surprise}" for surprise in _surprises(one, case)))
+                    if json_to and json_to != "-":
+                        write_json(json_to, told)
+    if build:
+        return
     console.print(f"seed {seed}, profile {profile}")
     if json_to:
         write_json(json_to, told)
-    if any(one.surprises for one in judged):
+    if any(_surprises(one, case) for one in judged):
         ctx.exit(BROKEN)
     if any(one.reasons for one in judged) or (missing and not judged):
         ctx.exit(NOT_JUDGED)
+
+
+def _surprises(one: Judged, case: int | None) -> list[str]:
+    """Return what is new of it; one case alone need not show what a whole run does."""
+    if case is None:
+        return one.surprises
+    return [f"{finding.clause.value}: {finding.why}" for finding in one.verdict.findings]
+
+
+def _say(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _profiles(name: str | None) -> list[Profile]:
@@ -146,7 +156,7 @@ def _configurations(profile: Profile, only: str | None, changes: tuple[str, ...]
         raise click.BadParameter(f"no configuration {only!r}; there are {known}", param_hint="--configuration")
     if not changes:
         return found
-    wrong = [change for change in changes if not all(change.partition("=")[::2])]
+    wrong = [change for change in changes if not change.partition("=")[0] or "=" not in change]
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r}: write KEY=VALUE, as appendfsync=no", param_hint="--set")
     settings = {**found[0].settings, **{change.partition("=")[0]: change.partition("=")[2] for change in changes}}
@@ -161,36 +171,65 @@ def _grades(profile: Profile, faults: str | None) -> list[str]:
     return asked
 
 
-def _version(profile: Profile) -> str:
-    """Return what the server says of its version, on one line."""
-    done = subprocess.run(profile.version, capture_output=True, text=True, timeout=30, check=False)
-    return (done.stdout or done.stderr).partition("\n")[0].strip()
-
-
-def _judge(
-    profile: Profile, configuration: Configuration, grade: str, seed: int, effort: str, *, pinned: bool
+def _judged(
+    broker: Profile, configuration: Configuration, grade: str, seed: int, effort: Effort, *, pinned: bool
 ) -> Judged:
     """Run the suite on a broker in one configuration, under one grade of faults."""
-    with _running_place() as run:
-        subject = Subject(profile.target, profile.server_for(configuration.settings, run))
-        plan = Plan(LEVELS, (grade,), efforts(effort), seed, floor=FLOORS[effort], promises=profile.promises)
+    with placed(configuration.settings) as place:
+        subject = Subject(
+            broker.target_for(place),
+            broker.server_for(configuration.settings, place),
+            broker.words_for(broker.repair, place) if configuration.repair else (),
+            own_network=True,
+        )
+        plan = Plan(
+            LEVELS,
+            (grade,),
+            efforts(effort.profile),
+            seed,
+            case=effort.case,
+            round=effort.round,
+            reply_timeout=broker.reply_timeout,
+            floor=FLOORS[effort.profile],
+            evidence=effort.evidence,
+            promises=configuration.promises,
+            disk_mib=broker.disk_mib,
+        )
         try:
             verdict = run_suite(subject, plan)
         except RigError as error:
             why = [f"{configuration.name}, {grade}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
             raise EnvironmentFailed("\n".join(why)) from error
-    return Judged(profile.folder.name, configuration, grade, seed, effort, verdict, pinned)
+    judged = Judged(broker, configuration, grade, seed, effort.profile, verdict, pinned)
+    for report in verdict.reports:  # the suite's own command names a socket that is gone
+        report.findings = [_with_command(judged, finding) for finding in report.findings]
+    return judged
 
 
-@contextlib.contextmanager
-def _running_place() -> Iterator[Path]:
-    """Give a folder for the server's socket, beside its directory: a socket is nothing that it keeps."""
-    before = os.environ.get(SOCKET)
-    with tempfile.TemporaryDirectory(prefix="ackcheck-run-") as folder:
-        os.environ[SOCKET] = f"{folder}/socket"
+def _with_command(judged: Judged, finding: Finding) -> Finding:
+    return finding if finding.case is None else evolve(finding, again=judged.command(case=finding.case))
+
+
+def _version(broker: Profile) -> str:
+    """Return what the server says of its version, on one line."""
+    command = broker.words_for(broker.version, Place(Path(tempfile.gettempdir())))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return (done.stdout or done.stderr).partition("\n")[0].strip()
+
+
+def _build(console: Console, known: Profile) -> None:
+    """Run the commands that fetch and build a broker, where it has any; what is built already is built again."""
+    if not known.build:
+        _say(console, f"{known.name}: nothing to build")
+        return
+    known.built.mkdir(parents=True, exist_ok=True)
+    for step in known.build:
+        command = known.words_for(step, Place(known.built))
+        _say(console, f"{known.name}: {' '.join(command)}")
         try:
-            yield Path(folder)
-        finally:
-            os.environ.pop(SOCKET)
-            if before is not None:
-                os.environ[SOCKET] = before
+            subprocess.run(command, cwd=known.folder, check=True)
+        except FileNotFoundError:
+            _say(console, f"{known.name}: not built: there is no {command[0]}; install it")
+            return
+        except subprocess.CalledProcessError as error:
+            raise EnvironmentFailed(f"{known.name} could not be built: {error}") from error

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 
 from attrs import define, field
 
+from ackcheck.effects import effect_of
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.evidence import keep
@@ -70,10 +71,12 @@ def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
         return Child.python(target, directory, threads=THREADS, reply_timeout=reply_timeout)
     if isinstance(target, WithServer):
         adapter = child_of(target.adapter, directory, reply_timeout=reply_timeout)
-        server = [word.replace("{dir}", str(directory)) for word in target.server]
+        server, repair = ([word.replace("{dir}", str(directory)) for word in words] for words in target.commands)
         return Apart(
             adapter.command,
             server=server,
+            repair=repair,
+            own_network=target.own_network,
             directory=directory,
             environment=adapter.environment,
             reply_timeout=reply_timeout,
@@ -277,6 +280,8 @@ class Campaign:
             case=self._number,
             round=session.round,
             refutes=fallen.levels,
+            fault=session.fault.value if session.fault else "",
+            effect=effect_of(broken).value,
         )
         if self.report.found(finding) and self.evidence is not None:
             folder = keep(finding, session, self.evidence)

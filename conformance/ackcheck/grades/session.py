@@ -14,6 +14,7 @@ from random import Random
 from attrs import define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
+from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
 from ackcheck.grades.workload import QUEUES, SHORT, Call
@@ -25,7 +26,7 @@ from ackcheck.rig.errors import FileSystemDead, ProtocolError, RigError, TargetD
 from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterReplies, KillPoint
 from ackcheck.rig.witness import why_dead
-from ackmodel import CommitPolicy, Level
+from ackmodel import CommitPolicy
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
@@ -39,11 +40,8 @@ LAST_MOMENT = 0.003
 FEW = 20
 """Messages published in each queue every time the store is opened."""
 
-SOME = 4
-"""Renewals for which a round waits until the deadlines that they moved have passed."""
-
-BATCH = 64
-"""Most messages popped, and receipts acked, in one call."""
+SOME = 4  # renewals for which a round waits until the deadlines that they moved have passed
+BATCH = 64  # most messages popped, and receipts acked, in one call
 
 PATIENCE = 3.0
 """Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. This,
@@ -87,15 +85,15 @@ class Session:
     """What is promised, whatever the target says of itself."""
     hits: Hits = field(factory=Hits)
     """The faults, as they were seen to hit."""
+    fault: Fault | None = None
+    """What the last of them came to."""
     offered: Offered | None = None
     """What the target offers beyond the rest; None before it was first opened."""
     round: int | None = None
     """The round of its case that it is in, from 1; 0 in what ends the case; None where a case has no rounds."""
     _published: int = 0
-    _owed: int = 0
-    """Messages that are to be published in each queue, and are not yet."""
-    _safe: bool = False
-    """Whether a barrier was answered OK since what was published last."""
+    _owed: int = 0  # messages that are to be published in each queue, and are not yet
+    _safe: bool = False  # whether a barrier was answered OK since what was published last
     _rounds: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -156,20 +154,24 @@ class Session:
         Raises `Broken` where the store cannot be opened again, `FileSystemDead` where nobody could read its directory.
         """
         try:
-            self.begin_open()
-            self._take_offer(offered_by(self.child.receive().value()))
+            self.start()
         except (TargetError, TargetDied) as error:
             if event is None:
                 raise
             if reason := why_dead(self.directory):
                 raise FileSystemDead(reason) from error
-            self.panel.broke(self.panel.strictest.cannot_open(event, error))
+            start_repaired(self, event, error)
         self.traffic.heard.opened(self.now)
         self._owed += more
         if not self._survived(event):
             self._publish()
         self.look()
         self.child.mark()  # what it writes from here on is what it was asked for
+
+    def start(self) -> None:
+        """Start the target, and wait until it has opened its directory."""
+        self.begin_open()
+        self._take_offer(offered_by(self.child.receive().value()))
 
     def _publish(self) -> None:
         """Publish what is owed, and all that was published before again."""
@@ -185,9 +187,7 @@ class Session:
         """Whether what was published is promised to have survived, and so is not published again before it was seen."""
         if event is None or self.promises.publish != "durable":
             return False
-        weakest = next(iter(self.panel.standing), None)
-        answered = {Restarted: True, ProcessCrashed: weakest is not Level.MEMORY, PowerLost: weakest is Level.DISK}
-        return self._safe or answered[type(event)]
+        return self._safe or self.panel.promises_to_survive(event)
 
     def _take_offer(self, offered: Offered) -> None:
         """Note what may be asked of the target; raise `ProtocolError` where it said otherwise before."""
@@ -263,6 +263,7 @@ class Session:
     ) -> None:
         """Note a fault of which a kill was a part, as it was seen to hit."""
         hit = killed.hit(fault, lost=lost, refused=refused, peers=peers)
+        self.fault = hit.came_to
         self.hits = self.hits.plus(hit)
         if hit.missed:
             self.note("store", hit.missed)
@@ -276,11 +277,14 @@ class Session:
         self.ran["close"] += 1
         reply = self._closing(self.child.send("close"))
         self.note("client", f"close is answered {reply.value}")
+        self.hold_to_what_has_passed(self.now)
+        self.traffic.waiting.closing(self.panel)
         self.panel.each(lambda oracle: oracle.closed(reply))
         return reply
 
     def end(self) -> tuple[Killed, tuple[str, ...]]:
         """End the process of a store that was closed; return what it was seen to do, and to whom it was connected."""
+        self.fault = Fault.CLEAN_RESTART
         peers = () if self.hits.wrote else self.child.peers()
         self.child.close()
         return evolve(self.child.kill(), **self.child.traces()), peers

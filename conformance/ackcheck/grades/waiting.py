@@ -125,9 +125,17 @@ class Waiting:
             panel.each(partial(_settled, self._number(), receipt, now))
         safe = [number for number, began in self._barriers if now - began >= TIMES * self.promises.loss_window]
         if safe:
+            for number in safe[:-1]:  # what they cover, the last one does
+                panel.each(partial(_unknown, number))
             panel.each(lambda oracle: oracle.barrier_answered(safe[-1], Reply.OK))
             self._barriers = [one for one in self._barriers if one[0] not in safe]
         return bool(due or safe)
+
+    def closing(self, panel: Panel) -> None:
+        """Note that the store is closed: of the loss windows under way nothing is known yet, and nothing is asked."""
+        for number, _ in self._barriers:
+            panel.each(partial(_unknown, number))
+        self._barriers.clear()
 
     def stopped(self) -> None:
         """Note that the store was stopped: what was not safe by then may be lost."""
@@ -137,6 +145,10 @@ class Waiting:
     def _number(self) -> int:
         self._next -= 1
         return self._next
+
+
+def _unknown(op: int, oracle: Oracle) -> None:
+    oracle.barrier_answered(op, Reply.UNKNOWN)
 
 
 def _settled(op: int, receipt: str, now: float, oracle: Oracle) -> None:

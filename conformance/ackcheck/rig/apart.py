@@ -21,6 +21,7 @@ server was started again before.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys  # noqa: F401 - the example above uses it
 import time
@@ -32,9 +33,13 @@ from attrs import frozen
 
 from ackcheck.rig.child import READ_SECONDS, Child, tail_of, unnamed_file
 from ackcheck.rig.contained import Contained
-from ackcheck.rig.errors import TargetDied, TargetHung
+from ackcheck.rig.errors import RigFailed, TargetDied, TargetHung
 from ackcheck.rig.exchange import Killed
+from ackcheck.rig.network import Network
 from ackcheck.rig.wire import decode_reply
+
+REPAIRING = 60.0
+"""Seconds that a repair step may take."""
 
 PASSING_ON = 1.0
 """Seconds for an adapter to pass on what its server had answered before it was killed."""
@@ -46,13 +51,24 @@ class WithServer:
 
     adapter: str | Sequence[str]
     server: Sequence[str]
+    repair: Sequence[str] = ()
+    """The command that an operator runs where the server cannot be opened as it is; empty: none."""
+    own_network: bool = False
+    """Whether the two have a network namespace of their own, where there can be one."""
+
+    @property
+    def commands(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The server's command, and that of the repair step."""
+        return self.server, self.repair
 
 
 class Apart(Child):
     """An adapter, spoken to as any `Child`, whose life and death are those of a server beside it.
 
-    `server` is the server's command. It is ready when the adapter has answered `open`. What the adapter answers with an
-    error to a call that was under way when its server was killed counts as not answered.
+    `server` is the server's command, `repair` what an operator runs where it cannot be opened; with `own_network`, the
+    two are in a network namespace of their own, where there can be one. The server is ready when the adapter has
+    answered `open`. What the adapter answers with an error to a call that was under way when its server was killed
+    counts as not answered.
     """
 
     def __init__(
@@ -61,11 +77,15 @@ class Apart(Child):
         *,
         server: Sequence[str],
         directory: Path,
+        repair: Sequence[str] = (),
+        own_network: bool = False,
         environment: Mapping[str, str] | None = None,
         reply_timeout: float = 10.0,
     ) -> None:
         super().__init__(command, environment=environment, directory=directory, reply_timeout=reply_timeout)
         self.server = tuple(server)
+        self.repair_command = tuple(repair)
+        self._network = Network.own() if own_network else None
         self._server: Contained | None = None
         self._server_log: IO[bytes] | None = None
         self._server_said = ""
@@ -101,13 +121,33 @@ class Apart(Child):
         self._deaf = False
         self._server_log = unnamed_file()
         log = self._server_log
-        self._server = Contained(
-            self.server, stdin=subprocess.DEVNULL, stdout=log, stderr=log, environment=self.environment
-        )
-        self._starts += 1
-        if self._process is None:
-            super().start()
+        with self._network.entered() if self._network else contextlib.nullcontext():
+            self._server = Contained(
+                self.server, stdin=subprocess.DEVNULL, stdout=log, stderr=log, environment=self.environment
+            )
+            self._starts += 1
+            if self._process is None:
+                super().start()
         return self
+
+    def repair(self) -> str | None:
+        """Have the repair step run on what the server has left, and return the end of what it said; None: no such.
+
+        Raises `RigFailed` where it cannot be run; what it comes to shows when the server is started again.
+        """
+        if not self.repair_command:
+            return None
+        self.kill()
+        with (
+            unnamed_file() as log,
+            Contained(
+                self.repair_command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, environment=self.environment
+            ) as step,
+        ):
+            status = step.status(REPAIRING)
+            if status is None:
+                raise RigFailed(f"{' '.join(self.repair_command)!r} did not end within {REPAIRING:g} s: mend the step")
+            return tail_of(log) or f"nothing, with exit status {status}"
 
     def send(self, op: str, **arguments: Any) -> int:
         """Put a request on its way; `open` says how often the server was started again."""
@@ -169,6 +209,8 @@ class Apart(Child):
                 super().kill()
         finally:
             self.kill()
+            if self._network is not None:
+                self._network.close()
 
     def last_words(self) -> str:
         """Return the end of what the server, and then the adapter, has written beside its answers."""

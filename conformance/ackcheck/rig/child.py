@@ -239,6 +239,10 @@ class Child:
             raise TargetHung("end of input", self.reply_timeout)
         return status
 
+    def repair(self) -> str | None:
+        """Return None: what is repaired by an operator is a server (`ackcheck.rig.apart`)."""
+        return None
+
     def end(self) -> None:
         """End the target for good, and ask no more of it; harmless when nothing runs."""
         self._ended_by_force()

@@ -50,7 +50,7 @@ def run_sim_grade(
     """Run `cases` runs, or until the first finding; a few findings are shortened. Equal seeds give equal campaigns."""
     report = GradeReport("sim", seed, simulated=True)
     started = time.monotonic()
-    known: dict[tuple[str, str, tuple[Level, ...]], Finding] = {}
+    known: dict[tuple[str, ...], Finding] = {}
 
     class Machine(AimedRules, AckStoreMachine):
         def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:

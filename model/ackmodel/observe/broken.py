@@ -20,3 +20,7 @@ class Broken(AssertionError):
         self.clause = clause
         self.why = why
         self.key = key
+
+
+class CannotOpen(Broken):
+    """The store cannot be opened on what it has written: nothing has survived, or nothing that can be read."""

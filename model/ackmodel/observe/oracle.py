@@ -26,7 +26,7 @@ from attrs import Factory, define, frozen
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from . import monitors
-from .broken import Broken, Key
+from .broken import Broken, CannotOpen, Key
 from .events import (
     Absent,
     AckAnswered,
@@ -347,14 +347,14 @@ class Oracle(Witness):
                 told.restarted = told.restarted or told.sighting is not None
                 told.tell_all(event)
 
-    def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> Broken:
+    def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> CannotOpen:
         """Note that the store cannot be opened after `event`: nothing has survived; return what that breaks."""
         clauses: dict[type, Clause] = {
             Restarted: Clause.CLOSE_DRAINS,
             ProcessCrashed: Clause.SURVIVES_PROCESS_CRASH,
             PowerLost: Clause.SURVIVES_POWER_LOSS,
         }
-        return Broken(clauses[type(event)], f"the store cannot be opened any more: {type(error).__name__}: {error}")
+        return CannotOpen(clauses[type(event)], f"the store cannot be opened any more: {type(error).__name__}: {error}")
 
     def closed(self, reply: Reply, unflushed: int = 0) -> None:
         """Note that the store was closed, and answered; `unflushed` records are so still, as far as can be seen.

@@ -1,5 +1,6 @@
-"""`ackcheck broker`: the verdict on a real broker beside what is expected of it."""
+"""`ackcheck broker`: what comes of a real broker beside what is expected of it."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -8,78 +9,133 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from ackcheck.brokers.place import SETTINGS, SOCKET, Place
 from ackcheck.brokers.profile import Profile, read_profile
 from ackcheck.cli import broker as module
-from ackcheck.cli.broker import SOCKET, broker
+from ackcheck.cli.broker import broker
+from ackcheck.effects import Effect
 from ackcheck.findings import Finding, GradeReport
+from ackcheck.hits import Fault, Hit, Hits
 from ackcheck.rig import Child
 from ackcheck.rig.apart import Apart
 from ackcheck.suite import LEVELS
 from ackcheck.verdict import ModeReport, Verdict
-from ackmodel import Clause
+from ackmodel import Clause, Level
+
+LIGHT = [
+    pytest.param(name, settings, marks=pytest.mark.skipif(bool(read_profile(name).missing()), reason=f"needs {tool}"))
+    for name, settings, tool in (
+        ("redis", {"appendfsync": "always"}, "redis-server"),
+        ("beanstalkd", {"f": "0"}, "beanstalkd"),
+    )
+]
+"""The brokers that start in a moment, in a configuration that keeps everything over a SIGKILL."""
 
 
 def called(*words: str) -> Result:
     return CliRunner().invoke(broker, words)
 
 
-def with_findings(monkeypatch: pytest.MonkeyPatch, *clauses: Clause, not_judged: str = "") -> None:
-    """The suite finds these, whatever is judged."""
-    found = [Finding(clause, "why", "power", 1, refutes=LEVELS) for clause in clauses]
+def finding(effect: Effect, fault: Fault, levels: tuple[Level, ...] = LEVELS) -> Finding:
+    clause = Clause.SURVIVES_POWER_LOSS
+    return Finding(clause, "why", "power", 1, refutes=levels, case=3, fault=fault.value, effect=effect.value)
+
+
+def with_findings(
+    monkeypatch: pytest.MonkeyPatch, *found: Finding, missed: tuple[Fault, ...] = (), not_judged: str = ""
+) -> None:
+    """The suite finds these, whatever is judged, and sees all faults hit but those that missed."""
+    hits = Hits(
+        tuple(
+            Hit(fault, "subreaper", killed=1, wrote=1, missed="nothing was refused" if fault in missed else "")
+            for fault in Fault
+            if not not_judged
+        )
+    )
 
     def run_suite(subject: Any, plan: Any) -> Verdict:
-        return Verdict("it", (ModeReport(LEVELS, (GradeReport("power", 1, findings=found, not_judged=not_judged),)),))
+        report = GradeReport("power", 1, findings=list(found), hits=hits, not_judged=not_judged)
+        return Verdict("it", (ModeReport(LEVELS, (report,)),))
 
     monkeypatch.setattr(module, "run_suite", run_suite)
     monkeypatch.setattr(module, "_version", lambda profile: "version 7")
     monkeypatch.setattr(Profile, "missing", lambda self: [])
 
 
+REFUSED = finding(Effect.CANNOT_OPEN, Fault.FAILED_SYNC)
+LOST_ACK = finding(Effect.RETURNED, Fault.POWER_LOSS)
+
+
 @pytest.mark.parametrize(
     ("found", "code", "told"),
     [
-        ([Clause.SURVIVES_POWER_LOSS], 0, "survives-power-loss 1x"),
-        ([Clause.SURVIVES_POWER_LOSS, Clause.NO_LIMBO], 1, "no-limbo broke, which is new"),
-        ([], 1, "survives-power-loss was expected to break, and did not"),
+        ([REFUSED], 0, "failed sync 1 of 1: cannot open 1x"),
+        ([REFUSED, LOST_ACK], 1, "power, power loss: returned, which is new"),
+        ([finding(Effect.RETURNED, Fault.FAILED_SYNC)], 1, "power, failed sync: returned, which is new"),
+        ([], 1, "power, failed sync: cannot open was expected, and did not come"),
     ],
 )
-def test_what_is_new_in_either_direction_is_told(
-    monkeypatch: pytest.MonkeyPatch, found: list[Clause], code: int, told: str
+def test_what_is_new_in_either_direction_is_told_by_fault(
+    monkeypatch: pytest.MonkeyPatch, found: list[Finding], code: int, told: str
 ) -> None:
     with_findings(monkeypatch, *found)
-    ran = called("redis", "--configuration", "no", "--faults", "power", "--seed", "1")
+    ran = called("redis", "--configuration", "always", "--faults", "power", "--seed", "1")
     assert told in ran.output
     assert ran.exit_code == code
 
 
+def test_a_broken_promise_is_told_from_what_was_never_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("redis", "--configuration", "no", "--faults", "power", "--seed", "1")
+    with_findings(monkeypatch, finding(Effect.RETURNED, Fault.POWER_LOSS, (Level.DISK,)))
+    assert called(*words).exit_code == 0
+    with_findings(monkeypatch, finding(Effect.RETURNED, Fault.POWER_LOSS, (Level.PAGE_CACHE, Level.DISK)))
+    assert "power loss: returned, which is new" in called(*words).output
+
+
 def test_nothing_is_expected_of_another_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_findings(monkeypatch, Clause.NO_LIMBO)
+    with_findings(monkeypatch, LOST_ACK)
     ran = called("redis", "--configuration", "no", "--faults", "power", "--set", "appendfsync=always")
     assert ran.exit_code == 0
-    assert "redis appendfsync=always, power: no-limbo 1x" in ran.output
+    assert "redis appendfsync=always, power: " in ran.output
 
 
-def test_where_nothing_was_at_stake_it_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_findings(monkeypatch)
-    ran = called("redis", "--configuration", "no", "--faults", "process", "--seed", "1")
-    assert "not judged" in ran.output
+def test_a_fault_that_never_hit_is_not_judged_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_findings(monkeypatch, missed=(Fault.FAILED_SYNC,))
+    ran = called("redis", "--configuration", "always", "--faults", "power", "--seed", "1")
+    assert "failed sync 0 of 1: not judged" in ran.output
+    assert "was expected" not in ran.output
     assert ran.exit_code == 4
 
 
 def test_a_grade_that_cannot_be_run_surprises_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     with_findings(monkeypatch, not_judged="needs root")
     ran = called("redis", "--configuration", "no", "--faults", "power", "--seed", "1")
-    assert "was expected to break" not in ran.output
+    assert "was expected" not in ran.output
+    assert "not judged: needs root" in ran.output
     assert ran.exit_code == 4
+
+
+def test_each_run_has_a_seed_of_its_own_and_a_command_that_repeats_a_case(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_findings(monkeypatch, REFUSED)
+    words = ("redis", "--configuration", "always", "--faults", "power", "--seed", "4", "--runs", "2")
+    assert called(*words, "--json", str(tmp_path / "told.json")).exit_code == 0
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert [one["seed"] for one in told] == [4, 5]
+    assert told[1]["faults"]["failed sync"] == {"tried": 1, "seen": 1, "outcomes": {"cannot open": 1}}
+    again = told[1]["verdict"]["findings"][0]["again"]
+    assert again == "ackcheck broker redis --configuration always --faults power --profile quick --seed 5 --case 3"
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["reddis"], "no broker 'reddis'; there are"),
-        (["redis", "--configuration", "ever"], "there are always, everysec, no"),
-        (["redis", "--faults", "sim"], "write process or power"),
+        (["reddis"], "no broker 'reddis'; did you mean 'redis'?"),
+        (["redis", "--configuration", "ever"], "there are always, always-repaired, everysec, no"),
+        (["redis", "--faults", "sim"], "write process or power or disk"),
         (["redis", "--set", "appendfsync"], "write KEY=VALUE"),
+        (["redis", "--round", "2"], "--round needs the case: --case K"),
     ],
 )
 def test_bad_usage_is_told_what_to_write(monkeypatch: pytest.MonkeyPatch, words: list[str], told: str) -> None:
@@ -96,19 +152,23 @@ def test_a_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert ran.exit_code == 4
 
 
-@pytest.mark.skipif(bool(read_profile("redis").missing()), reason="needs redis-server")
-def test_a_real_redis_is_killed_and_keeps_what_it_answered(tmp_path: Path) -> None:
-    redis = read_profile("redis")
-    (tmp_path / "data").mkdir()
+@pytest.mark.parametrize(("name", "settings"), LIGHT)
+def test_a_real_broker_is_killed_and_keeps_what_it_answered(
+    name: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known, short = read_profile(name), 0.01 if name == "redis" else 1.0
     with tempfile.TemporaryDirectory() as run:  # the path of a socket must be short
-        command = redis.server_for({"appendfsync": "always"}, Path(run))
-        server = [word.replace("{dir}", str(tmp_path / "data")) for word in command]
-        adapter = Child.python(redis.target, tmp_path / "data")
-        environment = {**adapter.environment, SOCKET: f"{run}/socket"}
-        with Apart(adapter.command, server=server, directory=tmp_path / "data", environment=environment) as target:
+        monkeypatch.setenv(SOCKET, f"{run}/socket")
+        monkeypatch.setenv(SETTINGS, json.dumps(settings))
+        place = Place(Path(run))
+        server = [word.replace("{dir}", str(tmp_path)) for word in known.server_for(settings, place)]
+        adapter = Child.python(str(known.target_for(place)), tmp_path)
+        with Apart(
+            adapter.command, server=server, directory=tmp_path, environment=adapter.environment, own_network=True
+        ) as target:
             target.call("open")
             target.call("publish", queue="q", end=2)
-            first, second = target.call("pop", queue="q", count=5, invisible=0.01)
+            first, second = target.call("pop", queue="q", count=5, invisible=short)
             assert (first["offset"], second["attempt"]) == (0, 1)
             assert target.call("ack", receipt=first["receipt"]) == "OK"
             assert target.call("ack", receipt=first["receipt"]) == "SETTLED"
@@ -116,10 +176,8 @@ def test_a_real_redis_is_killed_and_keeps_what_it_answered(tmp_path: Path) -> No
             target.kill()
             target.start().call("open")
             target.call("publish", queue="q", end=3)
-            come: dict[int, int] = {}
+            come: set[int] = set()
             while len(come) < 2:
-                come |= {
-                    one["offset"]: one["attempt"] for one in target.call("pop", queue="q", count=5, invisible=0.01)
-                }
-            assert come.keys() == {1, 2}
-            assert come[1] > 1
+                come |= {one["offset"] for one in target.call("pop", queue="q", count=5, invisible=short)}
+            assert come == {1, 2}
+            assert target.call("close") == "OK"

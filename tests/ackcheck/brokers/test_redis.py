@@ -1,9 +1,11 @@
 """The adapter of Redis Streams, without a server."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ackcheck.brokers.place import Place
 from ackcheck.brokers.profile import read_profile
 from ackcheck.rig.serve import load_factory
 
@@ -25,7 +27,7 @@ class Lost:
 
 
 def adapter(client: Lost) -> Any:
-    streams: Any = load_factory(read_profile("redis").target)()
+    streams: Any = load_factory(str(read_profile("redis").target_for(Place(Path()))))()
     streams.redis, streams.gone, streams.lost = client, ConnectionError, False
     return streams
 

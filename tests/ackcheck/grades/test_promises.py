@@ -140,6 +140,17 @@ def test_an_ack_is_safe_once_its_loss_window_has_passed(stated: dict[str, Any], 
         comes_again(panel)
 
 
+@pytest.mark.parametrize("reply", [Reply.OK, Reply.UNKNOWN])
+def test_a_close_is_asked_for_no_loss_window_that_is_under_way(reply: Reply) -> None:
+    panel, waiting = Panel((Level.PAGE_CACHE,)), Waiting(promises_of({"loss_window": 0.8}))
+    told_of_an_ack(waiting, panel, at=1.0)
+    for at in (1.2, 1.4, 2.5):
+        waiting.mark(panel, at)
+    assert waiting.passed(panel, 2.5)  # the first three of four are over
+    waiting.closing(panel)
+    panel.each(lambda oracle: oracle.closed(reply))
+
+
 def test_offsets_that_are_never_persisted_are_found_on_real_files() -> None:
     found = judge("LosesAcks", promises_of({"delivery": "at-least-once", "settles_after": 0.2}), rounds=1)
     assert found.finding is not None

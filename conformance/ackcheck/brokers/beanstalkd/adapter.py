@@ -1,0 +1,150 @@
+"""beanstalkd as its own clients use it: reserve hands out, delete settles; a tube a queue, a job a message.
+
+It is a client of a server that the suite starts, kills and starts again, and lives on (`--server`, specs/protocol.md).
+A job's number says nothing for ever: where the end of the log is lost, the next jobs get the same numbers. So the
+producer, which is this adapter too, remembers which job each message is, and for which it has ever asked for a delete:
+what is not there any more after a restart, and was never to be deleted, was lost, and is put again.
+
+>>> body_of("orders", 7), receipt_of("orders", 7), message_of("orders|7"), message_of("no receipt")
+('orders|7', 'orders|7', ('orders', 7), None)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ackcheck.target import Delivery
+
+SOCKET, SETTINGS = "ACKCHECK_BROKER_SOCKET", "ACKCHECK_BROKER_SETTINGS"
+"""The environment variables that name the server's socket, and its settings."""
+
+WAITING = 10.0
+"""Seconds to wait for a server that is starting."""
+
+TIME_TO_RUN = 1
+"""Seconds for which a reserved job is hidden: the least there is."""
+
+Message = tuple[str, int]
+
+
+def body_of(queue: str, number: int) -> str:
+    """Return what the job of a message holds."""
+    return f"{queue}|{number}"
+
+
+receipt_of = body_of
+"""All deliveries of a message have one receipt, which names the message."""
+
+
+def message_of(receipt: str) -> Message | None:
+    """Return the message that a receipt names, None where it is none of ours."""
+    queue, bar, number = receipt.rpartition("|")
+    return (queue, int(number)) if bar and number.isdigit() else None
+
+
+class Tubes:
+    """A target (`ackcheck.target.Target`); one connection, as a reservation is a connection's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.jobs: dict[Message, int] = {}
+        """The job of each message that was put."""
+        self.deleting: set[Message] = set()
+        """The messages for which a delete was ever asked for."""
+
+    def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
+        """Connect, once the server has read its log."""
+        import greenstalk
+
+        self.errors = greenstalk
+        until = time.monotonic() + WAITING
+        while True:
+            try:
+                self.client: Any = greenstalk.Client(os.environ[SOCKET])
+                self.watched = "default"
+                self.lost = False
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+
+    def _ask(self, ask: Callable[..., Any], *words: object, **more: object) -> Any:
+        """Ask the server; once it was lost, nothing, until there is another `open`."""
+        if self.lost:
+            raise ConnectionError("the server was lost before this was asked of it")
+        try:
+            return ask(*words, **more)
+        except (OSError, self.errors.UnknownResponseError):
+            self.lost = True
+            raise
+
+    def publish(self, queue: str, end: int) -> None:
+        """Put what is missing up to `end`."""
+        with self.lock:
+            self._ask(self.client.use, queue)
+            for number in range(end):
+                message = (queue, number)
+                if message not in self.deleting and not self._is_there(message):
+                    self.jobs[message] = self._ask(self.client.put, body_of(queue, number), ttr=TIME_TO_RUN)
+
+    def _is_there(self, message: Message) -> bool:
+        """Tell whether the server has the job of a message."""
+        job = self.jobs.get(message)
+        try:
+            return job is not None and bool(self._ask(self.client.peek, job).body == body_of(*message))
+        except self.errors.NotFoundError:
+            return False
+
+    def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
+        """Reserve what is ready."""
+        with self.lock:
+            if queue != self.watched:
+                self._ask(self.client.watch, queue)
+                self._ask(self.client.ignore, self.watched)
+                self.watched = queue
+            given: list[Delivery] = []
+            while len(given) < count:
+                try:
+                    job = self._ask(self.client.reserve, timeout=0)
+                except (self.errors.TimedOutError, self.errors.DeadlineSoonError):
+                    break
+                times = self._ask(self.client.stats_job, job)["reserves"]
+                number, until = int(job.body.rpartition("|")[2]), time.time() + invisible
+                given.append(Delivery(receipt=receipt_of(queue, number), offset=number, attempt=times, deadline=until))
+            return given
+
+    def ack(self, receipt: str) -> str:
+        """Delete its job."""
+        message = message_of(receipt)
+        if message is None or message not in self.jobs:
+            return "INVALID"
+        with self.lock:
+            self.deleting.add(message)
+            try:
+                self._ask(self.client.delete, self.jobs[message])
+            except self.errors.NotFoundError:
+                return "SETTLED"
+            return "OK"
+
+    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
+        """Delete each."""
+        return [self.ack(receipt) for receipt in receipts]
+
+    def flush(self) -> str:
+        """Say that there is none."""
+        return "UNKNOWN"
+
+    def stats(self) -> Mapping[str, object]:
+        """Show nothing."""
+        return {}
+
+    def close(self) -> str:
+        """Leave: the suite ends the server. What it has not synced by now may still be lost, so only -f 0 is OK."""
+        return "OK" if json.loads(os.environ[SETTINGS]).get("f") == "0" else "UNKNOWN"
