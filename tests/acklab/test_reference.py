@@ -11,11 +11,13 @@ from ackcheck.rig.serve import load_factory
 from ackcheck.suite import LEVELS
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery, Target
 from acklab.reference import files as reference
-from acklab.reference.files import SMALL, StoreTarget
+from acklab.reference.files import SERVED, StoreTarget
 from acklab.reference.outstanding import OUTSTANDING
 from acklab.zoo import BUGS
 from ackmodel import Level
-from ackstore import StoreClosed
+from ackmodel.observe import events
+from ackmodel.spec import stages
+from ackstore import Reply, Stage, StoreClosed
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -23,17 +25,22 @@ def test_a_level_has_a_factory(level: Level) -> None:
     made = load_factory(reference.name_of(level))()
     assert isinstance(made, Target)
     assert isinstance(made, StoreTarget)
-    assert made.config.mode == reference.CLAIMING[level.value].mode
+    assert made.config.mode == reference.SERVED_AT[level.value].mode
 
 
 def test_levels_are_named_as_in_the_model() -> None:
-    assert set(reference.CLAIMING) == {level.value for level in LEVELS}
+    assert set(reference.SERVED_AT) == {level.value for level in LEVELS}
+
+
+def test_replies_and_stages_are_the_words_of_the_model() -> None:
+    assert {reply.value for reply in Reply} == {reply.value for reply in events.Reply}
+    assert {stage.name for stage in Stage} - {"COMMITTED"} == {stage.name for stage in stages.Stage} - {"NONE"}
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_environment_names_the_level(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(reference.LEVEL, level.value)
-    assert reference.target().config.mode == reference.CLAIMING[level.value].mode
+    assert reference.target().config.mode == reference.SERVED_AT[level.value].mode
 
 
 def test_without_it_the_level_is_page_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +58,7 @@ def test_another_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_bug_of_the_zoo_is_a_factory(name: str) -> None:
     made = load_factory(reference.name_of(Level.DISK, bug=name))()
     assert made.core_class is BUGS[name].core
-    assert made.config.mode == reference.CLAIMING[BUGS[name].level.value].mode
+    assert made.config.mode == reference.SERVED_AT[BUGS[name].level.value].mode
     assert made.config.commit == BUGS[name].commit.value
 
 
@@ -67,7 +74,7 @@ def popped(store: StoreTarget, queue: str, count: int = 1, invisible: float = 30
 
 
 def test_a_pop_that_is_refused_says_so(tmp_path: Path) -> None:
-    store = StoreTarget(evolve(SMALL, max_outstanding=1))
+    store = StoreTarget(evolve(SERVED, max_outstanding=1))
     store.open(tmp_path)
     store.publish("orders", 2)
     assert [given["offset"] for given in popped(store, "orders")] == [0]
@@ -104,12 +111,12 @@ def test_the_environment_names_the_logs(make: Callable[[], StoreTarget], monkeyp
 def test_the_environment_names_how_long_a_segment_is(
     make: Callable[[], StoreTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert make().config.segment_bytes == SMALL.segment_bytes
+    assert make().config.segment_bytes == SERVED.segment_bytes
     monkeypatch.setenv(SEGMENT_BYTES, "1048576")
     assert make().config.segment_bytes == 1 << 20
     assert load_factory(reference.name_of(Level.DISK, bug="nack-half-applied"))().config.segment_bytes == 1 << 20
     monkeypatch.setenv(SEGMENT_BYTES, "")
-    assert make().config.segment_bytes == SMALL.segment_bytes
+    assert make().config.segment_bytes == SERVED.segment_bytes
 
 
 def test_a_bug_takes_the_attempts_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +125,7 @@ def test_a_bug_takes_the_attempts_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_delivery_is_renewed_given_back_and_dead_and_a_queue_begins_again(tmp_path: Path) -> None:
-    store = StoreTarget(evolve(SMALL, max_attempts=1))
+    store = StoreTarget(evolve(SERVED, max_attempts=1))
     store.open(tmp_path)
     store.publish("orders", 3)
     first, second = popped(store, "orders", 2)

@@ -144,7 +144,7 @@ class Blocks:
             self._unflushed = 0
 
     def epochs(self) -> list[Epoch]:
-        """End the story of the cut disk; return what was written in each epoch. Writes from now on are of an image."""
+        """End what the cut disk keeps; return what was written in each epoch. Writes from now on are of an image."""
         if not self._is_sealed:
             self.cut()
             self._is_sealed = True
@@ -211,11 +211,11 @@ def _reach(write: tuple[int, bytes]) -> list[tuple[int, int]]:
     return [(offset, more) for more in range((offset % BLOCK + len(data) - 1) // BLOCK + 1)]
 
 
-def _epochs_of(base: _Memory, story: list[tuple[int, bytes] | None]) -> list[Epoch]:
+def _epochs_of(base: _Memory, written: list[tuple[int, bytes] | None]) -> list[Epoch]:
     """Return the versions that writes made, epoch by epoch; an epoch in which nothing was written is left out."""
     latest: dict[int, bytes] = {}
     epochs: list[Epoch] = [{}]
-    for one in story:
+    for one in written:
         if one is None:
             if epochs[-1]:
                 epochs.append({})

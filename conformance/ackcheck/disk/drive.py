@@ -171,7 +171,7 @@ class Drive:
         self._ask(op="go_on")
 
     def epochs(self) -> list[dict[int, list[str]]]:
-        """End the story of a cut disk; return the versions of each block, epoch by epoch, by their digests."""
+        """End what is kept of a cut disk; return the versions of each block, epoch by epoch, by their digests."""
         return [{int(block): names for block, names in epoch.items()} for epoch in self._ask(op="epochs")]
 
     def show(self, choice: Choice) -> None:

@@ -270,7 +270,7 @@ class Campaign:
         broken = fallen.broken
         if self._is_elsewhere(session):
             raise broken
-        lines = session.traffic.story.of(broken.key)
+        lines = session.traffic.history.of(broken.key)
         finding = Finding(
             broken.clause,
             LONG_FRACTION.sub(r"\1", broken.why),
@@ -303,7 +303,7 @@ class Campaign:
 
     def _failed(self, error: RigError | OSError, session: Session) -> RigError:
         """Return what went wrong in a case, with what helps to see why."""
-        history = [line.text for line in session.traffic.story.history.lines]
+        history = [line.text for line in session.traffic.history.lines]
         case = f"case {self._number} of grade {self.grade}, seed {self.seed}"
         return circumstances(error, case, history, session.child.last_words())
 

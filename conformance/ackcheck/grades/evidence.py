@@ -34,7 +34,7 @@ MOST_BYTES = 256 << 20
 def keep(finding: Finding, session: Session, within: Path) -> Path:
     """Write the folder of a finding, in a folder of findings, and return it."""
     folder = _fresh(within, f"{finding.grade}-seed-{finding.seed}-case-{finding.case}-{finding.clause.value}")
-    history = [f"{line.step:4} {line.lane:10}  {line.text}" for line in session.traffic.story.history.lines]
+    history = [f"{line.step:4} {line.lane:10}  {line.text}" for line in session.traffic.history.lines]
     (folder / "finding.txt").write_text(f"{finding}\n", encoding="utf-8")
     (folder / "history.txt").write_text("\n".join(history) + "\n", encoding="utf-8")
     (folder / "wire.jsonl").write_text("".join(f"{line}\n" for line in session.child.wire()), encoding="utf-8")

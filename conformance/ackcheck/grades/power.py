@@ -50,7 +50,7 @@ from ackmodel.observe.events import PowerLost, Reply
 
 LOSSES_A_CASE = 10
 
-SMALL, LARGE = 16 * MIB, 64 * MIB
+SMALL_DISK, LARGE_DISK = 16 * MIB, 64 * MIB
 """Bytes of the disks that fill up, and of those that lose their power, unless it is said otherwise."""
 
 Journal = Literal["spared", "starved"]
@@ -110,12 +110,16 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
             journal = JOURNALS[number % len(JOURNALS)]
             with (
                 _folder() as folder,
-                FullBackingRig(folder, journal=journal, size=disk_bytes or SMALL) as disk,
+                FullBackingRig(folder, journal=journal, size=disk_bytes or SMALL_DISK) as disk,
                 campaign.case(disk.path, segment_bytes=SEGMENTS[number % len(SEGMENTS)]) as session,
             ):
                 fail_sync_and_judge(session, disk, journal)
     for losses in campaign.shares(rounds, LOSSES_A_CASE):
-        with _folder() as folder, PowerRig(folder, size=disk_bytes or LARGE) as rig, campaign.case(rig.path) as session:
+        with (
+            _folder() as folder,
+            PowerRig(folder, size=disk_bytes or LARGE_DISK) as rig,
+            campaign.case(rig.path) as session,
+        ):
             session.open()
             for kind, _ in campaign.rounds_of(session, losses, POWER_ROUNDS):
                 cut_and_judge(session, rig, kind)

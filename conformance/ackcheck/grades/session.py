@@ -45,8 +45,8 @@ BATCH = 64  # most messages popped, and receipts acked, in one call
 
 PATIENCE = 3.0
 """Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. This,
-`RESTING` and `REFUSING` are time that the store has had (`ackcheck.grades.heard`); one that promises a longer grace, or
-coarser deadlines, has so much more of each."""
+`RESTING` and `REFUSING` are time that the store has had (`ackcheck.grades.uptime`); one that promises a longer grace,
+or coarser deadlines, has so much more of each."""
 
 RESTING = 10.0
 """Seconds that a store whose disk works may take to come to rest."""
@@ -139,7 +139,7 @@ class Session:
 
     def note(self, lane: str, text: str) -> None:
         """Note in the history what was done to the store."""
-        self.traffic.story.note(lane, text)
+        self.traffic.history.add(lane, text)
 
     def note_end(self, lane: str, text: str) -> None:
         """Note that the target is about to be ended, with what it has under way."""
@@ -161,7 +161,7 @@ class Session:
             if reason := why_dead(self.directory):
                 raise FileSystemDead(reason) from error
             start_repaired(self, event, error)
-        self.traffic.heard.opened(self.now)
+        self.traffic.uptime.opened(self.now)
         self._owed += more
         if not self._survived(event):
             self._publish()
@@ -247,7 +247,7 @@ class Session:
         self.traffic.ages.stopped(event, at)
         self.traffic.lenient.before_a_stop(self.panel, STOPS[type(event)])
         self.panel.stopped(event)
-        self.traffic.story.round()
+        self.traffic.history.step += 1
 
     def kill(self) -> Killed:
         """SIGKILL the target where it is, and return what was seen of it."""
@@ -385,8 +385,8 @@ class Session:
 
     def pop_some(self, queue: str, began: float) -> Popping:
         """Pop a queue, and wait for every answer."""
-        heard = self.traffic.heard
-        asked, due, long_due = self.now, heard.since(self.patience), heard.since(self.refusing)
+        uptime = self.traffic.uptime
+        asked, due, long_due = self.now, uptime.since(self.patience), uptime.since(self.refusing)
         before = len(self.traffic.where)
         self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
         self.traffic.settle()
@@ -399,7 +399,7 @@ class Session:
         refused, slack = self.traffic.refused, self.traffic.slack
         late = (long_due if refused else due) >= began
         if not given:
-            self.traffic.story.note("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
+            self.traffic.history.add("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
         return Popping(given, refused, asked=asked - slack, due=due - slack, late=late)
 
     def give_time(self) -> None:
@@ -429,7 +429,7 @@ class Session:
     def caught_up(self) -> Mapping[str, Sighting]:
         """Wait until the offsets that the store shows do not lag, for as long as it may take to come to rest."""
         began = self.now
-        while self._lags(self.look().offsets) and self.traffic.heard.since(self.resting) < began:
+        while self._lags(self.look().offsets) and self.traffic.uptime.since(self.resting) < began:
             time.sleep(0.01)
         return self.traffic.shown.offsets
 
@@ -439,7 +439,7 @@ class Session:
     def at_rest(self) -> AtRest:
         """Wait until the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""
         began = self.now
-        while self.look().anything and not self._rests() and self.traffic.heard.since(self.resting) < began:
+        while self.look().anything and not self._rests() and self.traffic.uptime.since(self.resting) < began:
             time.sleep(0.01)
         return AtRest(self.traffic.shown.offsets, self.traffic.shown.outstanding)
 

@@ -25,7 +25,7 @@ Why the verdict is sound, though many calls are under way at once and nobody see
 - *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
   take a moment to notice a deadline, and to write a dead letter (`session.PATIENCE`): if something that must come is
   missing it is asked again for so long, and what may or may not be settled is held to be settled only if it does not
-  come for so long. That is time which the store has had since it was opened (`ackcheck.grades.heard`): a machine that
+  come for so long. That is time which the store has had since it was opened (`ackcheck.grades.uptime`): a machine that
   stands still for seconds makes no finding.
 """
 
@@ -39,11 +39,11 @@ from random import Random
 from attrs import Factory, define, evolve, field, frozen
 
 from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
-from ackcheck.grades.heard import Heard
 from ackcheck.grades.leniency import Leniency
-from ackcheck.grades.story import Story
+from ackcheck.grades.uptime import Uptime
 from ackcheck.grades.waiting import Ages, Waiting
 from ackcheck.grades.workload import LONG, Call, Workload
+from ackcheck.history import History
 from ackcheck.panel import Panel
 from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
@@ -81,7 +81,7 @@ class Traffic:
     random: Random
     ran: Counter[str]
     commit: CommitPolicy = CommitPolicy.ACK
-    story: Story = Factory(Story)
+    history: History = Factory(History)
     work: Workload = field(init=False)
     forgiving: bool = False
     """The disk is failing: a call that raises has an unknown outcome, and is no error of the target's."""
@@ -93,7 +93,7 @@ class Traffic:
     """Why the newest pop handed nothing out; None where it did, or there was nothing."""
     dead: dict[str, frozenset[int]] = Factory(dict)
     """The dead letters of each queue, as they were last read."""
-    heard: Heard = Factory(Heard)
+    uptime: Uptime = Factory(Uptime)
     """How much time the target has had."""
     lenient: Leniency = Factory(Leniency)
     """What the store need not promise."""
@@ -181,7 +181,7 @@ class Traffic:
                 self.panel.each(lambda oracle: oracle.barrier_asked(op))
         asked = Asked(op, call, self._subjects(call), now)
         if call.op not in SILENT:
-            self.story.note("client", f"{call.describe(self._named)}  (operation {op})", about=asked.about)
+            self.history.add("client", f"{call.describe(self._named)}  (operation {op})", about=asked.about)
         on_the_wire = evolve(call, receipts=self.lenient.on_the_wire(call.receipts))
         self._under_way[self.child.send(call.op, **on_the_wire.arguments)] = asked
 
@@ -199,7 +199,7 @@ class Traffic:
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
             self._when = self._in_words(at - CLOCKS)
-            self.heard.answered(self.now)
+            self.uptime.answered(self.now)
             if exchange.error is not None:
                 self._raised(asked, exchange, at)
             elif asked.call.op == "pop":
@@ -217,7 +217,7 @@ class Traffic:
             asked = self._answered_once.get(second.id)
             what = f"operation {asked.op}, {asked.call.op}," if asked else f"request {second.id}"
             about = asked.about if asked else ()
-            self.story.note("client", f"{what} is answered a second time: {str(second.result)[:SHOWN]}", about=about)
+            self.history.add("client", f"{what} is answered a second time: {str(second.result)[:SHOWN]}", about=about)
             key = next((each for each in about if isinstance(each, tuple)), None)
             self.panel.broke(Broken(Clause.REPLY_EXACTLY_ONCE, f"{what} was answered, and then answered again", key))
 
@@ -230,7 +230,7 @@ class Traffic:
             elif asked.call.op == "renew":
                 self._moved(asked, self.now)
             self.work.ended(asked.call)
-            self.story.note("client", f"operation {asked.op} has no answer", about=asked.about)
+            self.history.add("client", f"operation {asked.op} has no answer", about=asked.about)
         self.ran["calls without an answer"] += len(self._under_way)
         self._under_way.clear()
         self.ended_at = float("inf")
@@ -260,7 +260,7 @@ class Traffic:
         if not self.forgiving:
             exchange.value()
         self.ran["calls that raised"] += 1
-        self.story.note("client", f"operation {asked.op} raised {exchange.error}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} raised {exchange.error}", about=asked.about)
         match asked.call.op:
             case "pop":
                 self._not_popped(asked, Reply.UNKNOWN)
@@ -299,7 +299,7 @@ class Traffic:
         names = [f"[{key[1]}]#{self._deliveries[key]}" for key in keys]
         self._named.update((seen.receipt, f"{call.queue}{name}") for seen, name in zip(given, names, strict=True))
         what = ", ".join(_ranges((key[1], self._deliveries[key]) for key in keys))
-        self.story.note("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
+        self.history.add("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
         self.panel.each(lambda oracle: oracle.popped(op, call.queue, given, at=at))
@@ -319,14 +319,14 @@ class Traffic:
         """Note that a pop handed nothing out, as far as is known."""
         self.refused = reply
         self.ran["pops refused"] += 1
-        self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
         if reply is Reply.UNKNOWN:
             self._unanswered(asked)
         self.panel.each(lambda oracle: oracle.pop_refused(asked.op, reply))
 
     def _changed(self, asked: Asked, reply: Reply, at: float) -> None:
         """Note that a renewal, a release or a reset was answered."""
-        self.story.note("client", f"operation {asked.op} is answered {reply.value}, {self._when}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} is answered {reply.value}, {self._when}", about=asked.about)
         if asked.call.op == "reset":
             self.panel.each(lambda oracle: oracle.reset_answered(asked.op, reply))
             return
@@ -345,13 +345,13 @@ class Traffic:
         if new:
             listed = ", ".join(f"[{offset}]" for offset in new)
             keys = [(queue, offset) for offset in new]
-            self.story.note("store", f"dead letters of {queue}: {listed}, {self._when}", about=keys)
+            self.history.add("store", f"dead letters of {queue}: {listed}, {self._when}", about=keys)
         self.dead[queue] = offsets
         self.panel.each(lambda oracle: oracle.saw_dead(queue, offsets, at=at))
 
     def _acked(self, asked: Asked, replies: list[Reply], at: float) -> None:
         told = ", ".join(reply.value for reply in replies)
-        self.story.note("client", f"operation {asked.op} is answered {told}, {self._when}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} is answered {told}, {self._when}", about=asked.about)
         if len(replies) == len(asked.call.receipts):
             replies = self._for_now(asked.call.receipts, replies, at - CLOCKS)
         self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
@@ -370,14 +370,14 @@ class Traffic:
 
     def _flushed(self, asked: Asked, reply: Reply) -> None:
         self.barrier = reply
-        self.story.note("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
         self.panel.each(lambda oracle: oracle.barrier_answered(asked.op, reply))
 
     def _saw(self, shown: Shown) -> None:
         """Note what the store showed of itself; which acks it holds for unflushed is not part of that."""
         for queue, now in shown.offsets.items():
             if now != self.shown.offsets.get(queue):
-                self.story.note("offset", f"{queue}: {now.committed}, {now.persisted} on the disk", about=[queue])
+                self.history.add("offset", f"{queue}: {now.committed}, {now.persisted} on the disk", about=[queue])
             self.panel.each(
                 lambda oracle: oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
             )

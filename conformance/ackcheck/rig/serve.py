@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ackcheck.rig.errors import ProtocolError
-from ackcheck.rig.wire import LINE_LIMIT, Request, decode_request, encode
+from ackcheck.rig.wire import LINE_LIMIT, RequestLine, decode_request, encode
 from ackcheck.target import OPERATIONS, OPTIONAL
 
 ALONE = "open"
@@ -60,7 +60,7 @@ class Server:
         self._directory = directory
         self._output = output
         self._writing = threading.Lock()
-        self._waiting: queue.Queue[Request] = queue.Queue(QUEUED)
+        self._waiting: queue.Queue[RequestLine] = queue.Queue(QUEUED)
         for number in range(threads):
             threading.Thread(target=self._work, name=f"request-{number}", daemon=True).start()
 
@@ -85,7 +85,7 @@ class Server:
             finally:
                 self._waiting.task_done()
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: RequestLine) -> None:
         try:
             line = encode({"id": request.id, "result": self._run(request)})
         except Exception as error:  # the top of a request: whatever the target raised is its reply
@@ -98,7 +98,7 @@ class Server:
         except BrokenPipeError:
             os._exit(0)  # the rig is gone: no one is left to answer, on any thread
 
-    def _run(self, request: Request) -> Any:
+    def _run(self, request: RequestLine) -> Any:
         known = OPERATIONS - OPTIONAL | set(offers_of(self._target)["offers"])
         if request.op not in known:
             raise ProtocolError(f"no operation {request.op!r}; there are {', '.join(sorted(known))}")

@@ -3,7 +3,7 @@
     >>> encode_request(7, "publish", {"queue": "q", "end": 3})
     b'{"id":7,"op":"publish","queue":"q","end":3}\\n'
     >>> decode_reply(b'{"id": 7, "result": null}')
-    Reply(id=7, result=None, error=None)
+    ReplyLine(id=7, result=None, error=None)
     >>> decode_reply(b'{"id": 7, "error": {"type": "OSError", "message": "disk full"}}').error
     ('OSError', 'disk full')
     >>> decode_reply(b"ready.")
@@ -28,7 +28,7 @@ SHOWN = 200  # bytes of an offending line that a message shows
 
 
 @frozen
-class Reply:
+class ReplyLine:
     """A reply line, decoded."""
 
     id: int
@@ -37,7 +37,7 @@ class Reply:
 
 
 @frozen
-class Request:
+class RequestLine:
     """A request line, decoded."""
 
     id: int
@@ -71,7 +71,7 @@ def decode_object(line: bytes, hint: str) -> dict[str, Any]:
     return value
 
 
-def decode_reply(line: bytes) -> Reply:
+def decode_reply(line: bytes) -> ReplyLine:
     """Return the reply that a line holds; raises `ProtocolError`."""
     hint = "the target's standard output must hold replies only, one JSON object a line (log to standard error)"
     value = decode_object(line, hint)
@@ -79,9 +79,9 @@ def decode_reply(line: bytes) -> Reply:
         raise ProtocolError(f"both a result and an error: {line[:SHOWN]!r}; a reply is one of the two")
     match value:
         case {"error": {"type": str(kind), "message": str(message)}}:
-            return Reply(value["id"], error=(kind, message))
+            return ReplyLine(value["id"], error=(kind, message))
         case {"result": result} if "error" not in value:
-            return Reply(value["id"], result=result)
+            return ReplyLine(value["id"], result=result)
     raise ProtocolError(
         f"neither a result nor an error of type and message: {line[:SHOWN]!r}; "
         f'a reply is {{"id": .., "result": ..}} or '
@@ -89,11 +89,11 @@ def decode_reply(line: bytes) -> Reply:
     )
 
 
-def decode_request(line: bytes) -> Request:
+def decode_request(line: bytes) -> RequestLine:
     """Return the request that a line holds; raises `ProtocolError`."""
     hint = 'a request is {"id": .., "op": "..", ..}'
     value = decode_object(line, hint)
     number, op = value.pop("id"), value.pop("op", None)
     if not isinstance(op, str):
         raise ProtocolError(f"no op: {line[:SHOWN]!r}; {hint}")
-    return Request(number, op, value)
+    return RequestLine(number, op, value)

@@ -17,7 +17,7 @@ from ackcheck.history import History
 from ackcheck.panel import Panel
 from ackcheck.sim.aims import MIDDLE, Aim, Aims
 from ackcheck.sim.disk import Disk, SyncBegun
-from ackcheck.sim.holdings import Holdings
+from ackcheck.sim.last_records import LastRecords
 from ackcheck.sim.target import Extended, Io, Outcome, SteppedTarget
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Key
@@ -89,7 +89,7 @@ class Devices:
     """Whether the target says what its I/O is for, so that faults can be aimed at it."""
     _failed_at: float | None = None
     """When the last I/O failed or hung, if no sync has succeeded since: the store may pause before it tries again."""
-    _held: Holdings = Factory(Holdings)
+    _held: LastRecords = Factory(LastRecords)
     _replaced: set[str] = Factory(set)
     """The files that are replaced as a whole."""
     _full: Outcome = OK

@@ -21,7 +21,7 @@ from attrs import define, evolve
 
 from ackcheck.sim.devices import QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
-from acklab.reference.stepped import SMALL, Reference
+from acklab.reference.stepped import STEPPED, Reference
 from ackmodel import Level
 from ackstore.format.records import LEAD_BYTES, MARK, RECORD_BYTES, size_of_header
 from ackstore.words.config import Config
@@ -31,13 +31,13 @@ Files = dict[str, bytes]
 PLAIN = 6
 """Real directories to begin with, of stores with one log and nothing else."""
 
-KEEPING = evolve(SMALL, compact_above=None)
+KEEPING = evolve(STEPPED, compact_above=None)
 MERGING = evolve(KEEPING, merge=True, merge_stay=0.3, merge_messages=5)
 
 SPECIAL: tuple[tuple[Level, Config], ...] = (
     (Level.PAGE_CACHE, evolve(KEEPING, max_attempts=2)),
     (Level.MEMORY, MERGING),
-    (Level.PAGE_CACHE, evolve(SMALL, compact_above=1)),
+    (Level.PAGE_CACHE, evolve(STEPPED, compact_above=1)),
     (Level.PAGE_CACHE, evolve(KEEPING, logs=2)),
     (Level.MEMORY, evolve(MERGING, logs=2, max_attempts=2, compact_above=2)),
 )
@@ -62,7 +62,7 @@ RECORD_FIELDS = ((8, 1), (12, 4), (16, 8), (24, 8))
 @functools.cache
 def seeds() -> tuple[Files, ...]:
     """Return directories that the reference store has left, after some faults each."""
-    plain = [_left_by(seed, Level.PAGE_CACHE, SMALL) for seed in range(PLAIN)]
+    plain = [_left_by(seed, Level.PAGE_CACHE, STEPPED) for seed in range(PLAIN)]
     return (*plain, *(_left_by(PLAIN + number, *special) for number, special in enumerate(SPECIAL)))
 
 

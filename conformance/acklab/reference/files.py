@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery
+from acklab.reference.claims import DISK, MEMORY, PAGE_CACHE, by_level
 from acklab.reference.outstanding import outstanding
 from ackstore import Config, Store
 from ackstore.core.core import Core
@@ -42,18 +43,11 @@ if TYPE_CHECKING:
 LEVEL = "ACKCHECK_LEVEL"
 """The environment variable that `target` looks at."""
 
-MEMORY, PAGE_CACHE, DISK = "memory", "page-cache", "disk"
-"""The levels, by their names in `ackmodel.Level`."""
-
-SMALL = Config(segment_bytes=2000, flush_interval=0.02, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
+SERVED = Config(segment_bytes=2000, flush_interval=0.02, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
 """Settings under which segments are switched and offsets written many times in a round."""
 
-CLAIMING: Mapping[str, Config] = {
-    MEMORY: evolve(SMALL, merge=True, merge_stay=0.2),
-    PAGE_CACHE: SMALL,
-    DISK: evolve(SMALL, mode="sync"),
-}
-"""The settings under which the store claims a level."""
+SERVED_AT = by_level(SERVED, merge_stay=0.2)
+"""Those of the store that claims a level."""
 
 FACTORIES: Mapping[str, str] = {MEMORY: "memory_store", PAGE_CACHE: "async_store", DISK: "sync_store"}
 """The factories below, by level."""
@@ -63,7 +57,7 @@ FACTORIES: Mapping[str, str] = {MEMORY: "memory_store", PAGE_CACHE: "async_store
 class StoreTarget:
     """A store on real files: `ackcheck.target.Target` around `ackstore.Store`. What the store raises goes through."""
 
-    config: Config = SMALL
+    config: Config = SERVED
     core_class: type[Core] = Core
     disk: Callable[[Path], Disk] | None = None
     """Puts a disk of one's own under the store; for tests."""
@@ -147,7 +141,7 @@ def claiming(level: str) -> Config:
     >>> claiming(DISK).mode
     'sync'
     """
-    config = CLAIMING[level]
+    config = SERVED_AT[level]
     segment_bytes = _asked(SEGMENT_BYTES) or config.segment_bytes
     return evolve(config, max_attempts=_asked(MAX_ATTEMPTS), logs=_asked(LOGS) or 1, segment_bytes=segment_bytes)
 
@@ -180,8 +174,8 @@ def sync_store() -> StoreTarget:
 def target() -> StoreTarget:
     """Return the store whose level the environment names."""
     level = os.environ.get(LEVEL, PAGE_CACHE)
-    if level not in CLAIMING:
-        raise ValueError(f"{LEVEL} is {level!r}: set it to {' or '.join(CLAIMING)}")
+    if level not in SERVED_AT:
+        raise ValueError(f"{LEVEL} is {level!r}: set it to {' or '.join(SERVED_AT)}")
     return StoreTarget(claiming(level))
 
 

@@ -11,16 +11,12 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from ackcheck.sim.setup import SimSetup, Source
-from acklab.reference.stepped import SMALL, Reference
+from acklab.reference.claims import by_level
+from acklab.reference.stepped import STEPPED, Reference
 from ackmodel import CommitPolicy, Level
 from ackstore.core.core import Core
-from ackstore.words.config import Config
 
-CLAIMING: Mapping[Level, Config] = {
-    Level.MEMORY: evolve(SMALL, merge=True, merge_stay=1.0, merge_messages=5),
-    Level.PAGE_CACHE: SMALL,
-    Level.DISK: evolve(SMALL, mode="sync"),
-}
+STEPPED_AT = by_level(STEPPED, merge_stay=1.0, merge_messages=5)
 """The settings of the reference store that claims a level."""
 
 SEVERAL = 4
@@ -46,7 +42,7 @@ class ReferenceSetup(SimSetup):
         return self.levels[-1]
 
     def target(self) -> Reference:
-        claiming = CLAIMING[self.level]
+        claiming = STEPPED_AT[self.level.value]
         config = evolve(claiming, commit=self.commit.value, max_attempts=self.max_attempts, logs=self.logs)
         return Reference(config, self.core, self.fastpath)
 

@@ -32,7 +32,7 @@ from ackstore.words.errors import QueueUnknown
 from ackstore.words.identity import Delivery, QueueId, parse_token, receipt_text
 from ackstore.words.replies import Reply as StoreReply
 
-SMALL = Config(
+STEPPED = Config(
     segment_bytes=300,
     compact_above=3600,
     flush_interval=0.1,
@@ -70,7 +70,7 @@ class Leaving:
 class Reference:
     """The reference store, or a broken variant of it (`core_class`)."""
 
-    config: Config = SMALL
+    config: Config = STEPPED
     core_class: type[core.Core] = core.Core
     fastpath: bool = False
     """Let acks, and batches of them, take the fast path (`ackstore.fastpath`) where it is open."""

@@ -1,4 +1,4 @@
-"""The soak: many threads on one store in this process, for minutes, on a real directory whose disk has bad weather.
+"""The soak: many threads on one store in this process, for minutes, on a real directory whose disk has faults injected.
 
 The other grades look for a wrong order of few things. This one looks for what only time and threads show: an answer
 that never comes, a lock held too long, a descriptor or a byte of memory that is never given back.

@@ -1,11 +1,11 @@
 """The soak as a campaign: lives of one store, one after the other, each ended by a close, a crash or a power loss.
 
-While a life lasts, the weather on the disk changes, the store is looked at, and this process's memory is sampled. When
+While a life lasts, the faults of the disk change, the store is looked at, and this process's memory is sampled. When
 it has ended, the store is opened again, every deadline passes, and every queue is popped until it is empty: what must
 come back comes, and what was promised to stay away does (`acklab.soak.survey`). At the end everything is settled, and
 nothing may be left. Once, in the middle, the disk is dead for a while (`acklab.soak.dead`).
 
-Every other life is on a disk that has weather in its syncs only, and that the store writes to as to any real one:
+Every other life is on a disk that has faults in its syncs only, and that the store writes to as to any real one:
 there acks take the fast path as it is meant to be taken (`acklab.soak.plaindisk`).
 
 A *process crash* is played: from one moment on nothing that the store asks for reaches the directory any more, while
@@ -32,12 +32,12 @@ from ackcheck.history import Line
 from ackcheck.needs import NEEDS
 from acklab.soak.clients import QUEUES, Client, Clock, Common
 from acklab.soak.dead import BEGINS, SHARE, SHORTEST, DeadDisk
-from acklab.soak.disk import StormyDisk
+from acklab.soak.disk import FaultyDisk
+from acklab.soak.injection import NO_FAULTS, Faults
 from acklab.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
 from acklab.soak.plaindisk import PlainDisk
 from acklab.soak.settings import LIMIT, LIMIT_BYTES, SPILL, SPILL_BYTES, config_of
 from acklab.soak.survey import Survey, answered
-from acklab.soak.weather import FAIR, Weather
 from ackmodel import Clause, ContractBroken, Level
 from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
@@ -61,7 +61,7 @@ Stop = ProcessCrashed | PowerLost | Restarted
 HANGS = 15.0
 """Seconds after which a call that has not been answered never will be: `op_timeout` and much more."""
 
-DISKS: tuple[type[StormyDisk] | type[PlainDisk], ...] = (PlainDisk, StormyDisk)
+DISKS: tuple[type[FaultyDisk] | type[PlainDisk], ...] = (PlainDisk, FaultyDisk)
 
 STOPS = ("clean restart", "process crash", "power loss")
 
@@ -83,7 +83,7 @@ def run_soak(
     """Soak the reference store, or a variant of it, for about that many seconds; stop at the first finding.
 
     `allowed` bounds the growth of resident memory, in bytes; a soak of less than `memory_after` seconds is not judged
-    by it. The seed chooses the traffic, the weather and the stops, but not how the machine interleaves the threads.
+    by it. The seed chooses the traffic, the faults and the stops, but not how the machine interleaves the threads.
     """
     with _quiet(), tempfile.TemporaryDirectory(prefix="ackcheck-soak-") as folder:
         soak = Soak(level, seed, Path(folder), config_of(level, seed), threads, core_class, progress)
@@ -169,7 +169,7 @@ class Soak:
     report: GradeReport = field(init=False)
     random: Random = field(init=False)
     common: Common = field(init=False)
-    disk: StormyDisk | PlainDisk = field(init=False)
+    disk: FaultyDisk | PlainDisk = field(init=False)
     clients: list[Client] = field(init=False)
     samples: Samples = field(factory=Samples)
     ran: Counter[str] = field(factory=Counter)
@@ -239,13 +239,13 @@ class Soak:
         self.look()
 
     def _live(self, seconds: float) -> None:
-        """Let the clients work for so long, in changing weather."""
+        """Let the clients work for so long, while the faults change."""
         until = self._passed() + seconds
         change = 0.0
         self.let_go()
         while self.broken is None and self._passed() < until:
             if self._passed() >= change:
-                self.set_weather(FAIR if self.random.random() < 0.5 else self.random.choice(self.disk.storms))
+                self.set_faults(NO_FAULTS if self.random.random() < 0.5 else self.random.choice(self.disk.may_have))
                 change = self._passed() + self.random.uniform(0.1, 1.0)
             time.sleep(LOOK_EVERY)
             self.samples.add(self._passed(), resident_bytes())
@@ -258,10 +258,10 @@ class Soak:
         """Seconds after which what has not come never will."""
         return HANGS
 
-    def set_weather(self, weather: Weather) -> None:
-        self.disk.sky.weather = weather
-        self.ran[f"weather: {weather.name}"] += 1
-        if weather is not FAIR:
+    def set_faults(self, faults: Faults) -> None:
+        self.disk.injector.faults = faults
+        self.ran[f"faults: {faults.name}"] += 1
+        if faults is not NO_FAULTS:
             self.common.oracle.disk_failed()
 
     def _stop_and_reopen(self, stop: str) -> None:
@@ -271,7 +271,7 @@ class Soak:
         self.ran[stop] += 1
         event: Stop
         if stop == "clean restart":
-            self.set_weather(FAIR)
+            self.set_faults(NO_FAULTS)
             reply = answered("close", lambda: self.common.store.close(timeout=HANGS), 2 * HANGS)
             self.halt()
             event = Restarted() if reply.value == "OK" else ProcessCrashed()
@@ -283,7 +283,7 @@ class Soak:
             event = ProcessCrashed() if stop == "process crash" else PowerLost()
             if stop == "power loss":
                 self.disk.lose_power()
-        self.ran.update(self.disk.sky.troubles)
+        self.ran.update(self.disk.injector.occurred)
         self.common.oracle.stopped(event)
         self._open(event)
         self._survey()

@@ -17,11 +17,11 @@ from attrs import Factory, define, field
 
 from ackcheck.findings import GradeReport
 from acklab.soak.clients import Client, Common
-from acklab.soak.disk import StormyDisk
+from acklab.soak.disk import FaultyDisk
+from acklab.soak.injection import DEAD_DISK, NO_FAULTS, Faults
 from acklab.soak.memory import ALLOWED, MIB, Samples, descriptors
 from acklab.soak.plaindisk import PlainDisk
 from acklab.soak.settings import LIMIT_BYTES, SPILL_BYTES
-from acklab.soak.weather import DEAD, FAIR, Weather
 from ackmodel import Clause
 from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
@@ -62,7 +62,7 @@ class Soaked(Protocol):
     config: Config
     report: GradeReport
     common: Common
-    disk: StormyDisk | PlainDisk
+    disk: FaultyDisk | PlainDisk
     clients: list[Client]
     ran: Counter[str]
     broken: Broken | None
@@ -71,8 +71,8 @@ class Soaked(Protocol):
     def patience(self) -> float:
         """Return the seconds after which what has not come never will."""
 
-    def set_weather(self, weather: Weather, /) -> None:
-        """Change the weather of the disk."""
+    def set_faults(self, faults: Faults, /) -> None:
+        """Change the faults of the disk."""
 
     def look(self) -> None:
         """Look into the store, as its monitors do."""
@@ -112,7 +112,7 @@ class DeadDisk:
         self.before = self.most = self._taken(soak.common.store.stats(count=False))
         for client in soak.clients:
             client.longest = 0.0
-        soak.set_weather(DEAD)
+        soak.set_faults(DEAD_DISK)
         until = time.monotonic() + seconds
         while time.monotonic() < until and not soak.broken:
             soak.look()
@@ -122,7 +122,7 @@ class DeadDisk:
             time.sleep(0.1)
         self._judge_time()
         self._tell(seconds)
-        soak.set_weather(FAIR)
+        soak.set_faults(NO_FAULTS)
         self._judge_return()
 
     def _taken(self, stats: Stats) -> Taken:
@@ -179,7 +179,7 @@ class DeadDisk:
         soak, most, before = self.soak, self.most, self.before
         soak.ran["dead disk"] += 1
         soak.ran["dead disk: answered BUSY"] += self._busy() - self.busy_then if self.refused_since else 0
-        soak.ran["dead disk: syncs that hung"] += soak.disk.sky.hanging
+        soak.ran["dead disk: syncs that hung"] += soak.disk.injector.hanging
         soak.report.figures |= {
             "s the disk was dead": round(seconds, 1),
             "s the longest answer took then": round(max(map(_longest, soak.clients)), 2),

@@ -1,15 +1,15 @@
-"""A real directory whose disk has weather: syncs that fail or hang, writes that are slow or find no room, and a cut.
+"""A real directory whose disk has faults: syncs that fail or hang, writes that are slow or find no room, and a cut.
 
 Effects go to the real files, so that what the store does is what it would do anyway. Beside that it is kept what of
 each file a successful sync has covered, so that a power loss can be played (`acklab.soak.truth`).
 
 >>> import tempfile
->>> from acklab.soak.weather import Weather
+>>> from acklab.soak.injection import Faults
 >>> from ackstore.core.effects import Create, Sync, SyncDir, Write
 >>> path = Path(tempfile.mkdtemp())
->>> disk = StormyDisk(path, Random(1))
+>>> disk = FaultyDisk(path, Random(1))
 >>> _ = [disk.perform(effect) for effect in (Create("a"), SyncDir(), Write("a", 0, b"kept"), Sync("a"))]
->>> disk.sky.weather = Weather("syncs fail", sync_fails=1.0)
+>>> disk.injector.faults = Faults("syncs fail", sync_fails=1.0)
 >>> _ = disk.perform(Write("a", 4, b" lost")); disk.perform(Sync("a"))
 Failed(errno=5, written=0)
 >>> disk.cut(); disk.close(); disk.lose_power()
@@ -26,8 +26,8 @@ import time
 from pathlib import Path
 from random import Random
 
+from acklab.soak.injection import ALL_FAULTS, Injector
 from acklab.soak.truth import Truth
-from acklab.soak.weather import STORMS, Sky
 from ackstore.core.effects import Create, Effect, Failed, Rename, Result, Sync, SyncDir, Unlink, Write
 from ackstore.runtime.files import RealDisk
 
@@ -35,15 +35,15 @@ SLOW = 0.005
 """Seconds that a slow write takes, at most."""
 
 
-class StormyDisk:
-    """The directory at `path`, every effect on which has weather."""
+class FaultyDisk:
+    """The directory at `path`, every effect on which may fail."""
 
-    storms = STORMS
-    """The weather that there may be."""
+    may_have = ALL_FAULTS
+    """The faults that there may be."""
 
     def __init__(self, path: Path, random: Random) -> None:
         self.path = path
-        self.sky = Sky(random)
+        self.injector = Injector(random)
         self._real = RealDisk(path, drop_flushed=True)
         self._random = random
         self._lock = threading.Lock()
@@ -55,15 +55,15 @@ class StormyDisk:
 
     def perform(self, effect: Effect) -> Result:
         """Perform one effect, or fail it."""
-        if self.sky.off.is_set():
+        if self.injector.off.is_set():
             return Failed(errno.EIO)
         if isinstance(effect, Sync | SyncDir):
             return self._sync(effect)
-        weather = self.sky.weather
-        if weather.slow and self._random.random() < weather.slow:
-            self.sky.note("slow write")
+        faults = self.injector.faults
+        if faults.slow and self._random.random() < faults.slow:
+            self.injector.note("slow write")
             time.sleep(self._random.uniform(0.0, SLOW))
-        if weather.no_room and self._random.random() < weather.no_room and not isinstance(effect, Unlink):
+        if faults.no_room and self._random.random() < faults.no_room and not isinstance(effect, Unlink):
             return self._without_room(effect)
         return self._do(effect)
 
@@ -90,7 +90,7 @@ class StormyDisk:
         return old.left_for_another(self.path / name) if old else None
 
     def _without_room(self, effect: Effect) -> Result:
-        self.sky.note("no room")
+        self.injector.note("no room")
         if not isinstance(effect, Write) or len(effect.data) < 2:
             return Failed(errno.ENOSPC)
         part = self._random.choice((0, self._random.randrange(len(effect.data))))
@@ -102,7 +102,7 @@ class StormyDisk:
     def _sync(self, effect: Sync | SyncDir) -> Result:
         with self._lock:
             covers = [(name, truth, truth.end, truth.renames) for name, truth in self._files.items()]
-        result: Result = Failed(errno.EIO) if self.sky.sync_fails() else self._real.perform(effect)
+        result: Result = Failed(errno.EIO) if self.injector.sync_fails() else self._real.perform(effect)
         with self._lock:
             for name, truth, end, renames in covers:
                 if isinstance(effect, SyncDir) and not isinstance(result, Failed):
@@ -120,7 +120,7 @@ class StormyDisk:
 
     def cut(self) -> None:
         """Let nothing reach the directory from now on: every effect fails; what hangs returns."""
-        self.sky.off.set()
+        self.injector.off.set()
 
     def lose_power(self) -> None:
         """Take away what a power loss may take. The disk must have been cut, and closed."""

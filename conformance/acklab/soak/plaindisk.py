@@ -1,4 +1,4 @@
-"""A `RealDisk` in all but its syncs, which have weather: the store writes to it as it writes to any real disk.
+"""A `RealDisk` in all but its syncs, which have faults: the store writes to it as it writes to any real disk.
 
 So acks take the compiled fast path, where there is one (`ackstore.fastpath`), which asks no disk of its own kind
 to perform a write. What a store writes is not seen here, then: how long a file is says the file itself, and files are
@@ -28,22 +28,22 @@ import threading
 from pathlib import Path
 from random import Random
 
+from acklab.soak.injection import SYNC_FAULTS, Injector
 from acklab.soak.truth import Truth
-from acklab.soak.weather import OF_SYNCS, Sky
 from ackstore.core.effects import Rename
 from ackstore.runtime.files import RealDisk
 
 
 class PlainDisk(RealDisk):
-    """The directory at `path`, the syncs of which have weather."""
+    """The directory at `path`, the syncs of which may fail."""
 
-    storms = OF_SYNCS
-    """The weather that there may be."""
+    may_have = SYNC_FAULTS
+    """The faults that there may be."""
 
     def __init__(self, path: Path, random: Random) -> None:
         super().__init__(path, drop_flushed=True)
         self.path = path
-        self.sky = Sky(random)
+        self.injector = Injector(random)
         self._random = random
         self._closed = False
         self._known = threading.Lock()
@@ -57,7 +57,7 @@ class PlainDisk(RealDisk):
         super()._create(file)
         with self._known:
             self._inodes[os.fstat(self.files[file].fd).st_ino] = Truth()
-        if self.sky.off.is_set():
+        if self.injector.off.is_set():
             self.cut()  # it may have come too late for this one
 
     def _rename(self, effect: Rename) -> None:
@@ -69,11 +69,11 @@ class PlainDisk(RealDisk):
             self._inodes[target.stat().st_ino].renamed(before)
 
     def fsync(self, fd: int) -> None:
-        """Wait for what was written to a file, or to the directory, for as long as the weather has it."""
+        """Wait for what was written to a file, or to the directory, for as long as the faults have it."""
         began = os.fstat(fd)
         with self._known:
             names = [(truth, truth.renames) for truth in self._inodes.values() if fd == self._directory]
-        fails = self.sky.sync_fails()
+        fails = self.injector.sync_fails()
         super().fsync(fd)
         with self._known:
             truth = self._inodes.get(began.st_ino)
@@ -86,11 +86,11 @@ class PlainDisk(RealDisk):
             for named, renames in () if fails else names:
                 named.name_synced(renames)
         if fails:
-            raise OSError(errno.EIO, "the weather")
+            raise OSError(errno.EIO, "injected")
 
     def cut(self) -> None:
         """Let nothing reach the directory from now on: every effect fails; what hangs returns."""
-        self.sky.off.set()
+        self.injector.off.set()
         if self._closed:
             return  # its descriptors may be somebody else's by now
         nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

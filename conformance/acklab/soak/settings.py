@@ -10,10 +10,9 @@ run of all levels has both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from attrs import evolve
 
+from acklab.reference.claims import by_level
 from ackmodel import Level
 from ackstore import Config
 
@@ -26,7 +25,7 @@ LIMIT_BYTES = 128 << 10
 SPILL, SPILL_BYTES = 64, 64 << 10
 """By how much what is taken whole may go beyond: a batch, a hand-over of the merge buffer, with a record a queue."""
 
-SMALL = Config(
+SOAKED = Config(
     segment_bytes=32 << 10,
     compact_above=128 << 10,
     flush_interval=0.02,
@@ -40,11 +39,8 @@ SMALL = Config(
     max_dead=1_000,
 )
 
-CLAIMING: Mapping[Level, Config] = {
-    Level.MEMORY: evolve(SMALL, merge=True, merge_stay=0.2, merge_messages=500),
-    Level.PAGE_CACHE: SMALL,
-    Level.DISK: evolve(SMALL, mode="sync", logs=3),
-}
+SOAKED_AT = by_level(SOAKED, logs=3, merge_stay=0.2, merge_messages=500)
+"""Those of the store that claims a level."""
 
 
 def config_of(level: Level, seed: int) -> Config:
@@ -54,4 +50,4 @@ def config_of(level: Level, seed: int) -> Config:
     may be that of a STATE which a power loss takes back.
     """
     checkpoint = level is not Level.MEMORY and (seed + (level is Level.DISK)) % 2 == 0
-    return evolve(CLAIMING[level], commit="checkpoint" if checkpoint else "ack")
+    return evolve(SOAKED_AT[level.value], commit="checkpoint" if checkpoint else "ack")

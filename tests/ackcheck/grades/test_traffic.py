@@ -321,7 +321,7 @@ def test_a_second_answer_is_a_finding_also_where_it_comes_with_the_kill(wire: Wi
     with pytest.raises(Broken) as caught:
         wire.traffic.cut_off(Killed(answered=(wire.answered(number, "OK", 0.2),), unanswered=()))
     assert (caught.value.clause, caught.value.key) == (Clause.REPLY_EXACTLY_ONCE, (QUEUE, 0))
-    assert wire.traffic.story.history.lines[-1].text == "operation 2, ack, is answered a second time: SETTLED"
+    assert wire.traffic.history.lines[-1].text == "operation 2, ack, is answered a second time: SETTLED"
 
 
 def test_what_was_read_from_a_dead_target_is_told_as_that(wire: Wire) -> None:
@@ -331,7 +331,7 @@ def test_what_was_read_from_a_dead_target_is_told_as_that(wire: Wire) -> None:
     wire.traffic.ended_at = 0.25
     wire.now = 0.3
     wire.traffic.cut_off(Killed(answered=(wire.answered(later, "SETTLED", 0.3),), unanswered=()))
-    texts = [line.text for line in wire.traffic.story.history.lines[-2:]]
+    texts = [line.text for line in wire.traffic.history.lines[-2:]]
     assert texts == [
         "operation 2 is answered OK, at 0.200 s",
         "operation 3 is answered SETTLED, before that: it was read from its pipe afterwards",
@@ -341,7 +341,7 @@ def test_what_was_read_from_a_dead_target_is_told_as_that(wire: Wire) -> None:
 def test_the_history_names_deliveries_and_not_receipts(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(renew("r1"), 1.02), "OK", 1.03)
-    texts = [line.text for line in wire.traffic.story.of((QUEUE, 0))]
+    texts = [line.text for line in wire.traffic.history.of((QUEUE, 0))]
     assert f"renew {QUEUE}[0]#1, invisible {LONG:g} s from now  (operation 2)" in texts
     assert any(text.startswith("operation 1 gives [0]#1 of ") for text in texts)
 

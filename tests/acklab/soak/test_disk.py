@@ -1,4 +1,4 @@
-"""The disk with weather: what a played power loss takes, and what it must leave."""
+"""The disk with faults: what a played power loss takes, and what it must leave."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from random import Random
 
 import pytest
 
-from acklab.soak.disk import StormyDisk
+from acklab.soak.disk import FaultyDisk
+from acklab.soak.injection import NO_FAULTS, Faults
 from acklab.soak.truth import Truth
-from acklab.soak.weather import FAIR, Weather
 from ackstore.core.effects import DONE, Create, Failed, Rename, Sync, SyncDir, Unlink, Write
 
 
-def disk_with(path: Path, *effects: object, seed: int = 1) -> StormyDisk:
-    disk = StormyDisk(path, Random(seed))
+def disk_with(path: Path, *effects: object, seed: int = 1) -> FaultyDisk:
+    disk = FaultyDisk(path, Random(seed))
     for effect in (Create("log-1"), SyncDir(), Write("log-1", 0, b"safe"), Sync("log-1"), *effects):
         assert disk.perform(effect) == DONE  # type: ignore[arg-type]
     return disk
 
 
-def lost(disk: StormyDisk) -> bytes:
+def lost(disk: FaultyDisk) -> bytes:
     disk.cut()
     disk.close()
     disk.lose_power()
@@ -46,9 +46,9 @@ def test_some_of_the_rest_goes_and_some_stays(tmp_path: Path) -> None:
 
 def test_what_a_failed_sync_covered_is_gone_though_a_later_one_succeeds(tmp_path: Path) -> None:
     disk = disk_with(tmp_path, Write("log-1", 4, b"gone"))
-    disk.sky.weather = Weather("syncs fail", sync_fails=1.0)
+    disk.injector.faults = Faults("syncs fail", sync_fails=1.0)
     assert disk.perform(Sync("log-1")) == Failed(errno.EIO)
-    disk.sky.weather = FAIR
+    disk.injector.faults = NO_FAULTS
     disk.perform(Write("log-1", 8, b"more"))
     assert disk.perform(Sync("log-1")) == DONE
     assert lost(disk) == b"safe\0\0\0\0more"
@@ -56,9 +56,9 @@ def test_what_a_failed_sync_covered_is_gone_though_a_later_one_succeeds(tmp_path
 
 def test_what_is_written_again_is_not_lost(tmp_path: Path) -> None:
     disk = disk_with(tmp_path, Write("log-1", 4, b"gone"))
-    disk.sky.weather = Weather("syncs fail", sync_fails=1.0)
+    disk.injector.faults = Faults("syncs fail", sync_fails=1.0)
     disk.perform(Sync("log-1"))
-    disk.sky.weather = FAIR
+    disk.injector.faults = NO_FAULTS
     disk.perform(Write("log-1", 4, b"back"))
     disk.perform(Sync("log-1"))
     assert lost(disk) == b"safeback"
@@ -85,19 +85,19 @@ def test_a_file_that_was_renamed_or_removed_is_followed(tmp_path: Path) -> None:
 
 def test_no_room_writes_a_part_and_says_how_much(tmp_path: Path) -> None:
     disk = disk_with(tmp_path)
-    disk.sky.weather = Weather("full", no_room=1.0)
+    disk.injector.faults = Faults("full", no_room=1.0)
     results = [disk.perform(Write("log-1", 4, b"12345")) for _ in range(20)]
     assert all(isinstance(result, Failed) and result.errno == errno.ENOSPC for result in results)
     assert {result.written for result in results if isinstance(result, Failed)} > {0}
     assert disk.perform(Create("log-2")) == Failed(errno.ENOSPC)
     assert disk.perform(Unlink("log-1")) == DONE
-    assert disk.sky.troubles["no room"] == 21
+    assert disk.injector.occurred["no room"] == 21
     disk.close()
 
 
 def test_a_hanging_sync_returns_when_the_disk_is_cut(tmp_path: Path) -> None:
     disk = disk_with(tmp_path)
-    disk.sky.weather = Weather("hangs", sync_hangs=1.0)
+    disk.injector.faults = Faults("hangs", sync_hangs=1.0)
     disk.cut()
     assert disk.perform(Sync("log-1")) == Failed(errno.EIO)
     assert disk.perform(Write("log-1", 4, b"late")) == Failed(errno.EIO)

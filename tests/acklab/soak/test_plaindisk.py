@@ -1,4 +1,4 @@
-"""The disk that has weather in its syncs only: what a played power loss takes, and that nothing passes the cut."""
+"""The disk that has faults in its syncs only: what a played power loss takes, and that nothing passes the cut."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from random import Random
 
 import pytest
 
+from acklab.soak.injection import DEAD_DISK, NO_FAULTS, NOTICED, Faults
 from acklab.soak.plaindisk import PlainDisk
-from acklab.soak.weather import DEAD, FAIR, NOTICED, Weather
 from ackstore import Config, Reply, Store
 from ackstore.core.effects import DONE, Create, Failed, Rename, Sync, SyncDir, Unlink, Write
 
-FAILING = Weather("every sync fails", sync_fails=1.0)
+FAILING = Faults("every sync fails", sync_fails=1.0)
 
 
 def disk_with(path: Path, *effects: object, seed: int = 1) -> PlainDisk:
@@ -46,9 +46,9 @@ def test_what_a_sync_covered_stays_and_of_the_rest_any_first_part(tmp_path: Path
 
 def test_what_a_failed_sync_covered_is_gone_though_a_later_one_succeeds(tmp_path: Path) -> None:
     disk = disk_with(tmp_path, Write("log-1", 4, b"gone"))
-    disk.sky.weather = FAILING
+    disk.injector.faults = FAILING
     assert disk.perform(Sync("log-1")) == Failed(errno.EIO)
-    disk.sky.weather = FAIR
+    disk.injector.faults = NO_FAULTS
     disk.perform(Write("log-1", 8, b"more"))
     assert disk.perform(Sync("log-1")) == DONE
     assert lost(disk) == b"safe\0\0\0\0more"
@@ -58,7 +58,7 @@ def test_what_is_cut_off_while_its_sync_fails_keeps_what_was_synced_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = disk_with(tmp_path, Write("log-1", 4, b"gone"))
-    disk.sky.weather = FAILING
+    disk.injector.faults = FAILING
     real = os.fsync
 
     def fsync(fd: int) -> None:
@@ -83,7 +83,7 @@ def test_a_file_whose_name_no_sync_covered_may_go(tmp_path: Path) -> None:
     for seed in range(20):
         (tmp_path / str(seed)).mkdir()
         disk = disk_with(tmp_path / str(seed), Create("log-2"), seed=seed)
-        disk.sky.weather = FAILING
+        disk.injector.faults = FAILING
         assert disk.perform(SyncDir()) == Failed(errno.EIO)
         lost(disk)
         there.add((disk.path / "log-2").exists())
@@ -136,7 +136,7 @@ def test_a_file_that_is_made_as_the_cut_comes_is_cut_off_too(tmp_path: Path, mon
 @pytest.mark.parametrize("ends", ["well", "cut"])
 def test_on_a_dead_disk_no_sync_returns_until_it_is_well_or_cut_off(tmp_path: Path, ends: str) -> None:
     disk = disk_with(tmp_path)
-    disk.sky.weather = DEAD
+    disk.injector.faults = DEAD_DISK
     results: list[object] = []
     threads = [
         threading.Thread(target=lambda effect=effect: results.append(disk.perform(effect)))
@@ -145,18 +145,18 @@ def test_on_a_dead_disk_no_sync_returns_until_it_is_well_or_cut_off(tmp_path: Pa
     for thread in threads:
         thread.start()
     until = time.monotonic() + 20.0
-    while disk.sky.hanging < 2 and time.monotonic() < until:
+    while disk.injector.hanging < 2 and time.monotonic() < until:
         time.sleep(0.001)
     time.sleep(3 * NOTICED)
-    assert (results, disk.sky.hanging) == ([], 2)
+    assert (results, disk.injector.hanging) == ([], 2)
     if ends == "well":
-        disk.sky.weather = FAIR
+        disk.injector.faults = NO_FAULTS
     else:
         disk.cut()
     for thread in threads:
         thread.join(20.0)
     assert [isinstance(result, Failed) for result in results] == [ends == "cut"] * 2
-    assert (disk.sky.hanging, disk.sky.troubles["sync on a dead disk"]) == (0, 2)
+    assert (disk.injector.hanging, disk.injector.occurred["sync on a dead disk"]) == (0, 2)
     disk.close()
 
 

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from ackcheck.findings import GradeReport
 from acklab.soak import campaign, dead, run_soak, settings
-from acklab.soak.disk import StormyDisk
+from acklab.soak.disk import FaultyDisk
 from acklab.soak.memory import MIB
 from acklab.zoo import bug_named
 from ackmodel import Clause, Level
@@ -136,8 +136,8 @@ def test_a_directory_that_cannot_be_opened_again_is_found(monkeypatch: pytest.Mo
     def spoil(disk: Any) -> None:
         (disk.path / "offsets").write_bytes(b"spoilt")
 
-    monkeypatch.setattr(campaign, "DISKS", (StormyDisk,))
-    monkeypatch.setattr(StormyDisk, "lose_power", spoil)
+    monkeypatch.setattr(campaign, "DISKS", (FaultyDisk,))
+    monkeypatch.setattr(FaultyDisk, "lose_power", spoil)
     monkeypatch.setattr(campaign, "STOPS", ("power loss",))
     report = quick_soak()
     assert report.finding is not None
@@ -155,9 +155,9 @@ class TestDeadDisk:
         monkeypatch.setattr(campaign, "SHARE", 0.9)
         monkeypatch.setattr(dead, "LONG_ENOUGH", 1.0)
         impatient = {"sync_timeout": 0.1, "retry_first": 0.02, "retry_limit": 0.05, "op_timeout": 0.3}
-        for level, config in settings.CLAIMING.items():
-            few = {**impatient, "max_sync_failures": 30 if level is Level.PAGE_CACHE else 8}
-            monkeypatch.setitem(settings.CLAIMING, level, evolve(config, **few))  # type: ignore[arg-type]
+        for level, config in settings.SOAKED_AT.items():
+            few = {**impatient, "max_sync_failures": 30 if level == "page-cache" else 8}
+            monkeypatch.setitem(settings.SOAKED_AT, level, evolve(config, **few))  # type: ignore[arg-type]
 
     def soaked(self, core: type[Core] = Core, seconds: float = 6.0, **given: Any) -> GradeReport:
         return run_soak(Level.PAGE_CACHE, seed=1, core_class=core, seconds=seconds, threads=8, **given)
@@ -166,7 +166,7 @@ class TestDeadDisk:
         report = self.soaked(allowed=64 * MIB)
         assert report.finding is None
         assert report.ran["dead disk"] == 1
-        assert report.ran["dead disk: syncs that hung"] == settings.SMALL.flush_threads
+        assert report.ran["dead disk: syncs that hung"] == settings.SOAKED.flush_threads
         assert report.ran["dead disk: answered BUSY"] > 0
         assert report.figures["s the disk was dead"] == 5.4
         assert report.figures["KiB dirty then, at most"] > 0
@@ -182,9 +182,9 @@ class TestDeadDisk:
         monkeypatch.setattr(campaign, "LIMIT", 60)
         monkeypatch.setattr(campaign, "SPILL", 0)
         monkeypatch.setitem(
-            settings.CLAIMING,
-            Level.PAGE_CACHE,
-            evolve(settings.CLAIMING[Level.PAGE_CACHE], max_unflushed_records=60),
+            settings.SOAKED_AT,
+            "page-cache",
+            evolve(settings.SOAKED_AT["page-cache"], max_unflushed_records=60),
         )
         core = bug_named("unbounded-buffer-when-store-unwritable").core
         found = (self.soaked(core, seconds=20.0).finding for _ in range(3))  # now and then something else falls first

@@ -1,6 +1,6 @@
 """Which file holds a record of which message: told of every write, sync and removal, it knows when the last one goes.
 
->>> held = Holdings()
+>>> held = LastRecords()
 >>> held.wrote("a", [("q", 0), ("q", 1)]); held.synced("a", held.begin("a"))
 >>> held.wrote("b", [("q", 1)]); held.synced("b", held.begin("b"))
 >>> held.wrote("c", [("q", 0)])                 # never synced: the record in `a` is still the last on the disk
@@ -18,7 +18,7 @@ from ackmodel.observe.broken import Key
 
 
 @define
-class Holdings:
+class LastRecords:
     """The messages that the records of each file speak of: in the page cache, and on the disk."""
 
     cached: dict[str, set[Key]] = Factory(dict)

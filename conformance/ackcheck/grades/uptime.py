@@ -4,11 +4,11 @@ A machine that is very busy stands still for seconds: the target, or this proces
 heard from meanwhile was not given that time, and may owe afterwards what was due before. So the time between two
 answers counts for `MOST` at the most, and none of what came before the target was opened:
 
->>> heard = Heard()
->>> heard.opened(100.0)
+>>> uptime = Uptime()
+>>> uptime.opened(100.0)
 >>> for at in (100.25, 100.5, 107.0, 107.25):   # it stood still for more than six seconds
-...     heard.answered(at)
->>> heard.since(0.5), heard.since(1.25)
+...     uptime.answered(at)
+>>> uptime.since(0.5), uptime.since(1.25)
 (100.5, -inf)
 """
 
@@ -23,7 +23,7 @@ MOST = 0.25
 
 
 @define
-class Heard:
+class Uptime:
     """When a target answered, and how much time it has had by then."""
 
     _at: list[float] = Factory(list)
