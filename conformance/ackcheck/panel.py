@@ -79,7 +79,8 @@ class Panel:
     """For each level, in how many stops the clause that says what survives them could have failed."""
     _all: dict[Level, Oracle] = field(init=False)
     _since: Stop | None = None
-    _before: dict[Level, Counter[Clause]] = Factory(dict)
+    _before: dict[Level, int] = Factory(dict)
+    """How often its clauses had been put to the test by then."""
 
     def __attrs_post_init__(self) -> None:
         self._all = {level: Oracle(level, self.max_attempts) for level in self.levels}
@@ -125,17 +126,16 @@ class Panel:
         stake."""
         self.count_stakes()
         self._since = event
-        self._before = {level: Counter(oracle.checked) for level, oracle in self.standing.items()}
+        self._before = {level: _times(oracle, event) for level, oracle in self.standing.items()}
         self.each(lambda oracle: oracle.stopped(event))
 
     def count_stakes(self) -> None:
         """Count the last stop for each level at which something could have failed since."""
         if self._since is None:
             return
-        clauses = TESTED_BY[type(self._since)]
         for level, before in self._before.items():
-            if any(self._all[level].checked[clause] > before[clause] for clause in clauses):
-                self.at_stake[level][clauses[0]] += 1
+            if _times(self._all[level], self._since) > before:
+                self.at_stake[level][TESTED_BY[type(self._since)][0]] += 1
         self._since = None
 
     def all_agree(self, ask: Callable[[Oracle], bool]) -> bool:
@@ -207,3 +207,8 @@ class Panel:
             self.told(self.fallen[-1])
         if not self.standing:
             raise self.fallen[-1].broken
+
+
+def _times(oracle: Oracle, stop: Stop) -> int:
+    """Return how often the clauses that say what survives such a stop were put to the test."""
+    return sum(oracle.times_checked(clause) for clause in TESTED_BY[type(stop)])

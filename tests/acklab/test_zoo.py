@@ -1,4 +1,8 @@
-"""Every bug of the zoo is caught by a clause it is known to break, and a store without a bug by none."""
+"""A bug of the zoo is caught by a clause it is known to break, and a store without a bug by none.
+
+That every bug is seen, `zoo/test_seen.py` tests with the runs that are pinned; that every bug is found by chance too,
+and how soon, is in the table of `specs/zoo.md` (`make zootable`). Here a few that fall soon are hunted.
+"""
 
 import pytest
 
@@ -7,14 +11,20 @@ from ackcheck.suite import LEVELS
 from acklab.zoo import BUGS, UnknownBug, bug_named
 from acklab.zoo.bug import Bug
 from acklab.zoo.hunt import hunt
-from acklab.zoo.seen import read_pinned
 from ackmodel import Clause, CommitPolicy, Level
 from ackstore.core.core import Core
 
-CASES = 600
+CASES = 40
 
-HUNTED = [name for name in BUGS if name not in {run["bug"] for run in read_pinned()}]
-"""The others are tested by the runs that hunts pinned: see `zoo/test_seen.py`."""
+HUNTED = (
+    "deferred-fsync-acks-before-durable",
+    "worker-aborted-on-shutdown",
+    "ack-success-despite-put-failure",
+    "async-commit-captures-mutable-offsets",
+    "offset-file-replaced-non-atomically",
+    "late-ack-ignored-forever",
+    "several-logs-share-one-mark-file",
+)
 
 
 @pytest.mark.no_cover  # the zoo is covered by its shortest runs
@@ -34,15 +44,15 @@ def test_a_bug_is_caught_by_a_clause_it_is_known_to_break(name: str, monkeypatch
 @pytest.mark.parametrize("commit", list(CommitPolicy))
 def test_a_store_without_a_bug_is_not_caught(level: Level, commit: CommitPolicy) -> None:
     none = Bug("none", Core, tuple(Clause), "nobody", level=level, commit=commit)
-    caught = hunt(none, seed=2, cases=6)
-    assert (caught.caught, caught.finding, caught.cases >= 6) == (False, None, True)
+    caught = hunt(none, seed=2, cases=3)
+    assert (caught.caught, caught.finding, caught.cases >= 3) == (False, None, True)
     assert (caught.as_json()["caught"], caught.as_json()["clause"]) == (False, None)
 
 
 def test_a_clause_that_the_bug_is_not_known_to_break_is_no_catch() -> None:
     known = bug_named("old-segment-not-fsynced-on-rotation")
     other = Bug(known.name, known.core, (Clause.FLUSH_DEGRADES,), known.source)
-    caught = hunt(other, seed=1, cases=50)
+    caught = hunt(other, seed=1, cases=CASES)
     assert caught.finding is not None
     assert caught.caught is False
 

@@ -36,6 +36,10 @@ SHORT, LONG = 5.0, 60.0
 HANGING = 2.0
 """Seconds after which a sync counts as timed out."""
 
+PROMPT, LATE, LATER = 3, 0.05, 8
+"""Timers that bring nothing so many times in a row run late after that, by so many seconds, and by twice as many each
+time, so many times: a store at rest may look for work many times a second, and minutes pass in a run."""
+
 OK = Outcome()
 
 
@@ -92,6 +96,8 @@ class Devices:
     _held: LastRecords = Factory(LastRecords)
     _replaced: set[str] = Factory(set)
     """The files that are replaced as a whole."""
+    _in_vain: int = 0
+    """How often in a row timers have run that brought nothing."""
     _full: Outcome = OK
     """What becomes of the next write that is done at once."""
 
@@ -241,8 +247,9 @@ class Devices:
     def _wait(self, until: float) -> None:
         """Let time pass without I/O; timers run when they are due."""
         while (tick := self.target.next_tick()) is not None and tick <= until:
-            self.now = max(self.now, tick)
+            self.now = max(self.now, min(tick + self._lateness, until))
             self._note_hanging()
+            self._in_vain += 1
             self.target.tick(self.now)
             self._take()
             if self.target.next_tick() == tick:
@@ -251,6 +258,13 @@ class Devices:
         self._note_hanging()
         self.target.tick(self.now)
         self._take()
+
+    @property
+    def _lateness(self) -> float:
+        """By how many seconds the next timer may run late, as none of those before brought anything."""
+        if self._in_vain < PROMPT or self.pending:
+            return 0.0
+        return LATE * 2.0 ** min(self._in_vain - PROMPT, LATER)
 
     def _note_hanging(self) -> None:
         for pending in self.pending:

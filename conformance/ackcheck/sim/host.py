@@ -201,6 +201,7 @@ class Host(Devices):
     def _take(self) -> None:
         """Take up what the target wants done, and what it has answered."""
         for told in self.target.take():
+            self._in_vain = 0
             match told:
                 case Io():
                     self._begin(told)

@@ -70,6 +70,11 @@ class Surveyor:
         raise NotImplementedError
 
     @property
+    def _lateness(self) -> float:
+        """By how many seconds the next timer may run late."""
+        raise NotImplementedError
+
+    @property
     def ready(self) -> list[Pending]:
         """What is pending and does not hang."""
         raise NotImplementedError
@@ -99,7 +104,7 @@ class Surveyor:
             tick = self.target.next_tick()
             if tick is None or tick > until:
                 break
-            self._wait(max(tick, self.now))
+            self._wait(min(max(tick, self.now) + self._lateness, until))
         else:
             self.panel.broke(Broken(Clause.QUIESCENCE_IS_ZERO, f"the store did not come to rest in {PATIENCE} rounds"))
 
@@ -113,7 +118,7 @@ class Surveyor:
             tick = self.target.next_tick()
             if tick is None or tick > until:
                 break
-            self._wait(max(tick, self.now))
+            self._wait(min(max(tick, self.now) + self._lateness, until))
         self._wait(until)
         unflushed = self.target.look([]).unflushed
         idle = self.now - max(wrote, self._failed_at or 0.0)
@@ -130,7 +135,7 @@ class Surveyor:
         """Let time pass on a disk that works."""
         while self.now < until:
             tick = self.target.next_tick()
-            self._wait(until if tick is None else min(until, max(tick, self.now + 0.01)))
+            self._wait(until if tick is None else min(until, max(tick, self.now + 0.01) + self._lateness))
             self.rest()
 
     def _answered(self, op: int) -> bool:

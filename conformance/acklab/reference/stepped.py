@@ -10,6 +10,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 
 from attrs import define, field
 
@@ -233,7 +234,7 @@ def _written(io: int, file: str, at: int, data: bytes, *, again: bool = False) -
         start += len(whole)
         records += 1
         end = 2 + int.from_bytes(payload[:2], "little")
-        queue = str(parse_token(decode_prefix(payload[:end])))
+        queue = _queue_of(payload[:end])
         purposes.append(PURPOSES.get(kind, ""))
         if kind == ACK:
             token, deliveries = decode_ack(payload)
@@ -251,6 +252,11 @@ def _written(io: int, file: str, at: int, data: bytes, *, again: bool = False) -
     if records > 1:
         purposes.append("batch")
     return Io(io, "write", file, at=at, data=data, acks=tuple(acks), messages=tuple(messages), purposes=tuple(purposes))
+
+
+@lru_cache(maxsize=64)
+def _queue_of(prefix: bytes) -> str:
+    return str(parse_token(decode_prefix(prefix)))
 
 
 def _told(io: int, effect: effects.Effect, again: Collection[str]) -> Told | None:

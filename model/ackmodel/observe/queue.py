@@ -26,6 +26,7 @@ from .broken import Broken, Key
 from .contract import Contract, ContractBroken
 from .events import AckAnswered, Event, Reply, ResetAnswered, ResetAsked, Secured
 from .monitors import Sighting
+from .possible import UNAFFECTED
 
 ITEMS = 100_000
 """More than the items of any batch."""
@@ -102,6 +103,10 @@ class Queue:
 
     def tell_all(self, event: Event) -> None:
         """Take up what happened to all messages at once."""
+        if isinstance(event, UNAFFECTED):  # of most events there are, and most contracts: only noted
+            for contract in self.contracts.values():
+                contract.history.append(event)
+            return
         for offset in sorted(self.contracts):
             self.observe(offset, event)
 

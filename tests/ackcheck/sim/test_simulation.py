@@ -134,6 +134,21 @@ class NeverRests(Reference):
 
 
 @define
+class LooksForWork(Reference):
+    """Looks for work many times a second, and notes how often it was let."""
+
+    looked: list[float] = field(factory=list, init=False)
+
+    def tick(self, now: float) -> None:
+        self.looked.append(now)
+        super().tick(now)
+
+    def next_tick(self) -> float | None:
+        due, since = super().next_tick(), (self.looked or [1000.0])[-1]
+        return since + 0.05 if due is None else min(due, since + 0.05)
+
+
+@define
 class NeverCloses(Reference):
     """Does not answer close."""
 
@@ -171,6 +186,18 @@ def test_a_target_that_goes_wrong_breaks_a_clause(target: type[Reference], step:
     broken = judged(target, [("finish_all", {}), (step, {}), ("finish_all", {})])
     assert broken.clause is clause
     assert why in str(broken)
+
+
+def test_timers_of_a_store_at_rest_run_late_and_those_that_bring_something_do_not() -> None:
+    popped: Script = [("pop", {"count": 1}), ("finish_all", {}), ("pop", {"count": 1}), ("finish_writes", {})]
+    run = replay(Simulation(LooksForWork, (Level.PAGE_CACHE,)), popped)
+    target = cast("LooksForWork", run.target)
+    replay(run, [("wait", {"seconds": 0.15})])
+    assert [round(pending.since - 1000.0, 3) for pending in run.pending] == [0.1], "the flush interval"
+    replay(run, [("finish_all", {})])
+    target.looked.clear()
+    replay(run, [("wait", {"seconds": 120.0})])
+    assert 5 < len(target.looked) < 40
 
 
 @pytest.mark.parametrize(
