@@ -25,10 +25,12 @@ from ackcheck.disk import Cut, Disk, Image, ImageNotMounted
 from ackcheck.disk.available import missing
 
 DISK_BYTES: Final = 256 << 20
-MOMENT: Final = 0.1
+MOMENT: Final = 0.4
 """Seconds, at most, from sending the acks to the cut."""
 BEAT: Final = 1.0
 """Seconds, at most, by which a cut comes earlier or later in the beat of what the broker does by the clock."""
+PLANNED: Final = 200
+"""Images of a cut, at most, of which those that are tried are drawn."""
 MANY: Final = 1000
 """Requests of the timer that no broker with so few messages has, unless they are in a ring."""
 
@@ -76,12 +78,13 @@ def one_cut(built: Path, settings: tuple[str, ...], random: Random, images: int)
             assert killed is not None
             acked = {asked[done.id] for done in killed.answered if done.id in asked and done.result == "OK"}
             in_hand = set(range(ACKED, MESSAGES))
-            plan = cut.plan(seed=random.randrange(1 << 32), most=images)
+            plan = cut.plan(seed=random.randrange(1 << 32), most=PLANNED)
+            drawn = random.sample(plan.images, min(images, len(plan.images)))
             told = f"{len(acked)} of {ACKED} acks were answered, {len(receipts)} messages were popped"
             print(f"cut: {told}, {plan.total} images there are", flush=True)
             return [
                 (image.kind, seen)
-                for image in plan.images
+                for image in drawn
                 if (seen := on_image(broker, cut, image, in_hand, acked, due)) is not None
             ]
         finally:
@@ -107,7 +110,7 @@ def on_image(broker: Broker, cut: Cut, image: Image, in_hand: Messages, acked: M
         return None
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Cut as often as asked for, and print how many images came to what."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings of the broker")
@@ -115,7 +118,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=8, help="of each cut, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--built", type=Path, default=Path("build/brokers/rocketmq"), help="what `make brokers` built")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     if reason := missing():
         parser.error(f"no disk can be made here: {reason}")
     built = built_at(parser, asked.built)
