@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar, NoReturn, Self, cast
@@ -32,7 +31,7 @@ from ackstore.fastpath.path import FastPath
 from ackstore.runtime import snapshots
 from ackstore.runtime.driver import Driver
 from ackstore.runtime.files import Disk, FileReader
-from ackstore.runtime.threads import within
+from ackstore.runtime.lock import OwnedLock
 from ackstore.words.config import Config
 from ackstore.words.identity import Delivery, QueueId
 from ackstore.words.replies import DeadLetter, Reply
@@ -76,9 +75,11 @@ class Store:
             engine = open_engine(config, reader, now, core_class)
             return engine, paths_of(engine)
 
-        self._driver = self.driver_class(Path(path).absolute(), config, disk, opens, clock)
         self._closed: Reply | None = None
-        self._closing = threading.Lock()
+        self._left = False
+        """Its threads are told to end, and the directory is given back."""
+        self._closing = OwnedLock()
+        self._driver = self.driver_class(Path(path).absolute(), config, disk, opens, clock)
 
     @property
     def path(self) -> Path:
@@ -245,15 +246,17 @@ class Store:
         check_timeout(timeout)
         if self._driver.left_behind:
             return Reply.UNKNOWN
-        if not self._closing.acquire(timeout=within(timeout)):
-            return Reply.UNKNOWN  # another thread is closing it, and has more time
-        try:
-            if self._closed is None:
-                self._closed = self._driver.drain(timeout)
-                self._driver.let_go()
-            return self._closed
-        finally:
-            self._closing.release()
+        # Unless another thread is closing it, and has more time; or this one is, and a signal handler calls.
+        return self._closing.run(timeout, self._close, timeout) or Reply.UNKNOWN
+
+    def _close(self, timeout: float) -> Reply:
+        """Close, or end a close that an exception has come into. (The lock of closing is held.)"""
+        if self._closed is None:
+            self._closed = self._driver.drain(timeout)
+        if not self._left:
+            self._driver.let_go()
+            self._left = True
+        return self._closed
 
     def __enter__(self) -> Self:
         return self

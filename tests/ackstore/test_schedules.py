@@ -185,7 +185,11 @@ class Run:
         for op in self.store.durable:
             self.durable |= {message for message, _ in self.asked.get(op, [])}
         self.store.durable.clear()
-        (queue,) = self.store.stats.queues.values()
+        stats = self.store.stats
+        (queue,) = stats.queues.values()
+        left = stats.offsets_dirty or stats.unflushed_records or stats.merging
+        awaited = self.store.pending or self.store.core.next_tick() is not None
+        assert awaited or not left, "something is not on the disk, and nobody will see to it"
         for letter in self.store.core.dead_letters(Q):
             assert letter.attempts >= self.store.config.max_attempts
             self.durable.add(letter.offset)  # whoever asks later learns that it is settled

@@ -3,12 +3,14 @@
     python -m tests.hunts.interrupts --seed 1 --count 2000
 
 After each, the lock has to be free, the store usable or broken by name, and after opening it again every ack that was
-answered OK is settled. Prints what came of it, as JSON, and exits with 1 at the first thing that is not so.
+answered OK is settled. Prints what came of it, as JSON, and exits with 1 at the first thing that is not so; also where
+a round of calls takes longer than `HANGS` seconds, with what every thread was doing then.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import random
@@ -23,6 +25,9 @@ from types import FrameType
 from attrs import define, field
 
 from ackstore import Config, Reply, Store, StoreBroken
+
+HANGS = 100.0
+"""Seconds after which a round never ends: each of its calls does in a tenth of that, or at once."""
 
 CONFIG = Config(segment_bytes=3000, flush_interval=0.005, offset_interval=0.01, compact_above=9000)
 
@@ -105,6 +110,7 @@ def by_alarms(path: Path, seed: int, count: int) -> Counter[str]:
     before = signal.signal(signal.SIGALRM, ring)
     try:
         while client.found.total() < count:
+            faulthandler.dump_traceback_later(HANGS, exit=True)
             try:
                 armed = True
                 signal.setitimer(signal.ITIMER_REAL, client.pick.uniform(2e-5, 2e-3))
@@ -118,6 +124,7 @@ def by_alarms(path: Path, seed: int, count: int) -> Counter[str]:
         armed = False
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+        faulthandler.cancel_dump_traceback_later()
     client.store.close()
     client.open()
     client.store.close()

@@ -36,8 +36,8 @@ from ackstore.runtime.lock import StoreLock
 from ackstore.runtime.logs import Watch, stall_notice
 from ackstore.runtime.pools import Pools
 from ackstore.runtime.sight import Beside, Sight
-from ackstore.runtime.threads import Bell
-from ackstore.runtime.waiting import MAY_BE_DURABLE, Waiter, Waiting, unsubmitted
+from ackstore.runtime.threads import Bell, join
+from ackstore.runtime.waiting import MAY_BE_DURABLE, Waiter, Waiting, unsubmitted, wait_until
 from ackstore.words.config import Config
 from ackstore.words.errors import StoreBroken, StoreClosed, StoreForked, StoreStalled, UsageError
 from ackstore.words.identity import QueueId
@@ -79,17 +79,32 @@ class Driver(DriverFields):
         self.config = config
         prepare(self.path)
         self._directory_lock = DirectoryLock(self.path)
-        self.clock = clock or wall_clock(self._directory_lock.last_written)
-        self._note_at = 0.0 if clock is None and self.clock() > time.time() + AHEAD else math.inf
-        """When the next open is to be told how late it is, by a clock that is ahead of the system's."""
         try:
-            self.core, self.paths = opens(FileReader(self.path), self.clock())
-            self.disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
-            real = self.disk if isinstance(self.disk, RealDisk) and self.disk.writes_at_once() else None
-            self.writes = real or WritesBy(self.disk)
+            self._take_up(disk, opens, clock)
+            self._make_ready()
         except BaseException:
             self._directory_lock.release()
             raise
+        try:
+            self._start()
+        except BaseException as error:
+            self._refuse_all(error)
+            self.let_go()
+            raise
+
+    def _take_up(self, disk: Disk | None, opens: Opens, clock: Callable[[], float] | None) -> None:
+        """Read what the directory holds."""
+        self.clock = clock or wall_clock(self._directory_lock.last_written)
+        self._note_at = 0.0 if clock is None and self.clock() > time.time() + AHEAD else math.inf
+        """When the next open is to be told how late it is, by a clock that is ahead of the system's."""
+        self.core, self.paths = opens(FileReader(self.path), self.clock())
+        self.disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
+        real = self.disk if isinstance(self.disk, RealDisk) and self.disk.writes_at_once() else None
+        self.writes = real or WritesBy(self.disk)
+
+    def _make_ready(self) -> None:
+        """Make all that it works with; no thread runs yet."""
+        cores = self.core.cores
         self.lock = StoreLock(self._stalls)
         """Guards the core, and what is below but for `_waiting`, `broken` and `_refused`."""
         self._op = 0
@@ -105,11 +120,8 @@ class Driver(DriverFields):
         self.wake = Bell()
         self.asleep = False
         """The timer waits for something to happen."""
-        self._start()
-
-    def _start(self) -> None:
-        """Begin: with the threads, and with what the core asks for."""
-        cores = self.core.cores
+        self._looks_at = -math.inf
+        """When the timer looks again by itself, by the store's clock."""
         self._offset_files = frozenset(core.log.names.offsets_tmp for core in cores)
         self._pools = Pools(
             self._disk_work, pools=self.core.pools, flush_threads=self.config.flush_threads, died=self.break_off
@@ -117,6 +129,9 @@ class Driver(DriverFields):
         self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
         self._sight = Sight(self.core, self.lock, self.clock, self._beside)
         self._watches = [Watch(core, str(self.path)) for core in cores]
+
+    def _start(self) -> None:
+        """Begin: with the timer, and with what the core asks for."""
         for watch in self._watches:
             watch.recovered().emit()
         self.lock.run(threading.TIMEOUT_MAX, self._begin)
@@ -177,6 +192,8 @@ class Driver(DriverFields):
         if on_durable is not None:
             self._callbacks[op] = on_durable
         closes = isinstance(request, Close)
+        if self.asleep or type(request) in _IN_STEPS:
+            self._rouse()  # before anything else, lest an exception come between; it waits for the lock
         try:
             now = self.clock()
             self.core.submit(op, request, now, timeout)
@@ -187,9 +204,6 @@ class Driver(DriverFields):
             raise
         except BaseException as error:
             raise self.broken_by(error) from error
-        if self.asleep or type(request) in _IN_STEPS:
-            self.asleep = False
-            self.wake.notify()
         return op, answer
 
     def broken_by(self, error: BaseException) -> StoreBroken | StoreClosed | StoreForked:
@@ -229,9 +243,11 @@ class Driver(DriverFields):
                 self.core.give_up(op)
                 if self.core.closed:
                     self.perform(self.clock())  # nothing but answers is left
-            except Exception as error:
+            except BaseException as error:
                 # Whatever it was: the caller is told by its answer, UNKNOWN, and the next call by `StoreBroken`.
                 self.break_off(error)
+                if not isinstance(error, Exception):
+                    raise
             self.wake.notify()
         self._waiting.drop(op)
         return True
@@ -307,6 +323,19 @@ class Driver(DriverFields):
             self.core.complete(io, result, now)
             self.perform(now)
             self._watch()
+            due = self._due()
+            if due is not None and due < self._looks_at:
+                self._rouse()
+
+    def _rouse(self) -> None:
+        """Have the timer look at once. (The lock is held.)"""
+        self.wake.notify()
+        self.asleep = False
+
+    def _due(self) -> float | None:
+        """Return when something is due next, if nothing else happens; None for never."""
+        dues = [self.core.next_tick(), *(watch.due for watch in self._watches)]
+        return min((each for each in dues if each is not None), default=None)
 
     def _time(self) -> None:
         try:
@@ -330,12 +359,12 @@ class Driver(DriverFields):
         self.core.tick(now)
         self.perform(now)
         self._watch()
-        dues = [self.core.next_tick(), *(watch.due for watch in self._watches)]
-        due = min((each for each in dues if each is not None), default=None)
-        # Anything that comes up meanwhile is due a flush interval later at the earliest, or wakes the timer, or is
-        # waited for by a thread that looks at the clock itself.
+        due = self._due()
+        # What a call brings up meanwhile is seen a flush interval later at the latest: a timer that is asleep is woken,
+        # and so it is for what `_complete` brings up that is due before it looks again.
         self.asleep = due is None
         wait = None if due is None else min(max(due - self.clock(), 0.0005), self.config.flush_interval)
+        self._looks_at = math.inf if wait is None else self.clock() + wait
         return self.core.closed, wait
 
     def _watch(self, *, closing: bool = False) -> None:
@@ -364,11 +393,14 @@ class Driver(DriverFields):
         self.wake.notify()
 
     def drain(self, timeout: float) -> Reply:
-        """Make everything durable; the reply to a close."""
+        """Make everything durable; the reply to a close. UNKNOWN where an exception has come into an earlier one."""
         try:
             reply = self.call(Close(), timeout).reply
         except StoreBroken:
             return Reply.UNKNOWN
+        except StoreClosed:
+            reply = Reply.UNKNOWN
+            wait_until(lambda: self.broken is not None or self.core.closed, timeout)  # the timer goes on with it
         if not self.core.closed:  # a write holds it, and must be the last
             self._refuse_all(StoreClosed("closed while a write hung"))
         return reply if reply is Reply.OK else Reply.UNKNOWN
@@ -389,7 +421,7 @@ class Driver(DriverFields):
     def _stop(self) -> Sequence[Effect | str]:
         """Stop the threads, and let go of the directory; or say what is still going on."""
         self.wake.notify()
-        self._timer.join(pools.GRACE)
+        join(self._timer, pools.GRACE)
         stuck = self._pools.stop()
         if stuck:
             return stuck

@@ -124,7 +124,9 @@ class RealDisk(DiskFields):
         """Close every descriptor; those being synced close when their sync returns."""
         for file in list(self.files):
             self._leave(file)
-        os.close(self._directory)
+        directory, self._directory = self._directory, -1
+        if directory >= 0:
+            os.close(directory)
 
     def _create(self, file: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -344,8 +346,11 @@ def last_written(path: Path) -> float:
 class DirectoryLock:
     """Keeps a second store, of this process or another, out of a directory.
 
-    The system drops the lock with the process, however it ends: no stale lock is left behind.
+    The system drops the lock with the process, however it ends: no stale lock is left behind. Nor is one when nobody
+    has this object any more, because an exception has come into the opening of the store.
     """
+
+    _fd = -1
 
     def __init__(self, path: Path) -> None:
         try:
@@ -358,22 +363,27 @@ class DirectoryLock:
             raise DirectoryNotWritable(
                 f"{path} cannot be written ({error.strerror}): give this user the right to, or give another path"
             ) from error
+        try:
+            self._take(path)
+            self.last_written = last_written(path)
+            """When a store last wrote here, by the clock that the system had then."""
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        except BaseException:
+            self.forget()
+            raise
+
+    def _take(self, path: Path) -> None:
         found = os.fstat(self._fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:  # it is emptied below, under whatever other name
-            os.close(self._fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:  # it is emptied once it is ours, by whatever name
             raise a_link(path / LOCK)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._fd)
             raise DirectoryInUse(
                 f"{path} is in use by process {holder or 'unknown'}: close that store first, or give another path"
             ) from error
-        self.last_written = last_written(path)
-        """When a store last wrote here, by the clock that the system had then."""
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def note(self, now: float) -> None:
         """Have the next open know that the store's clock has shown this: for one that is ahead of the system's."""
@@ -384,6 +394,8 @@ class DirectoryLock:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    __del__ = forget
 
     def release(self) -> None:
         """Let others in. Unlocked before it is closed: a forked child may hold the file too."""

@@ -39,21 +39,21 @@ Given = ParamSpec("Given")
 Got = TypeVar("Got")
 
 
-class StoreLock(LockFields):
-    """The lock. `tell` hears once that it has been kept too long (`stalled`), and once that it is no longer
-    (`resumed`), with the seconds; it must not wait."""
+class OwnedLock(LockFields):
+    """A lock that no exception keeps taken.
 
-    def __init__(self, tell: Callable[[str, float], None]) -> None:
+    >>> lock = OwnedLock()
+    >>> lock.run(1.0, lambda: "done"), lock.run(1.0, lambda: lock.run(1.0, print)), lock.owned()
+    ('done', False, False)
+    """
+
+    def __init__(self) -> None:
         owned = threading.RLock()
         self.acquire, self.release = owned.acquire, owned.release
         self.owned: Callable[[], bool] = owned._is_owned  # type: ignore[attr-defined]
         """Whether this thread has the lock."""
         self.inside = False
         """Somebody has the lock, and is not done."""
-        self._tell = tell
-        self._noting = threading.Lock()
-        self._since = 0.0
-        """When the write began that hangs, at the latest, by `time.monotonic`; 0.0 when none is known to."""
 
     def run(
         self, seconds: float, work: Callable[Given, Got], *given: Given.args, **named: Given.kwargs
@@ -75,12 +75,8 @@ class StoreLock(LockFields):
         if self.owned():
             return False
         if not self.acquire(timeout=within(seconds)):
-            if seconds >= STALLED:
-                self._stalls(seconds)
             return False
         self.inside = True
-        if self._since:
-            self._goes_on()
         return True
 
     def leave(self) -> None:
@@ -88,6 +84,28 @@ class StoreLock(LockFields):
         if self.owned():
             self.inside = False
             self.release()
+
+
+class StoreLock(OwnedLock):
+    """The store's. `tell` hears once that it has been kept too long (`stalled`), and once that it is no longer
+    (`resumed`), with the seconds; it must not wait."""
+
+    def __init__(self, tell: Callable[[str, float], None]) -> None:
+        super().__init__()
+        self._tell = tell
+        self._noting = threading.Lock()
+        self._since = 0.0
+        """When the write began that hangs, at the latest, by `time.monotonic`; 0.0 when none is known to."""
+
+    def take(self, seconds: float) -> bool:
+        """Do as any; note a holder that keeps it too long, and that it is back."""
+        if super().take(seconds):
+            if self._since:
+                self._goes_on()
+            return True
+        if seconds >= STALLED and not self.owned():
+            self._stalls(seconds)
+        return False
 
     def stalled(self) -> float:
         """Return for how many seconds, at least, a write has hung; 0.0 when none is known to."""

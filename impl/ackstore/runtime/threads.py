@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -28,6 +29,12 @@ def within(seconds: float) -> float:
     (0.0, 2.5, True)
     """
     return min(max(seconds, 0.0), threading.TIMEOUT_MAX)
+
+
+def join(thread: threading.Thread, seconds: float) -> None:
+    """Wait that long for a thread to end; not at all for one that an exception has kept from starting."""
+    if thread.is_alive():
+        thread.join(within(seconds))
 
 
 class Workers(Generic[Job]):
@@ -55,7 +62,12 @@ class Workers(Generic[Job]):
                 number = len(self._threads) + 1
                 thread = threading.Thread(target=self._run, name=f"ackstore-{number}", daemon=True)
                 self._threads.append(thread)
-                thread.start()
+                try:
+                    thread.start()
+                except BaseException:
+                    if not thread.is_alive():
+                        self._threads.remove(thread)  # the next job has another start
+                    raise
 
     def stop(self, timeout: float, *, drain: bool = False) -> list[Job]:
         """Start no further job, or with `drain` no job after those put before; wait up to `timeout`
@@ -68,7 +80,7 @@ class Workers(Generic[Job]):
                 self._jobs.put(None)
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(within(until - time.monotonic()))
+                join(thread, until - time.monotonic())
         return list(self._at_work.values())
 
     def _run(self) -> None:
@@ -100,20 +112,27 @@ def call_back(callback: Callable[[], None]) -> None:
 class Bell:
     """Wakes the one thread that waits, or the next time that it would.
 
+    It is a bare lock, which is free while the bell rings: to ring it and to hear it are one step of the interpreter
+    each. An `Event` has a lock of its own inside, and an exception from a signal handler, which may come between that
+    lock being taken and the `with` around it, would leave it taken: then nobody could ring or hear it ever again.
+
     >>> bell = Bell()
-    >>> bell.notify()
-    >>> bell.wait(None), bell.wait(0.001)
+    >>> bell.notify(), bell.notify()
     (None, None)
+    >>> bell.wait(None), bell.wait(0.001)
+    (True, False)
     """
 
     def __init__(self) -> None:
-        self._rung = threading.Event()
+        self._silent = threading.Lock()
+        self._silent.acquire()
 
     def notify(self) -> None:
         """Ring it."""
-        self._rung.set()
+        if self._silent.locked():
+            with suppress(RuntimeError):  # another thread has just rung it
+                self._silent.release()
 
-    def wait(self, seconds: float | None) -> None:
-        """Wait until it rings, or for that long."""
-        self._rung.wait(seconds)
-        self._rung.clear()
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until it rings, or for that long; return whether it has."""
+        return self._silent.acquire(timeout=-1 if seconds is None else within(seconds))

@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 from ackstore.core.effects import Answer
 from ackstore.runtime.threads import within
@@ -27,6 +29,13 @@ def unsubmitted(request: Request, reply: Reply) -> Answer:
     if isinstance(request, AckMany):
         return Answer(0, reply, (reply,) * len(request.receipts))
     return Answer(0, reply, () if isinstance(request, Pop) else None)
+
+
+def wait_until(so: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is so that nobody tells of, or for that long."""
+    until = time.monotonic() + seconds
+    while not so() and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 class Waiter:

@@ -1,6 +1,8 @@
 """Exceptions at any moment, as signal handlers raise them: the lock is free afterwards, and nothing is lost."""
 
 import dis
+import faulthandler
+import gc
 import json
 import os
 import signal
@@ -9,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -58,6 +60,7 @@ class AtLine:
     def during(self, call: Callable[[], Any]) -> bool:
         """Whether it was raised."""
         before = sys.gettrace()
+        gc.disable()  # what it would find is not of this call
         sys.settrace(self)
         try:
             call()
@@ -65,6 +68,7 @@ class AtLine:
             return isinstance(error, self.error) or isinstance(error.__cause__, self.error)
         finally:
             sys.settrace(before)
+            gc.enable()
         return False
 
 
@@ -129,7 +133,7 @@ def test_alarms_at_random_moments_leave_it_usable_or_broken_by_name() -> None:
     hunt = [sys.executable, "-m", "tests.hunts.interrupts", "--seed", "1", "--count", "20"]  # `make hunt`: for longer
     bare = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     bare["PYTHONPATH"] = os.pathsep.join(sys.path)
-    found = subprocess.run(hunt, env=bare, cwd=ROOT, timeout=200, capture_output=True, text=True, check=False)
+    found = subprocess.run(hunt, env=bare, cwd=ROOT, timeout=300, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     told = json.loads(found.stdout)
     assert told["usable"] + told.get("broken by name", 0) == 20
@@ -163,3 +167,129 @@ def test_a_signal_handler_that_calls_the_store_in_the_midst_of_a_call_is_refused
             signal.signal(signal.SIGUSR1, before)
         assert told == [Reply.BUSY] * 3 + [0.0]
         assert store.ack(receipts[0]) is Reply.OK
+
+
+AFTER = {dis.opmap[name] for name in ("RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD") if name in dis.opmap}
+"""After these Python lets signal handlers run."""
+
+NEAR = (HOME + "/store.py", HOME + "/runtime", HOME + "/fastpath", threading.__file__)
+"""Where threads wait for each other. What is under the store's lock breaks it by name, wherever it is."""
+
+Place = tuple[CodeType, int]
+"""A function, and a step in it."""
+
+
+class AtStep:
+    """Raises at a `place` where a signal handler might run, of the store or of Python's `threading`, once; notes all
+    that are passed."""
+
+    def __init__(self, place: Place | None) -> None:
+        self.place = place
+        self.passed: dict[Place, None] = {}
+
+    def __call__(self, frame: FrameType, _event: str, _arg: Any) -> Any:
+        code = frame.f_code
+        if not code.co_filename.startswith(NEAR):
+            return None
+        frame.f_trace_opcodes = True
+        steps = code.co_code
+        before = -1
+
+        def step(frame: FrameType, event: str, _arg: Any) -> Any:
+            nonlocal before
+            if event == "opcode":
+                here = code, frame.f_lasti
+                if before in AFTER and here not in self.passed:
+                    self.passed[here] = None
+                    if here == self.place:
+                        raise Interrupted
+                before = steps[frame.f_lasti]
+            return step
+
+        return step
+
+    def during(self, call: Callable[[], Any]) -> None:
+        """Make a call with it."""
+        before = sys.gettrace()
+        gc.disable()  # what it would find is not of this call
+        sys.settrace(self)
+        try:
+            call()
+        except (Interrupted, StoreBroken, RuntimeError):
+            pass  # the last is Python's own: its `Event` then gives back a lock that it has not got
+        finally:
+            sys.settrace(before)
+            gc.enable()
+
+
+def aside(what: str, call: Callable[[], Any]) -> Any:
+    """What a call comes to that another thread makes: this one must not wait for what may never come, and would be let
+    in where it has kept a lock itself."""
+    found: list[Any] = []
+
+    def ask() -> None:
+        try:
+            found.append(call())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(60.0)
+    if thread.is_alive():
+        faulthandler.dump_traceback()
+    assert found, f"{what} never returns"
+    if isinstance(found[0], Exception) and not isinstance(found[0], StoreBroken):
+        found[0].add_note(what)
+        raise found[0]
+    return found[0]
+
+
+STEPS: dict[str, Callable[[Store, str], Any]] = {
+    **CALLS,
+    "flush": lambda store, _: store.flush(),
+    "release": lambda store, receipt: store.release(receipt),
+    "publish": lambda store, _: store.publish("q", 100),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_raised_wherever_a_handler_may_run_no_later_call_waits_for_ever(tmp_path: Path, name: str) -> None:
+    store, (_, second, _) = opened(tmp_path)
+    store.publish("q", 10_000)
+    whole = AtStep(None)
+    whole.during(lambda: STEPS[name](store, second))
+    for place in whole.passed:
+        receipt = store.pop("q")[0].receipt
+        AtStep(place).during(lambda store=store, receipt=receipt: STEPS[name](store, receipt))  # type: ignore[misc]
+        if isinstance(aside(f"flush, after {place},", store.flush), StoreBroken):
+            aside(f"close, after {place},", store.close)
+            store = Store(tmp_path, store.config)
+            store.publish("q", 10_000)
+    assert aside("close", store.close) is Reply.OK
+
+
+def test_nor_does_one_that_comes_into_closing_keep_the_directory(tmp_path: Path) -> None:
+    store, _ = opened(tmp_path)
+    whole = AtStep(None)
+    whole.during(store.close)
+    for place in list(whole.passed)[::3]:
+        store = Store(tmp_path, store.config)
+        AtStep(place).during(store.close)
+        aside(f"close, after {place},", store.close)
+    assert Store(tmp_path).close() is Reply.OK
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of a thread that is half started
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a file that nobody has yet
+def test_nor_one_that_comes_into_opening(tmp_path: Path) -> None:
+    opened(tmp_path)[0].close()
+    made: list[Store] = []
+    whole = AtStep(None)
+    whole.during(lambda: made.append(Store(tmp_path)))
+    for place in list(whole.passed)[::5]:
+        if made:
+            aside("close", made.pop().close)
+        AtStep(place).during(lambda: made.append(Store(tmp_path)))
+        if not made and place[0] is not Store.__init__.__code__:  # there it is open, and nobody has it
+            made.append(aside(f"opening, after {place},", lambda: Store(tmp_path)))

@@ -48,8 +48,8 @@ def call(driver: classes.DriverFields, deliveries: basics.Deliveries) -> Reply |
             if driver.core.effects:
                 driver.perform(now)
             if driver.asleep:
-                driver.asleep = False
                 driver.wake.notify()
+                driver.asleep = False
             return reply
         finally:
             lock.inside = False
