@@ -116,15 +116,6 @@ class Disk:
             raise BadFault(f"no file {pattern!r} has blocks yet; sync it first (on {self.filesystem.name})")
         return ranges
 
-    def writes_by_file(self) -> dict[str, int]:
-        """Return how many writes went to each file, and to what lies in none, as far as the file system tells."""
-        labels = {block: one.name for one in self._extents() for block in range(one.first, one.first + one.count)}
-        found: dict[str, int] = {}
-        for offset, _, count in self.drive.written():
-            name = labels.get(offset // BLOCK, "")
-            found[name] = found.get(name, 0) + count
-        return found
-
     def _extents(self, pattern: str = "*") -> list[Extent]:
         if self.filesystem.kind == "btrfs":  # its addresses are not those of the disk
             return []

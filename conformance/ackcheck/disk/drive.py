@@ -158,10 +158,6 @@ class Drive:
         counts: dict[str, int] = self._ask(op="counts")
         return counts
 
-    def written(self) -> list[tuple[int, int, int]]:
-        """Return where was written: offset, bytes, how often."""
-        return [(offset, size, count) for offset, size, count in self._ask(op="written")]
-
     def cut(self) -> None:
         """Cut the power: what is certain stands still from now on."""
         self._ask(op="cut")

@@ -65,8 +65,6 @@ class Requests:
     on_cut: Callable[[], None] = lambda: None
     """Is called at once when a fault has cut the power."""
     counts: Counter[str] = Factory(Counter)
-    written_at: Counter[tuple[int, int]] = Factory(Counter)
-    """How often this many bytes were written at an offset."""
     read_blocks: set[int] | None = None
     """Which blocks were read, where somebody wants to know."""
     powerless: bool = False
@@ -87,7 +85,8 @@ class Requests:
         else:
             self.blocks.write(offset, data)
             size = len(data)
-            self.written_at[offset, size] += 1
+            self.counts["writes"] += 1
+            self.counts["bytes"] += size
             self.answer(number, size)
 
     def read(self, number: int, offset: int, size: int) -> None:
@@ -174,7 +173,8 @@ class Requests:
                 self.counts["dropped"] += 1
             else:
                 self.blocks.write(job.offset, job.data)
-            self.written_at[job.offset, job.size] += 1
+            self.counts["writes"] += 1
+            self.counts["bytes"] += job.size
             self.answer(job.number, job.size)
         elif job.on == "read":
             self.counts["reads"] += 1

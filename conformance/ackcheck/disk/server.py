@@ -65,8 +65,6 @@ def obeyed(requests: Requests, command: Mapping[str, Any]) -> Any:
             answer = requests.hits(number)
         case {"op": "counts"}:
             answer = counted(requests)
-        case {"op": "written"}:
-            answer = [[offset, size, count] for (offset, size), count in requests.written_at.items()]
         case {"op": "cut"}:
             requests.blocks.cut()
         case {"op": "go_on"}:
@@ -84,12 +82,10 @@ def obeyed(requests: Requests, command: Mapping[str, Any]) -> Any:
 
 def counted(requests: Requests) -> dict[str, int]:
     """Return what the disk has counted."""
-    writes = sum(requests.written_at.values())
-    of_bytes = sum(size * count for (_, size), count in requests.written_at.items())
-    names = ("reads", "flushes", "refused", "stalled", "dropped", "torn", "rotten", "lied", "cut")
+    names = ("writes", "bytes", "reads", "flushes", "refused", "stalled", "dropped", "torn", "rotten", "lied", "cut")
     counts = {name: requests.counts[name] for name in names}
     more = {"waiting": requests.waiting, "unflushed": requests.blocks.unflushed}
-    return counts | {"writes": writes, "bytes": of_bytes, "written_back": requests.blocks.written_back} | more
+    return counts | {"written_back": requests.blocks.written_back} | more
 
 
 def _told(requests: Requests) -> list[dict[str, list[str]]]:

@@ -22,7 +22,6 @@ from attrs import frozen
 
 from ackexplore.reports.exports import graph_of
 from ackexplore.result import Result
-from ackexplore.trace import Trace, TraceStep
 
 
 @frozen
@@ -107,21 +106,3 @@ def _steps_of(graph: Any) -> dict[int, list[Step]]:
         ]
         for node in graph
     }
-
-
-def as_trace(result: Result, tour: Sequence[Step]) -> Trace:
-    """Return a tour as a trace, to be shown or exported."""
-    _, space = graph_of(result)
-    return Trace(
-        initial=space.state(0),
-        steps=tuple(
-            TraceStep(
-                number=number,
-                action=step.action,
-                actor=step.actor,
-                before=space.state(step.source),
-                after=space.state(step.target),
-            )
-            for number, step in enumerate(tour, start=1)
-        ),
-    )
