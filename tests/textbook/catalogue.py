@@ -7,6 +7,7 @@ True
 """
 
 import contextlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,13 @@ from pathlib import Path
 
 from attrs import frozen
 
+from ackcheck.skeletons import files_of
 from ackmodel import Clause, Level
 
 HERE = Path(__file__).parent
+
+SYNC = re.compile(r"\b[\w.]+\.Sync\(\)")
+"""A sync, in Go."""
 
 CRASH, POWER = Clause.SURVIVES_PROCESS_CRASH, Clause.SURVIVES_POWER_LOSS
 
@@ -41,8 +46,8 @@ class Textbook:
     refused_by: tuple[Clause, ...] = ()
     needs: str = ""
     """The program it is run or built with; it is skipped by name where that is missing."""
-    source: Path | None = None
-    """What is to be built first, in Go."""
+    source: str = ""
+    """The text of what is to be built first, in Go."""
 
     server: tuple[str, ...] = ()
     """The command of a server that the suite is not told of; it prints its port, and ends when its input does."""
@@ -75,8 +80,10 @@ class Textbook:
     def built(self, directory: Path) -> list[str]:
         """What `ackcheck run` is given, with the program built in this directory, if there is one to build."""
         program = str(directory / "program")
-        if self.source is not None:
-            subprocess.run(["go", "build", "-o", program, str(self.source)], check=True)
+        if self.source:
+            main = directory / "main.go"
+            main.write_text(self.source, encoding="utf-8")
+            subprocess.run(["go", "build", "-o", program, str(main)], check=True)
         return [word.replace("{program}", program) for word in self.target]
 
 
@@ -93,10 +100,11 @@ def node(script: str, level: Level, *refused_by: Clause) -> Textbook:
     return Textbook(script, "Node", level, ("node", f"{HERE / script}", "{dir}"), refused_by, needs="node")
 
 
-def go(mode: str, level: Level, *refused_by: Clause) -> Textbook:
-    source = HERE / "log_store.go"
-    target = ("{program}", mode, "{dir}")
-    return Textbook(f"log_store.go:{mode}", "Go", level, target, refused_by, needs="go", source=source)
+def go(name: str, says: str, level: Level, *refused_by: Clause, synced: bool = True) -> Textbook:
+    """What `ackcheck new go` writes, as it stands or without its syncs: `says` stands above it."""
+    [text] = [text for path, text in files_of("go") if path == "main.go"]
+    source = f"// {says}\n\n{text if synced else SYNC.sub('error(nil)', text)}"
+    return Textbook(name, "Go", level, ("{program}", "{dir}"), refused_by, needs="go", source=source)
 
 
 CATALOGUE = (
@@ -119,8 +127,14 @@ CATALOGUE = (
     elsewhere(Level.MEMORY),
     node("append.mjs", Level.DISK),
     node("unsynced.mjs", Level.DISK, POWER),
-    go("synced", Level.DISK),
-    go("unsynced", Level.DISK, POWER),
+    go("skeleton.go", "Right, at level disk: the log is synced before every answer.", Level.DISK),
+    go(
+        "skeleton.go:unsynced",
+        "Wrong at level disk: nothing is ever synced. Refused by survives-power-loss.",
+        Level.DISK,
+        POWER,
+        synced=False,
+    ),
 )
 
 

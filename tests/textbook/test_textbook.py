@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.textbook.__main__ import Judged, judge
-from tests.textbook.catalogue import CATALOGUE, HERE, NoSuchStore, Textbook, named
+from tests.textbook.catalogue import CATALOGUE, HERE, SYNC, NoSuchStore, Textbook, named
 
 from ackcheck.rig.serve import load_factory
 from ackcheck.target import Target
@@ -18,9 +18,9 @@ def header(store: Textbook) -> str:
     """What the store says of itself."""
     if store.language == "Python":
         return inspect.getdoc(load_factory(store.target[0])) or ""
-    [file] = [store.source] if store.source else [Path(word) for word in store.target if Path(word).is_file()]
-    comment = file.read_text(encoding="utf-8").partition("\n\n")[0]
-    return comment.partition(f"// {store.target[1]}: ")[2].partition("\n")[0] if store.source else comment
+    files = (Path(word) for word in store.target if Path(word).is_file())
+    text = store.source or next(files).read_text(encoding="utf-8")
+    return text.partition("\n\n")[0]
 
 
 def test_names_are_told_apart_and_both_kinds_are_there() -> None:
@@ -45,7 +45,7 @@ def test_each_python_store_is_a_target(store: Textbook) -> None:
 
 def test_no_store_shares_a_line_with_the_reference_store() -> None:
     for path in HERE.iterdir():
-        if path.suffix in {".mjs", ".go"} or path.name in {"files.py", "sqlite.py", "elsewhere.py"}:
+        if path.suffix == ".mjs" or path.name in {"files.py", "sqlite.py", "elsewhere.py"}:
             assert not re.search(r"^\s*(import|from) (ackstore|acklab)", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
@@ -64,6 +64,11 @@ def test_a_wrong_store_must_be_refused_by_its_own_clause() -> None:
 
 def test_a_store_whose_server_no_kill_reaches_is_not_judged() -> None:
     assert judge(named("Elsewhere"), 1, "process", "--stop-at-first").outcome == "not-judged"
+
+
+def test_the_go_skeleton_without_its_syncs_has_none() -> None:
+    assert SYNC.findall(named("skeleton.go").source) == ["s.log.Sync()", "folder.Sync()", "s.log.Sync()"]
+    assert ".Sync" not in named("skeleton.go:unsynced").source
 
 
 @pytest.mark.parametrize("name", ["SavesAtTheEnd", "KnowsNothing"])

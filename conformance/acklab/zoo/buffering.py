@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from acklab.zoo.appending import Append, appending
 from acklab.zoo.bug import FALSE_FLUSH, LOST_ACK, STUCK, Bug
 from ackmodel import Clause, Level
 from ackstore.core.acks import Acks
@@ -71,19 +72,15 @@ class StageSwitchedOff(Core):
 class _MissesTheLog(Acks):
     def submit(self, op: int, request: Ack, now: float, deadline: float) -> None:
         others = [queue for queue in self.queues.values() if not request.receipt.endswith(str(queue.id))]
-        append = self.log.append
 
-        def to_another(record: RecordFields) -> None:
+        def to_another(record: RecordFields, append: Append) -> None:
             if record.kind == ACK and others:
                 [entry] = record.entries
                 record.payload = encode_ack(others[0].prefix, [(entry.offset, entry.attempt, entry.epoch)])
             append(record)
 
-        self.log.append = to_another  # type: ignore[method-assign]
-        try:
+        with appending(self.log, to_another):
             super().submit(op, request, now, deadline)
-        finally:
-            self.log.append = append  # type: ignore[method-assign]
 
 
 class AckToTheWrongQueue(Core):
@@ -94,19 +91,16 @@ class AckToTheWrongQueue(Core):
 
 class _TakesTheFirstQueue(Acks):
     def submit_many(self, op: int, request: AckMany, now: float, deadline: float) -> None:
-        append, first = self.log.append, list[bytes]()
+        first = list[bytes]()
 
-        def with_the_first(record: RecordFields) -> None:
+        def with_the_first(record: RecordFields, append: Append) -> None:
             if record.kind == ACK:
                 first.append(record.queue.prefix)
                 record.payload = first[0] + record.payload[len(record.queue.prefix) :]
             append(record)
 
-        self.log.append = with_the_first  # type: ignore[method-assign]
-        try:
+        with appending(self.log, with_the_first):
             super().submit_many(op, request, now, deadline)
-        finally:
-            self.log.append = append  # type: ignore[method-assign]
 
 
 class AckWithTheWrongQueueId(Core):

@@ -8,21 +8,7 @@ from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.oracle import Delivered, Oracle
-
-
-@pytest.fixture
-def oracle() -> Oracle:
-    """An oracle that has seen one message of two popped, with receipt r1, hidden until 30."""
-    seen = Oracle(Level.PAGE_CACHE)
-    seen.published("q", 2)
-    seen.pop_asked(1, "q", deadline=30.0)
-    seen.popped(1, "q", [Delivered("r1", 0, 30.0)], at=0.0)
-    return seen
-
-
-def ack(oracle: Oracle, op: int = 2, reply: Reply = Reply.OK) -> None:
-    oracle.ack_asked(op, ["r1"], at=1.0)
-    oracle.ack_answered(op, [reply], at=1.0)
+from one_popped import ack
 
 
 def test_of_two_acks_of_one_delivery_one_is_answered_ok(oracle: Oracle) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from acklab.zoo.appending import Append, appending
 from acklab.zoo.bug import Bug
 from ackmodel import Clause, Level
 from ackstore.core.acks import Acks
@@ -101,9 +102,9 @@ class BothAreFirst(Core):
 
 class _WritesOneQueue(Acks):
     def submit_many(self, op: int, request: AckMany, now: float, deadline: float) -> None:
-        append, seen = self.log.append, list[str]()
+        seen = list[str]()
 
-        def append_first(record: RecordFields) -> None:
+        def append_first(record: RecordFields, append: Append) -> None:
             seen.append(record.queue.token)
             if len(seen) == 1:
                 append(record)
@@ -111,11 +112,8 @@ class _WritesOneQueue(Acks):
                 record.queue.settle(record.entries)
                 self.answer(record)
 
-        self.log.append = append_first  # type: ignore[method-assign]
-        try:
+        with appending(self.log, append_first):
             super().submit_many(op, request, now, deadline)
-        finally:
-            self.log.append = append  # type: ignore[method-assign]
 
 
 class BatchIsOfOneQueue(Core):
