@@ -9,7 +9,7 @@ import pytest
 
 from ackcheck.cli import main
 from ackcheck.spec import clause_texts
-from ackmodel import Clause
+from ackmodel import RULES, Clause
 from clause_pages import appendix, clause_page, source_of
 from counterexamples import Counterexamples
 from links import dead_links
@@ -78,9 +78,11 @@ def test_the_source_of_a_method_is_read_from_its_file() -> None:
     assert source_of("ackmodel.observe.oracle", "Oracle.published").startswith("def published(self")
 
 
-def test_the_appendix_counts_every_clause_and_none_lacks_anything() -> None:
+def test_the_appendix_counts_every_clause_and_only_three_have_no_rule() -> None:
     text = appendix(clause_texts().values())
-    assert f"{len(Clause)} of {len(Clause)} clauses" in text
+    without_rule = {Clause.UNKNOWN_HAS_A_CAUSE, Clause.WRITTEN_ONCE, Clause.SPACE_IS_BOUNDED}  # their texts say why
+    assert f"{len(Clause) - len(without_rule)} of {len(Clause)} clauses" in text
+    assert not [clause for clause in without_rule if any(clause in rule.falls for rule in RULES.values())]
 
 
 def test_dead_links_and_what_is_loaded_from_elsewhere_are_found(tmp_path: Path) -> None:

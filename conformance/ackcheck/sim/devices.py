@@ -40,17 +40,23 @@ PROMPT, LATE, LATER = 3, 0.05, 8
 """Timers that bring nothing so many times in a row run late after that, by so many seconds, and by twice as many each
 time, so many times: a store at rest may look for work many times a second, and minutes pass in a run."""
 
+SLOW = 0.2
+"""Seconds after which a store may have given up an I/O, or said that it does not know what becomes of it."""
+
 OK = Outcome()
 
 
 @frozen
 class Asked:
-    """An operation that has not ended: what it is, its receipts, and the I/O done when it was asked."""
+    """An operation that has not ended: what it is, its receipts, when it was asked, and the I/O that had been done, and
+    how often some had been in trouble, by then."""
 
     kind: str
     queue: str = ""
     receipts: tuple[str, ...] = ()
     io: IoCounts = Factory(IoCounts)
+    trouble: int = 0
+    since: float = 0.0
 
 
 @define(eq=False)
@@ -62,7 +68,10 @@ class Pending:
     begun: SyncBegun | None
     writes_before: int
     covers: frozenset[Key] = frozenset()
+    trouble: int = 0
+    """How often some I/O had been in trouble when it was asked for."""
     timed_out: bool = False
+    slow: bool = False
     aim: Aim | None = None
     """The fault that waited for it."""
 
@@ -93,6 +102,8 @@ class Devices:
     """Whether the target says what its I/O is for, so that faults can be aimed at it."""
     _failed_at: float | None = None
     """When the last I/O failed or hung, if no sync has succeeded since: the store may pause before it tries again."""
+    _trouble: int = 0
+    """How often an I/O failed, or took long."""
     _held: LastRecords = Factory(LastRecords)
     _replaced: set[str] = Factory(set)
     """The files that are replaced as a whole."""
@@ -169,7 +180,7 @@ class Devices:
         self.history.add("store", f"asks: {io.describe()}")
         self.says_purposes = self.says_purposes or bool(io.purposes)
         covers = self._held.begin(io.file)
-        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers))
+        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers, self._trouble))
         self._meet(self.pending[-1])
 
     def write_now(self, io: Io) -> Outcome:
@@ -182,8 +193,9 @@ class Devices:
         if aim is not None:
             self._met(aim)
             outcome = _outcome_of(aim, io)
-        outcome = self._apply(Pending(io, self.now, None, self.counts.writes), outcome)
+        outcome = self._apply(Pending(io, self.now, None, self.counts.writes, trouble=self._trouble), outcome)
         if not outcome.ok:
+            self._in_trouble()
             self.panel.each(lambda oracle: oracle.write_failed())
         return outcome
 
@@ -194,6 +206,8 @@ class Devices:
             self._met(pending.aim)
             outcome, lost_since = _outcome_of(pending.aim, pending.io), pending.aim.wider
         outcome = self._apply(pending, outcome, lost_since=lost_since)
+        if pending.slow or not outcome.ok:
+            self._in_trouble()
         if pending.io.action == "sync" and not pending.timed_out:
             self.panel.each(lambda oracle: oracle.sync_ended("ok" if outcome.ok else "failed"))
         elif not outcome.ok and pending.io.action == "write":
@@ -224,8 +238,8 @@ class Devices:
         elif io.syncs:
             self._failed_at = None
         if io.acks is not None and (outcome.ok or outcome.written):
-            acks = io.acks
-            self.panel.each(lambda oracle: oracle.wrote(acks))
+            acks, since = io.acks, self._trouble - pending.trouble
+            self.panel.each(lambda oracle: oracle.wrote(acks, trouble=since))
         if outcome.ok:
             self._note_held(io, pending.covers)
         if io.action == "write" and (outcome.ok or outcome.written):  # whole records may be in what was written
@@ -266,8 +280,15 @@ class Devices:
             return 0.0
         return LATE * 2.0 ** min(self._in_vain - PROMPT, LATER)
 
+    def _in_trouble(self) -> None:
+        self._trouble += 1
+        self.panel.each(lambda oracle: oracle.io_in_trouble())
+
     def _note_hanging(self) -> None:
         for pending in self.pending:
+            if not pending.slow and self.now - pending.since >= SLOW:
+                pending.slow = True
+                self._in_trouble()
             if pending.io.action == "sync" and not pending.timed_out and self.now - pending.since >= HANGING:
                 pending.timed_out, self._failed_at = True, self.now
                 self.history.add("disk", f"{pending.io.describe()}: hangs")

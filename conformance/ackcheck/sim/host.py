@@ -6,7 +6,7 @@ nothing: what happens when, `ackcheck.sim.simulation` says.
 
 from __future__ import annotations
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from ackcheck.panel import Panel
 from ackcheck.sim.devices import MESSAGES, QUEUES, Asked, Devices
@@ -90,7 +90,7 @@ class Host(Devices):
     def _ask(self, asked: Asked, text: str) -> int:
         self._ops += 1
         self._asked_since_open += 1
-        self.asked[self._ops] = asked
+        self.asked[self._ops] = evolve(asked, trouble=self._trouble)
         self.history.add("client", f"{text}  (operation {self._ops})")
         return self._ops
 
@@ -219,6 +219,9 @@ class Host(Devices):
         if asked is None:
             again = f"operation {ended.op} was answered again, {ended.reply.value}"
             self.panel.broke(Broken(Clause.REPLY_EXACTLY_ONCE, again))
+        if Reply.UNKNOWN in (ended.reply, *ended.replies):
+            trouble = self._trouble > asked.trouble or any(pending.slow for pending in self.pending)
+            self.panel.each(lambda oracle: oracle.saw_unknown(f"operation {ended.op}", trouble=trouble))
         if asked.kind == "pop" and ended.reply is Reply.OK:
             for seen in ended.deliveries:
                 self._where[seen.receipt] = (asked.queue, seen.offset)

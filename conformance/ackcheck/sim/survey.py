@@ -237,4 +237,5 @@ class Surveyor:
         """Have the store, which had all the time that it needs, show itself."""
         self.look()
         look = self.target.look([])
-        return AtRest(look.offsets or {}, look.outstanding)
+        held = sum(len(self.disk.read(name)) for name in self.disk.names())
+        return AtRest(look.offsets or {}, look.outstanding, held, look.space)

@@ -109,6 +109,8 @@ class Look:
     outstanding: Mapping[str, float] = Factory(dict)
     limits: Mapping[str, float] = Factory(dict)
     flushed: Mapping[str, bool] | None = None
+    space: float | None = None
+    """How many bytes its files hold at most when everything is settled, flushed and committed."""
 
 
 class Directory(Protocol):

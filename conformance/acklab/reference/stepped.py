@@ -203,7 +203,18 @@ class Reference:
             outstanding=outstanding(stats),
             limits={"unflushed_records": self._most_unflushed(len(stats.queues))},
             flushed={receipt: stage.survives_power_loss for receipt, stage in stages.items() if stage is not None},
+            space=self._most_held(),
         )
+
+    def _most_held(self) -> float | None:
+        """Return how many bytes the files hold at most when there is nothing to keep; None where nothing is compacted.
+
+        Of closed segments as many as begin a compaction; of each log the segment at hand and one about to be closed,
+        each with one request more than fits, and what says how the queues stand.
+        """
+        if self.config.compact_above is None:
+            return None
+        return self.config.compact_above + self.config.logs * (2 * self.config.segment_bytes + 2048)
 
     def _most_unflushed(self, queues: int) -> float:
         """Return how many records may be unflushed at most.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from acklab.zoo.bug import Bug, zoo_of
 from ackmodel import Clause
 from ackstore.core.acks import Acks
+from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.core.flusher import Flusher
@@ -75,12 +76,54 @@ class StaysDegraded(Core):
     flusher_class = _NeverGoesBack
 
 
+class _DoesNotSay(Acks):
+    def answer(self, record: Record) -> None:
+        waiters = record.waiters or ()
+        record.waiters = [(operation, item, Reply.UNKNOWN) for operation, item, _ in waiters]
+        super().answer(record)
+
+
+class AnswersUnknown(Core):
+    """An ack is written, and whoever asked for it is told that nobody knows what became of it."""
+
+    acks_class = _DoesNotSay
+
+
+class _WritesItAgain(Acks):
+    def flushed(self, record: Record) -> None:
+        super().flushed(record)
+        if record.entries:
+            again = Record(record.kind, record.queue)
+            again.payload = record.payload
+            self.log.append(again)
+
+
+class AppendsAgain(Core):
+    """What was stored is not noted, and appended once more when the buffer is looked through."""
+
+    acks_class = _WritesItAgain
+
+
+class _NeverBegins(Compaction):
+    def _much(self) -> bool:
+        return False
+
+
+class KeepsEverything(Core):
+    """Segments that nobody needs any more are kept for ever."""
+
+    compaction_class = _NeverBegins
+
+
 EXHIBITS = zoo_of(
     (
         Bug("answers-twice", AnswersTwice, (Clause.REPLY_EXACTLY_ONCE,), SOURCE),
         Bug("forgets-what-it-answered", ForgetsWhatItAnswered, (Clause.NO_RETURN,), SOURCE),
         Bug("believes-what-recovery-read", BelievesWhatRecoveryRead, (Clause.RECOVERED_IS_CACHED,), SOURCE),
         Bug("stays-degraded", StaysDegraded, (Clause.FLUSH_DEGRADES,), SOURCE),
+        Bug("answers-unknown", AnswersUnknown, (Clause.UNKNOWN_HAS_A_CAUSE,), SOURCE),
+        Bug("appends-again", AppendsAgain, (Clause.WRITTEN_ONCE,), "made for this clause, after RocketMQ #10256"),
+        Bug("keeps-everything", KeepsEverything, (Clause.SPACE_IS_BOUNDED,), SOURCE),
     )
 )
 """Every exhibit by its name."""

@@ -375,6 +375,13 @@ BY_HAND = (
             *EVERYTHING,
         ],
     ),
+    Seen("answers-unknown", Clause.UNKNOWN_HAS_A_CAUSE, [*POP, ("ack", {"which": 0}), ("finish_writes", {})]),
+    Seen("appends-again", Clause.WRITTEN_ONCE, [*ACKED, ("flush", {}), ("finish_all", {})]),
+    Seen(
+        "keeps-everything",
+        Clause.SPACE_IS_BOUNDED,
+        [*POP[:2], ("finish_all", {}), *[("renew", {"which": 0}), ("finish_all", {})] * 80, *EVERYTHING],
+    ),
 )
 
 SEEN = (

@@ -59,7 +59,7 @@ def in_segments(size: int, records: int, segment_bytes: int) -> int:
 
 
 class Compaction:
-    """The rounds of one log."""
+    """The rounds of one log (clause `space-is-bounded`)."""
 
     def __init__(
         self,

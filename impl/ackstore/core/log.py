@@ -248,7 +248,7 @@ class Log(LogFields):
         self.closed.append(segment)
 
     def _write(self, segment: Segment) -> None:
-        """Write the header if it is due, what has to be written again, and everything fresh."""
+        """Write the header if it is due, what has to be written again, and everything fresh (clause `written-once`)."""
         lsn = self.last
         for record in self.fresh:
             lsn += 1

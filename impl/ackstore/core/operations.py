@@ -136,7 +136,7 @@ class Operations:
             self.send((0, Durable(operation.op)))
 
     def expire(self, now: float) -> None:
-        """End those whose time is up."""
+        """End those whose time is up (clause `unknown-has-a-cause`)."""
         for operation in [each for each in self.live.values() if now >= each.deadline]:
             self.end(operation, Reply.UNKNOWN)
 

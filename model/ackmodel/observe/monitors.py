@@ -138,3 +138,22 @@ def submitted_is_written(submitted: Set[str], written: Set[str], answered: Set[s
 def reply_exactly_once(op: int, answers: int) -> str | None:
     """Check that no operation is answered twice."""
     return f"operation {op} was answered {answers} times" if answers > 1 else None
+
+
+def unknown_has_a_cause(what: str, *, trouble: bool) -> str | None:
+    """Check that UNKNOWN is said only of what was under way while some I/O failed, or took long."""
+    return None if trouble else f"{what} was answered UNKNOWN, and no I/O failed or took long while it was under way"
+
+
+def written_once(receipt: str, copies: int, causes: int) -> str | None:
+    """Check that an ack is written once, and again only for a cause: an I/O that failed or took long, or a stop."""
+    if copies <= 1 + causes:
+        return None
+    return f"the ack of {receipt} was written {copies} times, and {causes} times something had happened that is a cause"
+
+
+def space_is_bounded(held: float, most: float) -> str | None:
+    """Check that a store with nothing to keep takes up no more room than it says, whatever went through it."""
+    if held <= most:
+        return None
+    return f"nothing is left to keep, and the directory holds {held:.0f} bytes; it is said to hold at most {most:.0f}"

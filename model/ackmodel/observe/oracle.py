@@ -157,6 +157,8 @@ class Oracle(Witness):
                 if receipt in self._submitted:
                     self._confirmed.add(receipt)
         self._check_written()
+        for receipt in self._confirmed.intersection(receipt for receipt, _ in named):
+            self._check_copies(receipt)
 
     # --- renewals and releases --------------------------------------------------------------------------------------
 
@@ -332,6 +334,7 @@ class Oracle(Witness):
         for under_way in (self._pops, self._acks, self._changes, self._barriers, self._resets):
             under_way.clear()
         merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
+        self.io_in_trouble()  # what it reads it may have to write again
         if not isinstance(event, Restarted):
             self._counted.clear()
         for told in self.queues.values():

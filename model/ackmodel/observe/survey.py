@@ -61,10 +61,15 @@ class DeadLetters:
 
 @frozen
 class AtRest:
-    """What a store shows when it has come to rest: the offsets of its queues, and what is outstanding."""
+    """What a store shows when it has come to rest: the offsets of its queues, and what is outstanding.
+
+    `held` is how many bytes its directory holds, `most` how many it says that they are then at most; None: it does not.
+    """
 
     offsets: Mapping[str, Sighting]
     outstanding: Mapping[str, float]
+    held: float = 0.0
+    most: float | None = None
 
 
 class Judge(Protocol):
@@ -102,6 +107,9 @@ class Judge(Protocol):
 
     def saw_all_settled(self, queue: str, now: Sighting, /) -> None:
         """Do as `Oracle.saw_all_settled`."""
+
+    def saw_space(self, held: float, most: float, /) -> None:
+        """Do as `Oracle.saw_space`."""
 
     def saw_quiescence(self, outstanding: Mapping[str, float], /) -> None:
         """Do as `Oracle.saw_quiescence`."""
@@ -192,6 +200,8 @@ def settle_everything(harness: Settled) -> None:
     for queue, now in rest.offsets.items():
         if judge.is_settled(queue):
             judge.saw_all_settled(queue, now)
+    if rest.most is not None and all(judge.is_settled(queue) for queue in harness.queues):
+        judge.saw_space(rest.held, rest.most)
     if rest.outstanding:
         judge.saw_quiescence(rest.outstanding)
 

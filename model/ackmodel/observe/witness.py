@@ -47,6 +47,10 @@ class Witness:
     _confirmed: set[str] = Factory(set)
     _counted: set[str] = Factory(set)
     """The receipts of which an ack was answered OK since the last fault."""
+    _copies: dict[str, tuple[int, int]] = Factory(dict)
+    """Of each ack how often it was written, and how much trouble there had been when it was written first."""
+    _trouble: int = 0
+    """How often an I/O failed or took long, or the store was stopped."""
     settled_again: bool = True
     """Whether a second ack of a delivery is answered SETTLED; not all stores promise it."""
     _checked: Counter[Clause] = Factory(Counter)
@@ -100,10 +104,26 @@ class Witness:
         with self._queue(queue).lock:
             self._queue(queue).withdraw(end)
 
-    def wrote(self, receipts: Iterable[str]) -> None:
-        """Note that a write of the store, whole or in part, held the acks of these receipts."""
-        self._written = (self._written or set()).union(receipts)
+    def wrote(self, receipts: Iterable[str], trouble: int = 0) -> None:
+        """Note that a write of the store, whole or in part, held the acks of these receipts, and how often there was
+        trouble since it began: what was written meanwhile may have to be written again too.
+        """
+        held = list(receipts)
+        self._written = (self._written or set()).union(held)
         self._check_written()
+        for receipt in held:
+            copies, before = self._copies.get(receipt, (0, self._trouble - trouble))
+            self._copies[receipt] = (copies + 1, before)
+            if receipt in self._confirmed:
+                self._check_copies(receipt)
+
+    def io_in_trouble(self) -> None:
+        """Note that an I/O of the store failed, or has taken so long that the store may have given it up."""
+        self._trouble += 1
+
+    def saw_unknown(self, what: str, *, trouble: bool) -> None:
+        """Note that an operation was answered UNKNOWN, and whether some I/O failed or took long meanwhile."""
+        self.check(Clause.UNKNOWN_HAS_A_CAUSE, monitors.unknown_has_a_cause(what, trouble=trouble))
 
     def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:
         """Note what the store has outstanding now, and at most ever."""
@@ -159,6 +179,12 @@ class Witness:
         """Note that everything is settled, flushed and committed; this is what the store has outstanding."""
         why = monitors.quiescence_is_zero(outstanding)
         self.check(Clause.QUIESCENCE_IS_ZERO, why, could_fail=bool(outstanding))
+
+    def saw_space(self, held: float, most: float) -> None:
+        """Note that everything is settled, flushed and committed, how many bytes the directory holds, and how many the
+        store says that are at most.
+        """
+        self.check(Clause.SPACE_IS_BOUNDED, monitors.space_is_bounded(held, most))
 
     def saw_all_settled(self, queue: str, now: Sighting) -> None:
         """Note that every message of a queue is settled and flushed, and the store was idle since."""
@@ -217,8 +243,15 @@ class Witness:
             self._submitted.discard(receipt)
             self._confirmed.discard(receipt)
             self._counted.discard(receipt)
+            self._copies.pop(receipt, None)
             if self._written is not None:
                 self._written.discard(receipt)
+
+    def _check_copies(self, receipt: str) -> None:
+        """Check how often an ack was written that was answered OK."""
+        copies, before = self._copies.get(receipt, (0, 0))
+        why = monitors.written_once(receipt, copies, self._trouble - before)
+        self.check(Clause.WRITTEN_ONCE, why, could_fail=copies > 0)
 
     def _check_written(self) -> None:
         if self._written is not None:

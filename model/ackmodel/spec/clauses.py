@@ -38,3 +38,6 @@ class Clause(enum.StrEnum):
     MEMORY_IS_BOUNDED = "memory-is-bounded"
     QUIESCENCE_IS_ZERO = "quiescence-is-zero"
     CLOSE_DRAINS = "close-drains"
+    UNKNOWN_HAS_A_CAUSE = "unknown-has-a-cause"
+    WRITTEN_ONCE = "written-once"
+    SPACE_IS_BOUNDED = "space-is-bounded"
