@@ -50,11 +50,12 @@ from ackmodel import (
     broken_in_state,
     local_steps,
 )
+from ackmodel.spec.vacuity import AT_STAKE
 
 NO_BUDGET = Budget()
 
-CLAUSES: tuple[Clause, ...] = tuple(Clause)
-"""The clause that each bit of a mask stands for."""
+CLAUSES: tuple[Clause, ...] = tuple(AT_STAKE)
+"""The clause that each bit of a mask stands for: those that the model judges."""
 
 BITS = {clause: 1 << bit for bit, clause in enumerate(CLAUSES)}
 

@@ -26,6 +26,7 @@ from ackexplore.options import Options
 from ackexplore.trace import Trace, trace_json
 from ackexplore.values import as_json
 from ackmodel import RULES, Clause, Config, Rule
+from ackmodel.spec.vacuity import AT_STAKE
 
 
 @frozen(kw_only=True, eq=False)
@@ -107,13 +108,13 @@ def explore_rules(
 
 
 def unbreakable(findings: Collection[RuleFinding]) -> tuple[Clause, ...]:
-    """Return the clauses that fall without none of the rules: nothing shows that they are checked.
+    """Return the clauses of the model that fall without none of the rules: nothing shows that they are checked.
 
     >>> unbreakable([])[0].value
     'reply-after-stage'
     """
     fallen = {clause for finding in findings for clause in (*finding.counterexamples, *finding.lassos)}
-    return tuple(clause for clause in Clause if clause not in fallen)
+    return tuple(clause for clause in AT_STAKE if clause not in fallen)
 
 
 def first_broken(config: Config, stalls: tuple[Clause, ...] = ()) -> tuple[Clause, ...]:

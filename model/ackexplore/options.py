@@ -18,7 +18,8 @@ from attrs.validators import ge, optional
 
 from ackexplore.interning import mask_of
 from ackexplore.result import NotSymmetric, Watcher
-from ackmodel import Clause, Config, clause_named
+from ackmodel import Clause, Config, UnknownClause, clause_named
+from ackmodel.spec.vacuity import AT_STAKE
 
 Engine: TypeAlias = Literal["auto", "graph", "table"]
 """`graph`: every state and edge in a networkx graph; `table`: packed states, no graph, millions of states a second.
@@ -34,16 +35,23 @@ class UnknownEngine(ValueError):
 
 
 def clauses_named(name: Clause | str | None) -> tuple[Clause, ...]:
-    """Return the clauses that `stop_at` names: none, one by its id, or every one for "any".
+    """Return the clauses that `stop_at` names: none, one by its id, or every one of the model for "any".
 
-    >>> len(clauses_named("any")) == len(Clause)
+    >>> clauses_named("any") == tuple(AT_STAKE)
     True
+    >>> clauses_named("written-once")
+    Traceback (most recent call last):
+    ...
+    ackmodel.spec.named.UnknownClause: the model has nothing that 'written-once' could be judged by: `ackcheck run` has
     """
     if name is None:
         return ()
     if name == ANY:
-        return tuple(Clause)
-    return (clause_named(name),)
+        return tuple(AT_STAKE)
+    clause = clause_named(name)
+    if clause not in AT_STAKE:
+        raise UnknownClause(f"the model has nothing that {clause.value!r} could be judged by: `ackcheck run` has")
+    return (clause,)
 
 
 def _known_engine(_: Options, __: Attribute[Engine], name: str) -> None:

@@ -154,7 +154,8 @@ AT_STAKE: Mapping[Clause, StatePredicate] = MappingProxyType(
         Clause.CLOSE_DRAINS: was_closed,
     }
 )
-"""Every clause, and where it is at stake."""
+"""Every clause that the model judges, and where it is at stake. The others are judged of running stores only: it has no
+time-out that is not an I/O's, no record twice, and no bytes."""
 
 
 def at_stake(config: Config, shared: Shared, message: Message) -> tuple[Clause, ...]:
