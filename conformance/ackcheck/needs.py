@@ -50,5 +50,8 @@ JUDGED_BY: Mapping[Clause, str] = {
     Clause.MEMORY_IS_BOUNDED: STEPPED,
     Clause.QUIESCENCE_IS_ZERO: "showing `outstanding` in `stats`",
     Clause.CLOSE_DRAINS: "a grade that restarts the target in order: process, power, disk or sim",
+    Clause.UNKNOWN_HAS_A_CAUSE: f"{STEPPED} that answers UNKNOWN",
+    Clause.WRITTEN_ONCE: f"{STEPPED} that says whose acks a write holds",
+    Clause.SPACE_IS_BOUNDED: f"{STEPPED} that says how much `space` it takes up at most",
 }
 """What would put each clause to the test."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ackcheck.history import History
 from ackcheck.panel import Panel
 from ackcheck.sim.devices import LONG, OK, QUEUES, Asked, Pending
+from ackcheck.sim.disk import Disk
 from ackcheck.sim.target import Extended, SteppedTarget
 from ackmodel import Clause
 from ackmodel.observe.broken import Broken
@@ -45,6 +46,7 @@ class Surveyor:
     panel: Panel
     target: SteppedTarget
     history: History
+    disk: Disk
     pending: list[Pending]
     now: float
     _failed_at: float | None

@@ -21,6 +21,7 @@ from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
 from ackstore.core import core, effects, engine
+from ackstore.core.compaction import MESSAGE_BYTES, QUEUE_BYTES
 from ackstore.core.entries import RELEASED
 from ackstore.core.sharded import open_engine
 from ackstore.core.states import decode_state
@@ -209,12 +210,16 @@ class Reference:
     def _most_held(self) -> float | None:
         """Return how many bytes the files hold at most when there is nothing to keep; None where nothing is compacted.
 
-        Of closed segments as many as begin a compaction; of each log the segment at hand and one about to be closed,
-        each with one request more than fits, and what says how the queues stand.
+        Of the closed segments of each log as many as make a compaction worth it, of which dead letters are a part; the
+        segment at hand, and one about to be closed, each with one request more than fits; and what says how the queues
+        stand.
         """
         if self.config.compact_above is None:
             return None
-        return self.config.compact_above + self.config.logs * (2 * self.config.segment_bytes + 2048)
+        queues = [queue for each in self._cores for queue in each.queues.values()]
+        cost = QUEUE_BYTES * len(queues) + MESSAGE_BYTES * sum(len(queue.dead) for queue in queues)
+        closed = max(self.config.compact_above, 2 * cost)
+        return self.config.logs * (closed + 2 * self.config.segment_bytes + 2048)
 
     def _most_unflushed(self, queues: int) -> float:
         """Return how many records may be unflushed at most.

@@ -13,6 +13,7 @@ from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.core.flusher import Flusher
+from ackstore.core.record import Record
 from ackstore.fields.classes import RecordFields
 from ackstore.format.recovery import Recovered
 from ackstore.words.config import Config
@@ -77,7 +78,7 @@ class StaysDegraded(Core):
 
 
 class _DoesNotSay(Acks):
-    def answer(self, record: Record) -> None:
+    def answer(self, record: RecordFields) -> None:
         waiters = record.waiters or ()
         record.waiters = [(operation, item, Reply.UNKNOWN) for operation, item, _ in waiters]
         super().answer(record)
@@ -90,7 +91,7 @@ class AnswersUnknown(Core):
 
 
 class _WritesItAgain(Acks):
-    def flushed(self, record: Record) -> None:
+    def flushed(self, record: RecordFields) -> None:
         super().flushed(record)
         if record.entries:
             again = Record(record.kind, record.queue)

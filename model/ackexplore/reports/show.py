@@ -32,6 +32,7 @@ from ackexplore.result import Progress, Result
 from ackexplore.trace import Change, Trace, TraceStep
 from ackmodel import Clause
 from ackmodel.spec.invariants import STATE, STEP
+from ackmodel.spec.vacuity import AT_STAKE
 
 
 def progress_line(progress: Progress) -> str:
@@ -105,7 +106,9 @@ def result_view(result: Result) -> Iterator[RenderableType]:
     if idle:
         yield Text("never at stake, and so not judged: " + ", ".join(clause.value for clause in idle), style="dim")
     if result.holds:
-        yield Text(f"every clause that was at stake holds: {len(Clause) - len(idle)} of {len(Clause)}", style="green")
+        yield Text(
+            f"every clause that was at stake holds: {len(AT_STAKE) - len(idle)} of {len(AT_STAKE)}", style="green"
+        )
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     table.add_column("broken clause", style="bold red", no_wrap=True)

@@ -23,7 +23,8 @@ def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: C
     """Return the clause that an impossible `event` breaks, and why, from what had been observed before it."""
     match event:
         case events.Popped(attempt=attempt) if _misnumbered(event, worlds, claim):
-            return Clause.NO_LIMBO, f"handed out at {event.at} as delivery number {attempt}, and it is not that"
+            why = f"handed out at {event.at} as delivery number {attempt}, and it is not that"
+            return _blame_number(history, event, worlds), why
         case events.Popped():
             return _blame_return(history, event, worlds, claim)
         case events.Absent():
@@ -49,6 +50,20 @@ def _misnumbered(event: events.Popped, worlds: frozenset[World], claim: Claim) -
     )
 
 
+def _blame_number(history: list[Event], event: events.Popped, worlds: frozenset[World]) -> Clause:
+    """Return the clause that a wrong number breaks: a delivery is forgotten that was to survive what has happened
+    since, or was never counted right."""
+    forgot = event.attempt is not None and all(event.attempt <= world.least for world in worlds)
+    recent = _since_popped(history)
+    if not forgot or not any(isinstance(seen, STOPS) for seen in recent):
+        return Clause.NO_LIMBO
+    if events.PowerLost() in recent:
+        before = recent[: recent.index(events.PowerLost())]
+        secured = [index for index, seen in enumerate(before) if isinstance(seen, events.Secured)]
+        return _blame_power_loss(before[: secured[-1] + 1] if secured else before)
+    return Clause.SURVIVES_PROCESS_CRASH if events.ProcessCrashed() in recent else Clause.CLOSE_DRAINS
+
+
 def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, str]:
     """Return why a message should have come, or should not be listed as it is."""
     if event.dead and index_of_promise(history) is not None:
@@ -63,8 +78,8 @@ def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, 
     if _discarded(history):
         return Clause.RETIRE_IS_SAFE, why + ": the file with its last record had been removed"
     if _renewed(history):
-        return Clause.DEADLINE_IS_EXACT, why + ", after its renewed deadline"
-    return Clause.NO_LIMBO, why
+        why += ", after its renewed deadline"
+    return Clause.NO_LIMBO, why  # late or lost: nobody has seen it come
 
 
 def _blame_answer(
@@ -121,7 +136,7 @@ def _blame_return(
 
 def _broken_promise(history: list[Event], promised: int, why: str) -> tuple[Clause, str]:
     """Return the clause that falls if the promise made at `promised` is not kept."""
-    since, told = history[promised:], history[: promised + 1]
+    since, told = history[_last_kept(history, promised) :], history[: promised + 1]
     before = told[max(index for index, seen in enumerate(told) if isinstance(seen, events.AckAsked)) :]
     if _discarded(history):
         return Clause.RETIRE_IS_SAFE, why + ", and the file with its last record had been removed"
@@ -136,6 +151,14 @@ def _broken_promise(history: list[Event], promised: int, why: str) -> tuple[Clau
     if events.Restarted() in since:
         return Clause.CLOSE_DRAINS, why + " before a clean restart"
     return Clause.NO_RETURN, why
+
+
+def _last_kept(history: list[Event], promised: int) -> int:
+    """Return where the promise was last seen to be kept: the message stayed away though no deadline hid it."""
+    hidden = [seen.deadline for seen in _since_popped(history) if isinstance(seen, events.Popped | events.RenewAsked)]
+    until = max(hidden, default=float("-inf"))
+    stayed = (index for index, seen in enumerate(history) if isinstance(seen, events.Absent) and seen.at >= until)
+    return max([promised, *stayed])
 
 
 def _since_popped(history: list[Event]) -> list[Event]:

@@ -53,6 +53,13 @@ ASKED: dict[type[Answered], str] = {
 }
 
 
+def _overtaken(world: World, event: Event) -> World:
+    """Return what a world is when an answer came that is of before a reset."""
+    if not isinstance(event, AckAnswered | ChangeAnswered):
+        return world
+    return evolve(world.without(event.op), asked=world.asked - {event.op})
+
+
 class ContractBroken(AssertionError):
     """An observation that no world allows.
 
@@ -93,6 +100,15 @@ class Contract:
                 raise ContractBroken(clause, why, event, self.worlds, list(self.history))
             self.worlds = left
         self.history.append(event)
+
+    def perhaps(self, event: Event) -> None:
+        """Take up an observation that may be of what came before a reset which was answered OK: then it says nothing of
+        the message, and the operation has no effect any more."""
+        possible = self.worlds_after(event)
+        before = frozenset(_overtaken(world, event) for world in self.worlds)
+        if possible:
+            self.history.append(event)
+        self.worlds = undominated(possible | before)
 
     def worlds_after(self, event: Event) -> frozenset[World]:
         """Return the worlds that an observation would leave, without taking it up."""

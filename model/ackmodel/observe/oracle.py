@@ -50,7 +50,8 @@ from .events import (
     WriteFailed,
 )
 from .monitors import Sighting
-from .queue import Queue, item, name_of
+from .overtaken import Overtaken
+from .queue import Covered, Queue, item, name_of
 from .witness import Witness
 
 UnderWay = TypeVar("UnderWay")
@@ -66,14 +67,6 @@ class Delivered:
     attempt: int | None = None
 
 
-@frozen
-class Covered:
-    """What a barrier covers of one queue: acks, each by its operation, and deliveries."""
-
-    acks: Mapping[int, int]
-    deliveries: Mapping[int, Secured]
-
-
 @define(eq=False)
 class Oracle(Witness):
     """Judges one run of one store, by its calls and its answers, and by what it shows of itself (`Witness`)."""
@@ -85,6 +78,7 @@ class Oracle(Witness):
     """Renewals and releases under way, in the same way."""
     _resets: dict[int, tuple[str, int]] = Factory(dict)
     _barriers: dict[int, Mapping[str, Covered]] = Factory(dict)
+    _overtaken: Overtaken = Factory(Overtaken)
 
     # --- messages and deliveries ------------------------------------------------------------------------------------
 
@@ -102,7 +96,7 @@ class Oracle(Witness):
     def popped(self, op: int, queue: str, deliveries: Sequence[Delivered], at: float) -> None:
         """Note that a pop was answered OK with these deliveries."""
         self._ended(op, self._pops)
-        told = self._queue(queue)
+        told, before = self._queue(queue), self._overtaken.take(op)
         with told.lock:
             for seen in deliveries:
                 key = (queue, seen.offset)
@@ -113,12 +107,16 @@ class Oracle(Witness):
                 self._receipts[seen.receipt] = key
                 told.receipts.setdefault(seen.offset, []).append(seen.receipt)
                 told.void(seen.offset)
-                told.deliveries[seen.offset] = Secured(seen.receipt)
-                told.observe(seen.offset, Popped(seen.receipt, at, seen.deadline, seen.attempt))
+                overtaken = seen.offset in before
+                if not overtaken:
+                    told.deliveries[seen.offset] = Secured(seen.receipt)
+                popped = Popped(seen.receipt, at, seen.deadline, seen.attempt)
+                told.observe(seen.offset, popped, or_overtaken=overtaken)
 
     def pop_refused(self, op: int, reply: Reply) -> None:
         """Note that a pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
         queue, deadline = self._ended(op, self._pops)
+        self._overtaken.take(op)
         if reply is Reply.UNKNOWN:
             self._perhaps_hidden(queue, deadline)
 
@@ -147,8 +145,10 @@ class Oracle(Witness):
                 continue
             told, offset, number = self._queue(key[0]), key[1], item(op, index)
             with told.lock:
-                told.observe(offset, AckAnswered(number, reply, at=at))
-                if reply in (Reply.OK, Reply.SETTLED) and offset >= told.done_with:
+                overtaken = reply in self._overtaken.take(number)
+                told.observe(offset, AckAnswered(number, reply, at=at), or_overtaken=overtaken)
+                stays = not overtaken and not told.resetting  # a reset that is under way may take it back
+                if reply in (Reply.OK, Reply.SETTLED) and stays and offset >= told.done_with:
                     told.acknowledged.setdefault(offset, number)
                 elif reply is Reply.BUSY:
                     told.forget_refused(offset, number)
@@ -188,9 +188,10 @@ class Oracle(Witness):
             return
         told, offset = self._queue(key[0]), key[1]
         with told.lock:
-            told.observe(offset, ChangeAnswered(op, reply, at))
+            overtaken = reply in self._overtaken.take(op)
+            told.observe(offset, ChangeAnswered(op, reply, at), or_overtaken=overtaken)
             before = told.deliveries.get(offset, Secured(receipt))
-            if reply is Reply.OK and before.receipt == receipt and offset >= told.done_with:
+            if reply is Reply.OK and not overtaken and before.receipt == receipt and offset >= told.done_with:
                 told.deliveries[offset] = Secured(receipt, before.ops | {op})
             elif reply is Reply.BUSY:
                 told.forget_refused(offset, op)
@@ -204,22 +205,26 @@ class Oracle(Witness):
             return not told.resets
 
     def reset_asked(self, op: int, queue: str, offset: int) -> None:
-        """Note that a queue's offset was to be set. Until that is answered nothing else may be asked of the queue."""
+        """Note that a queue's offset was to be set. What else is under way of the queue comes before that, or after."""
         told = self._queue(queue)
         self._resets[op] = (queue, offset)
         with told.lock:
             told.resets.add(op)
             told.take_up(offset)
+            told.take_back()
             for each in sorted(told.contracts):
-                told.void(each)
-                told.deliveries.pop(each, None)
                 told.observe(each, ResetAsked(op, anew=each >= offset))
+            told.resetting[op] = offset
 
     def reset_answered(self, op: int, reply: Reply) -> None:
         """Note that a reset was answered; OK says that the offset is on the disk, and sticks."""
         queue, offset = self._ended(op, self._resets)
         told = self._queue(queue)
         with told.lock:
+            told.resetting.pop(op, None)
+            if reply is Reply.OK:
+                self._overtaken.note(told, self._pops, self._acks, self._changes)
+                told.take_back()
             told.tell_all(ResetAnswered(op, reply))
             if reply is Reply.OK:
                 told.sighting, told.kept = Sighting(offset, offset), offset
@@ -312,19 +317,6 @@ class Oracle(Witness):
             for offset in sorted(set(offsets)):
                 told.observe(offset, DeadLettered(at))
 
-    def unsettled(self, queue: str) -> list[str]:
-        """Return the newest receipt of each message that was handed out, and is not certainly settled."""
-        told = self._queue(queue)
-        with told.lock:
-            left = (offset for offset, contract in told.contracts.items() if not contract.certainly_settled)
-            return [told.receipts[offset][-1] for offset in sorted(left) if offset in told.receipts]
-
-    def is_settled(self, queue: str) -> bool:
-        """Tell whether there are messages in a queue, and every one is certainly settled."""
-        told = self._queue(queue)
-        with told.lock:
-            return told.end > 0 and all(contract.certainly_settled for contract in told.contracts.values())
-
     # --- what the harness does to the store -------------------------------------------------------------------------
 
     def stopped(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
@@ -333,12 +325,14 @@ class Oracle(Witness):
             self._perhaps_hidden(queue, deadline)
         for under_way in (self._pops, self._acks, self._changes, self._barriers, self._resets):
             under_way.clear()
+        self._overtaken.clear()
         merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
         self.io_in_trouble()  # what it reads it may have to write again
         if not isinstance(event, Restarted):
             self._counted.clear()
         for told in self.queues.values():
             with told.lock:
+                told.resetting.clear()
                 if told.resets and isinstance(event, Restarted):  # they count now, or never will
                     told.sighting, told.kept = None, 0
                     told.resets.clear()

@@ -16,9 +16,10 @@ no-limbo: orders[3]: not settled, and yet it did not come though the queue was p
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
@@ -33,6 +34,14 @@ ITEMS = 100_000
 
 MOST_OPEN = 2
 """Renewals and releases of one message whose outcome is open, at most."""
+
+
+@frozen
+class Covered:
+    """What a barrier covers of one queue: acks, each by its operation, and deliveries."""
+
+    acks: Mapping[int, int]
+    deliveries: Mapping[int, Secured]
 
 
 @define(eq=False)
@@ -61,6 +70,8 @@ class Queue:
     kept: int = 0
     restarted: bool = False
     resets: set[int] = Factory(set)
+    resetting: dict[int, int] = Factory(dict)
+    """Those of the resets that are under way, each with its offset."""
     checked: Counter[Clause] = Factory(Counter)
 
     @property
@@ -75,6 +86,8 @@ class Queue:
         if told is None:
             told = self.contracts[offset] = Contract(self.level, max_attempts=self.max_attempts)
             self.end = max(self.end, offset + 1)
+            for op, to in self.resetting.items():
+                told.observe(ResetAsked(op, anew=offset >= to))
         return told
 
     def check(self, clause: Clause, why: str | None, *, could_fail: bool = True) -> None:
@@ -83,11 +96,23 @@ class Queue:
         if why is not None:
             raise Broken(clause, why)
 
-    def observe(self, offset: int, event: Event, limbo: Clause = Clause.NO_LIMBO) -> None:
-        """Take up one observation of a message that is not done with; `limbo` falls if it should have come."""
+    def allows(self, offset: int, event: Event) -> bool:
+        """Tell whether an observation of a message would be possible."""
+        return offset < self.done_with or bool(self.contract(offset).worlds_after(event))
+
+    def observe(
+        self, offset: int, event: Event, limbo: Clause = Clause.NO_LIMBO, *, or_overtaken: bool = False
+    ) -> None:
+        """Take up one observation of a message that is not done with; `limbo` falls if it should have come.
+
+        With `or_overtaken` it may also be of what came before a reset, and says nothing then.
+        """
         if offset < self.done_with:
             return
         contract = self.contract(offset)
+        if or_overtaken:
+            contract.perhaps(event)
+            return
         tested = contract.tested_by(event)
         self.checked.update(tested)
         try:
@@ -114,6 +139,12 @@ class Queue:
         """Take back what was answered for a message: it says nothing any more."""
         self.acknowledged.pop(offset, None)
         self.shown_flushed.discard(offset)
+
+    def take_back(self) -> None:
+        """Take back what was answered for any message, and what is known of the deliveries: a reset makes it void."""
+        for offset in self.contracts:
+            self.void(offset)
+        self.deliveries.clear()
 
     def may_change(self, offset: int) -> bool:
         """Tell whether one more renewal or release of a message can be judged."""

@@ -192,6 +192,19 @@ class Witness:
         with told.lock:
             told.check(Clause.COMMIT_PROGRESSES, monitors.commit_progresses(now, told.end, told.end))
 
+    def unsettled(self, queue: str) -> list[str]:
+        """Return the newest receipt of each message that was handed out, and is not certainly settled."""
+        told = self._queue(queue)
+        with told.lock:
+            left = (offset for offset, contract in told.contracts.items() if not contract.certainly_settled)
+            return [told.receipts[offset][-1] for offset in sorted(left) if offset in told.receipts]
+
+    def is_settled(self, queue: str) -> bool:
+        """Tell whether there are messages in a queue, and every one is certainly settled."""
+        told = self._queue(queue)
+        with told.lock:
+            return told.end > 0 and all(contract.certainly_settled for contract in told.contracts.values())
+
     def lags(self, queue: str, now: Sighting) -> str | None:
         """Return how an offset lags behind what is settled, and certainly flushed, if it does."""
         told = self._queue(queue)

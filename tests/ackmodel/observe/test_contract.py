@@ -102,7 +102,7 @@ def test_a_renewal_that_was_answered_ok_is_undone_only_where_the_table_says(leve
     early = Popped("r2", at=31.0, deadline=61.0)
     assert allows(*history, early, level=level) is MAY_RETURN[level, fault]
     assert allows(*history, RETURN, level=level)
-    assert broken(*history, GONE, level=level).clause is Clause.DEADLINE_IS_EXACT
+    assert broken(*history, GONE, level=level).clause is Clause.NO_LIMBO
 
 
 @pytest.mark.parametrize(("level", "fault"), MAY_RETURN, ids=str)
@@ -255,7 +255,7 @@ BLAME: list[tuple[Clause, Level, tuple[Event, ...]]] = [
     (Clause.CLOSE_DRAINS, MEMORY, (POP, ASK, OK, RESTART, RETURN)),
     (Clause.SURVIVES_POWER_LOSS, MEMORY, (POP, ASK, OK, DURABLE, POWER, RETURN)),
     (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, RENEW, RENEWED, CRASH, Popped("r2", at=31.0, deadline=61.0))),
-    (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, RENEW, RENEWED, GONE)),
+    (Clause.NO_LIMBO, PAGE_CACHE, (POP, RENEW, RENEWED, GONE)),
     (Clause.NO_LIMBO, PAGE_CACHE, (POP, RELEASE, RELEASED, Absent(at=4.0))),
     (Clause.RECEIPT_IS_EXACT, PAGE_CACHE, (POP, RenewAsked(2, "r0", at=2.0, deadline=90.0), RENEWED)),
     (Clause.RECEIPT_IS_EXACT, PAGE_CACHE, (POP, ReleaseAsked(3, "r1", at=30.0), RELEASED)),

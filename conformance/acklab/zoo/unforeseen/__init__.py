@@ -10,9 +10,9 @@ for: whoever mends the generator because of one of them writes another.
 """
 
 from acklab.zoo.bug import zoo_of
-from acklab.zoo.unforeseen import answers, deliveries, durability, offsets
+from acklab.zoo.unforeseen import answers, costs, deliveries, durability, offsets
 
-UNFORESEEN = zoo_of((*answers.STORES, *durability.STORES, *offsets.STORES, *deliveries.STORES))
+UNFORESEEN = zoo_of((*answers.STORES, *durability.STORES, *offsets.STORES, *deliveries.STORES, *costs.STORES))
 """Every one of them by its name; `breaks` is the clause that the broken sentence is of, `source` the sentence."""
 
 __all__ = ["UNFORESEEN"]
