@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -41,7 +41,7 @@ from acklab.soak.survey import Survey, answered
 from ackmodel import Clause, ContractBroken, Level
 from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
-from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.events import Event, PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.options import OracleOptions
 from ackmodel.observe.oracle import Oracle
@@ -336,7 +336,7 @@ class Soak:
         self.tell()
         self.report.checked.update(self.common.oracle.checked)
         if self.broken is not None:
-            self.report.found(finding_of(self.broken, self.seed))
+            self.report.found(finding_of(self.broken, self.seed, self.common.oracle))
 
     def tell(self) -> None:
         report = self.report
@@ -399,10 +399,13 @@ SPARE = 8
 """Threads and files that one open store may have more at one time than at another."""
 
 
-def finding_of(broken: Broken, seed: int) -> Finding:
+def finding_of(broken: Broken, seed: int, oracle: Oracle) -> Finding:
     """Return the finding, with all that was observed of the message, if it was about one."""
     cause = broken.__cause__
-    lines: tuple[Line, ...] = ()
+    observed: Sequence[Event] = ()
     if isinstance(cause, ContractBroken):
-        lines = tuple(Line(step, "client", repr(event)) for step, event in enumerate((*cause.history, cause.event), 1))
+        observed = (*cause.history, cause.event)
+    elif broken.key is not None:
+        observed = oracle.contract(broken.key).history
+    lines = tuple(Line(step, "client", repr(event)) for step, event in enumerate(observed, 1))
     return Finding(broken.clause, broken.why, "soak", seed, lines)
