@@ -15,7 +15,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check brokers check-brokers deep test hunt textbook zoo skeletons zootable docs mutants twin lint format lock clean
+.PHONY: help check brokers check-brokers deep test hunt textbook zoo skeletons right zootable docs mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -47,6 +47,9 @@ zoo: $(STAMP) ## hunt the bugs of the zoo on real files, as a table (ARGS="--see
 
 skeletons: $(STAMP) ## judge what `ackcheck new` writes, in each language whose tool is there; a minute each
 	$(BIN)/python -m tests.skeletons $(ARGS)
+
+right: $(STAMP) ## judge right stores by many simulated quick runs: nothing may be found (ARGS="--runs 300"); minutes a run
+	$(BIN)/python -m tests.hunts.falsely $(ARGS)
 
 zootable: $(STAMP) ## hunt every bug of the zoo with several seeds, and write specs/zoo.md (ARGS="--seeds 20"); minutes a seed
 	$(BIN)/python -m acklab.zoo.table specs/zoo.md $(ARGS)

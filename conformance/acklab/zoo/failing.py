@@ -198,7 +198,8 @@ BUGS = (
     Bug(
         "wrong-failure-code-and-late-success",
         FailedForUnknown,
-        (Clause.REPLY_NEVER_FALSE, Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO),
+        # What was answered FAILED, and settles the message all the same, is passed by the offset too.
+        (Clause.REPLY_NEVER_FALSE, Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO, Clause.COMMIT_IS_SAFE),
         "RocketMQ #1895",
         level=Level.DISK,
     ),

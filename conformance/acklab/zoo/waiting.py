@@ -125,5 +125,10 @@ BUGS = (
         (*LIMBO, Clause.RECEIPT_IS_EXACT, Clause.RETIRE_IS_SAFE),
         "RocketMQ #9318",
     ),
-    Bug("orphaned-unacked-after-leader-change", DeliveredToNobody, LIMBO, "RabbitMQ #15473"),
+    Bug(
+        "orphaned-unacked-after-leader-change",
+        DeliveredToNobody,
+        (*LIMBO, Clause.COMMIT_IS_MONOTONE),  # what a reset had made as new, and never comes: as if it did not stick
+        "RabbitMQ #15473",
+    ),
 )
