@@ -67,6 +67,14 @@ class Configuration:
     repair: bool = False
     """Whether the operator's repair step is run where it cannot be opened."""
 
+    def promises_under(self, fault: Fault) -> bool:
+        """Tell whether anything is promised to survive a fault."""
+        if fault is Fault.CLEAN_RESTART or self.claims is Level.DISK:
+            return True
+        secured = self.promises is not None and (self.promises.barrier == "yes" or self.promises.loss_window > 0)
+        crash = fault in (Fault.PROCESS_CRASH, Fault.STALLED_SYNC)
+        return secured or (crash and self.claims is Level.PAGE_CACHE)
+
     def outcome_of(self, finding: Finding) -> Outcome:
         """Return what a finding on real files is, to who runs this configuration."""
         levels = list(Level)

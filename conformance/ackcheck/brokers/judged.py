@@ -98,8 +98,14 @@ class Judged:
         """Return it as `--json` writes it."""
         came = self.came
         faults = {
-            fault.value: {"tried": count, "seen": self.seen[fault], "outcomes": dict(came.get(fault, {}))}
-            for fault, count in self.tried.items()
+            fault.value: {
+                "tried": self.tried.get(fault, 0),
+                "seen": self.seen[fault],
+                "promised": self.configuration.promises_under(fault),
+                "outcomes": dict(came.get(fault, {})),
+            }
+            for fault in Fault
+            if fault in self.tried or fault in came
         }
         return {
             "broker": self.broker.name,
@@ -114,6 +120,7 @@ class Judged:
             "repaired": self.repaired,
             "surprises": self.surprises,
             "not_judged": self.reasons,
+            "failed": "",
             **origin(self.command(), [self.grade]),
             "verdict": self.verdict.as_json(),
         }
@@ -121,10 +128,10 @@ class Judged:
     def __str__(self) -> str:
         """Return it in a line, for people."""
         came, told = self.came, []
-        for fault, tried in self.tried.items():
+        for fault in (fault for fault in Fault if fault in self.tried or fault in came):
             outcomes = ", ".join(f"{outcome} {times}x" for outcome, times in came.get(fault, {}).items())
             kept = "kept" if self.seen[fault] else "not judged"
-            told.append(f"{fault.value} {self.seen[fault]} of {tried}: {outcomes or kept}")
+            told.append(f"{fault.value} {self.seen[fault]} of {self.tried.get(fault, 0)}: {outcomes or kept}")
         repaired = [f"repaired {self.repaired}x before it opened"] if self.repaired else []
         parts = [*told, *repaired, *(f"not judged: {reason}" for reason in self.reasons)]
         return f"{self.broker.name} {self.configuration.name}, {self.grade}: {'; '.join(parts)}"

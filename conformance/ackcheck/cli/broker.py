@@ -11,21 +11,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
-from attrs import evolve, frozen
+from attrs import Factory, define, evolve, frozen
 from rich.console import Console
 
 from ackcheck.brokers.expectation import Configuration
 from ackcheck.brokers.judged import Judged
 from ackcheck.brokers.place import Place, placed
 from ackcheck.brokers.profile import BadProfile, Profile, names, read_profile
+from ackcheck.brokers.table import run_of
 from ackcheck.cli._output import (
     BROKEN,
+    ENVIRONMENT,
     NOT_JUDGED,
     EnvironmentFailed,
     chosen,
@@ -70,6 +73,12 @@ class Effort:
     metavar="DIR",
     help="Write a folder for each finding: history, wire log, the broker's own log, its directory, machine.",
 )
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="DIR",
+    help="Add a line for each run to DIR/NAME.jsonl, from which `ackcheck brokertable` makes its table.",
+)
 @seed_option()
 @json_option("the verdicts")
 @click.pass_context
@@ -87,6 +96,7 @@ def broker(  # noqa: PLR0913 - an argument an option
     case: int | None,
     only_round: int | None,
     evidence: Path | None,
+    record: Path | None,
     seed: int | None,
     json_to: str | None,
 ) -> None:
@@ -97,9 +107,7 @@ def broker(  # noqa: PLR0913 - an argument an option
     if only_round is not None and case is None:
         raise click.UsageError("--round needs the case: --case K")
     seed, console = chosen(seed), console_beside(json_to)
-    effort = Effort(profile, case, only_round, evidence)
-    told: list[dict[str, Any]] = []
-    judged: list[Judged] = []
+    runs_made = _Runs(console, Effort(profile, case, only_round, evidence), json_to, record, pinned=not changes)
     missing = False
     for known in _profiles(name):
         if build:
@@ -113,28 +121,64 @@ def broker(  # noqa: PLR0913 - an argument an option
         for configuration in _configurations(known, only, changes):
             for grade in _grades(known, faults):
                 for number in range(runs):
-                    one = _judged(known, configuration, grade, (seed + number) % SEEDS, effort, pinned=not changes)
-                    judged.append(one)
-                    told.append({"version": _version(known), **one.as_json()})
-                    _say(console, str(one), *(f"    {surprise}" for surprise in _surprises(one, case)))
-                    if json_to and json_to != "-":
-                        write_json(json_to, told)
+                    runs_made.make(known, configuration, grade, (seed + number) % SEEDS)
     if build:
         return
     console.print(f"seed {seed}, profile {profile}")
     if json_to:
-        write_json(json_to, told)
-    if any(_surprises(one, case) for one in judged):
-        ctx.exit(BROKEN)
-    if any(one.reasons for one in judged) or (missing and not judged):
-        ctx.exit(NOT_JUDGED)
+        write_json(json_to, runs_made.told)
+    if code := runs_made.exit_code or (NOT_JUDGED if missing and not runs_made.judged else 0):
+        ctx.exit(code)
 
 
-def _surprises(one: Judged, case: int | None) -> list[str]:
-    """Return what is new of it; one case alone need not show what a whole run does."""
-    if case is None:
-        return one.surprises
-    return [f"{finding.clause.value}: {finding.why}" for finding in one.verdict.findings]
+@define
+class _Runs:
+    """All runs of a command: each is told when it is over, and one that fails by itself ends none of the others."""
+
+    console: Console
+    effort: Effort
+    json_to: str | None
+    record: Path | None
+    pinned: bool
+    judged: list[Judged] = Factory(list)
+    told: list[dict[str, Any]] = Factory(list)
+    failed: bool = False
+
+    def make(self, known: Profile, configuration: Configuration, grade: str, seed: int) -> None:
+        """Make one run."""
+        try:
+            one = _judged(known, configuration, grade, seed, self.effort, pinned=self.pinned)
+        except EnvironmentFailed as error:
+            _say(self.console, f"{known.name} {configuration.name}, {grade}, seed {seed}: failed: {error.message}")
+            self.failed = True
+            return
+        self.judged.append(one)
+        self.told.append({"version": _version(known), **one.as_json()})
+        _say(self.console, str(one), *(f"    {surprise}" for surprise in self.surprises(one)))
+        if self.json_to and self.json_to != "-":
+            write_json(self.json_to, self.told)
+        if self.record is not None:
+            _record(self.record, self.told[-1])
+
+    def surprises(self, one: Judged) -> list[str]:
+        """Return what is new of a run; one case alone need not show what a whole run does."""
+        if self.effort.case is None:
+            return one.surprises
+        return [f"{finding.clause.value}: {finding.why}" for finding in one.verdict.findings]
+
+    @property
+    def exit_code(self) -> int:
+        """What all of them say together."""
+        if any(self.surprises(one) for one in self.judged):
+            return BROKEN
+        if self.failed:
+            return ENVIRONMENT
+        return NOT_JUDGED if any(one.reasons for one in self.judged) else 0
+
+
+def _record(folder: Path, told: dict[str, Any]) -> None:
+    with (folder / f"{told['broker']}.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(run_of(told)) + "\n")
 
 
 def _say(console: Console, *lines: str) -> None:

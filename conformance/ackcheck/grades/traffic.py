@@ -114,6 +114,8 @@ class Traffic:
     _began: float = Factory(time.monotonic)
     _under_way: dict[int, Asked] = Factory(dict)
     """By the number of the request."""
+    _held: list[tuple[frozenset[int], Asked, Exchange, float]] = Factory(list)
+    """Answers to acks that may have come after a pop whose answer comes later: the pops, and what is to be told."""
     _when: str = ""
     """When the newest answer came, in words."""
     _answered_once: dict[int, Asked] = Factory(dict)
@@ -198,17 +200,42 @@ class Traffic:
             self.work.ended(asked.call)
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
-            self._when = self._in_words(at - CLOCKS)
             self.uptime.answered(self.now)
-            if exchange.error is not None:
-                self._raised(asked, exchange, at)
-            elif asked.call.op == "pop":
-                self._popped(asked, exchange, at)
+            if pops := self._may_come_after(asked):
+                self._held.append((pops, asked, exchange, at))
             else:
-                self._answered(asked, exchange, at)
+                self._tell(asked, exchange, at)
+            self._tell_what_was_held()
             count += 1
         self._no_second_answers()
         return count
+
+    def _may_come_after(self, asked: Asked) -> frozenset[int]:
+        """Return the pops under way that may have come before an ack which has been answered, by their requests.
+
+        Where its receipt names no delivery, it may have settled what such a pop had just taken.
+        """
+        if not self.lenient.one_for_all or asked.call.op not in ("ack", "ack_many"):
+            return frozenset()
+        queues = {self.where[receipt][0] for receipt in asked.call.receipts if receipt in self.where}
+        pops = ((number, one.call) for number, one in self._under_way.items() if one.call.op == "pop")
+        return frozenset(number for number, pop in pops if pop.queue in queues)
+
+    def _tell_what_was_held(self) -> None:
+        """Tell the answers to acks whose pops have been told by now."""
+        ready = [one for one in self._held if not one[0] & self._under_way.keys()]
+        self._held = [one for one in self._held if one[0] & self._under_way.keys()]
+        for _, asked, exchange, at in ready:
+            self._tell(asked, exchange, at)
+
+    def _tell(self, asked: Asked, exchange: Exchange, at: float) -> None:
+        self._when = self._in_words(at - CLOCKS)
+        if exchange.error is not None:
+            self._raised(asked, exchange, at)
+        elif asked.call.op == "pop":
+            self._popped(asked, exchange, at)
+        else:
+            self._answered(asked, exchange, at)
 
     def _no_second_answers(self) -> None:
         """Hold that what has been answered is not answered again (clause `reply-exactly-once`)."""
@@ -233,6 +260,7 @@ class Traffic:
             self.history.add("client", f"operation {asked.op} has no answer", about=asked.about)
         self.ran["calls without an answer"] += len(self._under_way)
         self._under_way.clear()
+        self._tell_what_was_held()
         self.ended_at = float("inf")
 
     def _in_words(self, read: float) -> str:
@@ -303,7 +331,7 @@ class Traffic:
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
         self.panel.each(lambda oracle: oracle.popped(op, call.queue, given, at=at))
-        for under_way in self._under_way.values():
+        for under_way in [*self._under_way.values(), *(held[1] for held in self._held)]:
             if self.lenient.one_for_all and under_way.call.op in ("ack", "ack_many"):
                 self._ack_asked(under_way.op, under_way.call)  # it may settle what has just been handed out
         if again:

@@ -363,3 +363,20 @@ def test_time_is_counted_from_the_beginning() -> None:
     began = time.monotonic()
     fresh = Traffic(cast(Child, None), Panel((Level.DISK,)), Random(1), Counter())
     assert 0.0 <= fresh.now <= time.monotonic() - began
+
+
+def test_an_ack_may_settle_what_a_pop_had_taken_whose_answer_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(monkeypatch)
+    wire.traffic.promised(promises_of({"receipts": "of-the-message", "late_acks": "may-settle"}))
+    pop = Call("pop", "pop", queue=QUEUE, count=1, invisible=SHORT, queues=(QUEUE,))
+    again = {"receipt": "m0", "offset": 0, "deadline": 0.0}
+    wire.traffic.work.pop(QUEUE, 1, SHORT)
+    wire.answer(wire.ask(pop, at=0.0), [again | {"attempt": 1}], at=0.01)
+    wire.traffic.work.pop(QUEUE, 1, SHORT)
+    second = wire.ask(pop, at=1.0)
+    wire.answer(wire.ask(Call("ack", "ack", receipts=("m0",)), at=1.0), "OK", at=1.1)
+    wire.answer(second, [again | {"attempt": 2}], at=1.2)
+    wire.traffic.work.pop(QUEUE, 1, SHORT)
+    third = wire.ask(pop, at=2.0)
+    with pytest.raises(Broken, match="handed out again"):  # the ack was told after the second delivery, and settled it
+        wire.answer(third, [again | {"attempt": 3}], at=2.1)

@@ -27,8 +27,8 @@ SOCKET, SETTINGS = "ACKCHECK_BROKER_SOCKET", "ACKCHECK_BROKER_SETTINGS"
 WAITING = 10.0
 """Seconds to wait for a server that is starting."""
 
-TIME_TO_RUN = 1
-"""Seconds for which a reserved job is hidden: the least there is."""
+TIME_TO_RUN = 2
+"""Seconds for which a reserved job is hidden; its profile promises this one time."""
 
 Message = tuple[str, int]
 

@@ -1,0 +1,203 @@
+"""Brokers side by side: what each configuration was seen to do under each fault, made of the JSON of real runs alone.
+
+>>> told = {"broker": "redis", "title": "Redis", "version": "7", "configuration": "always", "claims": "disk",
+...     "grade": "power", "seed": 1, "profile": "quick", "repaired": 0,
+...     "faults": {"power loss": {"tried": 5, "seen": 5, "promised": True, "outcomes": {}},
+...                "failed sync": {"tried": 2, "seen": 1, "promised": True, "outcomes": {"cannot open": 1}}}}
+>>> [row] = rows_of([told])
+>>> print(*row.cells, sep=" | ")
+- | - | - | kept (5 in 1 run) | **cannot open** in 1 of 1 run (1) | - | -
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from ackcheck.brokers.expectation import UNPROMISED
+from ackcheck.reports.style import page
+
+COLUMNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "restart": (("process", "power", "disk"), "clean restart"),
+    "SIGKILL": (("process", "power", "disk"), "process crash"),
+    "SIGKILL while syncs are held": (("process", "disk"), "stalled sync"),
+    "power loss": (("power",), "power loss"),
+    "failed sync": (("power",), "failed sync"),
+    "power cut, many images": (("disk",), "power loss"),
+    "refused writes or flush": (("disk",), "failed sync"),
+}
+"""The columns: by which grades, and which fault in them."""
+
+BEGIN, END = "<!-- made by ackcheck brokertable: begin -->", "<!-- made by ackcheck brokertable: end -->"
+MOST_BYTES = 16 << 20
+"""Bytes of a file of runs that are read."""
+
+KEPT_OF_A_RUN = (
+    *("broker", "title", "version", "configuration", "settings", "claims", "grade", "seed", "profile", "faults"),
+    *("repaired", "surprises", "not_judged", "failed", "command", "began", "machine"),
+)
+
+
+class BadRuns(ValueError):
+    """A file that holds no runs of brokers; the message says what to give."""
+
+
+@frozen
+class Row:
+    """One configuration of one version of a broker, over all of its runs."""
+
+    broker: str
+    title: str
+    version: str
+    configuration: str
+    claims: str
+    runs: Sequence[Mapping[str, Any]]
+
+    @property
+    def cells(self) -> list[str]:
+        """What is said of each fault."""
+        return [self._cell(grades, fault) for grades, fault in COLUMNS.values()]
+
+    def _cell(self, grades: Sequence[str], fault: str) -> str:
+        told = [one["faults"][fault] for one in self.runs if one["grade"] in grades and fault in one["faults"]]
+        seen = sum(one["seen"] for one in told)
+        hit = [one for one in told if one["seen"] or one["outcomes"]]
+        if not told:
+            return "-"
+        if not hit:
+            return f"not judged (0 of {sum(one['tried'] for one in told)} hit)"
+        came: Counter[str] = Counter(outcome for one in hit for outcome in one["outcomes"])
+        if came:
+            return "; ".join(f"{_shown(what)} in {times} of {_runs(hit)} ({seen})" for what, times in came.items())
+        promised = any(one["promised"] for one in hit)
+        return f"{'kept' if promised else 'nothing promised, nothing seen'} ({seen} in {_runs(hit)})"
+
+    @property
+    def name(self) -> str:
+        """How the table calls it."""
+        repaired = sum(one["repaired"] for one in self.runs)
+        return self.configuration + (f" (repaired {repaired}x)" if repaired else "")
+
+
+def _runs(runs: Sequence[object]) -> str:
+    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+
+
+def _shown(outcome: str) -> str:
+    """Return an outcome as the table has it: what breaks a promise stands out."""
+    return f"{outcome.removesuffix(UNPROMISED)}\\*" if outcome.endswith(UNPROMISED) else f"**{outcome}**"
+
+
+def run_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a run that `ackcheck broker --json` has written: all but the verdict."""
+    return {name: told[name] for name in KEPT_OF_A_RUN if name in told}
+
+
+def read_runs(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the runs in files of JSON Lines, or of `ackcheck broker --json`; raises `BadRuns`."""
+    runs: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            if path.stat().st_size > MOST_BYTES:
+                raise BadRuns(f"{path} is longer than {MOST_BYTES >> 20} MiB: give a file that `ackcheck broker` wrote")
+            text = path.read_text(encoding="utf-8")
+            told = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+            runs += [run_of(one) for one in told]
+            rows_of(runs)
+        except OSError as error:
+            raise BadRuns(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, BadRuns):
+                raise
+            raise BadRuns(f"{path} holds no runs ({error}): give a file that `ackcheck broker --json` wrote") from error
+    return runs
+
+
+def rows_of(runs: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return a row for each configuration of each version, in the order in which they came."""
+    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for one in runs:
+        key = tuple(str(one[name]) for name in ("broker", "title", "version", "configuration", "claims"))
+        found.setdefault(key, []).append(one)
+    rows = [Row(*key, runs=tuple(told)) for key, told in found.items()]
+    return [row for row in rows if row.cells]
+
+
+def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the tables, one a broker, and how they were made."""
+    parts = []
+    rows = rows_of(runs)
+    for broker in dict.fromkeys(row.broker for row in rows):
+        of_it = [row for row in rows if row.broker == broker]
+        parts.append(f"### [{of_it[0].title}]({broker}.md)")
+        head = ["configuration", "claims", *COLUMNS]
+        lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+        lines += [f"| {' | '.join([row.name, row.claims, *row.cells])} |" for row in of_it]
+        parts.append("\n".join(lines))
+        parts.append("\n".join(f"{sentence}  " for sentence in made(of_it)))
+    return "\n\n".join(parts)
+
+
+def made(rows: Sequence[Row]) -> list[str]:
+    """Return how the rows of a broker were made: versions, machine, commands, seeds."""
+    runs = [one for row in rows for one in row.runs]
+    versions = ", ".join(dict.fromkeys(row.version for row in rows))
+    kernels = ", ".join(dict.fromkeys(f"Linux {one['machine']['kernel']}" for one in runs))
+    days = sorted({str(one["began"])[:10] for one in runs})
+    places = {f"{g}: {p}" for one in runs for g, p in one["machine"]["file_systems"].items()}
+    seeds = sorted({int(one["seed"]) for one in runs})
+    failed = [one for one in runs if one.get("failed")]
+    told = [
+        f"{versions}; {kernels}; {', '.join(days)}; {_runs(runs)}, a grade each, seeds {', '.join(map(str, seeds))}",
+        f"file systems: {'; '.join(sorted(places))}",
+        f"command: `{runs[0]['command']}`, and so for each configuration, grade and seed",
+    ]
+    return told + ([f"{_runs(failed)} failed by itself and says nothing"] if failed else [])
+
+
+def html(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the same as a page that loads nothing."""
+    rows, parts = rows_of(runs), ["<h1>Real brokers under faults</h1>", f"<p>{escape(LEGEND)}</p>"]
+    for broker in dict.fromkeys(row.broker for row in rows):
+        of_it = [row for row in rows if row.broker == broker]
+        head = "".join(f"<th scope=col>{escape(name)}</th>" for name in ("configuration", "claims", *COLUMNS))
+        body = "".join(
+            f"<tr><th scope=row>{escape(row.name)}</th><td>{escape(row.claims)}</td>"
+            + "".join(f"<td{_mark(cell)}>{escape(_plain(cell))}</td>" for cell in row.cells)
+            + "</tr>"
+            for row in of_it
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        parts += [f"<h2>{escape(of_it[0].title)}</h2>", f'<div class="wide" tabindex="0">{table}</div>']
+        parts += [f'<p class="soft">{escape(sentence)}</p>' for sentence in made(of_it)]
+    return page("Real brokers under faults", parts)
+
+
+LEGEND = (
+    "In brackets: how often the fault was seen to hit. Bold: a promise of that configuration is broken; with a star: "
+    "it never promised otherwise."
+)
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("**", "").replace("\\*", "*")
+
+
+def _mark(cell: str) -> str:
+    kind = "broken" if "**" in cell else "kept" if cell.startswith("kept") else "not-judged" if "\\*" in cell else ""
+    return f' class="{kind}"' if kind else ""
+
+
+def put_into(text: str, table: str) -> str:
+    """Return a page with the table where its marks are; raises `BadRuns` where it has none."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise BadRuns(f"the page has no place for the table: write {BEGIN} and {END}, on lines of their own")
+    return f"{before}{BEGIN}\n\n{LEGEND}\n\n{table}\n\n{END}{after}"

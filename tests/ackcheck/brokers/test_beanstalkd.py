@@ -1,0 +1,69 @@
+"""The adapter of beanstalkd, without a server: what a restart has lost is put again, and nothing that was settled."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ackcheck.brokers.place import SETTINGS, Place
+from ackcheck.brokers.profile import read_profile
+from ackcheck.rig.serve import load_factory
+
+
+class NotFound(Exception):
+    """There is no such job."""
+
+
+class Unknown(Exception):
+    """The server has answered what nobody knows."""
+
+
+class Client:
+    """A server that holds jobs by number."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, str] = {}
+
+    def use(self, tube: str) -> None: ...
+
+    def put(self, body: str, ttr: int) -> int:
+        self.jobs[number := max(self.jobs, default=0) + 1] = body
+        return number
+
+    def peek(self, number: int) -> Any:
+        if number not in self.jobs:
+            raise NotFound
+        return SimpleNamespace(body=self.jobs[number])
+
+    def delete(self, number: int) -> None:
+        if self.jobs.pop(number, None) is None:
+            raise NotFound
+
+
+@pytest.fixture
+def tubes() -> Any:
+    tubes: Any = load_factory(str(read_profile("beanstalkd").target_for(Place(Path()))))()
+    tubes.client, tubes.lost = Client(), False
+    tubes.errors = SimpleNamespace(NotFoundError=NotFound, UnknownResponseError=Unknown)
+    return tubes
+
+
+def test_what_was_lost_is_put_again_under_another_number_and_what_was_deleted_is_not(tubes: Any) -> None:
+    tubes.publish("q", 3)
+    assert tubes.ack("q|0") == "OK"
+    tubes.client.jobs = {1: "another|0"}  # the end of the log was lost, and a number was given again
+    tubes.publish("q", 3)
+    assert sorted(tubes.client.jobs.values()) == ["another|0", "q|1", "q|2"]
+    assert [tubes.ack("q|1"), tubes.ack("q|1")] == ["OK", "SETTLED"]
+    assert [tubes.ack("q|9"), tubes.ack("")] == ["INVALID", "INVALID"]
+    assert tubes.client.jobs[1] == "another|0"
+
+
+@pytest.mark.parametrize(("settings", "reply"), [({"f": "0"}, "OK"), ({"f": "50"}, "UNKNOWN"), ({"F": ""}, "UNKNOWN")])
+def test_a_close_is_ok_only_where_every_write_is_synced(
+    tubes: Any, settings: dict[str, str], reply: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SETTINGS, json.dumps(settings))
+    assert tubes.close() == reply
