@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ackcheck.disk import Disk
 from ackcheck.disk.available import missing
+from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
@@ -33,6 +34,7 @@ from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
 from ackcheck.grades.session import Session
 from ackcheck.grades.stalled import kill_while_held
 from ackcheck.promises import Promises
+from ackcheck.rig.loop import MIB
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import ProcessCrashed
 
@@ -63,11 +65,13 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     promises: Promises | None = None,
     stalls: int = 0,
     filesystem: str = FILESYSTEM,
+    disk_bytes: int | None = None,
 ) -> GradeReport:
     """Kill the target `rounds` times, and judge for all these levels at once what it remembers.
 
-    It is killed `stalls` times more while the disk holds its syncs; `filesystem` is that disk's. `only` is the number
-    of the one case to run, from 1 to `cases`, `only_round` that of the one round in it; without them all are run.
+    It is killed `stalls` times more while the disk holds its syncs; `filesystem` and `disk_bytes` are that disk's.
+    `only` is the number of the one case to run, from 1 to `cases`, `only_round` that of the one round in it; without
+    them all are run.
     `commit` says what lets the store's offset pass a message. Raises a `RigError` where the target does not work:
     `TargetNotStarted`, `TargetHung`, `TargetDied`, `TargetError`, `ProtocolError`, `QueueNeverEmpty`.
     """
@@ -103,7 +107,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
         if campaign.due() and not campaign.over:
             with (
                 tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
-                Disk(Path(folder), filesystem) as disk,
+                Disk(Path(folder), filesystem, size=disk_bytes) as disk,
                 campaign.case(disk.directory) as session,
             ):
                 session.open(more=MANY)  # so that some are still handed out and acked when a sync is held
@@ -149,7 +153,9 @@ def leave_and_restart(session: Session, kind: Kind) -> None:
 
 def judge(job: Job) -> GradeReport:
     """Kill as often as the job says."""
-    judging = partial(run_process_grade, stalls=stalled(job.effort), filesystem=job.filesystem or FILESYSTEM)
+    name = job.filesystem or FILESYSTEM
+    size = None if job.disk_mib is None else max(job.disk_mib * MIB, named(name).smallest)
+    judging = partial(run_process_grade, stalls=stalled(job.effort), filesystem=name, disk_bytes=size)
     return judged_on_files("process", judging, ("SIGKILL",), job)
 
 

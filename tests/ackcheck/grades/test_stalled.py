@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 
 from ackcheck.disk.available import missing
+from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
+from ackcheck.grade import Job
 from ackcheck.grades import process, run_process_grade
 from ackcheck.hits import Fault
+from ackcheck.rig import RigError
+from ackcheck.subject import Subject
 from ackmodel import Clause, Level
 
 HERE = Path(__file__).parent
@@ -55,3 +59,22 @@ def test_where_there_can_be_no_disk_it_is_said(monkeypatch: pytest.MonkeyPatch) 
     report = run_process_grade("no.such:target", Level.DISK, rounds=0, stalls=1)
     assert report.cases == 0
     assert report.ran["SIGKILL while syncs are held, not tried: a disk needs root"] == 1
+
+
+class Made(RigError):
+    """A disk was to be made."""
+
+
+def test_the_disk_that_holds_syncs_is_as_large_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int | None] = []
+
+    def make(folder: Path, filesystem: str, *, size: int | None) -> None:
+        sizes.append(size)
+        raise Made
+
+    monkeypatch.setattr(process, "missing", lambda filesystem: "")
+    monkeypatch.setattr(process, "Disk", make)
+    for mib in (None, 1, 256):
+        with pytest.raises(Made):
+            process.judge(Job(Subject(f"{HERE / 'toys.py'}:Toy"), (Level.DISK,), 0, 1, disk_mib=mib))
+    assert sizes == [None, named("ext4").smallest, 256 << 20]
