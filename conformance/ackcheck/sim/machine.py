@@ -24,8 +24,20 @@ STOPS = st.sampled_from(["crash", "lose_power", "restart", "not"])
 LOSSES = st.sampled_from(["lose_power", "lose_power", "lose_power", "crash", "restart", "not"])
 """The same where it is a power loss that shows most."""
 
-FIRST = (0,) * 11 + tuple(2**bits - 3 for bits in (8, 16, 31, 32, 53))
-"""The first message of a queue: most are new, and some have been used until just before a number grows too long."""
+FIRST = tuple(2**bits - 3 for bits in (8, 16, 31, 32, 53))
+"""The first message of a queue that has been used until just before a number grows too long."""
+
+WORN = (
+    {"attempts": 2**8 - 2, "opens": 2**16 - 2, "resets": 2**8 - 2},
+    {"attempts": 2**16 - 2, "opens": 2**31 - 3, "resets": 2**13 - 2},
+    {"attempts": 2**31 - 2, "opens": 2**32 - 3, "resets": 2**16 - 2},
+    {"attempts": 2**32 - 90, "opens": 2**40 - 90, "resets": 2**24 - 90},
+)
+"""Stores whose deliveries, opens and resets are about to be too many: for so many bits, for a number that JavaScript
+keeps exactly (an epoch of 2^13 resets and 2^40 opens), for the reference. No run has ninety of any of them."""
+
+BEGUN: tuple[int | dict[str, int] | None, ...] = (None,) * 11 + FIRST + WORN
+"""How a run begins: most with a new store."""
 
 ENDINGS = ("none", "process crash", "power loss", "clean restart", "full disk")
 
@@ -58,14 +70,18 @@ class AckStoreMachine(RuleBasedStateMachine):
         ending=st.sampled_from(ENDINGS),
         max_attempts=st.sampled_from([None, None, 2, 4]),
         fastpath=st.booleans(),
-        first=st.sampled_from(FIRST),
+        begun=st.sampled_from(BEGUN),
     )
-    def open_the_store(self, ending: str, max_attempts: int | None, fastpath: bool, first: int) -> None:
+    def open_the_store(
+        self, ending: str, max_attempts: int | None, fastpath: bool, begun: int | dict[str, int] | None
+    ) -> None:
         self.ending = ending
         self.run = self.begin(max_attempts, fastpath)
-        if first:
+        if isinstance(begun, dict):
+            self.take("grow_old", **begun)
+        elif begun:
             for queue in range(len(QUEUES)):
-                self.take("begin_at", queue=queue, offset=first)
+                self.take("begin_at", queue=queue, offset=begun)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 

@@ -29,10 +29,11 @@ from attrs import Factory, define
 from ackcheck.sim.aims import FOR_EVER, ONE_MESSAGE, Aim, How
 from ackcheck.sim.damage import Kind, contents, harm
 from ackcheck.sim.devices import LONG, MOST_MESSAGES, OK, QUEUES
+from ackcheck.sim.disk import Disk, File
 from ackcheck.sim.host import Host
 from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.survey import Surveyor
-from ackcheck.sim.target import Outcome
+from ackcheck.sim.target import Outcome, Wear
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.survey import settle_everything
@@ -157,6 +158,20 @@ class Simulation(Host, Surveyor):
         if self.can("reset") and not self._perhaps_out[name] and not self._is_busy(name):
             self._begin_at(name, offset)
             self._finish_ready()
+
+    @step
+    def grow_old(self, *, attempts: int, opens: int, resets: int) -> None:
+        """Have the store be one that was used for long: its first step, of a target that can be that."""
+        if self.can("worn") and self._ops == 0 and self.panel.max_attempts is None:
+            wear = Wear(attempts, opens, resets)
+            self.disk = Disk()
+            for name, data in self.extended.worn(QUEUES, wear).items():
+                self.disk.entries[name] = self.disk.durable_entries[name] = File(data)
+            for queue in QUEUES:
+                self._handed_out[queue] = self._perhaps_out[queue] = 1
+                self.panel.each(lambda oracle: oracle.handed_out_before(queue, 0, attempts))
+            self.history.add("store", f"was used for long: {attempts} deliveries, {opens} opens, {resets} resets")
+            self._restart(Restarted())
 
     @step
     def leave(self, *, consumer: int) -> None:
@@ -376,5 +391,5 @@ def replay(run: Simulation, script: Sequence[tuple[str, dict[str, Any]]]) -> Sim
 STEPS = frozenset(name for name, method in vars(Simulation).items() if hasattr(method, "__wrapped__"))
 """The names of the steps that a script may take."""
 
-TAKES = {"renew_often": "renew", "begin_at": "reset"}
+TAKES = {"renew_often": "renew", "begin_at": "reset", "grow_old": "worn"}
 """The method that a step needs, where it is of another name."""

@@ -76,6 +76,16 @@ class BecameDurable:
     op: int
 
 
+@frozen
+class Wear:
+    """For how long a store was used: the first message of each queue was handed out so many times, the store opened so
+    often, and each queue reset."""
+
+    attempts: int
+    opens: int
+    resets: int
+
+
 Told: TypeAlias = Io | Ended | BecameDurable
 
 
@@ -188,6 +198,9 @@ class Extended(SteppedTarget, Protocol):
 
     def reset(self, op: int, queue: str, offset: int, now: float) -> None:
         """Begin operation `op`: messages from `offset` on are as never handed out, those below it settled."""
+
+    def worn(self, queues: Sequence[str], wear: Wear) -> Mapping[str, bytes]:
+        """Return the files of a store that was used for so long, and closed; asked for before anything else."""
 
     def dead(self, queue: str) -> Sequence[int]:
         """Return the dead letters of a queue, by their offsets."""

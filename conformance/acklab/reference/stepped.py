@@ -9,13 +9,14 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 
 from attrs import define, field
 
-from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told
+from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told, Wear
 from acklab.reference.outstanding import outstanding
+from acklab.reference.worn import worn_files
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
@@ -156,6 +157,9 @@ class Reference:
 
     def reset(self, op: int, queue: str, offset: int, now: float) -> None:
         self._core.submit(op, requests.Reset(queue, offset), now)
+
+    def worn(self, queues: Sequence[str], wear: Wear) -> Mapping[str, bytes]:
+        return worn_files(self.config, queues, wear)
 
     def dead(self, queue: str) -> Sequence[int]:
         return [letter.offset for letter in self._core.dead_letters(QueueId.parse(queue))]

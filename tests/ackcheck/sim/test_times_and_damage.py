@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from ackcheck.sim.damage import KINDS
+from ackcheck.sim.devices import QUEUES
 from ackcheck.sim.disk import Disk
+from ackcheck.sim.machine import WORN
 from ackcheck.sim.shrink import Step
 from ackcheck.sim.simulation import Simulation, begin, replay
-from ackcheck.sim.target import Directory, Ended
+from ackcheck.sim.target import Directory, Ended, Told
 from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
 from acklab.zoo.unforeseen import UNFORESEEN
@@ -135,3 +138,35 @@ def test_damage_that_is_skipped_or_not_named_is_caught(wrong: type[Reference]) -
         replay(begun(wrong), script)
     lost = Clause.SURVIVES_POWER_LOSS if wrong is RefusesWithoutAName else Clause.RECEIPT_IS_EXACT
     assert broken.value.clause is lost
+
+
+@pytest.mark.parametrize("wear", WORN, ids=lambda wear: f"{wear['attempts']}")
+@pytest.mark.parametrize("logs", [1, 2])
+def test_a_store_may_be_about_to_run_out_of_numbers(wear: dict[str, int], logs: int) -> None:
+    again: list[Step] = [("pop", {"count": 1, "invisible": 5.0}), ALL, ("wait", {"seconds": 5.0})]
+    script: list[Step] = [("grow_old", wear), *again, ("crash", {"fate": 0}), *again, ("lose_power", {"fate": 0})]
+    script += [("reset", {"queue": 1, "offset": 0}), ALL, ("restart", {}), ("reset", {"queue": 1, "offset": 0}), ALL]
+    run = replay(begin(ReferenceSetup(logs=logs)), [*script, ("survey", {}), ("settle_everything", {}), ("survey", {})])
+    assert run.broken is None
+    first = [seen.attempt or 0 for seen in run.given if (seen.offset, run._where[seen.receipt][0]) == (0, QUEUES[0])]
+    assert first[0] == wear["attempts"] + 1
+    assert first == sorted(first)
+
+
+class CountsInSixteenBits(Reference):
+    """Numbers deliveries as if they fitted in 16 bits."""
+
+    def take(self) -> list[Told]:
+        return [
+            evolve(
+                told, deliveries=tuple(evolve(each, attempt=(each.attempt or 0) & 0xFFFF) for each in told.deliveries)
+            )
+            if isinstance(told, Ended)
+            else told
+            for told in super().take()
+        ]
+
+
+def test_a_number_that_is_cut_short_is_caught() -> None:
+    with pytest.raises(Broken, match="as delivery number 65535, and it is not that"):
+        replay(begun(CountsInSixteenBits), [("grow_old", WORN[2]), ("pop", {"count": 1}), ALL])
