@@ -48,6 +48,9 @@ class OneLog(Protocol):
     recovery: Recovery
     queues: dict[str, Queue]
 
+    def collect(self) -> None:
+        """See `Engine.collect`."""
+
     @property
     def merge(self) -> MergeFields:
         """Its merge buffer."""

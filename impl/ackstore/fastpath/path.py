@@ -32,6 +32,9 @@ class Parts(Protocol):
     queues: dict[str, Queue]
     operations: Operations
 
+    def collect(self) -> None:
+        """Take up what the cores ask for, where they are others than this."""
+
     @property
     def flusher(self) -> FlusherFields:
         """When it syncs, and how it answers."""
@@ -56,7 +59,7 @@ class FastPath(PathFields):
         """Answers by kind."""
         self.latest: Queue | None = None
         """The queue of the ack before."""
-        self.then: Callable[[], None] | None = None
+        self.then: Callable[[], None] = core.collect
         """Takes up the effects of the core, where it is one of several."""
         self.ok = Reply.OK
         self.most_items = core.config.max_batch
@@ -72,6 +75,5 @@ class FastPath(PathFields):
         log.ended(record, result, now)
         reply = self.ok if record.entries[0].ack is record else Reply.FAILED
         self.counts[reply.name] += len(record.entries)
-        if self.then is not None:
-            self.then()
+        self.then()
         return reply

@@ -13,11 +13,17 @@ from typing import Any
 import pytest
 
 from ackstore.core.effects import DONE, Failed, Result, Write
+from ackstore.core.record import Record
 from ackstore.fastpath import acks
+from ackstore.fastpath.plain import acks as plain_acks
+from ackstore.fields.plain.classes import RecordFields
+from ackstore.fields.plain.settling import MERGED
 from ackstore.format.payloads import queue_prefix
-from ackstore.format.records import DELIVERY_BYTES, RECORD_BYTES
+from ackstore.format.records import ACK, DELIVERY_BYTES, RECORD_BYTES
 from ackstore.words.identity import receipt_text
+from ackstore.words.replies import Reply
 from ackstore.words.requests import Pop
+from merging import merging, ready
 
 EIO, ENOSPC = 5, 28
 QUEUES = "q/g/0", "q/g/1", "q/g/2"
@@ -220,3 +226,60 @@ def test_it_is_taken_up_to_where_answers_would_wait(popped: Any, room: int, limi
     assert (reply is not None) == (room > 0)
     assert log.unflushed_bytes == before + sum(map(len, written))
     assert log.dirty_since == (store.now if room > 0 else None)
+
+
+def test_a_header_that_is_not_written_is_left_to_the_log(popped: Any) -> None:
+    store, _ = popped(1)
+    (path,) = store.fast_path.paths
+    store.core.log.current.size = 0
+    assert acks.segment_for(path, 1) is None
+
+
+def test_its_record_is_as_one_that_the_core_makes(popped: Any) -> None:
+    """As the rules are in Python: whoever meets a record of either may look at all of it."""
+    queue = popped(1)[0].core.queues["q/default/0"]
+    one, other = plain_acks.new_record(queue, ACK), Record(ACK, queue)
+    for name in RecordFields.__slots__:
+        assert getattr(one, name) == getattr(other, name), name
+
+
+@pytest.mark.parametrize("records", [499, 500, 501])
+@pytest.mark.parametrize("size", [49_999, 50_000, 50_001])
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize("stuck", [False, True])
+def test_the_merge_buffer_takes_acks_as_long_as_answers_need_not_wait(
+    popped: Any, records: int, size: int, mode: str, stuck: bool
+) -> None:
+    store, _ = popped(1, max_unflushed_records=1000, max_unflushed_bytes=100_000)
+    (path,), core = store.fast_path.paths, store.core
+    core.log.unflushed, core.log.unflushed_bytes, core.log.stuck, core.flusher.mode = records, size, stuck, mode
+    assert plain_acks.takes_acks(path) == core.merge.takes_acks() == ((records, size, mode, stuck) == FREE)
+
+
+FREE = (499, 49_999, "async", False)
+
+
+def test_what_met_its_checkpoint_in_memory_is_held_no_more(drive: Any) -> None:
+    store = merging(drive)
+    receipts = ready(store)
+    assert store.fast_path.ack_many(receipts[:2], store.now, None) is not None
+    assert store.fast_path.ack(receipts[2], store.now, None) is not None
+    queue = store.core.queues["q/default/0"]
+    for entry in queue.entries.values():
+        assert (entry.held, entry.ack.kind, entry.ack.queue) == (False, MERGED, queue)
+
+
+@pytest.mark.parametrize("logs", [1, 3])
+def test_after_a_failed_write_the_effects_are_taken_up(drive: Any, logs: int) -> None:
+    store = drive(logs=logs).settle()
+    store.publish(9, QUEUES[0])
+    (receipt,) = (delivery.receipt for delivery in store.pop(1, queue=QUEUES[0]))
+    store.flush()
+    store.settle()
+    taken: list[str] = []
+    for path in store.fast_path.paths:
+        assert path.then == store.core.collect
+        path.then = lambda: taken.append("taken up")
+    failing = SimpleNamespace(write=lambda *_: Failed(ENOSPC, 5))
+    assert store.fast_path.ack(receipt, store.now, failing) is Reply.FAILED
+    assert taken == ["taken up"]
