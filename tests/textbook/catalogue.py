@@ -118,7 +118,7 @@ CATALOGUE = (
     python("files.py", "AnswersBeforeTheWrite", Level.PAGE_CACHE, CRASH),
     python("files.py", "NeverSyncs", Level.DISK, POWER),
     python("files.py", "EmptyBarrier", Level.PAGE_CACHE, POWER),
-    python("files.py", "RetriesSync", Level.DISK, POWER, Clause.FLUSH_REWRITES, Clause.NO_LIMBO),
+    python("files.py", "RetriesSync", Level.DISK, POWER, Clause.FLUSH_REWRITES),
     python("files.py", "RewritesInPlace", Level.DISK, CRASH, POWER),
     python("files.py", "TimersStartAnew", Level.DISK, Clause.NO_LIMBO),
     python("files.py", "DropsAtClose", Level.MEMORY, Clause.CLOSE_DRAINS),

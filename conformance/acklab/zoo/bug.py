@@ -29,8 +29,19 @@ LOST_ACK = (
 """The clauses one of which falls when an ack that was answered OK is not stored: which, the faults around it decide."""
 
 
+LOST_DELIVERY = (
+    Clause.SURVIVES_PROCESS_CRASH,
+    Clause.SURVIVES_POWER_LOSS,
+    Clause.FLUSH_IS_REAL,
+    Clause.FLUSH_REWRITES,
+    Clause.CLOSE_DRAINS,
+)
+"""The clauses one of which falls when a delivery, or what is known of it, is gone after a stop."""
+
+
 FALSE_FLUSH = (
     Clause.FLUSH_IS_REAL,
+    Clause.SURVIVES_PROCESS_CRASH,
     Clause.FLUSH_REWRITES,
     Clause.REPLY_NEVER_FALSE,
     Clause.SURVIVES_POWER_LOSS,

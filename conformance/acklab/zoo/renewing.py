@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from acklab.zoo.bug import LOST_ACK, Bug
+from acklab.zoo.bug import LOST_ACK, LOST_DELIVERY, Bug
 from ackmodel import Clause
 from ackstore.core.core import Core
 from ackstore.core.entries import RELEASED
@@ -151,7 +151,7 @@ BUGS = (
     Bug(
         "max-delivered-state-inconsistent-on-restart",
         AttemptsForgottenByRecovery,
-        (Clause.NO_LIMBO,),
+        (Clause.NO_LIMBO, *LOST_DELIVERY),
         "NATS #4427",
     ),
     Bug(

@@ -293,7 +293,7 @@ BY_HAND = (
     ),
     Seen(
         "retention-removes-unprocessed-file",
-        Clause.DEADLINE_IS_EXACT,
+        Clause.SURVIVES_PROCESS_CRASH,
         [
             ("pop", {"count": 2, "invisible": 5.0}),
             ("finish_all", {}),

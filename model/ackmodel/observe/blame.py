@@ -25,6 +25,9 @@ def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: C
         case events.Popped(attempt=attempt) if _misnumbered(event, worlds, claim):
             why = f"handed out at {event.at} as delivery number {attempt}, and it is not that"
             return _blame_number(history, event, worlds), why
+        case events.Popped(attempt=attempt) if _came_anew(history, event, worlds, claim):
+            why = f"handed out at {event.at} as delivery number {attempt}, before its deadline: the one of that number"
+            return _blame_number(history, event, worlds), f"{why} was lost"
         case events.Popped():
             return _blame_return(history, event, worlds, claim)
         case events.Absent():
@@ -50,17 +53,34 @@ def _misnumbered(event: events.Popped, worlds: frozenset[World], claim: Claim) -
     )
 
 
+def _came_anew(history: list[Event], event: events.Popped, worlds: frozenset[World], claim: Claim) -> bool:
+    """Tell whether it came after a stop before its deadline, and under a number that was given before: then it is not
+    its deadline alone that was forgotten. Not where it is known what took it."""
+    drifted = [now for world in worlds for now in drift(world)]
+    if event.attempt is None or all(world.gone for world in drifted) or not _forgot(event, worlds):
+        return False
+    stopped = any(isinstance(seen, STOPS) for seen in _since_popped(history))
+    ever = any(possible_after(evolve(event, at=float("inf")), now, claim) for now in drifted)
+    return stopped and not ever and not _discarded(history) and not was_reset(history)
+
+
+def _forgot(event: events.Popped, worlds: frozenset[World]) -> bool:
+    """Tell whether the number is that of a delivery of which the store had known."""
+    return event.attempt is not None and all(event.attempt <= world.least for world in worlds)
+
+
 def _blame_number(history: list[Event], event: events.Popped, worlds: frozenset[World]) -> Clause:
     """Return the clause that a wrong number breaks: a delivery is forgotten that was to survive what has happened
     since, or was never counted right."""
-    forgot = event.attempt is not None and all(event.attempt <= world.least for world in worlds)
     recent = _since_popped(history)
-    if not forgot or not any(isinstance(seen, STOPS) for seen in recent):
+    if not _forgot(event, worlds) or not any(isinstance(seen, STOPS) for seen in recent):
         return Clause.NO_LIMBO
     if events.PowerLost() in recent:
         before = recent[: recent.index(events.PowerLost())]
         secured = [index for index, seen in enumerate(before) if isinstance(seen, events.Secured)]
-        return _blame_power_loss(before[: secured[-1] + 1] if secured else before)
+        promised = before[: secured[-1] + 1] if secured else before
+        by_close = isinstance(promised[-1], events.Secured) and promised[-1].by == "close"
+        return Clause.CLOSE_DRAINS if by_close else _blame_power_loss(promised)
     return Clause.SURVIVES_PROCESS_CRASH if events.ProcessCrashed() in recent else Clause.CLOSE_DRAINS
 
 

@@ -130,6 +130,7 @@ class Secured:
 
     receipt: str
     ops: frozenset[int] = frozenset()
+    by: str = "barrier"
 
 
 @frozen

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
@@ -365,7 +365,7 @@ class Oracle(Witness):
                 for offset in sorted(told.acknowledged):
                     told.observe(offset, MadeDurable("close"))
                 for offset, secured in sorted(told.deliveries.items()):
-                    told.observe(offset, secured)
+                    told.observe(offset, evolve(secured, by="close"))
                 told.deliveries.clear()
 
     def disk_failed(self) -> None:

@@ -213,6 +213,9 @@ def test_a_barrier_promises_nothing_for_an_ack_that_came_after_the_power_loss() 
 
 # --- blame: which clause, for which history ---------------------------------------------------------------------------
 
+SECOND, SECURED = Popped("r2", at=31.0, deadline=61.0, attempt=2), Secured("r1")
+CLOSED, ANEW_ONE = Secured("r1", by="close"), Popped("r2", at=30.0, deadline=60.0, attempt=1)
+
 BLAME: list[tuple[Clause, Level, tuple[Event, ...]]] = [
     (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, Popped("r2", at=29.9, deadline=60.0))),
     (Clause.NO_RETURN, PAGE_CACHE, (POP, ASK, GONE, RETURN)),  # never answered, but seen to be settled
@@ -289,6 +292,24 @@ BLAME: list[tuple[Clause, Level, tuple[Event, ...]]] = [
     (Clause.NO_LIMBO, PAGE_CACHE, (POP, Popped("r2", at=30.0, deadline=60.0, attempt=3))),
     (Clause.NO_LIMBO, PAGE_CACHE, (Popped("r1", at=0.0, deadline=30.0, attempt=0),)),
     (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, Popped("r2", at=29.9, deadline=60.0, attempt=2))),
+    # a delivery that a stop has taken is not one that is misnumbered, nor early
+    (Clause.SURVIVES_POWER_LOSS, DISK, (POP, POWER, ANEW_ONE)),
+    (Clause.SURVIVES_POWER_LOSS, DISK, (POP, POWER, Popped("r2", at=3.0, deadline=60.0, attempt=1))),
+    (Clause.SURVIVES_POWER_LOSS, DISK, (POP, SECOND, POWER, Popped("r3", at=61.0, deadline=90.0, attempt=1))),
+    (Clause.SURVIVES_POWER_LOSS, DISK, (POP, ASK, POWER, ANEW_ONE)),
+    (Clause.SURVIVES_POWER_LOSS, PAGE_CACHE, (POP, SECURED, POWER, ANEW_ONE)),
+    (
+        Clause.FLUSH_REWRITES,
+        DISK,
+        (POP, BROKE, SYNCED, SECURED, POWER, ANEW_ONE),
+    ),
+    (Clause.FLUSH_IS_REAL, DISK, (POP, BROKE, SECURED, POWER, ANEW_ONE)),
+    (Clause.CLOSE_DRAINS, PAGE_CACHE, (POP, CLOSED, POWER, ANEW_ONE)),
+    (Clause.SURVIVES_PROCESS_CRASH, PAGE_CACHE, (POP, CRASH, ANEW_ONE)),
+    (Clause.CLOSE_DRAINS, MEMORY, (POP, RESTART, ANEW_ONE)),
+    (Clause.DEADLINE_IS_EXACT, DISK, (POP, POWER, Popped("r2", at=3.0, deadline=60.0, attempt=2))),
+    (Clause.NO_LIMBO, DISK, (POP, POWER, Popped("r2", at=30.0, deadline=60.0, attempt=3))),
+    (Clause.NO_LIMBO, DISK, (POP, POWER, SECOND, Popped("r3", at=61.0, deadline=90.0, attempt=2))),
     (Clause.DEADLINE_IS_EXACT, PAGE_CACHE, (POP, PopUnanswered(90.0), Popped("r2", at=60.0, deadline=90.0, attempt=3))),
 ]
 

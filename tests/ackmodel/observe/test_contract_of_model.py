@@ -38,7 +38,7 @@ BY_SOME_RULE_ONLY = {"sync_fails_again"}
 """What no store does that writes again what a sync has lost."""
 
 TOLD = {
-    *("Popped", "PopUnanswered", "Absent", "DeadLettered", "Secured", "Discarded", "WriteFailed"),
+    *("Popped", "PopUnanswered", "Absent", "DeadLettered", "Secured barrier", "Discarded", "WriteFailed"),
     *("AckAsked", "RenewAsked", "ReleaseAsked", "ResetAsked", "ResetAnswered OK"),
     *(f"AckAnswered {reply}" for reply in ("OK", "SETTLED", "EXPIRED", "FAILED", "UNKNOWN", "BUSY")),
     *(f"ChangeAnswered {reply}" for reply in ("OK", "FAILED", "UNKNOWN", "BUSY")),
