@@ -8,6 +8,8 @@
   It finds deadlines that begin anew at a restart, and what is only written when more comes.
 - *close*: the store is closed with work under way, and the fault comes after the close has been answered.
 
+Each begins with an ack of a delivery that was given back, where the store can take one back: it settles nothing.
+
 And before a restart in order (`RESTARTS`), what may be left for the close to save:
 
 - *unflushed*: a few acks were answered, one at a time, with no barrier since.
@@ -24,7 +26,7 @@ import time
 from typing import Literal
 
 from ackcheck.grades.session import Session
-from ackcheck.grades.workload import QUEUES, Call
+from ackcheck.grades.workload import LONG, QUEUES, Call
 from ackcheck.rig.killpoint import choose_kill
 from ackmodel.observe.events import Reply
 
@@ -82,6 +84,7 @@ def work(session: Session, kind: Kind) -> Reply | None:
     """Have the store do what a round of this kind does until its fault; return how a close was answered, if it was."""
     session.ran[f"round: {kind}"] += 1
     session.until_back()  # else there is next to nothing to hand out
+    ack_what_was_given_back(session)
     if kind in ("single", "last"):
         answer_one_by_one(session, leave_one=kind == "single")
         time.sleep(session.random.choice(IDLE) if kind == "last" else 0.0)
@@ -94,6 +97,14 @@ def work(session: Session, kind: Kind) -> Reply | None:
         if kind == "close":
             return session.close(busy=True)
     return None
+
+
+def ack_what_was_given_back(session: Session) -> None:
+    """Have a delivery given back, if the target can, and its receipt acked, which is over by then."""
+    if "release" in session.traffic.work.offers:
+        for receipt in session.pop(session.random.choice(QUEUES), 1, LONG):
+            session.ask(Call("release", "release", receipts=(receipt,)))
+            session.ask(Call("ack", "ack again", receipts=(receipt,)))
 
 
 def answer_one_by_one(session: Session, *, leave_one: bool) -> None:

@@ -14,6 +14,7 @@ from random import Random
 from attrs import define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
+from ackcheck.grades.draining import Pace
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
@@ -95,6 +96,7 @@ class Session:
     _owed: int = 0  # messages that are to be published in each queue, and are not yet
     _safe: bool = False  # whether a barrier was answered OK since what was published last
     _rounds: int = 0
+    _pace: Pace = field(factory=lambda: Pace(SHORT))
 
     def __attrs_post_init__(self) -> None:
         self.traffic = Traffic(self.child, self.panel, Random(), self.ran, self.commit)
@@ -388,13 +390,14 @@ class Session:
         uptime = self.traffic.uptime
         asked, due, long_due = self.now, uptime.since(self.patience), uptime.since(self.refusing)
         before = len(self.traffic.where)
-        self.traffic.ask(self.traffic.work.pop(queue, BATCH, SHORT))
+        self.traffic.ask(self.traffic.work.pop(queue, BATCH, self._pace.hidden(since=began)))
         self.traffic.settle()
+        self._pace.took(self.now - asked)
         given = [offset for _, offset in list(self.traffic.where.values())[before:]]
         if self.now - began > DRAINING:
             raise QueueNeverEmpty(
-                f"{queue} was popped for {DRAINING:g} s, and messages keep coming, for {SHORT} s each: the target "
-                "is too slow, or hands them out too early"
+                f"{queue} was popped for {DRAINING:g} s, and messages keep coming: the target is too slow, or hands "
+                "them out too early"
             )
         refused, slack = self.traffic.refused, self.traffic.slack
         late = (long_due if refused else due) >= began

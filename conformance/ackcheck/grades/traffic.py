@@ -13,8 +13,10 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   absence, an ack that came too late) is judged at the time of the question, less `slack`: the longest that any pop
   took, and so at least as far as the upper end is from the lower. Both ways a few milliseconds are left to the clocks.
 - *Renewals* and *releases* are as acks: they may take effect at any time from when they were asked for. A renewed
-  deadline lies as that of a pop does, and `slack` is at least as long as any renewal took, or went without an answer. A
-  receipt is known before it can be given up, so that two pops still cannot be told in the wrong order.
+  deadline lies as that of a pop does, and `slack` is at least as long as any renewal took, or went without an answer;
+  as its receipt is known before that, what is asked about the message meanwhile is given as long as the oldest of its
+  renewals is under way. A receipt is known before it can be given up, so that two pops still cannot be told in the
+  wrong order.
 - *Resets* are alone in their queue, and beside no `stats`: an answer from before could not be told from one after.
 - *Dead letters* are read when the queue is empty. What is listed is judged at the time of the answer; what is not, and
   must be, as an absence: a store writes a dead letter down before it lists it, so a message that may also be settled is
@@ -40,6 +42,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
 from ackcheck.grades.leniency import Leniency
+from ackcheck.grades.naming import Names
 from ackcheck.grades.uptime import Uptime
 from ackcheck.grades.waiting import Ages, Waiting
 from ackcheck.grades.workload import LONG, Call, Workload
@@ -101,9 +104,7 @@ class Traffic:
     """What the store promises for later."""
     ages: Ages = Factory(Ages)
     """How old the acks were that a stop of the store took."""
-    _named: dict[str, str] = Factory(dict)
-    """How the history calls each receipt: its message, and which delivery of it that we have seen it is for."""
-    _deliveries: Counter[Key] = Factory(Counter)
+    _names: Names = Factory(Names)
     where: dict[str, Key] = Factory(dict)
     """Which message each receipt is for, in the order in which they were handed out."""
     slack: float = CLOCKS
@@ -168,13 +169,11 @@ class Traffic:
             case "ack" | "ack_many":
                 self._ack_asked(op, call)
             case "renew":
-                self.panel.each(
-                    lambda oracle: oracle.renew_asked(
-                        op, call.receipts[0], at=now - self.slack, deadline=now + call.invisible
-                    )
-                )
+                at, until = self._in_time(call, now), now + call.invisible
+                self.panel.each(lambda oracle: oracle.renew_asked(op, call.receipts[0], at=at, deadline=until))
             case "release":
-                self.panel.each(lambda oracle: oracle.release_asked(op, call.receipts[0], at=now - self.slack))
+                at = self._in_time(call, now)
+                self.panel.each(lambda oracle: oracle.release_asked(op, call.receipts[0], at=at))
             case "reset":
                 self.ages.forget(call.queue)
                 self.waiting.forget(call.queue)
@@ -183,13 +182,23 @@ class Traffic:
                 self.panel.each(lambda oracle: oracle.barrier_asked(op))
         asked = Asked(op, call, self._subjects(call), now)
         if call.op not in SILENT:
-            self.history.add("client", f"{call.describe(self._named)}  (operation {op})", about=asked.about)
+            self.history.add("client", f"{call.describe(self._names.by_receipt)}  (operation {op})", about=asked.about)
         on_the_wire = evolve(call, receipts=self.lenient.on_the_wire(call.receipts))
         self._under_way[self.child.send(call.op, **on_the_wire.arguments)] = asked
 
+    def _in_time(self, call: Call, now: float) -> float:
+        """Return the latest time as of which what is asked about these receipts now is held to be late.
+
+        A renewal under way may have taken effect only a moment ago, and the deadline that it moved be so much later:
+        its receipt is known before it is answered, and may be used meanwhile.
+        """
+        keys = {self.where.get(receipt) for receipt in call.receipts} - {None}
+        renewing = (one for one in self._under_way.values() if one.call.op == "renew" and keys & set(one.about))
+        return now - max(self.slack, now - min((one.at for one in renewing), default=now))
+
     def _ack_asked(self, op: int, call: Call) -> None:
         receipts = self.lenient.asked_for(call.receipts)
-        at = self.lenient.asked_at(self.now - self.slack)
+        at = self.lenient.asked_at(self._in_time(call, self.now))
         self.panel.each(lambda oracle: oracle.ack_asked(op, receipts, at=at))
 
     def take(self, exchanges: Iterable[Exchange]) -> int:
@@ -323,10 +332,8 @@ class Traffic:
         if given:
             self.slack = max(self.slack, at - sent)
             self._hidden(call, at)
-        self._deliveries.update(keys)
-        names = [f"[{key[1]}]#{self._deliveries[key]}" for key in keys]
-        self._named.update((seen.receipt, f"{call.queue}{name}") for seen, name in zip(given, names, strict=True))
-        what = ", ".join(_ranges((key[1], self._deliveries[key]) for key in keys))
+        numbers = [(seen.receipt, key[1], one["attempt"]) for seen, key, one in zip(given, keys, answered, strict=True)]
+        what = self._names.given(call.queue, numbers)
         self.history.add("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.work.popped(call.queue, given)
@@ -430,18 +437,3 @@ class Traffic:
         if call.op == "reset":
             return (call.queue,)
         return tuple(self.where[receipt] for receipt in call.receipts if receipt in self.where)
-
-
-def _ranges(deliveries: Iterable[tuple[int, int]]) -> list[str]:
-    """Return deliveries of one queue, by offset and number, as a history names them: neighbours as a range.
-
-    >>> _ranges([(0, 2), (1, 2), (2, 2), (3, 1), (7, 1)])
-    ['[0..2]#2', '[3]#1', '[7]#1']
-    """
-    spans: list[tuple[int, int, int]] = []
-    for offset, number in deliveries:
-        if spans and spans[-1][1:] == (offset - 1, number):
-            spans[-1] = (spans[-1][0], offset, number)
-        else:
-            spans.append((offset, offset, number))
-    return [f"[{first}]#{number}" if first == last else f"[{first}..{last}]#{number}" for first, last, number in spans]

@@ -11,6 +11,7 @@ import pytest
 
 from ackcheck.findings import GradeReport
 from ackcheck.grades import process, run_process_grade, session, workload
+from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.rounds import RESTARTS
 from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.panel import Panel
@@ -105,6 +106,13 @@ def test_what_only_a_close_could_save_is_left_to_it(monkeypatch: pytest.MonkeyPa
     assert report.finding.round == 0
 
 
+def test_an_ack_of_what_was_given_back_is_tried_in_every_round() -> None:
+    report = judge("SettlesGivenBack", rounds=1)
+    assert report.finding is not None
+    assert (report.finding.clause, report.finding.round) == (Clause.RECEIPT_IS_EXACT, 1)
+    assert "operation" in report.finding.why
+
+
 def test_what_a_target_lacks_is_not_asked_for() -> None:
     report = judge("Toy")
     assert report.lacks == {"renew", "release", "reset", "dead"}
@@ -174,7 +182,7 @@ def test_a_store_may_be_a_little_late() -> None:
         ("ForgetsAtClose", Clause.CLOSE_DRAINS),
         ("ResetsInMemory", Clause.COMMIT_IS_MONOTONE),
         ("RenewsNothing", Clause.DEADLINE_IS_EXACT),
-        ("ForgetsAttempts", Clause.NO_LIMBO),
+        ("ForgetsAttempts", Clause.SURVIVES_PROCESS_CRASH),
         ("ListsTheLiving", Clause.NO_LIMBO),
         ("RefusesForEver", Clause.FLUSH_DEGRADES),
     ],
@@ -265,6 +273,18 @@ def test_a_queue_that_is_never_empty_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(session, "DRAINING", 0.5)
     with pytest.raises(QueueNeverEmpty, match="messages keep coming"):
         judge("Slow", rounds=1)
+
+
+def test_a_target_whose_pops_take_longer_than_they_hide_is_popped_empty_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "QUEUES", workload.QUEUES[:1])
+    campaign = Campaign(f"{TOYS}:Slow", Level.DISK, "process", 1)
+    with campaign.case(tmp_path) as slow:
+        slow.open()
+        slow.survey()
+    assert campaign.report.findings == []
+    assert campaign.report.ran["pop"] <= 4  # all, all again, and none: this time they are hidden for long enough
 
 
 def test_a_command_line_gets_the_directory(tmp_path: Path) -> None:

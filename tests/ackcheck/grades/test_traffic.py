@@ -11,7 +11,7 @@ import pytest
 from ackcheck.grades.traffic import CLOCKS, Traffic
 from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
 from ackcheck.panel import Panel
-from ackcheck.promises import promises_of
+from ackcheck.promises import Promises, promises_of
 from ackcheck.rig import Child, Exchange, Killed, TargetError
 from ackcheck.rig.exchange import SecondAnswer
 from ackmodel import Clause, Level
@@ -232,6 +232,27 @@ def test_a_renewal_without_an_answer_may_have_moved_it(wire: Wire) -> None:
     given(wire, "r2", sent=1.26, received=1.27)  # the old deadline has passed, and the renewal had no effect
 
 
+def test_while_a_renewal_is_under_way_nothing_comes_too_late_for_the_deadline_that_it_may_just_have_moved(
+    wire: Wire,
+) -> None:
+    given(wire, "r1", sent=1.0, received=1.01, invisible=LONG)
+    first = wire.ask(renew("r1", SHORT), 1.1)
+    settles, second = wire.ask(ack("r1"), 1.6), wire.ask(renew("r1"), 1.61)
+    wire.answer(first, "OK", 1.7)  # it waited for a failing disk, and took effect at 1.5: the deadline was 1.75
+    wire.answer(second, "SETTLED", 1.71)
+    wire.answer(settles, "OK", 1.72)
+
+
+def test_once_it_is_answered_or_for_another_message_it_may_come_too_late(wire: Wire) -> None:
+    wire.traffic.work._popping[QUEUE] = [LONG]
+    wire.answer(wire.ask(pop(LONG), 0.9), [delivery("r1"), delivery("r1", offset=1) | {"receipt": "r2"}], 0.91)
+    wire.answer(wire.ask(renew("r1", SHORT), 1.1), "OK", 1.11)
+    wire.ask(renew("r2"), 1.2)
+    with pytest.raises(Broken, match="it was asked for at") as caught:
+        wire.answer(wire.ask(ack("r1"), 1.6), "OK", 1.61)
+    assert caught.value.clause is Clause.RECEIPT_IS_EXACT
+
+
 def test_a_release_is_due_at_once_and_its_receipt_is_over(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01, invisible=LONG)
     wire.answer(wire.ask(release("r1"), 1.02), "OK", 1.03)
@@ -380,3 +401,17 @@ def test_an_ack_may_settle_what_a_pop_had_taken_whose_answer_comes_later(monkeyp
     third = wire.ask(pop, at=2.0)
     with pytest.raises(Broken, match="handed out again"):  # the ack was told after the second delivery, and settled it
         wire.answer(third, [again | {"attempt": 3}], at=2.1)
+
+
+def test_the_history_numbers_deliveries_as_the_target_does(wire: Wire) -> None:
+    for number, receipt in enumerate(("r3", "r4", "r4")):
+        wire.traffic.lenient.promises = Promises(delivery="at-least-once")  # or the panel would end it
+        wire.traffic.work._popping.setdefault(QUEUE, []).append(SHORT)
+        given = delivery(receipt) | {"receipt": f"{receipt}/{number}"}
+        wire.answer(wire.ask(pop(), 1.0 + number), [given], 1.01 + number)
+    told = [line.text for line in wire.traffic.history.lines if "gives" in line.text]
+    assert [text.partition(" of ")[0].partition("gives ")[2] for text in told] == [
+        "[0]#3",
+        "[0]#4",
+        "[0]#4 (given 2 times)",
+    ]

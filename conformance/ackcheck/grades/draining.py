@@ -1,0 +1,44 @@
+"""How long a message is to be hidden that is popped until its queue is empty: until after the last of these pops.
+
+A quick target is popped for the shortest time. A slow one, or a slow machine, would never come to an end so: what the
+first pop took would be due again before the last.
+
+>>> pace = Pace(0.25)
+>>> pace.hidden(since=7.0)
+0.25
+>>> pace.took(0.5); pace.hidden(since=7.0)
+3.0
+>>> pace.hidden(since=9.0)      # another queue: nothing is known of it yet
+0.25
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define
+
+POPS: Final = 6
+"""Pops that it may take until a queue is empty."""
+
+LONGEST: Final = 15.0
+"""Seconds that a message is hidden so, at most."""
+
+
+@define
+class Pace:
+    """How slow the pops of one queue are, which is popped since a moment."""
+
+    shortest: float
+    _since: float = 0.0
+    _slowest: float = 0.0
+
+    def hidden(self, since: float) -> float:
+        """Return for how many seconds the next pop is to hide what it takes; the queue is popped since then."""
+        if since != self._since:
+            self._since, self._slowest = since, 0.0
+        return min(max(self.shortest, POPS * self._slowest), LONGEST)
+
+    def took(self, seconds: float) -> None:
+        """Note how long a pop took."""
+        self._slowest = max(self._slowest, seconds)
