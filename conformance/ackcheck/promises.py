@@ -92,9 +92,9 @@ class Promises:
     """What was answered OK survives power loss once this many seconds have passed."""
     settles_after: float = _seconds(0.0, "after which the offsets that settle a message are persisted; 0: at once")
     """An ack that was answered OK counts only once this many seconds have passed: before that any fault may undo it."""
-    publish: str = _one_of("republished", "durable")
-    """Whether what was published is put back after a fault by whoever published it, as here, where message bodies live
-    elsewhere; or survives as an ack does. Here the strict promise is not the default."""
+    publish: str = _one_of("durable", "republished")
+    """Whether what was published survives a fault as an ack does; or is put back by whoever published it, as where
+    message bodies live elsewhere. Then no loss of a message is a finding, so that is for the target to say."""
 
     def departures(self) -> dict[str, Any]:
         """Return what differs from the strict default."""

@@ -24,6 +24,8 @@ OPERATIONS = ("publish", "pop", "ack", "ack_many", "flush")
 class Elsewhere:
     """Neither right nor wrong at every level: a client, which keeps nothing itself; its server is not judged."""
 
+    promises = {"publish": "republished"}  # noqa: RUF012 - as a target would write it
+
     def __init__(self) -> None:
         self.lock = threading.Lock()
 

@@ -31,7 +31,7 @@ from ackcheck.rig.child import Child
 from ackcheck.rig.errors import RigError
 from ackcheck.rig.room import check_room
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
-from ackmodel import CommitPolicy, Level
+from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import ProcessCrashed, Reply, Restarted
 
@@ -273,7 +273,7 @@ class Campaign:
         lines = session.traffic.history.of(broken.key)
         finding = Finding(
             broken.clause,
-            LONG_FRACTION.sub(r"\1", broken.why),
+            LONG_FRACTION.sub(r"\1", broken.why) + _mend(session, broken),
             self.grade,
             self.seed,
             lines,
@@ -311,6 +311,13 @@ class Campaign:
         """Tell how far it is."""
         self.report.seconds = time.monotonic() - self._began
         self.progress(self.report)
+
+
+def _mend(session: Session, broken: Broken) -> str:
+    """Return what may mend a finding of a message that did not come after a fault: perhaps nobody has it any more."""
+    if broken.clause is not Clause.NO_LIMBO or session.promises.publish != "durable" or not session.hits.all:
+        return ""
+    return '; a target whose messages are published again after a fault states the promise publish = "republished"'
 
 
 def begin_round(session: Session) -> None:

@@ -3,7 +3,7 @@
 A quick target is popped for the shortest time. A slow one, or a slow machine, would never come to an end so: what the
 first pop took would be due again before the last.
 
->>> pace = Pace(0.25)
+>>> pace = Pace()
 >>> pace.hidden(since=7.0)
 0.25
 >>> pace.took(0.5); pace.hidden(since=7.0)
@@ -18,6 +18,8 @@ from typing import Final
 
 from attrs import define
 
+from ackcheck.grades.workload import SHORT
+
 POPS: Final = 6
 """Pops that it may take until a queue is empty."""
 
@@ -29,7 +31,7 @@ LONGEST: Final = 15.0
 class Pace:
     """How slow the pops of one queue are, which is popped since a moment."""
 
-    shortest: float
+    shortest: float = SHORT
     _since: float = 0.0
     _slowest: float = 0.0
 

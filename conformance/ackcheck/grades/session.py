@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
 from ackcheck.grades.draining import Pace
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
-from ackcheck.grades.workload import QUEUES, SHORT, Call
+from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.hits import Fault, Hits
 from ackcheck.panel import Panel
 from ackcheck.promises import STRICT, Promises
@@ -96,7 +96,7 @@ class Session:
     _owed: int = 0  # messages that are to be published in each queue, and are not yet
     _safe: bool = False  # whether a barrier was answered OK since what was published last
     _rounds: int = 0
-    _pace: Pace = field(factory=lambda: Pace(SHORT))
+    _pace: Pace = Factory(Pace)
 
     def __attrs_post_init__(self) -> None:
         self.traffic = Traffic(self.child, self.panel, Random(), self.ran, self.commit)
@@ -395,10 +395,8 @@ class Session:
         self._pace.took(self.now - asked)
         given = [offset for _, offset in list(self.traffic.where.values())[before:]]
         if self.now - began > DRAINING:
-            raise QueueNeverEmpty(
-                f"{queue} was popped for {DRAINING:g} s, and messages keep coming: the target is too slow, or hands "
-                "them out too early"
-            )
+            why = "messages keep coming: the target is too slow, or hands them out too early"
+            raise QueueNeverEmpty(f"{queue} was popped for {DRAINING:g} s, and {why}")
         refused, slack = self.traffic.refused, self.traffic.slack
         late = (long_due if refused else due) >= began
         if not given:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import define, evolve, field
 
@@ -56,6 +56,9 @@ FACTORIES: Mapping[str, str] = {MEMORY: "memory_store", PAGE_CACHE: "async_store
 @define(eq=False)
 class StoreTarget:
     """A store on real files: `ackcheck.target.Target` around `ackstore.Store`. What the store raises goes through."""
+
+    promises: ClassVar[Mapping[str, str]] = {"publish": "republished"}
+    """The store knows how many messages there are, and whoever has them tells it again."""
 
     config: Config = SERVED
     core_class: type[Core] = Core

@@ -116,11 +116,13 @@ class NeverSyncs(NoBarrier):
 class SaysSo(NoBarrier):
     """States its promises itself."""
 
-    promises = {"barrier": "none"}  # noqa: RUF012 - as a target would write it
+    promises = {"barrier": "none", "publish": "republished"}  # noqa: RUF012 - as a target would write it
 
 
 class KeepsEnds(Toy):
     """What was published is in the log, as acks are."""
+
+    promises: dict[str, str] = {}  # noqa: RUF012
 
     def publish(self, queue: str, end: int) -> None:
         with self.lock:
@@ -137,6 +139,8 @@ class KeepsEnds(Toy):
 
 class ForgetsEnds(Toy):
     """What was published is in memory only."""
+
+    promises: dict[str, str] = {}  # noqa: RUF012
 
     def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
         return super().pop(queue, count, invisible) if queue in self.ends else []

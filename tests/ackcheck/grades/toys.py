@@ -17,6 +17,8 @@ from ackcheck.target import MAX_ATTEMPTS, Delivery
 class Toy:
     """Right: one lock, and a log of JSON lines that is synced before every answer."""
 
+    promises = {"publish": "republished"}  # noqa: RUF012 - as a target would write it
+
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.ends: dict[str, int] = {}
@@ -389,6 +391,18 @@ class RenewsNothing(Extended):
         with self.lock:
             held = self.newest.get(self.where.get(receipt, ("", -1))) == receipt
             return "OK" if held else super().renew(receipt, invisible)
+
+
+class SettlesGivenBack(Extended):
+    """An ack of a delivery that was given back counts, until the message is handed out again."""
+
+    def ack(self, receipt: str) -> str:
+        with self.lock:
+            key = self.where.get(receipt)
+            if key is None or key in self.acked or self.newest[key] != receipt or self.hidden[key]:
+                return super().ack(receipt)
+            self.settle(key)
+            return "OK"
 
 
 class ForgetsAttempts(Extended):

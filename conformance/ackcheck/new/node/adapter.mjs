@@ -31,7 +31,8 @@ class Store {
     const folder = fs.openSync(directory, "r");
     fs.fsyncSync(folder);
     fs.closeSync(folder);
-    return null;
+    // The messages themselves live elsewhere, and are told again after every open. If yours keeps them, return null.
+    return { offers: [], promises: { publish: "republished" } };
   }
 
   publish({ queue, end }) {

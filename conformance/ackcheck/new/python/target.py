@@ -20,6 +20,8 @@ class Store:
     """What the suite calls. A reply is OK, SETTLED, EXPIRED, FAILED, UNKNOWN, BUSY or INVALID."""
 
     def __init__(self) -> None:
+        # The messages themselves live elsewhere, and are told again after every open. If yours keeps them: {}.
+        self.promises = {"publish": "republished"}
         self.lock = threading.Lock()
         self.ends: dict[str, int] = {}
         self.hands: dict[tuple[str, int], dict] = {}  # the newest delivery of each message
