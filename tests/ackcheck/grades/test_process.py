@@ -107,7 +107,8 @@ def test_what_only_a_close_could_save_is_left_to_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_ack_of_what_was_given_back_is_tried_in_every_round() -> None:
-    report = judge("SettlesGivenBack", rounds=1)
+    target = f"{TOYS.with_name('given_back.py')}:SettlesGivenBack"
+    report = run_process_grade(target, Level.DISK, seed=1, rounds=1, stop_at_first=True)
     assert report.finding is not None
     assert (report.finding.clause, report.finding.round) == (Clause.RECEIPT_IS_EXACT, 1)
     assert "operation" in report.finding.why

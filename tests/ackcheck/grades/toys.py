@@ -393,18 +393,6 @@ class RenewsNothing(Extended):
             return "OK" if held else super().renew(receipt, invisible)
 
 
-class SettlesGivenBack(Extended):
-    """An ack of a delivery that was given back counts, until the message is handed out again."""
-
-    def ack(self, receipt: str) -> str:
-        with self.lock:
-            key = self.where.get(receipt)
-            if key is None or key in self.acked or self.newest[key] != receipt or self.hidden[key]:
-                return super().ack(receipt)
-            self.settle(key)
-            return "OK"
-
-
 class ForgetsAttempts(Extended):
     """Counts deliveries in memory only: nothing is a dead letter after a restart."""
 
