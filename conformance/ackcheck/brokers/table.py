@@ -119,12 +119,16 @@ def read_runs(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return runs
 
 
+NAMES = ("broker", "title", "version", "configuration", "claims")
+"""What tells the rows apart."""
+
+
 def rows_of(runs: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return a row for each configuration of each version, in the order in which they came."""
-    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    found: dict[tuple[str, str, str, str, str], list[Mapping[str, Any]]] = {}
     for one in runs:
-        key = tuple(str(one[name]) for name in ("broker", "title", "version", "configuration", "claims"))
-        found.setdefault(key, []).append(one)
+        broker, title, version, configuration, claims = (str(one[name]) for name in NAMES)
+        found.setdefault((broker, title, version, configuration, claims), []).append(one)
     rows = [Row(*key, runs=tuple(told)) for key, told in found.items()]
     return [row for row in rows if row.cells]
 
