@@ -170,12 +170,18 @@ class Host(Devices):
     def _reset(self, queue: str, offset: int) -> int:
         op = self._ask(Asked("reset", queue), f"reset {queue} to {offset}")
         self._accepted = {receipt: key for receipt, key in self._accepted.items() if key[0] != queue}
+        self._void_acks(queue)
         self.panel.each(lambda oracle: oracle.reset_asked(op, queue, offset))
         self._perhaps_out[queue] = max(self._perhaps_out[queue], self._handed_out[queue], offset)
         self._handed_out[queue] = offset
         self.extended.reset(op, queue, offset, self.now)
         self._take()
         return op
+
+    def _void_acks(self, queue: str) -> None:
+        """Have the acks that were asked for say nothing of this queue any more, if they are said to be durable."""
+        for op, receipts in self._acks.items():
+            self._acks[op] = tuple(receipt for receipt in receipts if self._where.get(receipt, ("",))[0] != queue)
 
     def _is_busy(self, queue: str, *kinds: str) -> bool:
         """Tell whether an operation on a queue is under way, of one of these kinds, if any are named."""
@@ -238,6 +244,7 @@ class Host(Devices):
         elif asked.kind == "ack":
             self._ack_ended(ended, asked)
         elif asked.kind == "reset":
+            self._void_acks(asked.queue)
             self.panel.each(lambda oracle: oracle.reset_answered(ended.op, ended.reply))
         elif asked.kind in ("renew", "release"):
             if asked.kind == "renew" and ended.reply is Reply.OK:

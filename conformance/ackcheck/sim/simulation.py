@@ -84,23 +84,19 @@ class Simulation(Host, Surveyor):
         """Have a producer add messages, until `count` of a queue were never handed out, or it is full."""
         name = QUEUES[queue % len(QUEUES)]
         end = min(self._handed_out[name] + count, self._first[name] + MOST_MESSAGES)
-        if end > self.ends[name] and not self._is_busy(name, "reset"):
+        if end > self.ends[name]:
             self._publish(name, end)
 
     @step
     def pop(self, *, count: int, queue: int = 0, invisible: float = LONG, consumer: int = 0) -> None:
         """Have a consumer pop up to `count` messages."""
-        name = QUEUES[queue % len(QUEUES)]
-        if not self._is_busy(name, "reset"):
-            self._pop(name, count, invisible, consumer)
+        self._pop(QUEUES[queue % len(QUEUES)], count, invisible, consumer)
 
     @step
     def crowd(self, *, count: int) -> None:
         """Have as many consumers pop one message each, from either queue, before any I/O ends."""
         for index in range(count):
-            name = QUEUES[index % len(QUEUES)]
-            if not self._is_busy(name, "reset"):
-                self._pop(name, 1, LONG)
+            self._pop(QUEUES[index % len(QUEUES)], 1, LONG)
 
     @step
     def ack(self, *, which: int) -> None:
@@ -118,8 +114,7 @@ class Simulation(Host, Surveyor):
 
     def _may_change(self, receipt: str) -> bool:
         """Whether one more renewal or release of a delivery can be judged now."""
-        busy = self._is_busy(self._where[receipt][0], "reset")
-        return not busy and self.panel.all_agree(lambda oracle: oracle.may_change(receipt))
+        return self.panel.all_agree(lambda oracle: oracle.may_change(receipt))
 
     @step
     def renew(self, *, which: int, invisible: float = LONG) -> None:
@@ -145,9 +140,9 @@ class Simulation(Host, Surveyor):
 
     @step
     def reset(self, *, queue: int, offset: int) -> None:
-        """Have an operator set the offset of a queue; no operation on it is under way until this has ended."""
+        """Have an operator set the offset of a queue, whatever is under way but another reset."""
         name = QUEUES[queue % len(QUEUES)]
-        if self.can("reset") and not self._is_busy(name):
+        if self.can("reset") and not self._is_busy(name, "reset"):
             first = self._first[name]
             self._reset(name, first + offset % (self.ends[name] - first + 1))
 
@@ -182,11 +177,8 @@ class Simulation(Host, Surveyor):
             self._leave(consumer)
 
     def _chosen(self, which: int) -> list[str]:
-        """Return the receipt of that delivery, if there is one, and its queue is not being reset."""
-        if not self.given:
-            return []
-        receipt = self.given[which % len(self.given)].receipt
-        return [] if self._is_busy(self._where[receipt][0], "reset") else [receipt]
+        """Return the receipt of that delivery, if there is one."""
+        return [self.given[which % len(self.given)].receipt] if self.given else []
 
     @step
     def ack_nonsense(self, *, text: str) -> None:

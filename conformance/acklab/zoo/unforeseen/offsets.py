@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from attrs import evolve
@@ -10,6 +11,7 @@ from acklab.zoo.bug import Bug
 from ackmodel import Clause
 from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
+from ackstore.core.entries import Entry
 from ackstore.core.offsets import Offsets
 from ackstore.core.queues import Queue
 from ackstore.core.states import SETTLED, Item
@@ -101,7 +103,34 @@ class CompactionForgetsTheSettled(Core):
     compaction_class = _ForgetsTheSettled
 
 
+class _KeepsLateAcks(Queue):
+    late: tuple[Entry, ...] = ()
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        settled = tuple(entries)
+        super().settle(settled)
+        self.late += settled if self.resetting is not None else ()
+
+    def reset(self, offset: int, generation: int, lsn: int) -> None:
+        kept, self.late = self.late, ()
+        super().reset(offset, generation, lsn)
+        self.entries.update((entry.offset, entry) for entry in kept if entry.offset >= offset)
+        self.replayed()
+
+
+class AcksOutliveAReset(Core):
+    """An ack that is on its way when a reset is asked for settles its message after the reset too."""
+
+    queue_class = _KeepsLateAcks
+
+
 STORES = (
+    Bug(
+        "acks-outlive-a-reset",
+        AcksOutliveAReset,
+        (Clause.COMMIT_IS_SAFE, Clause.COMMIT_IS_MONOTONE),
+        "what is under way of its queue comes before a reset or after it",
+    ),
     Bug(
         "passes-what-was-given-back",
         PassesWhatWasGivenBack,
