@@ -6,6 +6,8 @@ Why what they tell the oracle is sound, though each sees only its own calls:
 - Two deliveries of one message must be told in their order. In a *short* queue, where deadlines pass, one pop at a time
   is under way, and told before the next. In a *long* queue any number is: there deadlines lie an hour ahead, and a
   message comes again only when the one who has it has given it back, after telling so.
+- What is answered SETTLED in a short queue is told when no pop is under way: the last delivery of a message may be one
+  that is still to be told, and the message have become a dead letter since.
 - In a *serial* queue one call of any kind at a time is under way. So it can be reset: what is told before a reset was
   answered before it, and what is asked for after it is new.
 - The store reads the same clock as its clients do, and names its deadlines in it. What must not happen before a
@@ -312,8 +314,9 @@ class Client(threading.Thread):
         except StoreClosed:
             common.oracle.ack_answered(op, [Reply.BUSY] * len(helds), common.clock())
             raise
-        told = [Reply(reply.value) for reply in replies]
-        common.oracle.ack_answered(op, told, common.clock())
+        told, at = [Reply(reply.value) for reply in replies], common.clock()
+        with self._turn({held.queue for held in helds if Reply.SETTLED in told and held.queue in SHORT_QUEUES}):
+            common.oracle.ack_answered(op, told, at)
         self.replies.update(reply.value for reply in told)
         if Reply.FAILED in told or Reply.BUSY in told:
             self._held += [held for held, reply in zip(helds, told, strict=True) if reply in (Reply.FAILED, Reply.BUSY)]
