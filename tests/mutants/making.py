@@ -33,6 +33,8 @@ MODULES = (
     "core.entries",
     "core.queues",
     "core.flusher",
+    "core.gathering",
+    "core.space",
     "core.abandoned",
     "core.log",
     "core.segment",

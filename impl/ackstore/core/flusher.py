@@ -6,6 +6,9 @@ succeeded does the flushed watermark move (clause `flush-is-real`). One cycle ru
 begins when the oldest uncovered record is `flush_interval` old, at once when somebody waits for the
 disk or the limit on unflushed records is half reached (clause `flush-when-idle`).
 
+Where answers wait for the disk, and a cycle has answered several clients, most of them come again at once. The next
+cycle waits for as many records as it answered, so that one sync serves all of them (*group commit*: `Gathering`).
+
 A failed or overdue sync ends the cycle: what it leaves behind is ignored, the log condemns its
 files, and the next cycle, on new files, waits for a pause that doubles (clause `flush-rewrites`).
 While as many syncs hang as there are threads for them, no cycle begins: nobody could perform it, and
@@ -26,6 +29,7 @@ from random import Random
 
 from ackstore.core.directory import Directory
 from ackstore.core.effects import Failed, Result, Sync
+from ackstore.core.gathering import Gathering
 from ackstore.core.log import Host, Log
 from ackstore.core.segment import Segment
 from ackstore.fields.classes import FlusherFields
@@ -47,9 +51,7 @@ class Flusher(FlusherFields):
     """There is not enough room on the disk: no new message is handed out (see `ackstore.core.space`)."""
 
     def __init__(self, host: Host, config: Config, log: Log, directory: Directory, random: Random) -> None:
-        self.host = host
-        self.config = config
-        self.log = log
+        self.host, self.config, self.log = host, config, log
         self.directory = directory
         self.random = random
         self.wanted = 0
@@ -74,6 +76,8 @@ class Flusher(FlusherFields):
         """When the oldest record was written that a cycle has begun to cover, and that is not FLUSHED."""
         self.overdue_at: float | None = None
         """When the running cycle is given up."""
+        self.gathering = Gathering()
+        """Who is waited for before the next."""
         self.failures = 0
         self.forced = False
         """Answers wait for the disk though it does not fail: somebody has said so."""
@@ -146,8 +150,10 @@ class Flusher(FlusherFields):
             return None
         if self.retry_at is not None:
             return self.retry_at
-        if self.hurry or self.wanted > log.flushed:
+        if self.hurry:
             return since
+        if self.wanted > log.flushed:
+            return self.gathering.due(since, log.last)
         return since + self.config.flush_interval
 
     def tick(self, now: float) -> None:
@@ -182,6 +188,7 @@ class Flusher(FlusherFields):
         log = self.log
         self.cycle += 1
         self.began = now
+        self.gathering.ends(log.last)
         self.segments = log.dirty_segments()
         self.covers = log.last
         self.covered_since = self.oldest()
@@ -229,6 +236,8 @@ class Flusher(FlusherFields):
             self.retry_at = None
         self.opened = True
         self.hurry = self.draining
+        if self.mode == "sync":
+            self.gathering.begins(self.covers - self.log.flushed, self.log.last, now, now - self.began)
         self.log.sync_succeeded(self.segments, self.covers, now)
 
     def sync_failed(self, now: float) -> None:
