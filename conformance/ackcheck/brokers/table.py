@@ -96,7 +96,10 @@ def _shown(outcome: str) -> str:
 
 def run_of(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a run that `ackcheck broker --json` has written: all but the verdict."""
-    return {name: told[name] for name in KEPT_OF_A_RUN if name in told}
+    kept = {name: told[name] for name in KEPT_OF_A_RUN if name in told}
+    if "kernel" in kept.get("machine", {}):  # what a builder adds to its number says nothing to others
+        kept["machine"] = {**kept["machine"], "kernel": str(kept["machine"]["kernel"]).partition("-")[0]}
+    return kept
 
 
 def read_runs(paths: Iterable[Path]) -> list[dict[str, Any]]:
