@@ -60,10 +60,11 @@ def test_a_copy_is_missing_where_its_source_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seen", "kind"),
     [
-        (Seen(set(), set(), 3, False), "nothing lost"),
-        (Seen({9}, {1}, 3, False), "lost: torn record"),
-        (Seen({9}, set(), 0, True), "lost: timer in a ring"),
-        (Seen({9}, set(), 0, False), "lost: silently"),
+        (Seen(set(), set(), 3, False, False), "nothing lost"),
+        (Seen({9}, {1}, 3, False, False), "lost: torn record"),
+        (Seen({9}, set(), 0, True, False), "lost: timer in a ring"),
+        (Seen({9}, set(), 0, False, True), "lost: offsets ahead of the log"),
+        (Seen({9}, set(), 0, False, False), "lost: silently"),
     ],
 )
 def test_a_loss_is_called_by_what_shows_of_its_cause(seen: Seen, kind: str) -> None:

@@ -5,7 +5,10 @@ set -eu
 here=$(dirname "$(readlink -f "$0")")
 out=$1
 trial=$(mktemp -d)
-trap 'rm -rf "$trial"' EXIT
+server='' adapter=''
+# shellcheck disable=SC2086 # none of them, no word
+trap 'kill -9 $server $adapter 2>/dev/null; rm -rf "$trial"' EXIT
+trap 'exit 1' INT TERM HUP
 mkdir "$trial/data" "$trial/run"
 
 ARCHIVE=into "$here/server.sh" "$out" "$trial/data" "$trial/run" popConsumerKVServiceInit=true >"$trial/log" 2>&1 &
@@ -29,6 +32,7 @@ exec 3>&-
 wait "$adapter" || true
 kill "$server"
 wait "$server" || true
+server='' adapter=''
 if [ ! -e "$out/server.jsa" ] || [ ! -e "$out/adapter.jsa" ]; then
   echo "no archive of the classes was made, so each start takes longer; what was said last:" >&2
   tail -5 "$trial/log" >&2

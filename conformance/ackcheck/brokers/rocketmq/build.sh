@@ -18,6 +18,7 @@ rm -rf "$out/classes" "$out/native" "$out"/*.jsa
 mkdir "$out/native"
 javac -nowarn -d "$out/classes" -cp "$out/lib/*" "$here"/src/*.java
 jar -cf "$out/adapter.jar" -C "$out/classes" .
+cat "$here"/src/*.java | sha256sum >"$out/sources" # of what it was built
 (cd "$out/native" && jar -xf "$out"/lib/*rocksdb-*.jar librocksdbjni-linux64.so)
 
 if unshare -n true 2>/dev/null; then # in a network of its own no port is taken

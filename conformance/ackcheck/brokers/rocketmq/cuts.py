@@ -20,7 +20,18 @@ from typing import Final
 
 from attrs import frozen
 
-from ackcheck.brokers.rocketmq.losses import ACKED, HIDDEN, MESSAGES, QUEUE, Broker, Messages, built_at, watch
+from ackcheck.brokers.rocketmq.commitlog import records
+from ackcheck.brokers.rocketmq.losses import (
+    ACKED,
+    HIDDEN,
+    MESSAGES,
+    QUEUE,
+    TIMER,
+    Broker,
+    Messages,
+    built_at,
+    watch,
+)
 from ackcheck.disk import Cut, Disk, Image, ImageNotMounted
 from ackcheck.disk.available import missing
 
@@ -45,17 +56,19 @@ class Seen:
     torn: int
     """How often the timer threw at a record without properties."""
     ring: bool
+    ahead: bool
+    """Whether the offsets said that all was popped, and the log held no record of a pop."""
 
     @property
     def kind(self) -> str:
         """In a word or two.
 
-        >>> Seen({1}, set(), 300, False).kind, Seen(set(), {2}, 0, False).kind
+        >>> Seen({1}, set(), 300, False, False).kind, Seen(set(), {2}, 0, False, False).kind
         ('lost: torn record', 'acked came back')
         """
         if self.lost:
-            why = "torn record" if self.torn else "timer in a ring" if self.ring else "silently"
-            return f"lost: {why}"
+            causes = {"torn record": self.torn, "timer in a ring": self.ring, "offsets ahead of the log": self.ahead}
+            return "lost: " + next((cause for cause, shows in causes.items() if shows), "silently")
         return "acked came back" if self.back else "nothing lost"
 
 
@@ -96,18 +109,28 @@ def on_image(broker: Broker, cut: Cut, image: Image, in_hand: Messages, acked: M
     try:
         with cut.shown(image):
             try:
+                before = ahead(broker)
                 broker.start(wait=False)
                 came = watch(broker, due, in_hand)
                 requests = broker.timer_requests() if in_hand - came.keys() else "0"
                 torn = broker.said.count("NumberFormatException")
                 ring = requests.isdigit() and int(requests) > MANY
-                seen = Seen(in_hand - came.keys(), acked & came.keys(), torn, ring)
+                seen = Seen(in_hand - came.keys(), acked & came.keys(), torn, ring, before)
                 print(f"  {image.kind}: {seen.kind}", flush=True)
                 return seen
             finally:
                 broker.target.kill()
     except ImageNotMounted:
         return None
+
+
+def ahead(broker: Broker) -> bool:
+    """Tell whether the offsets say that all was popped, and the log holds no record of a pop."""
+    try:
+        popped = any(one.topic == TIMER for one in records(broker.log))
+    except FileNotFoundError:
+        popped = False
+    return broker.says_popped() and not popped
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -47,6 +47,7 @@ HIDDEN: Final = 12.0
 """Seconds that the messages are hidden."""
 WATCHED: Final = 25.0
 """Seconds for which they are waited for, from when they are due and the broker is up."""
+OFFSETS: Final = "config/consumerOffset.json"
 STUCK: Final = 50
 """Exceptions after which it is known that the timer throws for ever, and the watch ends."""
 TIMER: Final = "rmq_sys_wheel_timer"
@@ -111,6 +112,10 @@ class Broker:
         """Pop what there is; return the receipts by the number of the message."""
         given = self.call("pop", queue=QUEUE, count=MESSAGES, invisible=invisible)
         return {one["offset"]: one["receipt"] for one in given}
+
+    def says_popped(self) -> bool:
+        """Tell whether its file of offsets says that all messages were popped."""
+        return f'"{QUEUE}@ackcheck":{{0:{MESSAGES}' in re.sub(r"\s", "", text_of(self.data / OFFSETS))
 
     def fill(self, count: int) -> None:
         """Publish so many messages more to another queue."""
@@ -212,11 +217,11 @@ def offset(broker: Broker) -> tuple[Messages, Messages]:
     """Kill it once the offsets say that all is popped, and the log, which says what was, has not been synced."""
     broker.call("publish", queue=QUEUE, end=MESSAGES)  # is answered once all of the log is synced
     time.sleep(1.0)
-    kept, written = broker.folder / "kept", Path("config/consumerOffset.json")
+    kept = broker.folder / "kept"
     copy(broker.data, kept)
     broker.pop(HIDDEN)
     until = time.monotonic() + 20
-    while f"0:{MESSAGES}" not in re.sub(r"\s", "", text_of(broker.data / written)):
+    while not broker.says_popped():
         if time.monotonic() > until:
             raise RuntimeError("the offsets were not written within 20 s")
         time.sleep(0.05)
@@ -225,7 +230,7 @@ def offset(broker: Broker) -> tuple[Messages, Messages]:
     if left == "0 B":
         print("all of the log was flushed, so nothing is taken")
         return set(range(MESSAGES)), set()
-    copy(broker.data / written, kept / written)
+    copy(broker.data / OFFSETS, kept / OFFSETS)
     shutil.rmtree(broker.data)
     kept.rename(broker.data)
     print(f"the broker had {left} of its log to flush; all is as it was before the pop, but for the offsets")

@@ -11,7 +11,6 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -25,6 +24,9 @@ import java.util.concurrent.Executors;
 public final class Adapter {
   private static final int AT_ONCE = 24;
 
+  /** The environment variable in which the suite says with which settings the broker runs. */
+  private static final String SETTINGS = "ACKCHECK_BROKER_SETTINGS";
+
   private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
   private final ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE);
   private final Target target;
@@ -36,8 +38,15 @@ public final class Adapter {
 
   public static void main(String[] arguments) throws Exception {
     System.setOut(System.err); // the standard output is the protocol's
-    new Adapter(new Target(new Broker(arguments.length > 0 ? arguments[0] : Broker.ADDRESS))).serve();
+    Broker broker = new Broker(arguments.length > 0 ? arguments[0] : Broker.ADDRESS);
+    new Adapter(new Target(broker, isSynchronous(System.getenv(SETTINGS)))).serve();
     System.exit(0);
+  }
+
+  /** Tells whether with these settings (JSON) a broker answers only what it has flushed. */
+  private static boolean isSynchronous(String settings) {
+    JSONObject stated = settings == null ? new JSONObject() : JSON.parseObject(settings);
+    return stated.equals(JSONObject.of("flushDiskType", "SYNC_FLUSH"));
   }
 
   private void serve() throws IOException {
@@ -87,8 +96,9 @@ public final class Adapter {
       case "stats":
         return target.stats();
       case "flush":
-      case "close":
         return "UNKNOWN"; // there is no barrier that a client could ask for
+      case "close":
+        return target.close();
       default:
         throw new UnsupportedOperationException("no operation " + asked.getString("op"));
     }

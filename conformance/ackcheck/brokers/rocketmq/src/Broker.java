@@ -61,6 +61,7 @@ final class Broker {
 
   private final String address;
   private final MQClientAPIImpl client;
+  private volatile Path offsets;
 
   Broker(String address) {
     System.setProperty(RemotingCommand.REMOTING_VERSION_KEY, Integer.toString(MQVersion.CURRENT_VERSION));
@@ -77,14 +78,29 @@ final class Broker {
    * waited for.
    */
   void await(Path directory) throws Exception {
-    Path offsets = directory.resolve("config/consumerOffset.json");
-    FileTime before = written(offsets);
+    offsets = directory.resolve("config/consumerOffset.json");
+    FileTime before = written();
     long until = System.currentTimeMillis() + STARTING;
-    boolean wait = !directory.toString().isEmpty();
-    while (!isUp() || (wait && (written(offsets) == null || written(offsets).equals(before)))) {
-      if (System.currentTimeMillis() > until) throw new IOException("the broker is not up after " + STARTING + " ms");
-      Thread.sleep(50);
+    while (!isUp() || (!directory.toString().isEmpty() && !isWrittenSince(before))) pause(until);
+  }
+
+  /** Waits until the broker has begun to write its offsets, and has written them. */
+  void awaitOffsets() throws Exception {
+    long until = System.currentTimeMillis() + TIMEOUT;
+    for (int times = 0; times < 2; times++) {
+      FileTime before = written();
+      while (!isWrittenSince(before)) pause(until);
     }
+  }
+
+  private static void pause(long until) throws Exception {
+    if (System.currentTimeMillis() > until) throw new IOException("the broker does not start, or writes no offsets");
+    Thread.sleep(50);
+  }
+
+  private boolean isWrittenSince(FileTime before) throws IOException {
+    FileTime now = written();
+    return now != null && !now.equals(before);
   }
 
   private boolean isUp() {
@@ -95,9 +111,10 @@ final class Broker {
     }
   }
 
-  private static FileTime written(Path file) throws IOException {
+  /** When the offsets were written last, null where they are not there, as for a moment whenever they are written. */
+  private FileTime written() throws IOException {
     try {
-      return Files.getLastModifiedTime(file);
+      return Files.getLastModifiedTime(offsets);
     } catch (NoSuchFileException error) {
       return null;
     }
@@ -123,7 +140,7 @@ final class Broker {
     while (!isFlushed() && System.currentTimeMillis() < until) Thread.sleep(20);
   }
 
-  private boolean isFlushed() throws Exception {
+  boolean isFlushed() throws Exception {
     return told(UNFLUSHED).equals("0 B");
   }
 

@@ -16,20 +16,28 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <p>RocketMQ answers SUCCESS to every ack that it can read, late or of an older delivery too. What such an ack did nobody
  * can know, so it is answered UNKNOWN here; OK is said only for an ack of the newest delivery, answered before its deadline.
+ * Nor does anybody know how often a message is there that the broker had when it was last started: what it had handed out
+ * comes back from its log, and perhaps from its queue too. An ack settles one of these, and is UNKNOWN.
  */
 final class Target {
   private static final List<String> OFFERS = List.of("release", "renew");
 
   private final Broker broker;
+  private final boolean synchronous;
   private final AtomicLong numbers = new AtomicLong();
   private final Map<String, Delivery> deliveries = new ConcurrentHashMap<>(); // by receipt
+  private final Map<String, Long> ends = new ConcurrentHashMap<>(); // by topic, of what was published
+  private final Map<String, Long> before = new ConcurrentHashMap<>(); // the same, when the broker was last started
   private final Map<String, Delivery> newest = new ConcurrentHashMap<>(); // by topic and offset
 
-  Target(Broker broker) {
+  /** With {@code synchronous} the broker answers an ack only once it is flushed. */
+  Target(Broker broker, boolean synchronous) {
     this.broker = broker;
+    this.synchronous = synchronous;
   }
 
   Object open(Path directory) throws Exception {
+    before.putAll(ends);
     broker.await(directory);
     JSONObject offered = new JSONObject();
     offered.put("offers", OFFERS);
@@ -39,6 +47,7 @@ final class Target {
 
   Object publish(String queue, long end) throws Exception {
     broker.fill(topic(queue), end);
+    ends.put(topic(queue), end);
     return null;
   }
 
@@ -108,7 +117,9 @@ final class Target {
 
   private String answered(Delivery delivery, boolean success) {
     boolean current = newest.get(delivery.topic + "|" + delivery.offset) == delivery;
-    if (!success || !current || delivery.isLate() || delivery.state == Delivery.State.UNCLEAR) return "UNKNOWN";
+    boolean once = delivery.offset >= before.getOrDefault(delivery.topic, 0L);
+    boolean known = delivery.state == Delivery.State.IN_HAND || delivery.state == Delivery.State.SETTLED;
+    if (!success || !current || !once || !known || delivery.isLate()) return "UNKNOWN";
     if (delivery.state == Delivery.State.SETTLED) return "SETTLED";
     delivery.state = Delivery.State.SETTLED;
     return "OK";
@@ -141,6 +152,16 @@ final class Target {
     } finally {
       delivery.lock.unlock();
     }
+  }
+
+  /**
+   * OK once all that was answered is on the disk: the acks are, where appends and flushes are synchronous, and so are the
+   * offsets once they have been written again. Of other settings that cannot be seen from outside.
+   */
+  String close() throws Exception {
+    if (!synchronous) return "UNKNOWN";
+    broker.awaitOffsets();
+    return broker.isFlushed() ? "OK" : "UNKNOWN";
   }
 
   /** What there is for the broker to flush yet: for whoever reads it, and judged by nobody. */
