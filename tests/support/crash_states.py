@@ -24,23 +24,18 @@ from ackstore import Config, Core, Reply
 from ackstore.core.effects import (
     DONE,
     Answer,
-    Create,
     Durable,
     Effect,
-    Failed,
-    Rename,
-    Reserve,
     Result,
     Sync,
     SyncDir,
-    Unlink,
-    Write,
 )
 from ackstore.core.engine import Engine
 from ackstore.core.sharded import open_engine
 from ackstore.format.records import HEADER_BYTES, RECORD_BYTES
 from ackstore.words.identity import Delivery, parse_receipt
 from ackstore.words.requests import Flush, Pop, Release, Renew, Request
+from performing import perform_on
 from promises import AT_ONCE, Held, Move, Promises, Seen, look_at
 
 Contents = dict[str, bytes]
@@ -224,21 +219,10 @@ class Moments:
         """Complete one I/O: on the disk, where a crash may come before the store hears of it, then for the store."""
         at = self.order.randrange(len(self.pending)) if self.order else 0
         io, effect, begun = self.pending.pop(at)
-        disk = self.disk
-        match effect:
-            case Sync() | SyncDir():
-                assert begun is not None
-                disk.end_sync(begun, ok=result is DONE)
-            case Write(file, start, data):
-                disk.write(file, start, data[: result.written] if isinstance(result, Failed) else data)
-            case Create(file) if result is DONE:
-                disk.create(file)
-            case Rename(source, target) if result is DONE:
-                disk.rename(source, target)
-            case Reserve(file) if result is DONE:
-                disk.create(file)
-            case Unlink(file) if result is DONE:
-                disk.unlink(file)
+        if begun is not None:
+            self.disk.end_sync(begun, ok=result is DONE)
+        else:
+            perform_on(self.disk, effect, result)
         self.look()
         self.core.complete(io, result, self.now)
         self.take()

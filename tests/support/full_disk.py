@@ -30,14 +30,13 @@ from ackstore.core.effects import (
     Rename,
     Reserve,
     Result,
-    Sync,
-    SyncDir,
     Unlink,
     Write,
 )
 from ackstore.core.engine import Engine
 from ackstore.core.sharded import open_engine
 from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Renew, Request
+from performing import perform_on
 
 BLOCK = 4096
 """What a file takes up of the disk is a multiple of this."""
@@ -61,47 +60,35 @@ class FixedDisk:
         return self.size - sum(_blocks(size) for size in self.sizes.values())
 
     def perform(self, effect: Effect) -> Result:
+        result = self._result(effect)
+        perform_on(self.disk, effect, result)
         match effect:
             case Create(file):
-                self.disk.create(file)
                 self.sizes[file] = 0
             case Write(file, at, data):
-                return self._write(file, at, data)
-            case Sync(file):
-                self.disk.sync(file)
-            case SyncDir():
-                self.disk.sync_directory()
+                written = result.written if isinstance(result, Failed) else len(data)
+                self.sizes[file] = max(self.sizes[file], at + written)
+                self.written += written if file.endswith(".seg") else 0
+                self.failed += result is not DONE
             case Rename(source, target):
-                self.disk.rename(source, target)
                 self.sizes[target] = self.sizes.pop(source)
-            case Unlink(file):
-                if file not in self.sizes:
-                    return Failed(errno.ENOENT)
-                self.disk.unlink(file)
+            case Unlink(file) if result is DONE:
                 del self.sizes[file]
+            case Reserve(file, size) if result is DONE:
+                self.sizes[file] = size
+        return result
+
+    def _result(self, effect: Effect) -> Result:
+        """Whether there is room, and the file."""
+        match effect:
+            case Write(file, at, data) if (room := _blocks(self.sizes[file]) + self.free - at) < len(data):
+                return Failed(errno.ENOSPC, max(room, 0))
+            case Unlink(file) if file not in self.sizes:
+                return Failed(errno.ENOENT)
             case Reserve(file, size):
-                return self._reserve(file, size)
-        return DONE
-
-    def _write(self, file: str, at: int, data: bytes) -> Result:
-        room = _blocks(self.sizes[file]) + self.free - at
-        self.disk.write(file, at, data[: max(room, 0)])
-        self.sizes[file] = max(self.sizes[file], at + min(len(data), max(room, 0)))
-        if file.endswith(".seg"):
-            self.written += min(len(data), max(room, 0))
-        if room < len(data):
-            self.failed += 1
-            return Failed(errno.ENOSPC, max(room, 0))
-        return DONE
-
-    def _reserve(self, file: str, size: int) -> Result:
-        had = self.sizes.get(file, 0)
-        most = max((self.free + _blocks(had)) // 2, had)
-        if size > most:
-            return Failed(errno.ENOSPC, most)
-        if file not in self.sizes:
-            self.disk.create(file)
-        self.sizes[file] = size
+                had = self.sizes.get(file, 0)
+                most = max((self.free + _blocks(had)) // 2, had)
+                return DONE if size <= most else Failed(errno.ENOSPC, most)
         return DONE
 
     def lose_power(self, pick: random.Random) -> None:
