@@ -10,6 +10,7 @@ included. This is harsher than a real page cache in one way: a later write to th
 >>> disk.write("a", 0, b"kept"); disk.sync("a")
 >>> disk.write("a", 4, b" lost")
 >>> disk.lose_power(lambda _: 0)
+['5 of 5 bytes of a @4']
 >>> disk.read("a")
 b'kept'
 """
@@ -32,6 +33,12 @@ class Extent:
     at: int
     data: bytes
     phantom: bool = False
+
+    def lost(self, file: str, kept: int) -> list[str]:
+        """Return in words what is lost of it when its first `kept` bytes are on the disk, and no more."""
+        size = len(self.data)
+        why = ", after a failed sync" if self.phantom else ""
+        return [f"{size - kept} of {size} bytes of {file} @{self.at}{why}"] if kept < size else []
 
 
 @define(eq=False)
@@ -61,6 +68,14 @@ class EntryChange:
     """A change of the directory that is not known to be on the disk: it survives as a whole, or not at all."""
 
     entries: Mapping[str, File | None]
+
+    def describe(self) -> str:
+        """Return it in words."""
+        gone = [name for name, file in self.entries.items() if file is None]
+        made = [name for name, file in self.entries.items() if file is not None]
+        if gone and made:
+            return f"the rename of {gone[0]} to {made[0]}"
+        return f"the unlinking of {gone[0]}" if gone else f"the entry of {made[0]}"
 
 
 @frozen
@@ -134,23 +149,27 @@ class Disk:
         """Sync the directory, successfully and at once."""
         self.end_sync(self.begin_sync(None), ok=True)
 
-    def lose_power(self, survival: Survival) -> None:
-        """Forget the page cache, but for what `survival` lets through.
+    def lose_power(self, survival: Survival) -> list[str]:
+        """Forget the page cache, but for what `survival` lets through; return in words what is lost.
 
         It is asked, in order, of each entry change (1 part) and of each dirty write (its bytes); phantoms never live.
         """
-        self._settle_entries([change for change in self.changes if survival(1)])
+        names = {id(file): name for name, file in [*self.durable_entries.items(), *self.entries.items()]}
+        survivors = [change for change in self.changes if survival(1)]
+        lost = [change.describe() for change in self.changes if not any(change is kept for kept in survivors)]
+        self._settle_entries(survivors)
         self.changes.clear()
         files = {id(file): file for file in [*self.entries.values(), *self.durable_entries.values()]}
         for file in files.values():
-            written = [
-                Extent(extent.at, extent.data[: survival(len(extent.data))])
-                for extent in file.unsynced
-                if not extent.phantom
-            ]
-            file.durable = _overlaid(file.durable, [extent for extent in written if extent.data])
+            written = []
+            for extent in file.unsynced:
+                kept = 0 if extent.phantom else survival(len(extent.data))
+                written += [Extent(extent.at, extent.data[:kept])] if kept else []
+                lost += extent.lost(names[id(file)], kept)
+            file.durable = _overlaid(file.durable, written)
             file.unsynced.clear()
         self.entries = dict(self.durable_entries)
+        return lost
 
     @property
     def unsynced(self) -> int:

@@ -18,6 +18,9 @@ from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
 
+HOW_IT_STOPS = {ProcessCrashed: "the process dies", PowerLost: "the power goes", Restarted: "closed"}
+"""What a history says of a stop."""
+
 
 @define(eq=False)
 class Host(Devices):
@@ -279,9 +282,9 @@ class Host(Devices):
                 self.target.publish(queue, end, self.now)
         self._take()
 
-    def _restart(self, event: ProcessCrashed | PowerLost | Restarted, clock: float = 0.0) -> None:
+    def _restart(self, event: ProcessCrashed | PowerLost | Restarted, clock: float = 0.0, how: str = "") -> None:
         """Open the store again after this has happened to it; the clock was set by so many seconds meanwhile."""
-        self._stopped(event, clock)
+        self._stopped(event, clock, how)
         self._open_or_broken(event)
 
     def _open_or_broken(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
@@ -290,10 +293,8 @@ class Host(Devices):
         except Exception as error:  # whatever it is: it cannot be opened
             self.panel.broke(self.panel.strictest.cannot_open(event, error))
 
-    def _stopped(self, event: ProcessCrashed | PowerLost | Restarted, clock: float) -> None:
-        self.history.add(
-            "store", {ProcessCrashed: "the process dies", PowerLost: "the power goes"}.get(type(event), "closed")
-        )
+    def _stopped(self, event: ProcessCrashed | PowerLost | Restarted, clock: float, how: str = "") -> None:
+        self.history.add("store", how or HOW_IT_STOPS[type(event)])
         if clock:
             self.history.add("store", f"the clock is set {'forward' if clock > 0 else 'back'} by {abs(clock):g} s")
         self.now = max(self.now + clock, 1.0)
@@ -313,7 +314,8 @@ class Host(Devices):
         A store that refuses it by name, that file's or another's that tells of it, is given the whole one; one that
         opens it owes what it owed before.
         """
-        self._stopped(PowerLost(), 0.0)
+        self.panel.each(lambda oracle: oracle.damaged(hurt))
+        self._stopped(PowerLost(), 0.0, "is shut down")
         try:
             self._open()
         except Exception as error:  # whatever it is: it refuses

@@ -301,9 +301,10 @@ class Simulation(Host, Surveyor):
         `fewer` messages are there afterwards, of those that nobody was ever handed.
         """
         random = Random(fate)
-        self.disk.lose_power(
+        took = self.disk.lose_power(
             lambda parts: {0: 0, 1: parts}.get(fate, random.choice((0, parts, random.randint(0, parts))))
         )
+        self.history.add("disk", f"the power takes {', '.join(took) or 'nothing that was written'}")
         for queue, end in self.ends.items() if fewer else ():
             left = max(self._perhaps_out[queue], self._handed_out[queue], self._first[queue] + 1, end - fewer)
             if left < end and not self._is_busy(queue, "reset"):
@@ -321,13 +322,16 @@ class Simulation(Host, Surveyor):
         self._reopen(self._close(in_trouble=True), 0.0)
 
     def _reopen(self, reply: Reply, clock: float) -> None:
-        self._restart(Restarted() if reply is Reply.OK else ProcessCrashed(), clock)
+        if reply is Reply.OK:
+            self._restart(Restarted(), clock)
+        else:  # what it has not done is as after a crash
+            self._restart(ProcessCrashed(), clock, f"closed, which was answered {reply.value}, and ended")
 
     @step
     def damage(self, *, kind: Kind, which: int, at: int) -> None:
         """Close the store, damage a file of it, and open it again."""
         if self._close() is not Reply.OK:
-            self._restart(ProcessCrashed())
+            self._restart(ProcessCrashed(), how="closed, which was not answered OK, and ended")
             return
         self.disk.lose_power(lambda parts: parts)  # the machine is shut down, so everything is written back
         whole = copy.deepcopy(self.disk)

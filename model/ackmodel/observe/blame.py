@@ -18,9 +18,34 @@ from .worlds import Claim, Settled, World, drift
 
 STOPS = (events.ProcessCrashed, events.PowerLost, events.Restarted)
 
+LOSES = (
+    Clause.SURVIVES_PROCESS_CRASH,
+    Clause.SURVIVES_POWER_LOSS,
+    Clause.RECOVERED_IS_CACHED,
+    Clause.FLUSH_IS_REAL,
+    Clause.FLUSH_REWRITES,
+    Clause.REPLY_NEVER_FALSE,
+    Clause.CLOSE_DRAINS,
+    Clause.NO_RETURN,
+    Clause.DEADLINE_IS_EXACT,
+    Clause.NO_LIMBO,
+    Clause.COMMIT_IS_MONOTONE,
+    Clause.RETIRE_IS_SAFE,
+)
+"""Clauses that a store seems to break that goes on without what damage has taken."""
+
 
 def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, str]:
     """Return the clause that an impossible `event` breaks, and why, from what had been observed before it."""
+    clause, why = _blame(history, event, worlds, claim)
+    hurt = [seen.file for seen in history if isinstance(seen, events.Damaged)]
+    if hurt and clause in LOSES:
+        return Clause.SURVIVES_POWER_LOSS, f"{why}; {hurt[-1]} had been damaged, and was not refused by its name"
+    return clause, why
+
+
+def _blame(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, str]:
+    """Return the same of a store whose files nothing has damaged."""
     match event:
         case events.Popped(attempt=attempt) if _misnumbered(event, worlds, claim):
             why = f"handed out at {event.at} as delivery number {attempt}, and it is not that"
@@ -87,7 +112,7 @@ def _blame_number(history: list[Event], event: events.Popped, worlds: frozenset[
 def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, str]:
     """Return why a message should have come, or should not be listed as it is."""
     if event.dead and index_of_promise(history) is not None:
-        return blame(history, events.DeadLettered(event.at), frozenset(), Claim(Level.DISK))
+        return _blame(history, events.DeadLettered(event.at), frozenset(), Claim(Level.DISK))
     if event.dead:
         return Clause.NO_LIMBO, f"a dead letter at {event.at}, though it had attempts left, or time"
     why = f"not settled, and yet it did not come though the queue was popped empty at {event.at}"

@@ -159,6 +159,13 @@ class Discarded:
 
 
 @frozen
+class Damaged:
+    """A file of the store was damaged while the store was closed: bytes in it that were on the disk, or all of it."""
+
+    file: str = ""
+
+
+@frozen
 class ProcessCrashed:
     """The process died and was started again on the same directory; the page cache lived."""
 
@@ -200,6 +207,7 @@ Event: TypeAlias = (
     | Absent
     | DeadLettered
     | Discarded
+    | Damaged
     | ProcessCrashed
     | PowerLost
     | Restarted

@@ -32,6 +32,7 @@ from .events import (
     AckAnswered,
     AckAsked,
     ChangeAnswered,
+    Damaged,
     DeadLettered,
     Discarded,
     MadeDurable,
@@ -387,6 +388,10 @@ class Oracle(Witness):
         for name, offset in sorted(keys):
             self._queue(name).observe(offset, Discarded(file))
 
+    def damaged(self, file: str) -> None:
+        """Note that a file of the store, which is closed, was damaged below what it knows to be synced."""
+        self._tell_all(Damaged(file))
+
     # --- within -----------------------------------------------------------------------------------------------------
 
     def _ended(self, op: int, under_way: dict[int, UnderWay]) -> UnderWay:
@@ -428,7 +433,7 @@ class Oracle(Witness):
         with told.lock:
             told.tell_all(PopUnanswered(deadline))
 
-    def _tell_all(self, event: WriteFailed | SyncEnded) -> None:
+    def _tell_all(self, event: WriteFailed | SyncEnded | Damaged) -> None:
         for told in self.queues.values():
             with told.lock:
                 told.tell_all(event)

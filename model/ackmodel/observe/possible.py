@@ -21,7 +21,7 @@ from . import events
 from .events import Event, Reply
 from .worlds import NEEDED, NEVER, UNHEARD, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
 
-UNAFFECTED = (events.WriteFailed, events.SyncEnded, events.Discarded)
+UNAFFECTED = (events.WriteFailed, events.SyncEnded, events.Discarded, events.Damaged)
 """Events that leave every world as it is."""
 
 

@@ -209,3 +209,27 @@ def test_it_agrees_with_one_truth_a_byte(steps: list[tuple[str, int, int]], surv
     content = disk.read("a").ljust(2 * SIZE, b"\0")
     for byte in range(2 * SIZE):
         assert content[byte] in naive.may_be_durable(byte), (byte, content)
+
+
+def test_it_tells_what_a_power_loss_took() -> None:
+    disk = Disk()
+    disk.create("old")
+    disk.sync_directory()
+    disk.write("old", 0, b"failed")
+    disk.end_sync(disk.begin_sync("old"), ok=False)
+    disk.write("old", 6, b"torn")
+    disk.create("new")
+    disk.write("new", 0, b"all")
+    disk.rename("new", "renamed")
+    disk.create("gone")
+    disk.unlink("gone")
+    assert disk.lose_power(lambda parts: 1 if parts > 1 else 0) == [
+        "the entry of new",
+        "the rename of new to renamed",
+        "the entry of gone",
+        "the unlinking of gone",
+        "6 of 6 bytes of old @0, after a failed sync",
+        "3 of 4 bytes of old @6",
+        "2 of 3 bytes of renamed @0",
+    ]
+    assert disk.lose_power(lambda parts: 0) == []
