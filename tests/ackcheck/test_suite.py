@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES
-from ackcheck.grades import disk, process
+from ackcheck.grades import disk, process, stalled
 from ackcheck.needs import JUDGED_BY
 from ackcheck.promises import promises_of
 from ackcheck.sim.grade import NO_STEPS
@@ -92,7 +92,7 @@ def test_a_grade_with_a_disk_is_told_which_file_system_it_carries(
         grade = module.__name__.rpartition(".")[2]
         run_suite(Subject(toy), Plan((Level.DISK,), (grade,), {grade: 1}, seed=1, filesystem=name))
     assert told[0] == "xfs"
-    assert told[1] in (None, process.FILESYSTEM)
+    assert told[1] in (None, stalled.FILESYSTEM)
 
 
 def test_all_that_a_case_depends_on_is_in_the_one_line_that_repeats_it() -> None:

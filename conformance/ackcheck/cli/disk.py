@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ackcheck.disk.available import missing
-from ackcheck.disk.behaviour import VARIANTS, Row, cases, probe
+from ackcheck.disk.behaviour import TRIED, VARIANTS, Row, cases, probe, retries
 from ackcheck.disk.behaviour.cases import filesystem_of
 from ackcheck.disk.behaviour.report import RULE, as_json, told
 from ackcheck.disk.behaviour.reproduce import lost_rewrite
@@ -122,10 +122,15 @@ def _profile(ctx: click.Context, names: tuple[str, ...], json_file: str | None) 
         for case in cases([name]):
             click.echo(f"{name}: {case.kind}, {case.fails} fails, then {case.then}", err=True)
             rows.append(probe(case))
+    tried_again = []
+    if "xfs" in names and missing("xfs") is None:
+        for tries in TRIED:
+            click.echo(f"xfs: the disk refuses all but the log, tries: {tries}", err=True)
+            tried_again.append(retries(tries))
     if json_file:
-        text = json.dumps(as_json(rows), indent=1)
+        text = json.dumps(as_json(rows, tried_again), indent=1)
         click.echo(text) if json_file == "-" else Path(json_file).write_text(text + "\n", encoding="utf-8")
     if json_file != "-":
-        click.echo(told(rows, platform.release(), steps_without))
+        click.echo(told(rows, platform.release(), steps_without, tried_again))
     if not tried:
         ctx.exit(ENVIRONMENT)

@@ -34,6 +34,10 @@ Answer = int | bytes | None | OSError
 """Of a write how many bytes it took, of a read the bytes, of a flush nothing; or why it was refused."""
 
 MOST_ARMED: Final = 256
+
+MOST_HELD: Final = 120.0
+"""Seconds for which a request is held that nobody lets go: whoever would let it go may be waiting for it."""
+
 REFUSING: Final[dict[Do, int]] = {"eio": errno.EIO, "enospc": errno.ENOSPC, "tear": errno.EIO}
 
 
@@ -51,6 +55,7 @@ class Job:
     delay: float = 0.0
     held_by: set[int] = Factory(set)
     """The faults that hold it until it is let go."""
+    held_since: float = 0.0
     outcome: Do | Literal["well"] = "well"
     sectors: int = 0
 
@@ -129,6 +134,7 @@ class Requests:
                 job.outcome, job.sectors = fault.do, fault.sectors
             self.counts["stalled"] += fault.do == "stall"
         if job.held_by:
+            job.held_since = self.clock()
             self._held.append(job)
         else:
             self._after_delay(job)
@@ -247,6 +253,8 @@ class Requests:
         """Do what has become due, unless there is no power."""
         while self._due and not self.powerless and self._due[0][0] <= self.clock():
             self._finish(heapq.heappop(self._due)[2])
+        if self._held and self._held[0].held_since + MOST_HELD <= self.clock():
+            self.counts["overdue"] += self.let_go()
 
     @property
     def waiting(self) -> int:

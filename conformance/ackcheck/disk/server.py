@@ -84,7 +84,7 @@ def counted(requests: Requests) -> dict[str, int]:
     """Return what the disk has counted."""
     names = ("writes", "bytes", "reads", "flushes", "refused", "stalled", "dropped", "torn", "rotten", "lied", "cut")
     counts = {name: requests.counts[name] for name in names}
-    more = {"waiting": requests.waiting, "unflushed": requests.blocks.unflushed}
+    more = {"waiting": requests.waiting, "overdue": requests.counts["overdue"], "unflushed": requests.blocks.unflushed}
     return counts | {"written_back": requests.blocks.written_back} | more
 
 

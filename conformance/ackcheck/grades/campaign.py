@@ -7,20 +7,23 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from ackcheck.disk import Disk
+from ackcheck.disk.available import missing
 from ackcheck.effects import effect_of
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.evidence import keep
 from ackcheck.grades.failing import circumstances
-from ackcheck.grades.rounds import Kind, kind_of
+from ackcheck.grades.rounds import MANY, Kind, kind_of
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault, Hit
 from ackcheck.needs import NEEDS
@@ -347,3 +350,33 @@ def restart_and_judge(session: Session, closed: Reply) -> None:
     session.ran["clean restart"] += clean
     session.open(event, more=0)
     session.survey()
+
+
+@frozen
+class Stalls:
+    """Faults while a disk holds the target's syncs: how many, how many a case, and what that disk is like."""
+
+    wanted: int
+    a_case: int
+    filesystem: str
+    size: int | None = None
+
+
+def hurt_while_held(campaign: Campaign, stalls: Stalls, hurt: Callable[[Session, Disk], None], called: str) -> None:
+    """Run the cases in which `hurt` does that, where the machine can have such a disk."""
+    if stalls.wanted and (reason := missing(stalls.filesystem)):
+        campaign.report.ran[f"{called}, not tried: {reason}"] += 1
+        return
+    for start in range(0, stalls.wanted, stalls.a_case):
+        if campaign.due() and not campaign.over:
+            with (
+                tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
+                Disk(Path(folder), stalls.filesystem, size=stalls.size) as disk,
+                campaign.case(disk.directory) as session,
+            ):
+                session.open(more=MANY)  # so that some are still handed out and acked when a sync is held
+                for _ in campaign.rounds_of(session, min(stalls.a_case, stalls.wanted - start), ("burst",)):
+                    begin_round(session)
+                    hurt(session, disk)
+                if campaign.ends(session):
+                    close_and_reopen(session)

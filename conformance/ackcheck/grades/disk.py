@@ -19,6 +19,7 @@ from attrs import frozen
 
 from ackcheck.disk import BadFault, Cut, Disk, Fault, Folder, Image, ImageNotMounted
 from ackcheck.disk.available import missing
+from ackcheck.disk.blocks import BLOCK
 from ackcheck.disk.filesystem import named
 from ackcheck.disk.kept import keep
 from ackcheck.findings import GradeReport
@@ -33,7 +34,7 @@ from ackcheck.grades.campaign import (
     no_progress,
 )
 from ackcheck.grades.copied import copied
-from ackcheck.grades.rounds import FAILING, LONGEST, MANY, REQUESTS
+from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
 from ackcheck.grades.stalled import HELD, kill_while_held
@@ -42,6 +43,7 @@ from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import FileSystemDead, TargetDied
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
+from ackcheck.rig.witness import unwritten
 from ackmodel import Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, Reply
@@ -65,7 +67,10 @@ GROWING: Final = 64
 """Blocks behind those of a file that it is likely to grow into."""
 
 SLICES: Final = 5
-WANTED: Final = 100
+WAITING: Final = 6 * BLOCK
+"""Bytes that wait to be written when the writes are refused, if it does not take too long."""
+
+WANTED: Final = 30
 """Writes that are to be refused, and how many times `FAILING` is given to it, at most: on a busy machine a target makes
 few in that time, and what it writes afterwards, into the same blocks, heals them."""
 
@@ -122,7 +127,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
         with (
             tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
             Disk(Path(folder), name, size=_size(name, disk_bytes)) as disk,
-            campaign.case(disk.directory) as session,
+            campaign.case(disk.directory, segment_bytes=LONG_SEGMENT if prelude == "writes" else None) as session,
         ):
             session.ran[f"case on {name}"] += 1
             session.note("disk", f"carries {name}, mounted with {','.join(disk.filesystem.options)}")
@@ -197,11 +202,16 @@ class _Round:
         """Refuse writes or a flush while the target works; then the disk is well, and a barrier is asked for."""
         session = self.session
         session.run(AfterReplies(REQUESTS // 2))
+        session.publish(MANY // 2)  # else all may be acked before a write is refused
         session.flush()
         session.look()
-        fault = self.disk.arm(self._refusing())
+        refusing = self._refusing()  # while the disk holds something, the kernel may not tell where files lie
+        holding = self._hold() if self.prelude == "writes" else None
+        fault = self.disk.arm(refusing)
         session.note("disk", f"refuses {self.prelude} from here on")
         session.traffic.forgiving = True
+        if holding is not None:
+            self.disk.disarm(holding)
         hits = 0
         try:
             for _ in range(SLICES if self.prelude == "writes" else 1):
@@ -225,6 +235,24 @@ class _Round:
         except TargetDied:
             session.note("store", "ended its process")
             session.ran["the target ended at a failed sync"] += 1
+
+    def _hold(self) -> int:
+        """Hold the flushes until some blocks wait to be written, or for a while; return by which fault.
+
+        A store that answers meanwhile fills whole blocks, all of which the sync after that has to write. Where only one
+        is refused, and what comes next goes into it too, it is written again as a whole, and that mends what a wrong
+        store has lost.
+        """
+        self.session.note("disk", "holds every flush")
+        holding = self.disk.arm(Fault(on="flush", do="stall"))
+        before = -1
+        for _ in range(SLICES):
+            self.session.run(AfterDelay(HELD))
+            waiting = unwritten(self.disk.directory)
+            if waiting is None or waiting >= WAITING or waiting == before:
+                break
+            before = waiting
+        return holding
 
     def _refusing(self) -> Fault:
         """Return which writes are refused: those of the target's files, where the file system says where they lie."""

@@ -22,20 +22,25 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grades import stalled
 from ackcheck.grades.campaign import (
     Campaign,
     Progress,
+    Stalls,
     Target,
     begin_round,
     close_and_reopen,
+    hurt_while_held,
     judged_on_files,
     no_progress,
 )
-from ackcheck.grades.rounds import ACKING, FAILING, IN_HAND, MANY, OPENING, REQUESTS, Kind, work
+from ackcheck.grades.rounds import ACKING, FAILING, IN_HAND, LONG_SEGMENT, MANY, OPENING, REQUESTS, Kind, work
 from ackcheck.grades.rounds import POWER as POWER_ROUNDS
 from ackcheck.grades.session import Session
+from ackcheck.grades.stalled import CALLED, FILESYSTEM, STALLS_A_CASE, cut_while_held
 from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.hits import Fault
 from ackcheck.promises import Promises
@@ -58,9 +63,6 @@ Journal = Literal["spared", "starved"]
 JOURNALS: tuple[Journal, ...] = ("spared", "starved")
 """The kinds of full disk, in turn."""
 
-LONG_SEGMENT = 1 << 20
-"""Bytes of a log's file that no case fills."""
-
 SEGMENTS = (LONG_SEGMENT, LONG_SEGMENT, LONG_SEGMENT, LONG_SEGMENT, None, None)
 """How long the files of the log are to be, in turn; None: as the target has them."""
 
@@ -80,9 +82,12 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
     stop_at_first: bool = False,
     evidence: Path | None = None,
     promises: Promises | None = None,
+    stalls: int = 0,
+    filesystem: str = FILESYSTEM,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
+    The power is cut `stalls` times more while the disk holds its syncs; `filesystem` is that disk's.
     `failed_syncs` is a fifth of the rounds, and at least one of each kind, unless told otherwise. Where the machine
     cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run, from 1 to
     `cases`, `only_round` that of the one round of it; `disk_bytes` the size of its disks. Raises as `run_process_grade`
@@ -105,7 +110,8 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
     if reason := available():
         campaign.report.not_judged = f"needs root and loop devices: {reason}"
         return campaign.report
-    for number in range(failing(rounds) if failed_syncs is None else failed_syncs):
+    failed = failing(rounds) if failed_syncs is None else failed_syncs
+    for number in range(failed):
         if campaign.due() and not campaign.over:
             journal = JOURNALS[number % len(JOURNALS)]
             with (
@@ -114,7 +120,7 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
                 campaign.case(disk.path, segment_bytes=SEGMENTS[number % len(SEGMENTS)]) as session,
             ):
                 fail_sync_and_judge(session, disk, journal)
-    for losses in campaign.shares(rounds, LOSSES_A_CASE):
+    for losses in campaign.shares(rounds if only is None or only <= failed + rounds else 0, LOSSES_A_CASE):
         with (
             _folder() as folder,
             PowerRig(folder, size=disk_bytes or LARGE_DISK) as rig,
@@ -125,6 +131,10 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
                 cut_and_judge(session, rig, kind)
             if campaign.ends(session):
                 close_and_reopen(session)
+    campaign.skip_to(failed + rounds)
+    size = None if disk_bytes is None else max(disk_bytes, named(filesystem).smallest)
+    syncs = Stalls(stalls, STALLS_A_CASE, filesystem, size)
+    hurt_while_held(campaign, syncs, cut_while_held, CALLED[cut_while_held])
     return campaign.report
 
 
@@ -135,7 +145,7 @@ def failing(rounds: int) -> int:
 
 def cases(rounds: int) -> int:
     """Return how many cases this many rounds are, at most: a case ends early when no level is left standing."""
-    return failing(rounds) + rounds
+    return failing(rounds) + rounds + stalled.cases(rounds)
 
 
 @contextlib.contextmanager
@@ -242,8 +252,13 @@ def described(writeback: Writeback) -> str:
 
 def judge(job: Job) -> GradeReport:
     """Cut the power as often as the job says."""
-    sized = partial(run_power_grade, disk_bytes=None if job.disk_mib is None else job.disk_mib * MIB)
-    return judged_on_files("power", sized, ("SIGKILL", "power loss"), job)
+    judging = partial(
+        run_power_grade,
+        disk_bytes=None if job.disk_mib is None else job.disk_mib * MIB,
+        stalls=stalled.stalls(job.effort),
+        filesystem=job.filesystem or FILESYSTEM,
+    )
+    return judged_on_files("power", judging, ("SIGKILL", "power loss"), job)
 
 
 POWER = Grade("power", judge, counts="power losses", effort={"quick": 5, "standard": 20, "deep": 200}, cases=cases)

@@ -8,42 +8,37 @@ have one.
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
-from ackcheck.disk import Disk
-from ackcheck.disk.available import missing
 from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grades import stalled
 from ackcheck.grades.campaign import (
     Campaign,
     Progress,
+    Stalls,
     Target,
     begin_round,
     close_and_reopen,
+    hurt_while_held,
     judged_on_files,
     no_progress,
     restart_and_judge,
 )
-from ackcheck.grades.rounds import MANY, OPENING, RESTARTS, Kind, work
+from ackcheck.grades.rounds import OPENING, RESTARTS, Kind, work
 from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
 from ackcheck.grades.session import Session
-from ackcheck.grades.stalled import kill_while_held
+from ackcheck.grades.stalled import CALLED, FILESYSTEM, STALLS_A_CASE, kill_while_held
 from ackcheck.promises import Promises
 from ackcheck.rig.loop import MIB
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import ProcessCrashed
 
 KILLS_A_CASE = 10
-
-STALLS_A_CASE = 5
-
-FILESYSTEM = "ext4"
-"""Of the disk that holds syncs."""
 
 TWICE = 0.2
 """How often a store is killed again while it opens."""
@@ -100,33 +95,14 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
                     leave_and_restart(session, kind)
                 close_and_reopen(session)
     campaign.skip_to(rounds)
-    if stalls and (reason := missing(filesystem)):
-        campaign.report.ran[f"SIGKILL while syncs are held, not tried: {reason}"] += 1
-        return campaign.report
-    for start in range(0, stalls, STALLS_A_CASE):
-        if campaign.due() and not campaign.over:
-            with (
-                tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
-                Disk(Path(folder), filesystem, size=disk_bytes) as disk,
-                campaign.case(disk.directory) as session,
-            ):
-                session.open(more=MANY)  # so that some are still handed out and acked when a sync is held
-                for _ in campaign.rounds_of(session, min(STALLS_A_CASE, stalls - start), ("burst",)):
-                    begin_round(session)
-                    kill_while_held(session, disk)
-                if campaign.ends(session):
-                    close_and_reopen(session)
+    syncs = Stalls(stalls, STALLS_A_CASE, filesystem, disk_bytes)
+    hurt_while_held(campaign, syncs, kill_while_held, CALLED[kill_while_held])
     return campaign.report
-
-
-def stalled(rounds: int) -> int:
-    """Return how many kills while syncs are held go with so many others."""
-    return max(1, rounds // 10)
 
 
 def cases(rounds: int) -> int:
     """Return how many cases this many rounds are, at most: a case ends early when no level is left standing."""
-    return rounds + math.ceil(stalled(rounds) / STALLS_A_CASE)
+    return rounds + stalled.cases(rounds)
 
 
 def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) -> None:
@@ -155,7 +131,7 @@ def judge(job: Job) -> GradeReport:
     """Kill as often as the job says."""
     name = job.filesystem or FILESYSTEM
     size = None if job.disk_mib is None else max(job.disk_mib * MIB, named(name).smallest)
-    judging = partial(run_process_grade, stalls=stalled(job.effort), filesystem=name, disk_bytes=size)
+    judging = partial(run_process_grade, stalls=stalled.stalls(job.effort), filesystem=name, disk_bytes=size)
     return judged_on_files("process", judging, ("SIGKILL",), job)
 
 

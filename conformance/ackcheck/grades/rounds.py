@@ -57,6 +57,10 @@ FAILING = 0.3
 MANY = 100
 """Messages in each queue for that: enough records that some of them need a block of their own."""
 
+LONG_SEGMENT = 1 << 20
+"""Bytes of a log's file that no case fills: a store that goes on in the file whose sync has failed is seen through only
+if it does not begin the next one meanwhile, whose sync would really be one."""
+
 IN_HAND = 4
 """Messages of a single round: some acked and flushed, one acked, one whose ack is under way, one that is left."""
 

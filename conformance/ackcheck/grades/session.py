@@ -45,9 +45,8 @@ SOME = 4  # renewals for which a round waits until the deadlines that they moved
 BATCH = 64  # most messages popped, and receipts acked, in one call
 
 PATIENCE = 3.0
-"""Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. This,
-`RESTING` and `REFUSING` are time that the store has had (`ackcheck.grades.uptime`); one that promises a longer grace,
-or coarser deadlines, has so much more of each."""
+"""Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. All
+three are time that it has had (`ackcheck.grades.uptime`), and more where it promises more grace, or coarser ones."""
 
 RESTING = 10.0
 """Seconds that a store whose disk works may take to come to rest."""
@@ -93,7 +92,7 @@ class Session:
     round: int | None = None
     """The round of its case that it is in, from 1; 0 in what ends the case; None where a case has no rounds."""
     _published: int = 0
-    _owed: int = 0  # messages that are to be published in each queue, and are not yet
+    _owed: int = 0  # messages that are still to be published in each queue
     _safe: bool = False  # whether a barrier was answered OK since what was published last
     _rounds: int = 0
     _pace: Pace = Factory(Pace)
@@ -106,7 +105,7 @@ class Session:
         """Begin the choices anew."""
         self._rounds += 1
         if self._owed:
-            self._publish()
+            self.publish()
         self.random = Random(f"{self.seed}/{self._rounds}")
         self.traffic.random.seed(f"{self.seed}/{self._rounds}/calls")
 
@@ -166,7 +165,7 @@ class Session:
         self.traffic.uptime.opened(self.now)
         self._owed += more
         if not self._survived(event):
-            self._publish()
+            self.publish()
         self.look()
         self.child.mark()  # what it writes from here on is what it was asked for
 
@@ -175,9 +174,10 @@ class Session:
         self.begin_open()
         self._take_offer(offered_by(self.child.receive().value()))
 
-    def _publish(self) -> None:
-        """Publish what is owed, and all that was published before again."""
-        self._published = self.traffic.work.end = self._published + self._owed
+    def publish(self, more: int = 0) -> None:
+        """Publish what is owed, and so many more in each queue, and all that was published before again."""
+        self.traffic.settle()
+        self._published = self.traffic.work.end = self._published + self._owed + more
         self._owed = 0
         for queue in QUEUES:
             self.panel.each(lambda oracle: oracle.published(queue, self._published))

@@ -1,14 +1,17 @@
-"""A kill while the disk holds every sync: what a store has answered, and not yet given to the kernel, is gone.
+"""A fault while the disk holds every sync: what a store has answered, and not yet given to the kernel, is gone.
 
 A store that syncs in the background, and waits with its next write until that sync has ended, keeps what it answers
 meanwhile in its own memory (Redis with `appendfsync everysec` does). Where syncs are quick a kill seldom comes in
 between; here it always does: the flushes of the disk are held from a moment on, calls are made until one is seen to be
-held, and for a while after that, and then every process of the target is killed. What the kernel was given stays.
+held, and for a while after that, and then every process of the target is killed. What the kernel was given stays. In
+the power grade the power is cut instead, and what no flush had covered is gone with it.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ackcheck.disk import Disk, Fault
@@ -16,7 +19,7 @@ from ackcheck.grades.rounds import REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies
-from ackmodel.observe.events import ProcessCrashed
+from ackmodel.observe.events import PowerLost, ProcessCrashed
 
 HELD: Final = 0.3
 """Seconds for which calls are made once a flush is held."""
@@ -24,21 +27,19 @@ HELD: Final = 0.3
 SLICES: Final = 8
 """For how many times as long a flush is waited for: stores that sync in the background do it every second or so."""
 
+STALLS_A_CASE: Final = 5
+"""Such faults on one disk."""
+
+FILESYSTEM: Final = "ext4"
+"""Of that disk, unless it is said otherwise."""
+
 LETTING_GO: Final = 0.1
 """Seconds after the kill at which the flushes are let go: a process that waits for one ends only then."""
 
 
 def kill_while_held(session: Session, disk: Disk) -> None:
     """Kill the target while flushes are held, open it again and judge."""
-    session.run(AfterReplies(REQUESTS // 2))
-    session.note("disk", "holds every flush from here on")
-    fault = disk.arm(Fault(on="flush", do="stall"))
-    for _ in range(SLICES):
-        session.run(AfterDelay(HELD))
-        if disk.hits(fault):
-            session.run(AfterDelay(HELD))
-            break
-    held = disk.hits(fault)
+    fault, held = hold(session, disk)
     session.note("disk", f"has held {held} flushes, and lets them go once the process is killed")
     letting_go = threading.Timer(LETTING_GO, disk.disarm, (fault,))
     letting_go.start()
@@ -47,6 +48,57 @@ def kill_while_held(session: Session, disk: Disk) -> None:
     finally:
         letting_go.join()
     session.hit(killed, Hurt.STALLED_SYNC, refused=held)
-    session.ran["SIGKILL while syncs are held"] += bool(held)
+    session.ran[CALLED[kill_while_held]] += bool(held)
     session.open(ProcessCrashed())
     session.survey()
+
+
+def cut_while_held(session: Session, disk: Disk) -> None:
+    """Cut the power while flushes are held, go on from what was certain before, and judge."""
+    _, held = hold(session, disk)
+    session.note("disk", f"has held {held} flushes")
+    session.note_end("disk", "loses its power, and all that no flush had covered")
+    session.ran["power loss"] += 1
+    killed, cut = disk.cut(session.child)
+    assert killed is not None
+    session.hit(killed, Hurt.POWER_LOSS, lost=cut.lost)
+    session.hit(killed, Hurt.STALLED_SYNC, refused=held)
+    session.ran[CALLED[cut_while_held]] += bool(held)
+    session.stopped(killed, PowerLost())
+    nothing, *_ = cut.plan(seed=session.seed, most=2).images
+    cut.adopt(nothing)
+    session.open(PowerLost())
+    session.survey()
+
+
+CALLED: Final[Mapping[Callable[[Session, Disk], None], str]] = {
+    kill_while_held: "SIGKILL while syncs are held",
+    cut_while_held: "power loss while syncs are held",
+}
+"""How these are counted."""
+
+
+def hold(session: Session, disk: Disk) -> tuple[int, int]:
+    """Hold every flush from a moment on, and make calls until one is seen to be held, and for a while after that.
+
+    Return the fault, and how many are held.
+    """
+    session.run(AfterReplies(REQUESTS // 2))
+    session.note("disk", "holds every flush from here on")
+    fault = disk.arm(Fault(on="flush", do="stall"))
+    for _ in range(SLICES):
+        session.run(AfterDelay(HELD))
+        if disk.hits(fault):
+            session.run(AfterDelay(HELD))
+            break
+    return fault, disk.hits(fault)
+
+
+def stalls(rounds: int) -> int:
+    """Return how many faults while syncs are held go with so many others."""
+    return max(1, rounds // 10)
+
+
+def cases(rounds: int) -> int:
+    """Return how many cases those are."""
+    return math.ceil(stalls(rounds) / STALLS_A_CASE)

@@ -5,11 +5,12 @@ import platform
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
 from ackcheck.cli.disk import disk, steps_without
 from ackcheck.disk.available import missing
-from ackcheck.disk.behaviour import VARIANTS, Case, Row, cases, meaning_of, probe
+from ackcheck.disk.behaviour import VARIANTS, Case, Retries, Row, cases, meaning_of, probe, retries
 from ackcheck.disk.behaviour.meaning import Meaning
 from ackcheck.disk.behaviour.report import from_json, told
 
@@ -17,9 +18,11 @@ SPECS = Path(__file__).resolve().parents[3] / "specs"
 PROFILE = json.loads((SPECS / "filesystems.json").read_text(encoding="utf-8"))
 PINNED = {row.case: row for row in from_json(PROFILE)}
 SERIES = ".".join(PROFILE["kernel"].split(".")[:2])
+RETRIED = [Retries(**one) for one in PROFILE["retries"]]
 SAMPLE = [
     Case("ext4", "append", "data", "nothing"),
     Case("ext4", "append", "data", "in place"),
+    Case("ext4", "append", "data", "in part"),
     Case("ext4", "mmap", "data", "in place"),
     Case("ext4", "append", "flush", "nothing"),
     Case("ext4 dioread_lock", "append", "data", "in place"),
@@ -41,8 +44,20 @@ def test_file_system_does_what_is_written_down(case: Case) -> None:
     assert probe(case) == PINNED[case]
 
 
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+@pytest.mark.parametrize("pinned", RETRIED, ids=lambda one: one.tries)
+def test_xfs_tries_again_as_long_as_it_is_told(pinned: Retries) -> None:
+    if reason := missing("xfs"):
+        pytest.skip(reason)
+    tries = None if pinned.tries == "as it is" else int(pinned.tries)
+    seen = retries(tries, patience=0.5 if pinned.hung else 60.0)
+    assert seen.hits
+    assert evolve(seen, hits=pinned.hits, settings=pinned.settings) == pinned
+
+
 def test_tables_of_the_specs_are_those_of_the_profile() -> None:
-    tables = told(list(PINNED.values()), PROFILE["kernel"], steps_without)
+    tables = told(list(PINNED.values()), PROFILE["kernel"], steps_without, RETRIED)
     assert tables in (SPECS / "filesystems.md").read_text(encoding="utf-8")
 
 
@@ -68,6 +83,7 @@ def row(*syncs: str, hits: int = 1, state: str = "works", reads: str = "new", ag
         (row("EIO", "OK", "OK", hits=0), Meaning()),
         (row("EIO", again="OK", last="new"), Meaning("", "kept", "kept")),
         (row("EIO", again="OK", last="zeros"), Meaning("", "kept", "lost")),
+        (row("EIO", again="OK", last="that part, zeros"), Meaning("", "kept", "in part")),
         (row("EIO", again="EROFS", last="zeros"), Meaning("", "kept", "")),
     ],
 )

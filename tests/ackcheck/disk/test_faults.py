@@ -9,7 +9,7 @@ import pytest
 from ackcheck.disk.blocks import BLOCK, SECTOR, Blocks
 from ackcheck.disk.errors import BadFault
 from ackcheck.disk.faults import ALLOWED, Armed, Fault, parsed
-from ackcheck.disk.requests import MOST_ARMED, Answer, Requests
+from ackcheck.disk.requests import MOST_ARMED, MOST_HELD, Answer, Requests
 from ackcheck.disk.server import obeyed
 
 
@@ -155,6 +155,17 @@ def test_stalled_flush_covers_what_came_before_it_began() -> None:
     bench.at(0.5)
     assert (flush in bench.answers, bench.blocks.certain(0, 1), bench.blocks.certain(BLOCK, 1)) == (True, b"x", b"\0")
     assert bench.requests.counts["stalled"] == 1
+
+
+def test_what_nobody_lets_go_is_let_go_by_itself() -> None:
+    bench = Bench()
+    bench.requests.arm(Fault(on="flush", do="stall"))
+    first = bench.flush()
+    bench.at(MOST_HELD - 1.0)
+    assert first not in bench.answers
+    bench.at(MOST_HELD)
+    assert first in bench.answers
+    assert obeyed(bench.requests, {"op": "counts"})["overdue"] == 1
 
 
 def test_what_is_held_is_let_go_and_the_fault_stays() -> None:

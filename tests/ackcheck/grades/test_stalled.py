@@ -8,7 +8,7 @@ from ackcheck.disk.available import missing
 from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import Job
-from ackcheck.grades import process, run_process_grade
+from ackcheck.grades import campaign, process, run_power_grade, run_process_grade
 from ackcheck.hits import Fault
 from ackcheck.rig import RigError
 from ackcheck.subject import Subject
@@ -55,7 +55,7 @@ def test_a_store_that_never_syncs_was_not_hit(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_where_there_can_be_no_disk_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "missing", lambda *_: "a disk needs root")
+    monkeypatch.setattr(campaign, "missing", lambda *_: "a disk needs root")
     report = run_process_grade("no.such:target", Level.DISK, rounds=0, stalls=1)
     assert report.cases == 0
     assert report.ran["SIGKILL while syncs are held, not tried: a disk needs root"] == 1
@@ -72,9 +72,30 @@ def test_the_disk_that_holds_syncs_is_as_large_as_it_is_told(monkeypatch: pytest
         sizes.append(size)
         raise Made
 
-    monkeypatch.setattr(process, "missing", lambda filesystem: "")
-    monkeypatch.setattr(process, "Disk", make)
+    monkeypatch.setattr(campaign, "missing", lambda filesystem: "")
+    monkeypatch.setattr(campaign, "Disk", make)
     for mib in (None, 1, 256):
         with pytest.raises(Made):
             process.judge(Job(Subject(f"{HERE / 'toys.py'}:Toy"), (Level.DISK,), 0, 1, disk_mib=mib))
     assert sizes == [None, named("ext4").smallest, 256 << 20]
+
+
+def cut_while_held(name: str) -> GradeReport:
+    return run_power_grade(f"{HERE / name}", Level.DISK, seed=1, rounds=0, failed_syncs=0, stalls=1, stop_at_first=True)
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+def test_what_is_answered_while_a_sync_is_under_way_is_lost_with_the_power() -> None:
+    report = cut_while_held("toys.py:NeverSyncs")
+    assert report.finding is not None
+    assert (report.finding.clause, report.finding.case) == (Clause.SURVIVES_POWER_LOSS, 1)
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+def test_who_waits_for_its_syncs_has_lost_nothing_with_the_power() -> None:
+    report = cut_while_held("toys.py:Toy")
+    assert report.finding is None
+    assert report.hits.seen(Fault.POWER_LOSS) == 1
+    assert report.hits.seen(Fault.STALLED_SYNC) == report.ran["power loss while syncs are held"] == 1

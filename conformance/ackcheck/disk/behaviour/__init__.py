@@ -10,5 +10,6 @@
 from ackcheck.disk.behaviour.cases import VARIANTS, Case, cases
 from ackcheck.disk.behaviour.meaning import Meaning, meaning_of
 from ackcheck.disk.behaviour.probe import Row, probe
+from ackcheck.disk.behaviour.retries import TRIED, Retries, retries
 
-__all__ = ["VARIANTS", "Case", "Meaning", "Row", "cases", "meaning_of", "probe"]
+__all__ = ["TRIED", "VARIANTS", "Case", "Meaning", "Retries", "Row", "cases", "meaning_of", "probe", "retries"]

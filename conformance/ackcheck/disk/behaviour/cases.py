@@ -18,10 +18,12 @@ from ackcheck.disk.filesystem import FILESYSTEMS, FileSystem
 
 Kind = Literal["append", "overwrite", "preallocated", "mmap", "direct", "rename", "new entry"]
 Fails = Literal["data", "flush", "every write"]
-Then = Literal["nothing", "in place", "further on", "dropped, in place"]
+Then = Literal["nothing", "in place", "further on", "dropped, in place", "in part", "dropped, in part"]
 
 KINDS: Final[tuple[Kind, ...]] = ("append", "overwrite", "preallocated", "mmap", "direct", "rename")
 THENS: Final[tuple[Then, ...]] = ("nothing", "in place", "further on", "dropped, in place")
+IN_PART: Final[tuple[Then, ...]] = ("in part", "dropped, in part")
+"""What is tried with two kinds of writes only: one into new blocks, one over blocks written before."""
 
 VARIANTS: Final[tuple[str, ...]] = (
     "ext4",
@@ -48,7 +50,8 @@ class Case:
     """The write of those bytes only; the flush; every write until the disk heals."""
     then: Then
     """What is done once the disk is well again: nothing; the same bytes are written again, at the same place or behind
-    it, and synced; or at the same place after the page was dropped from the cache."""
+    it, and synced; or at the same place after the page was dropped from the cache; or only a part of the block is, as
+    by a store that goes on behind the last record that it takes for written."""
 
 
 def cases(filesystems: Iterable[str] = VARIANTS) -> list[Case]:
@@ -57,6 +60,7 @@ def cases(filesystems: Iterable[str] = VARIANTS) -> list[Case]:
     for name in filesystems:
         filesystem_of(name)
         found += [Case(name, kind, "data", then) for kind in KINDS for then in THENS]
+        found += [Case(name, kind, "data", then) for kind in ("append", "overwrite") for then in IN_PART]
         found += [Case(name, "append", fails, "nothing") for fails in ("flush", "every write")]
         found.append(Case(name, "new entry", "every write", "nothing"))
     return found

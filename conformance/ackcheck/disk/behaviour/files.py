@@ -21,6 +21,8 @@ BLOCK: Final = 4096
 MARK: Final = b"these bytes the disk will refuse"
 NEW: Final = MARK.ljust(BLOCK, b"+")
 OLD: Final = b"-" * BLOCK
+PART: Final = slice(0, 1024)
+"""What is written of the block where it is written in part."""
 
 
 def called(call: Callable[[], object]) -> str:
@@ -34,7 +36,8 @@ def called(call: Callable[[], object]) -> str:
 
 def seen_as(content: bytes) -> str:
     """Return what bytes that were read are."""
-    known = {NEW: "new", OLD: "old", bytes(BLOCK): "zeros", b"": "empty"}
+    known = {NEW: "new", OLD: "old", bytes(BLOCK): "zeros", b"": "empty", NEW[PART]: "that part"}
+    known |= {NEW[PART] + rest[PART.stop :]: f"that part, {known[rest]}" for rest in (OLD, bytes(BLOCK))}
     return known.get(content, "garbage")
 
 
@@ -77,11 +80,11 @@ class File:
         else:
             self.descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
 
-    def write(self, place: int = 0) -> str:
-        """Write the bytes, at a block of the file."""
-        return called(lambda: self._write(place * BLOCK))
+    def write(self, place: int = 0, *, part: bool = False) -> str:
+        """Write the bytes, or the first part of them, at a block of the file."""
+        return called(lambda: self._write(place * BLOCK, NEW[PART] if part else NEW))
 
-    def _write(self, offset: int) -> None:
+    def _write(self, offset: int, content: bytes = NEW) -> None:
         if self.kind == "new entry":
             self.path.touch()
         elif self.kind == "direct":
@@ -95,7 +98,7 @@ class File:
                 self._map = mmap.mmap(self.descriptor, 2 * BLOCK)
             _write_mapped(self.path, offset)
         else:
-            os.pwrite(self.descriptor, NEW, offset)
+            os.pwrite(self.descriptor, content, offset)
 
     def sync(self) -> str:
         """Sync them."""

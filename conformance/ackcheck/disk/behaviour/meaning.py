@@ -9,9 +9,13 @@ Meaning(sync_error='', failed_page='kept', rewrite='lost')
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import frozen
 
 from ackcheck.disk.behaviour.probe import Row
+
+IN_PART: Final = frozenset({"that part", "that part, old", "that part, zeros"})
 
 
 @frozen
@@ -21,7 +25,8 @@ class Meaning:
     sync_error: str = ""
     failed_page: str = ""
     rewrite: str = ""
-    """What a write of the same bytes, and a sync that says OK, come to: `kept`, `lost`, or empty for none."""
+    """What a write of the same bytes, and a sync that says OK, come to: `kept`, `lost`, `in part` where only what was
+    written again is there, or empty for none. `lost` is the setting `in_place` of the model."""
 
 
 def meaning_of(row: Row) -> Meaning:
@@ -31,6 +36,8 @@ def meaning_of(row: Row) -> Meaning:
     rewrite = ""
     if row.again == "OK":
         rewrite = "kept" if row.remounted == row.again_dropped == "new" else "lost"
+        if {row.remounted, row.again_dropped} <= IN_PART:
+            rewrite = "in part"
     if row.state != "works":
         return Meaning(rewrite=rewrite)
     return Meaning(_sync_error(row), "kept" if row.reads == "new" else "reverted", rewrite)

@@ -103,7 +103,7 @@ class _Probe:
         hits = disk.hits(number)
         if not self.hung:
             disk.disarm()
-        if case.then not in ("in place", "further on"):
+        if case.then not in ("in place", "further on", "in part"):
             file.drop()
             self.dropped = file.read()
         state = self._state()
@@ -140,7 +140,7 @@ class _Probe:
         if self.case.then == "nothing":
             return 0
         place = int(self.case.then == "further on")
-        written = self.file.write(place)
+        written = self.file.write(place, part=self.case.then.endswith("in part"))
         self.again = self.file.sync() if written == "OK" else written
         self.again_reads = self.file.read(place)
         self.file.drop()

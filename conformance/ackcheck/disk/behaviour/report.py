@@ -17,6 +17,7 @@ from attrs import fields
 from ackcheck.disk.behaviour.cases import Case, filesystem_of
 from ackcheck.disk.behaviour.meaning import meaning_of
 from ackcheck.disk.behaviour.probe import Row
+from ackcheck.disk.behaviour.retries import Retries
 
 RULE = "rewrite-after-failure"
 
@@ -36,6 +37,8 @@ AGAIN = (
     "comes to",
 )
 
+RETRIED = ("tries for an EIO", "writes refused", "an fsync meanwhile", "a freeze", "file system")
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
@@ -43,8 +46,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |".replace("| --- |", "|---|").replace(" --- |", "---|") for line in lines)
 
 
-def told(rows: Sequence[Row], kernel: str, falls: Falls) -> str:
-    """Return the tables of all file systems that rows are about."""
+def told(rows: Sequence[Row], kernel: str, falls: Falls, tried_again: Sequence[Retries] = ()) -> str:
+    """Return the tables of all file systems that rows are about, and how XFS tries again."""
     parts = [f"Linux {kernel}"]
     for name in dict.fromkeys(row.case.filesystem for row in rows):
         own = [row for row in rows if row.case.filesystem == name]
@@ -52,10 +55,14 @@ def told(rows: Sequence[Row], kernel: str, falls: Falls) -> str:
         parts += [f"## {name} (`-t {filesystem_of(name).kind} -o {options}`)"]
         parts += [table(FAILED + FAILED_THEN, [_failed(row, falls) for row in own if row.case.then == "nothing"])]
         parts += [table(AGAIN, [_again(row) for row in own if row.case.then != "nothing"])]
+    if tried_again:
+        settings = ", ".join(f"`{name}` {value}" for name, value in tried_again[0].settings.items())
+        parts += [f"## xfs, where the disk refuses all but the log (by itself: {settings})"]
+        parts += [table(RETRIED, [_retried(one) for one in tried_again])]
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+def as_json(rows: Sequence[Row], tried_again: Sequence[Retries] = ()) -> dict[str, Any]:
     """Return them as JSON, with what they depend on."""
     names = dict.fromkeys(row.case.filesystem for row in rows)
     return {
@@ -64,6 +71,7 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
             name: {"kind": filesystem_of(name).kind, "options": list(filesystem_of(name).options)} for name in names
         },
         "rows": [row.as_json() | {"model": _model(row)} for row in rows],
+        "retries": [one.as_json() for one in tried_again],
     }
 
 
@@ -80,6 +88,10 @@ def from_json(profile: Mapping[str, Any]) -> list[Row]:
     ]
 
 
+def _retried(one: Retries) -> list[str]:
+    return [one.tries, str(one.hits), one.sync, one.ends, {"OK": "works"}.get(one.state, one.state)]
+
+
 def _failed(row: Row, falls: Falls) -> list[str]:
     meaning = meaning_of(row)
     model = ", ".join(filter(None, (meaning.sync_error, meaning.failed_page)))
@@ -93,7 +105,7 @@ def _failed(row: Row, falls: Falls) -> list[str]:
 
 def _again(row: Row) -> list[str]:
     rewrite = meaning_of(row).rewrite
-    comes = {"lost": "**lost**", "kept": "kept", "": "refused"}[rewrite]
+    comes = {"lost": "**lost**", "kept": "kept", "in part": "that part", "": "refused"}[rewrite]
     seen = [row.again_reads, row.again_dropped, row.remounted]
     return [row.case.kind, row.case.then, row.write, f"{row.syncs[0]}, then {row.again}", *seen, comes]
 
