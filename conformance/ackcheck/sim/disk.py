@@ -154,18 +154,19 @@ class Disk:
 
         It is asked, in order, of each entry change (1 part) and of each dirty write (its bytes); phantoms never live.
         """
-        names = {id(file): name for name, file in [*self.durable_entries.items(), *self.entries.items()]}
         survivors = [change for change in self.changes if survival(1)]
         lost = [change.describe() for change in self.changes if not any(change is kept for kept in survivors)]
         self._settle_entries(survivors)
         self.changes.clear()
-        files = {id(file): file for file in [*self.entries.values(), *self.durable_entries.values()]}
-        for file in files.values():
+        files: dict[int, tuple[str, File]] = {}
+        for name, file in [*self.entries.items(), *self.durable_entries.items()]:
+            files.setdefault(id(file), (name, file))
+        for name, file in files.values():
             written = []
             for extent in file.unsynced:
                 kept = 0 if extent.phantom else survival(len(extent.data))
                 written += [Extent(extent.at, extent.data[:kept])] if kept else []
-                lost += extent.lost(names[id(file)], kept)
+                lost += extent.lost(name, kept)
             file.durable = _overlaid(file.durable, written)
             file.unsynced.clear()
         self.entries = dict(self.durable_entries)

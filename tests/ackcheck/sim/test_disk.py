@@ -233,3 +233,15 @@ def test_it_tells_what_a_power_loss_took() -> None:
         "2 of 3 bytes of renamed @0",
     ]
     assert disk.lose_power(lambda parts: 0) == []
+
+
+def test_a_file_that_was_replaced_may_come_back() -> None:
+    disk = Disk()
+    for data in (b"one", b"two"):
+        disk.create("new")
+        disk.write("new", 0, data)
+        disk.rename("new", "old")
+    fates = iter([1, 0, 0, 0])
+    told = disk.lose_power(lambda parts: next(fates) if parts == 1 else 0)
+    assert disk.names() == ["new"]
+    assert "3 of 3 bytes of new @0" in told
