@@ -235,12 +235,12 @@ def test_a_renewal_without_an_answer_may_have_moved_it(wire: Wire) -> None:
 def test_while_a_renewal_is_under_way_nothing_comes_too_late_for_the_deadline_that_it_may_just_have_moved(
     wire: Wire,
 ) -> None:
-    given(wire, "r1", sent=1.0, received=1.01, invisible=LONG)
+    given(wire, "r1", sent=1.0, received=1.01)
     first = wire.ask(renew("r1", SHORT), 1.1)
-    settles, second = wire.ask(ack("r1"), 1.6), wire.ask(renew("r1"), 1.61)
-    wire.answer(first, "OK", 1.7)  # it waited for a failing disk, and took effect at 1.5: the deadline was 1.75
-    wire.answer(second, "SETTLED", 1.71)
-    wire.answer(settles, "OK", 1.72)
+    settles, second = wire.ask(ack("r1"), 1.42), wire.ask(renew("r1"), 1.43)
+    wire.answer(first, "OK", 1.5)  # it waited for a thread, and took effect at 1.2: the deadline was 1.45
+    wire.answer(second, "SETTLED", 1.51)
+    wire.answer(settles, "OK", 1.52)
 
 
 def test_once_it_is_answered_or_for_another_message_it_may_come_too_late(wire: Wire) -> None:
