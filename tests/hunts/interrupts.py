@@ -4,7 +4,7 @@
 
 After each, the lock has to be free, the store usable or broken by name, and after opening it again every ack that was
 answered OK is settled. Prints what came of it, as JSON, and exits with 1 at the first thing that is not so; also where
-a round of calls takes longer than `HANGS` seconds, with what every thread was doing then.
+one call takes longer than `HANGS` seconds, with what every thread was doing then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from attrs import define, field
 from ackstore import Config, Reply, Store, StoreBroken
 
 HANGS = 100.0
-"""Seconds after which a round never ends: each of its calls does in a tenth of that, or at once."""
+"""Seconds after which a call never ends: each is bounded by a tenth of that, on a machine that has the time."""
 
 CONFIG = Config(segment_bytes=3000, flush_interval=0.005, offset_interval=0.01, compact_above=9000)
 
@@ -49,7 +49,9 @@ class Client:
 
     def open(self) -> None:
         """Open the store; what was answered OK has to be settled."""
+        watch()
         self.store = Store(self.path, CONFIG)
+        watch()
         self.store.publish("q", 10**7)
         if set(self.store.ack_many(self.settled[-4000:])) - {Reply.SETTLED}:
             raise AssertionError("an ack that was answered OK is not settled")
@@ -57,6 +59,7 @@ class Client:
 
     def step(self) -> None:
         """Make one call."""
+        watch()
         store, pick = self.store, self.pick
         if len(self.hands) < 5:
             self.hands += [delivery.receipt for delivery in store.pop("q", 20, 600.0)]
@@ -80,6 +83,7 @@ class Client:
 
     def look(self) -> None:
         """See that the lock is free, and the store usable, or broken by name."""
+        watch()
         free: list[object] = []
         thread = threading.Thread(target=lambda: free.append(self.store._driver.lock.run(5.0, lambda: True)))
         thread.start()
@@ -93,6 +97,11 @@ class Client:
             self.found["broken by name"] += 1
             self.store.close()
             self.open()
+
+
+def watch() -> None:
+    """Give the next call its time."""
+    faulthandler.dump_traceback_later(HANGS, exit=True)
 
 
 def by_alarms(path: Path, seed: int, count: int) -> Counter[str]:
@@ -110,7 +119,6 @@ def by_alarms(path: Path, seed: int, count: int) -> Counter[str]:
     before = signal.signal(signal.SIGALRM, ring)
     try:
         while client.found.total() < count:
-            faulthandler.dump_traceback_later(HANGS, exit=True)
             try:
                 armed = True
                 signal.setitimer(signal.ITIMER_REAL, client.pick.uniform(2e-5, 2e-3))
