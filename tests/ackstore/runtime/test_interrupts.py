@@ -83,7 +83,7 @@ def opened(path: Path) -> tuple[Store, list[str]]:
 def is_free(store: Store) -> bool:
     """Whether another thread could take the lock."""
     found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(store._driver.lock.run(1.0, lambda: True)))
+    thread = threading.Thread(target=lambda: found.append(store._driver.lock.run(60.0, lambda: True)))
     thread.start()
     thread.join()
     return found == [True]

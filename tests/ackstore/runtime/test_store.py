@@ -386,6 +386,7 @@ def test_an_answer_that_a_core_forgets_is_unknown_in_time(tmp_path: Path) -> Non
         store.publish("q", 1)
         assert store.ack_many(["one", "other"]) == [Reply.UNKNOWN] * 2
         assert store._driver._waiting.by_op == {}
+        store.close(timeout=0.05)  # its answer is forgotten too
 
 
 def test_workers_start_a_thread_only_when_all_are_at_work() -> None:
