@@ -53,8 +53,9 @@ class Configuration:
 
     name: str
     settings: Mapping[str, str]
-    claims: Level
-    """The level that it is documented to keep: what breaks stronger ones only is no broken promise of it."""
+    claims: Level | None
+    """The level that it is documented to keep: what breaks stronger ones only is no broken promise of it. None where it
+    is documented to lose what is in memory, messages too."""
     reason: str
     expect: Mapping[str, ByFault] = Factory(dict)
     """What must come of a fault that hits; of one that is not named nothing may come."""
@@ -71,14 +72,16 @@ class Configuration:
         """Tell whether anything is promised to survive a fault."""
         if fault is Fault.CLEAN_RESTART or self.claims is Level.DISK:
             return True
+        if self.claims is None:
+            return False
         secured = self.promises is not None and (self.promises.barrier == "yes" or self.promises.loss_window > 0)
         crash = fault in (Fault.PROCESS_CRASH, Fault.STALLED_SYNC)
         return secured or (crash and self.claims is Level.PAGE_CACHE)
 
     def outcome_of(self, finding: Finding) -> Outcome:
         """Return what a finding on real files is, to who runs this configuration."""
-        levels = list(Level)
-        promised = any(levels.index(level) <= levels.index(self.claims) for level in finding.refutes)
+        claimed = list(Level)[: list(Level).index(self.claims) + 1] if self.claims else []
+        promised = any(level in claimed for level in finding.refutes)
         return Outcome(Effect(finding.effect), promised)
 
     def outcomes(self, findings: Iterable[Finding]) -> dict[Fault, set[Outcome]]:

@@ -112,7 +112,7 @@ class Judged:
             "title": self.broker.title,
             "configuration": self.configuration.name,
             "settings": dict(self.configuration.settings),
-            "claims": self.configuration.claims.value,
+            "claims": self.configuration.claims.value if self.configuration.claims else "none",
             "grade": self.grade,
             "seed": self.seed,
             "profile": self.profile,

@@ -164,7 +164,7 @@ def _configuration(one: Mapping[str, Any], stated: Mapping[str, Any], folder: st
         return Configuration(
             str(one["name"]),
             {str(key): str(value) for key, value in one["settings"].items()},
-            Level(one["claims"]),
+            None if one["claims"] == "none" else Level(one["claims"]),
             str(one["reason"]),
             _by_grade(one["expect"]),
             _by_grade(one.get("may", {})),

@@ -1,0 +1,207 @@
+"""NSQ: a topic a queue, with one channel; messages are pushed as asked for (RDY), and FIN settles.
+
+It is a client of a server that the suite starts, kills and starts again, and lives on (specs/protocol.md). It
+speaks nsqd's own protocol over TCP, one connection a queue, as what is in flight is a connection's. What a topic holds
+cannot be asked for, so what was published once is not published again.
+
+>>> topic_of("orders/billing/0"), frame_of(b"\\x00\\x00\\x00\\x06\\x00\\x00\\x00\\x00OK")
+('orders_billing_0', (0, b'OK', 10))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ackcheck.target import Delivery
+
+PORT = "ACKCHECK_BROKER_PORT"
+"""The environment variable that names the server's port."""
+
+WAITING = 10.0
+"""Seconds to wait for a server that is starting."""
+
+PUSHING = 0.1
+"""Seconds for which a pop waits for the next message to be pushed."""
+
+RESPONSE, ERROR, MESSAGE = 0, 1, 2
+HEARTBEAT = b"_heartbeat_"
+
+NOBODY = "0" * 16
+"""The key of no message."""
+
+
+def topic_of(queue: str) -> str:
+    """Return the topic of a queue: its name may have no slash."""
+    return queue.replace("/", "_")
+
+
+def frame_of(data: bytes) -> tuple[int, bytes, int] | None:
+    """Return the kind of the first frame, what it holds, and how long it is; None where it is not whole yet."""
+    if len(data) < 8:
+        return None
+    size, kind = struct.unpack_from(">II", data)
+    return (kind, data[8 : 4 + size], 4 + size) if len(data) >= 4 + size else None
+
+
+class Connection:
+    """A connection that has subscribed to a topic, or publishes."""
+
+    def __init__(self, topic: str = "") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", int(os.environ[PORT])), timeout=10.0)
+        self.socket.sendall(b"  V2")
+        self.incoming = b""
+        if topic:
+            self.command(f"SUB {topic} group")
+            self.answer()
+
+    def command(self, line: str, body: bytes | None = None) -> None:
+        """Send a command."""
+        data = line.encode() + b"\n"
+        self.socket.sendall(data if body is None else data + struct.pack(">I", len(body)) + body)
+
+    def frame(self, seconds: float) -> tuple[int, bytes] | None:
+        """Return the next frame that is no heartbeat, None where there is none in time."""
+        until = time.monotonic() + seconds
+        while True:
+            if found := frame_of(self.incoming):
+                self.incoming = self.incoming[found[2] :]
+                if found[1] != HEARTBEAT:
+                    return found[0], found[1]
+                self.command("NOP")
+                continue
+            if not select.select([self.socket], [], [], max(0.0, until - time.monotonic()))[0]:
+                return None
+            part = self.socket.recv(1 << 16)
+            if not part:
+                raise ConnectionError("the server has closed the connection")
+            self.incoming += part
+
+    def answer(self) -> str:
+        """Return the answer to a command."""
+        found = self.frame(10.0)
+        if found is None:
+            raise ConnectionError("no answer within 10 s")
+        return found[1].decode()
+
+
+class Topics:
+    """A target (`ackcheck.target.Target`)."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.published: dict[str, int] = {}
+        self.connections: dict[str, Connection] = {}
+        self.held: dict[str, tuple[str, str]] = {}
+        """By its receipt, the queue and the newest delivery (the server's message id) of each message in hand."""
+        self.settled: set[str] = set()
+
+    def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
+        """Connect, once the server is ready."""
+        self.connections, self.held, until = {}, {}, time.monotonic() + WAITING
+        while True:
+            try:
+                self.publisher = Connection()
+                self.lost = False
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+
+    def _must_be_there(self) -> None:
+        """Raise once the server was lost: what is not known any more is no answer."""
+        if self.lost:
+            raise ConnectionError("the server was lost before this was asked of it")
+
+    def _connected(self, queue: str) -> Connection:
+        self._must_be_there()
+        if queue not in self.connections:
+            self.connections[queue] = Connection(topic_of(queue))
+        return self.connections[queue]
+
+    def publish(self, queue: str, end: int) -> None:
+        """Publish what never was."""
+        with self.lock, self._losing():
+            self._connected(queue)  # which makes the channel: what is published before it is there, it has too
+            for number in range(self.published.get(queue, 0), end):
+                self.publisher.command(f"PUB {topic_of(queue)}", str(number).encode())
+                if (told := self.publisher.answer()) != "OK":
+                    raise RuntimeError(f"PUB was answered {told}")
+                self.published[queue] = number + 1
+
+    def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
+        """Have messages pushed, and take no more once there are enough, or none comes."""
+        with self.lock, self._losing():
+            connection, given = self._connected(queue), []
+            connection.command(f"RDY {count}")
+            while (found := connection.frame(PUSHING)) is not None:
+                if found[0] == MESSAGE:
+                    given.append(self._given(queue, found[1], invisible))
+                    if len(given) == count:
+                        break
+            connection.command("RDY 0")
+            while (found := connection.frame(0.01)) is not None:
+                if found[0] == MESSAGE:  # it was on its way: it is given back at once
+                    connection.command(f"REQ {found[1][10:26].decode()} 0")
+            return given
+
+    def _given(self, queue: str, message: bytes, invisible: float) -> Delivery:
+        attempt, key, number = struct.unpack_from(">H", message, 8)[0], message[10:26].decode(), int(message[26:])
+        receipt = f"{queue}|{number}|{key}|{attempt}"
+        for older in [one for one, (_, held) in self.held.items() if held == key]:
+            del self.held[older]  # its time is over: FIN would settle the new delivery, which has the same key
+        self.held[receipt] = queue, key
+        return Delivery(receipt=receipt, offset=number, attempt=attempt, deadline=time.time() + invisible)
+
+    def ack(self, receipt: str) -> str:
+        """FIN it. nsqd says nothing where that is done; so a message that there is not is finished after it, which has
+        an error for an answer: by then the error of the first would have come."""
+        with self.lock, self._losing():
+            if receipt.count("|") != 3:
+                return "INVALID"
+            self._must_be_there()
+            if receipt not in self.held:
+                return "SETTLED" if receipt in self.settled else "EXPIRED"
+            queue, key = self.held.pop(receipt)
+            connection = self._connected(queue)
+            connection.command(f"FIN {key}")
+            connection.command(f"FIN {NOBODY}")
+            over = connection.answer()
+            if NOBODY not in over:
+                connection.answer()
+                return "EXPIRED"
+            self.settled.add(receipt)
+            return "OK"
+
+    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
+        """FIN each."""
+        return [self.ack(receipt) for receipt in receipts]
+
+    def flush(self) -> str:
+        """Say that there is none."""
+        return "UNKNOWN"
+
+    def stats(self) -> Mapping[str, object]:
+        """Show nothing."""
+        return {}
+
+    def close(self) -> str:
+        """Leave: the suite ends the server, which writes what is in flight when it is asked to end."""
+        return "UNKNOWN"
+
+    @contextlib.contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Ask nothing more once the server was lost, until there is another `open`."""
+        try:
+            yield
+        except OSError:
+            self.lost = True
+            raise
