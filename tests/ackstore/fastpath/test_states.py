@@ -260,7 +260,7 @@ def plain(state: State) -> bool:
 
 
 @pytest.mark.parametrize("way", WAYS[:2])
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(state=states())
 @example(State(messages=(Message(flag="not held"), *[Message()] * 5), named=(Named(), Named(offset=1)), merge=True))
 def test_it_answers_as_the_long_way_or_does_nothing(drive: Any, way: str, state: State) -> None:
