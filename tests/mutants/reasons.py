@@ -47,6 +47,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("core.replay.Replay.__init__", "self.kind = self.lsn = "),
         ("core.sharded.Gathered.__init__", "self.replies: list[Reply] = None"),
         ("core.sharded.Sharded.__init__", "self.now = None"),
+        ("fastpath.path.FastPath.__init__", "self.then: Callable[[], None] = None"),
     ],
     "Only asked whether it is true, and `None` or an empty string says no as `False` and 0 do": [
         ("*", "self.busy = None"),
@@ -137,6 +138,10 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("core.replay.Replay.take", "entries[0].offset != queue.floor"),
         ("core.sharded.Sharded.__init__", "self.closing: Gathered | None = ''"),
         ("core.merge.MergeBuffer._look_through", "return 1"),
+        ("fastpath.plain.acks.queue_of", "queue = None"),
+        ("fastpath.plain.acks.queue_of", "path.latest = None"),
+        ("fastpath.plain.acks.queue_of", "deliveries.of(None)"),
+        ("fastpath.plain.calls.path_of", "len(paths) == 1 and False"),
     ],
     "Both are as long: `strict` never has anything to say": [
         ("*", "strict=None"),
