@@ -27,6 +27,9 @@ CLOCKS = (-600.0, -7.0, -0.05, 3.0, 7.0, 3600.0)
 
 STOPS = ("crash", "lose_power", "lose_power", "restart", "not")
 
+SELDOM = 64
+"""Of so many times that a rule is chosen which takes long, it does something once."""
+
 CHURNED = 24
 """Renewals after which a compaction is worth while, in a store with small segments."""
 
@@ -114,6 +117,51 @@ class AimedRules(RuleBasedStateMachine):
             self.take("fail_write", written=random.choice((0, 20, 1000)))
         self.take(random.choice(("finish_writes", "finish_all")))
         self._leave_the_window(random)
+
+    @precondition(lambda self: self.run.can("reset") and self.run.ran["reset"] < 4)
+    @rule(seed=SEED)
+    def reset_beside_others(self, seed: int) -> None:
+        """Reset the offset of a queue while others are at work on it, before it and after it."""
+        random = self.drawn_from(seed)
+        queue = random.randint(0, 1)
+        self.take("finish_all")
+        self.take("publish", queue=queue, count=4)
+        self.take("pop", count=random.randint(2, 4), queue=queue, invisible=random.choice((LONG, LONG, SHORT)))
+        self.take("finish_writes")
+        for _ in range(random.randint(1, 2)):
+            self._work_on(queue, random)
+        self.take("reset", queue=queue, offset=random.randint(0, 6))
+        for _ in range(random.randint(1, 3)):
+            self._work_on(queue, random)
+            self.take("finish", which=random.randint(0, 7))
+        if random.random() < 0.3:
+            self.take("fail_sync", which=0)
+        self.take(random.choice(("finish_all", "finish_writes")))
+        self.stop(random.choice(STOPS), random.randint(0, 9))
+
+    @precondition(lambda self: not self.run.ran["flood"])
+    @rule(seed=SEED)
+    def let_hundreds_expire(self, seed: int) -> None:
+        """Hand out hundreds of messages at once, and have them all come back at once; seldom, as it takes long."""
+        if seed % SELDOM:
+            return
+        random = self.drawn_from(seed)
+        queue, count = random.randint(0, 1), random.choice((60, 250))
+        self.take("flood", queue=queue, count=count)
+        self.take("finish_all")
+        self.take("ack_many", which=-1, count=count // 3)
+        self.take(random.choice(("finish_all", "finish_writes")))
+        self.stop(random.choice(STOPS), random.randint(0, 9))
+        self.take("wait", seconds=SHORT)
+        self.take("pop", count=count, queue=queue)
+        self.take("finish_writes")
+
+    def _work_on(self, queue: int, random: Random) -> None:
+        """Ask for one thing of a queue, of what was handed out last."""
+        step = random.choice(("ack", "ack", "ack_many", "renew", "release", "pop"))
+        which = random.randint(-3, -1)
+        more = {"ack_many": {"which": which, "count": 2}, "pop": {"count": 2, "queue": queue}}
+        self.take(step, **more.get(step, {"which": which}))
 
     def _leave_the_window(self, random: Random) -> None:
         """Have the disk work again, or not yet; then stop the store, or see whether everything comes that must."""

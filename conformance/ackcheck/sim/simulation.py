@@ -28,7 +28,7 @@ from attrs import Factory, define
 
 from ackcheck.sim.aims import FOR_EVER, ONE_MESSAGE, Aim, How
 from ackcheck.sim.damage import Kind, contents, harm
-from ackcheck.sim.devices import LONG, MOST_MESSAGES, OK, QUEUES
+from ackcheck.sim.devices import LONG, MOST_MESSAGES, OK, QUEUES, SHORT
 from ackcheck.sim.disk import Disk, File
 from ackcheck.sim.host import Host
 from ackcheck.sim.setup import SimSetup
@@ -99,6 +99,13 @@ class Simulation(Host, Surveyor):
             self._pop(QUEUES[index % len(QUEUES)], 1, LONG)
 
     @step
+    def flood(self, *, queue: int, count: int, invisible: float = SHORT) -> None:
+        """Have a producer add very many messages, and a consumer pop them all at once."""
+        name = QUEUES[queue % len(QUEUES)]
+        self._publish(name, max(self.ends[name], self._handed_out[name] + count))
+        self._pop(name, count, invisible)
+
+    @step
     def ack(self, *, which: int) -> None:
         """Have a consumer ack a delivery, perhaps again, perhaps an earlier one."""
         for receipt in self._chosen(which):
@@ -120,14 +127,14 @@ class Simulation(Host, Surveyor):
     def renew(self, *, which: int, invisible: float = LONG) -> None:
         """Have a consumer ask for more time, or for less."""
         for receipt in self._chosen(which) if self.can("renew") else ():
-            if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
+            if self._may_change(receipt):
                 self._renew(receipt, invisible)
 
     @step
     def renew_often(self, *, which: int, times: int) -> None:
         """Have a consumer ask for more time again and again, on a disk that is quick: the log fills with old news."""
         for receipt in self._chosen(which) * times if self.can("renew") else ():
-            if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
+            if self._may_change(receipt):
                 self._renew(receipt, LONG)
                 self._finish_ready()
 
@@ -135,7 +142,7 @@ class Simulation(Host, Surveyor):
     def release(self, *, which: int) -> None:
         """Have a consumer give a delivery back."""
         for receipt in self._chosen(which) if self.can("release") else ():
-            if self.panel.all_agree(lambda oracle: oracle.may_change(receipt)):
+            if self._may_change(receipt):
                 self._release(receipt)
 
     @step

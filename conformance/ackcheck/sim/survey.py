@@ -53,6 +53,8 @@ class Surveyor:
 
     asked: dict[int, Asked]
     given: list[Delivered]
+    ends: dict[str, int]
+    _first: dict[str, int]
     _replies: dict[int, Reply]
     _latest: float
     look: Callable[[], None]
@@ -193,7 +195,7 @@ class Surveyor:
         """Pop a queue, and wait for the answer, again as long as it is refused."""
         before, reply = len(self.given), Reply.UNKNOWN
         for _ in range(PATIENCE):
-            op = self._pop(queue, 8, LONG)
+            op = self._pop(queue, max(8, (self.ends[queue] - self._first[queue]) // 4), LONG)
             if not self._answered(op):
                 self.panel.broke(
                     Broken(Clause.REPLY_EXACTLY_ONCE, f"the pop {op} was not answered, on a disk that works")

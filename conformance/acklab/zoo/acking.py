@@ -118,7 +118,7 @@ BUGS = (
     Bug(
         "ack-success-despite-put-failure",
         SuccessDespitePutFailure,
-        (Clause.REPLY_NEVER_FALSE, Clause.REPLY_AFTER_STAGE),
+        (Clause.REPLY_AFTER_STAGE, *LOST_ACK),
         "RocketMQ #4806; rocketmq-rust",
     ),
     Bug(

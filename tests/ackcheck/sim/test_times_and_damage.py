@@ -153,6 +153,37 @@ def test_a_store_may_be_about_to_run_out_of_numbers(wear: dict[str, int], logs: 
     assert first == sorted(first)
 
 
+class HandsOutFew(Reference):
+    """Lets go of all but the first hundred that expire at once."""
+
+    def take(self) -> list[Told]:
+        told = [
+            evolve(each, deliveries=each.deliveries[:100]) if isinstance(each, Ended) and self.flooded else each
+            for each in super().take()
+        ]
+        self.flooded = self.flooded or any(isinstance(each, Ended) and len(each.deliveries) > 100 for each in told)
+        return told
+
+    flooded = False
+
+
+MANY = 600
+
+
+@pytest.mark.parametrize("make", [Reference, HandsOutFew])
+def test_hundreds_that_expire_at_once_come_back(make: type[Reference]) -> None:
+    flood: list[Step] = [("flood", {"queue": 0, "count": MANY}), ALL, ("wait", {"seconds": 5.0})]
+    again: list[Step] = [("pop", {"count": MANY, "invisible": 5.0}), ALL]
+    stopped: list[Step] = [("ack_many", {"which": MANY, "count": MANY // 2}), ALL, ("crash", {"fate": 0})]
+    run = begun(make)
+    if make is HandsOutFew:
+        with pytest.raises(Broken, match="no-limbo"):
+            replay(run, [*flood, *again, ("survey", {})])
+        return
+    replay(run, [*flood, *again, *stopped, ("wait", {"seconds": 5.0}), *again, ("settle_everything", {})])
+    assert [seen.offset for seen in run.given[2 * MANY : 2 * MANY + MANY // 2]] == list(range(MANY // 2, MANY))
+
+
 class CountsInSixteenBits(Reference):
     """Numbers deliveries as if they fitted in 16 bits."""
 
