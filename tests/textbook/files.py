@@ -58,8 +58,8 @@ class Shelf:
         return "OK" if self.newest[key] == receipt and time.time() < self.hidden[key] else "EXPIRED"
 
     def records(self) -> list[Record]:
-        """All that is known, as the records that say it."""
-        pops = [self.pop_record(key, self.hidden[key], receipt) for receipt, key in self.where.items()]
+        """All that counts, as the records that say it: of each message its newest delivery, and its ack."""
+        pops = [self.pop_record(key, self.hidden[key], receipt) for key, receipt in self.newest.items()]
         acks = [{"kind": "ack", "queue": queue, "offset": offset} for queue, offset in self.acked]
         return pops + acks
 
