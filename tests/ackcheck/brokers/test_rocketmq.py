@@ -130,6 +130,8 @@ def test_a_receipt_stays_current_when_its_time_is_changed(both: tuple[Stub, Chil
     assert adapter.call("renew", receipt=first, invisible=60.0) == "SETTLED"
     assert adapter.call("release", receipt=second) == "OK"
     assert adapter.call("ack", receipt=second) == "EXPIRED"
+    receipts(adapter, queue)  # all of them come again
+    assert adapter.call("renew", receipt=first, invisible=60.0) == "EXPIRED"
 
 
 def test_a_change_that_was_refused_leaves_it_open_which_handle_is_the_newest(

@@ -139,10 +139,10 @@ final class Target {
     if (delivery == null) return "INVALID";
     delivery.lock.lock();
     try {
+      if (newest.get(delivery.topic + "|" + delivery.offset) != delivery) return "EXPIRED";
       if (delivery.state == Delivery.State.SETTLED) return "SETTLED";
       if (delivery.state == Delivery.State.UNCLEAR) return "UNKNOWN";
-      boolean current = newest.get(delivery.topic + "|" + delivery.offset) == delivery;
-      if (delivery.state == Delivery.State.GIVEN_BACK || delivery.isLate() || !current) return "EXPIRED";
+      if (delivery.state == Delivery.State.GIVEN_BACK || delivery.isLate()) return "EXPIRED";
       delivery.state = Delivery.State.UNCLEAR; // until it is answered
       String handle = broker.changeInvisibleTime(delivery.topic, delivery.handle, invisible);
       if (handle == null) return "UNKNOWN";
