@@ -72,7 +72,6 @@ LOST_ACK = finding(Effect.RETURNED, Fault.POWER_LOSS)
         ([REFUSED], 0, "failed sync 1 of 1: cannot open 1x"),
         ([REFUSED, LOST_ACK], 1, "power, power loss: returned, which is new"),
         ([finding(Effect.RETURNED, Fault.FAILED_SYNC)], 1, "power, failed sync: returned, which is new"),
-        ([], 1, "power, failed sync: cannot open was expected, and did not come"),
     ],
 )
 def test_what_is_new_in_either_direction_is_told_by_fault(
@@ -82,6 +81,13 @@ def test_what_is_new_in_either_direction_is_told_by_fault(
     ran = called("redis", "--configuration", "always", "--faults", "power", "--seed", "1")
     assert told in ran.output
     assert ran.exit_code == code
+
+
+def test_what_must_come_and_does_not_is_new_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_findings(monkeypatch)
+    ran = called("beanstalkd", "--configuration", "f0", "--faults", "power", "--seed", "1")
+    assert "power, failed sync: returned was expected, and did not come" in ran.output
+    assert ran.exit_code == 1
 
 
 def test_a_broken_promise_is_told_from_what_was_never_promised(monkeypatch: pytest.MonkeyPatch) -> None:
