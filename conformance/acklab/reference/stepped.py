@@ -200,7 +200,7 @@ class Reference:
         return self._core.next_tick()
 
     def look(self, receipts: Sequence[str]) -> Look:
-        stats = self._core.stats()
+        stats = self._core.stats(count=False)
         stages = {receipt: self._core.stage(receipt) for receipt in receipts}
         return Look(
             offsets={str(queue): Sighting(seen.committed, seen.persisted) for queue, seen in stats.queues.items()},
