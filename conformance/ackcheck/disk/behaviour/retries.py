@@ -77,19 +77,22 @@ def retries(tries: int | None = None, patience: float = PATIENCE) -> Retries:
         if tries is not None:
             (own / "metadata/EIO/max_retries").write_text(f"{tries}\n")
         number = disk.arm(Fault(on="write", do="eio", blocks=beside_the_log(disk)))
-        hung = threading.Event()
+        ended, hung = threading.Event(), threading.Event()
 
         def heal() -> None:
-            hung.set()
-            disk.disarm()
+            while not disk.hits(number) and not ended.wait(0.02):
+                pass  # however slow the machine is: the time-out begins with the first write that is refused
+            if not ended.wait(patience):
+                hung.set()
+                disk.disarm()
 
-        healing = threading.Timer(patience, heal)
+        healing = threading.Thread(target=heal)
         healing.start()
         try:
             sync = called(lambda: _make(disk.directory / "made"))
             freeze = called(lambda: _freeze(disk.mountpoint))
         finally:
-            healing.cancel()
+            ended.set()
             healing.join()
         hits = disk.hits(number)
         if not hung.is_set():
