@@ -211,7 +211,8 @@ def _(event: events.ResetAnswered, world: World, claim: Claim) -> tuple[World, .
     ended = world.without(event.op)
     if event.reply is Reply.OK:
         left = ended.changes - ended.resets  # what was asked for before it has no say any more
-        return (evolve(ended, changes=left, older=frozenset(), shaky=frozenset()),) if took else ()
+        since = _not_ended_by(ended, frozenset({event.op}))  # what it ended itself no fault brings back
+        return (evolve(ended, changes=left, older=since, shaky=frozenset()),) if took else ()
     return () if took else (ended,)
 
 

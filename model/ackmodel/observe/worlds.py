@@ -232,4 +232,5 @@ def took_effect(world: World, change: Change) -> World:
             settled = Settled.NO if anew else Settled.DURABLE
             left = world.resets if change.op == UNHEARD else world.resets - {change}
             shaky = world.shaky | {change}
-            return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=older, shaky=shaky)
+            before = frozenset(evolve(lease, ended_by=change.op) for lease in older)
+            return World(settled=settled, changes=left, unconfirmed=unconfirmed, older=before, shaky=shaky)

@@ -6,7 +6,7 @@ import pytest
 
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
-from ackmodel.observe.events import ProcessCrashed, Reply
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
 from ackmodel.observe.oracle import Delivered, Oracle
 
 LEVELS = list(Level)
@@ -145,3 +145,15 @@ def test_a_stop_ends_all_that_was_under_way() -> None:
     oracle.reset_asked(51, "q", 0)
     oracle.reset_answered(51, Reply.OK)
     comes(oracle, "r2", 0, op=61)
+
+
+def test_what_a_power_loss_undoes_may_have_ended_a_delivery_of_after_the_reset() -> None:
+    oracle = oracle_of(Level.PAGE_CACHE)
+    oracle.reset_asked(50, "q", 0)
+    comes(oracle, "r1", 0)  # the reset has taken effect, and is not answered yet
+    oracle.release_asked(70, "r1", at=6.0)
+    oracle.change_answered(70, Reply.OK, at=6.0)
+    oracle.reset_answered(50, Reply.OK)
+    oracle.stopped(PowerLost())
+    oracle.ack_asked(80, ["r1"], at=7.0)
+    oracle.ack_answered(80, [Reply.OK], at=7.0)
