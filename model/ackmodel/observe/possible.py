@@ -14,12 +14,10 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from attrs import evolve
-
 from ..spec.stages import Level
 from . import events
 from .events import Event, Reply
-from .worlds import NEEDED, NEVER, UNHEARD, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World
+from .worlds import NEEDED, NEVER, UNHEARD, UNSEEN, Claim, Lease, Release, Renewal, Reset, Settled, World, evolve
 
 UNAFFECTED = (events.WriteFailed, events.SyncEnded, events.Discarded, events.Damaged)
 """Events that leave every world as it is."""
