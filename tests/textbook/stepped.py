@@ -288,7 +288,8 @@ class Journal(Stepped):
     sync_at: float = field(default=NEVER, init=False)
     _safe: dict[str, int] = field(factory=dict, init=False)
     _old: list[str] = field(factory=list, init=False)
-    _acked: dict[str, tuple[int, int]] = field(factory=dict, init=False)
+    _unsafe: set[str] = field(factory=set, init=False)
+    """The receipts of acks that are written, and not yet on the disk."""
 
     @property
     def file(self) -> str:
@@ -353,7 +354,7 @@ class Journal(Stepped):
             answer = Ended(request.op, Reply.FAILED, (), (Reply.FAILED,) * len(request.receipts))
         elif changed:
             self.books.queues = after.queues
-            self._acked.update((receipt, (self.number, self.lines)) for receipt in request.receipts)
+            self._unsafe.update(request.receipts if request.kind == "ack" else ())
             if request.kind == "reset":
                 yield from self._sync()
         self.answer(answer)
@@ -394,6 +395,7 @@ class Journal(Stepped):
                 yield from self._begin()
                 continue
             self.synced, self._safe, self.sync_at = covers, floors, NEVER
+            self._unsafe.clear()
             if not self.entered:
                 self.entered = yield from self._retire()
 
@@ -434,5 +436,4 @@ class Journal(Stepped):
         return self.lines - self.synced
 
     def flushed(self, receipt: str) -> bool:
-        number, line = self._acked.get(receipt, (0, 0))
-        return self.synced >= (line if number == self.number else 1)  # a later log begins with all that was before
+        return receipt not in self._unsafe
