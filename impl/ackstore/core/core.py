@@ -391,6 +391,7 @@ class Core(CoreFields):
             offsets.tick(now)
         else:
             assert self.closing is not None
+            self._lift_barriers()  # one that waited for what the merge buffer kept: all of it is FLUSHED now
             self.operations.end(self.closing, Reply.OK)
             self._end()
 

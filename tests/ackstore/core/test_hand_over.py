@@ -13,7 +13,7 @@ from ackstore import Config, Reply, Stage
 from ackstore.core import merge
 from ackstore.core.effects import Failed, Write
 from ackstore.core.states import DELIVERED, SETTLED
-from ackstore.words.requests import Renew
+from ackstore.words.requests import Renew, Reset
 from merging import STAY, SWEEP, in_memory, merging, ready, states
 
 
@@ -156,6 +156,16 @@ class TestSteps:
         assert store.core.merge.round
         assert store.rest(1.0).reply(close) is Reply.OK
         assert store.power_loss().committed() == 15
+
+
+def test_a_barrier_beside_a_reset_is_answered_before_the_close(drive: Any) -> None:
+    """It waited for what the buffer kept, and the reset took that out: nothing more is to be written for it."""
+    store = merging(drive)
+    store.ack(ready(store)[0])
+    store.submit(Reset("q", 0))
+    flush, close = store.flush(), store.close()
+    store.rest(5.0)
+    assert (store.reply(flush), store.reply(close)) == (Reply.OK, Reply.OK)
 
 
 def test_what_is_on_its_way_is_not_written_twice(drive: Any) -> None:
