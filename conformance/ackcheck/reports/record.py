@@ -6,7 +6,7 @@
 >>> verdict = run_suite(Subject(), Plan((Level.PAGE_CACHE,), ("sim",), {"sim": 2}, seed=1))
 >>> record = record_of({"seed": 1, "profile": "quick", **verdict.as_json()})
 >>> record.target, record.outcome, len(record.clauses)
-('the reference store', 'not-judged', 23)
+('the reference store', 'not-judged', 26)
 >>> record_of({"seed": 1})
 Traceback (most recent call last):
 ...

@@ -7,8 +7,8 @@ own (`ackcheck.rig.keeper`), which starts it, kills all of it, and sees that not
     >>> from ackcheck.rig.contained import Contained
     >>> served = ["--target", "collections:OrderedDict", "--dir", "/tmp", "--threads", "1"]
     >>> with Nursery(served) as nursery, Contained(["a fork"], stdin=subprocess.PIPE, nursery=nursery) as started:
-    ...     started.pid != nursery.pid, len(started.kill())
-    (True, 1)
+    ...     started.pid != nursery.pid, len(started.kill()), started.stdin.close()
+    (True, 1, None)
 
 Some modules do more than define things when they are imported: they start threads or processes, or open files. A fork
 would share those with all others, so such a target is refused here (`NotForked`), and to be started anew each time.

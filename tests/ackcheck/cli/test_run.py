@@ -207,7 +207,7 @@ def test_without_a_level_the_target_is_judged_once_for_all_of_them() -> None:
 def test_a_run_goes_on_after_a_finding_unless_it_is_told_to_stop(few_cases: None) -> None:
     code, whole = judged(f"{TOYS}:WritesNothing", "--faults", "process", "--level", "disk")
     assert (code, whole["runs"][0]["cases"]) == (1, 2)
-    assert whole["findings"][0]["times"] > 1
+    assert sum(found["times"] for found in whole["findings"]) > 1
     code, stopped = judged(f"{TOYS}:WritesNothing", "--faults", "process", "--level", "disk", "--stop-at-first")
     assert (code, stopped["runs"][0]["cases"]) == (1, 1)
 
