@@ -25,7 +25,7 @@ def broken():
 """
 SHORT = """
 import ackcheck.suite
-ackcheck.suite.efforts = lambda profile: {"sim": 15}
+ackcheck.suite.efforts = lambda profile: {"sim": 5}
 """
 LEDGER = """
 [[expected]]

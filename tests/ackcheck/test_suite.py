@@ -127,8 +127,8 @@ def test_of_each_clause_it_is_said_what_would_judge_it() -> None:
 
 
 def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
-    plan = Plan((Level.PAGE_CACHE,), ("process",), efforts("standard"), seed=4, case=1)
-    toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:NeverRests"
+    plan = Plan((Level.PAGE_CACHE,), ("process",), efforts("standard"), seed=4, case=1, stop_at_first=True)
+    toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:WritesNothing"
     [report] = run_suite(Subject(toy), plan).reports
     assert report.cases == 1
     assert report.finding is not None

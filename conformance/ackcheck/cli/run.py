@@ -7,7 +7,7 @@
 
 >>> import json
 >>> from click.testing import CliRunner
->>> ran = CliRunner().invoke(run, ["--faults", "process", "--level", "memory", "--seed", "1", "--json", "-"])
+>>> ran = CliRunner().invoke(run, ["--faults", "sim", "--level", "memory", "--seed", "1", "--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)["level"]
 (0, 'memory')
 """

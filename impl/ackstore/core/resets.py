@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from ackstore.core.entries import MAX_GENERATION
 from ackstore.core.operations import Operation
+from ackstore.core.queues import Queue
 from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
 from ackstore.fields.classes import RecordFields
+from ackstore.fields.plain.settling import MERGED
 from ackstore.format.payloads import encode_reset
 from ackstore.format.records import RESET
 from ackstore.words.errors import CountOutOfRange, QueueUnknown, ResetsExhausted, shown
@@ -70,10 +72,18 @@ class Resets:
 
     def flushed(self, record: RecordFields) -> None:
         """Reset the queue, as the RESET is FLUSHED: now it counts."""
+        self._answer_acks_in_memory(record.queue)
         record.queue.reset(int(record.value), record.queue.generation + 1, record.lsn)
         self.applied = True
         waiters, record.waiters = record.waiters, None
         self.waiting += [(operation, record.lsn) for operation, _item, _reply in waiters or ()]
+
+    def _answer_acks_in_memory(self, queue: Queue) -> None:
+        """Answer who waits for an ack that is only in the merge buffer: it is never handed over, as the reset takes it
+        back. It came before the reset, and found the message settled."""
+        for entry in queue.entries.values():
+            if entry.ack is not None and entry.ack.kind == MERGED:
+                self.acks.answer(entry.ack)
 
     def persisted(self, lsn: int) -> None:
         """Note that the offset file on disk derives from everything up to `lsn`."""

@@ -116,7 +116,7 @@ def test_the_command_catches_fsyncgate() -> None:
     bug = BUGS["retry-fsync-after-eio-reports-success"]
     target = reference.name_of(bug.level, bug.name)
     ran = CliRunner().invoke(
-        run, [target, "--level", bug.level.value, "--faults", "power", "--seed", "1", "--json", "-"]
+        run, [target, "--level", bug.level.value, "--faults", "power", "--seed", "1", "--stop-at-first", "--json", "-"]
     )
     assert ran.exit_code == 1, ran.output
     verdict = json.loads(ran.stdout)
@@ -137,7 +137,7 @@ def test_a_right_store_with_all_there_can_be_keeps_its_level() -> None:
 @on_machine
 @pytest.mark.machine
 def test_a_reset_that_is_only_in_memory_is_caught() -> None:
-    report = run_power_grade(f"{TOYS}:ResetsInMemory", Level.DISK, seed=1, rounds=8, failed_syncs=0)
+    report = run_power_grade(f"{TOYS}:ResetsInMemory", Level.DISK, seed=1, rounds=8, failed_syncs=0, stop_at_first=True)
     assert report.finding is not None
     # Which falls first depends on what the store shows first: that the reset is undone, what the offset has passed, or
     # a dead letter that was to begin anew.

@@ -11,7 +11,7 @@ import pytest
 import ackstore
 from ackstore import Config, Reply, Stage
 from ackstore.core import merge
-from ackstore.core.effects import Failed, Write
+from ackstore.core.effects import DONE, Failed, Write
 from ackstore.core.states import DELIVERED, SETTLED
 from ackstore.words.requests import Renew, Reset
 from merging import STAY, SWEEP, in_memory, merging, ready, states
@@ -166,6 +166,22 @@ def test_a_barrier_beside_a_reset_is_answered_before_the_close(drive: Any) -> No
     flush, close = store.flush(), store.close()
     store.rest(5.0)
     assert (store.reply(flush), store.reply(close)) == (Reply.OK, Reply.OK)
+
+
+@pytest.mark.parametrize("works", [False, True])
+def test_a_reset_beside_an_ack_that_waits_for_the_disk(drive: Any, works: bool) -> None:
+    """The buffer hands over nothing that the reset takes back, so nobody may wait for that."""
+    store = merging(drive)
+    [receipt] = ready(store, 1)
+    store.ack(receipt)
+    reset = store.submit(Reset("q", 0))
+    store.core.flusher.mode = "sync"
+    again = store.ack(receipt)
+    assert store.reply(again) is None
+    store.finish(Write, DONE if works else Failed(28))
+    store.rest(5.0)
+    assert store.reply(again) is Reply.SETTLED
+    assert store.reply(reset) is (Reply.OK if works else Reply.FAILED)
 
 
 def test_what_is_on_its_way_is_not_written_twice(drive: Any) -> None:
