@@ -22,7 +22,7 @@ from ackcheck.grade import PROFILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import OWN
 from ackcheck.levels import FLOORS, Floor
 from ackcheck.promises import Promises, in_words
-from ackcheck.sim.simulation import STEPS, TAKES
+from ackcheck.sim.simulation import SELDOM, STEPS, TAKES
 from ackcheck.subject import NoSuchTarget, Subject
 from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Level
@@ -285,11 +285,11 @@ def command_again(subject: Subject, plan: Plan, levels: tuple[Level, ...], findi
 
 
 def never_ran(verdict: Verdict) -> list[str]:
-    """Return the steps of the simulation that no run took, though it was run and found nothing."""
+    """Return the steps of the simulation that a run owes and none took, though it was run and found nothing."""
     simulated = [report for report in verdict.reports if report.grade == "sim" and report.cases]
     if not simulated or verdict.findings:
         return []
     ran: Counter[str] = Counter()
     for report in simulated:
         ran.update(report.ran)
-    return sorted(step for step in STEPS if TAKES.get(step, step) not in verdict.lacks and not ran[step])
+    return sorted(step for step in STEPS - SELDOM if TAKES.get(step, step) not in verdict.lacks and not ran[step])
