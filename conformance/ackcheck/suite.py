@@ -22,7 +22,7 @@ from ackcheck.grade import PROFILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import OWN
 from ackcheck.levels import FLOORS, Floor
 from ackcheck.promises import Promises, in_words
-from ackcheck.sim.simulation import SELDOM, STEPS, TAKES
+from ackcheck.sim.simulation import NOT_OWED, STEPS, TAKES
 from ackcheck.subject import NoSuchTarget, Subject
 from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Level
@@ -292,4 +292,4 @@ def never_ran(verdict: Verdict) -> list[str]:
     ran: Counter[str] = Counter()
     for report in simulated:
         ran.update(report.ran)
-    return sorted(step for step in STEPS - SELDOM if TAKES.get(step, step) not in verdict.lacks and not ran[step])
+    return sorted(step for step in STEPS - NOT_OWED if TAKES.get(step, step) not in verdict.lacks and not ran[step])

@@ -397,5 +397,5 @@ STEPS = frozenset(name for name, method in vars(Simulation).items() if hasattr(m
 TAKES = {"renew_often": "renew", "begin_at": "reset", "grow_old": "worn"}
 """The method that a step needs, where it is of another name."""
 
-SELDOM = frozenset({"flood"})
+NOT_OWED = frozenset({"flood"})
 """Steps that take long, and so come in one of very many cases only: no run owes one."""
