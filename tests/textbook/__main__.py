@@ -2,7 +2,9 @@
 
     python -m tests.textbook --seeds 5
     python -m tests.textbook --seeds 20 --only NeverSyncs
+    python -m tests.textbook --seeds 50 --right --jobs 8 --log right.jsonl
 
+A run waits most of its time for deadlines, so that several fit beside each other; a log, a line a run, is gone on with.
 Exit code 1 where a right store was not kept, or a wrong one was not refused by a clause that must refuse it.
 """
 
@@ -14,10 +16,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import click
-from attrs import frozen
+from attrs import asdict, frozen
 from rich.console import Console
 from rich.table import Table
 from tests.textbook.catalogue import CATALOGUE, NoSuchStore, Textbook, named
@@ -28,12 +32,24 @@ FAULTS = "process,power"
 
 @frozen
 class Judged:
-    """What one run of the suite said of a store."""
+    """What one run of the suite said of a store with a seed."""
 
+    store: str
+    seed: int
     outcome: str
     """kept, broken or not-judged; or exit and a code, where there was no verdict."""
     clauses: frozenset[str]
     seconds: float
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Read what `line` wrote."""
+        record = json.loads(line)
+        return cls(**{**record, "clauses": frozenset(record["clauses"])})
+
+    @property
+    def line(self) -> str:
+        return json.dumps({**asdict(self), "clauses": sorted(self.clauses), "seconds": round(self.seconds, 1)})
 
     def as_expected_of(self, store: Textbook) -> bool:
         if not store.refused_by:
@@ -53,10 +69,10 @@ def judge(store: Textbook, seed: int, faults: str = FAULTS, *more: str) -> Judge
             ran = subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
         seconds = time.monotonic() - begun
         if ran.returncode not in (0, 1, 4) or not report.exists():
-            return Judged(f"exit {ran.returncode}", frozenset(), seconds)
+            return Judged(store.name, seed, f"exit {ran.returncode}", frozenset(), seconds)
         verdict = json.loads(report.read_bytes())
     broken = (clause["id"] for clause in verdict["clauses"] if clause["status"] == "broken")
-    return Judged(verdict["outcome"], frozenset(broken), seconds)
+    return Judged(store.name, seed, verdict["outcome"], frozenset(broken), seconds)
 
 
 def row(store: Textbook, judged: Sequence[Judged]) -> list[str]:
@@ -72,30 +88,54 @@ def row(store: Textbook, judged: Sequence[Judged]) -> list[str]:
     ]
 
 
+def judged_before(log: Path | None) -> list[Judged]:
+    """What a log has of runs that came before; none where there is no log yet."""
+    if log is None or not log.exists():
+        return []
+    return [Judged.from_line(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+
+def judge_all(wanted: Sequence[tuple[Textbook, int]], faults: str, jobs: int, log: Path | None) -> list[Judged]:
+    """Judge each store with its seed, some at once; what the log has is not judged again."""
+    before = {(each.store, each.seed): each for each in judged_before(log)}
+    done = [before[store.name, seed] for store, seed in wanted if (store.name, seed) in before]
+    left = [(store, seed) for store, seed in wanted if (store.name, seed) not in before]
+    with ThreadPoolExecutor(jobs) as pool:
+        for each in pool.map(lambda pair: judge(*pair, faults), left):
+            click.echo(each.line)
+            done.append(each)
+            if log is not None:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(each.line + "\n")
+    return done
+
+
 @click.command()
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Seeds 1 to this one.")
 @click.option("--only", metavar="NAME", help="This store only.")
+@click.option("--right/--wrong", default=None, help="The right stores only, or the others only.")
 @click.option("--faults", default=FAULTS, show_default=True, help="Grades, by commas, as of `ackcheck run`.")
-def main(seeds: int, only: str | None, faults: str) -> None:
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at once.")
+@click.option("--log", type=click.Path(path_type=Path), help="Lines of JSON, a run each, to go on with.")
+def main(seeds: int, only: str | None, right: bool | None, faults: str, jobs: int, log: Path | None) -> None:
     """Judge the textbook stores, and print what came of it."""
     try:
-        stores = CATALOGUE if only is None else (named(only),)
+        chosen = CATALOGUE if only is None else (named(only),)
     except NoSuchStore as error:
         raise click.BadParameter(str(error), param_hint="--only") from error
+    stores = [store for store in chosen if right is None or store.right == right]
+    there = [store for store in stores if not store.missing]
+    judged = judge_all([(store, seed) for seed in range(1, seeds + 1) for store in there], faults, jobs, log)
     table = Table()
     for title in ("store", "expected", "verdicts", "clauses found", "as expected", "seconds a seed"):
         table.add_column(title, overflow="fold")
-    console, wrong = Console(), 0
     for store in stores:
         if store.missing:
             table.add_row(store.name, "", f"skipped: no {store.needs} here")
-            continue
-        judged = [judge(store, seed, faults) for seed in range(1, seeds + 1)]
-        wrong += sum(not each.as_expected_of(store) for each in judged)
-        table.add_row(*row(store, judged))
-        console.print(f"{store.name}: {row(store, judged)[2]}", highlight=False)
-    console.print(table)
-    sys.exit(1 if wrong else 0)
+        else:
+            table.add_row(*row(store, [each for each in judged if each.store == store.name]))
+    Console().print(table)
+    sys.exit(0 if all(each.as_expected_of(named(each.store)) for each in judged) else 1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.textbook.__main__ import Judged, judge
+from attrs import evolve
+from tests.textbook.__main__ import FAULTS, Judged, judge, judge_all
 from tests.textbook.catalogue import CATALOGUE, HERE, SYNC, NoSuchStore, Textbook, named
 
 from ackcheck.rig.serve import load_factory
@@ -55,11 +56,19 @@ def test_a_store_that_is_not_there_is_refused_by_name() -> None:
 
 
 def test_a_wrong_store_must_be_refused_by_its_own_clause() -> None:
+    judged = Judged("NeverSyncs", 1, "broken", frozenset({"survives-power-loss", "no-limbo"}), 1.0)
     wrong = named("NeverSyncs")
-    assert Judged("broken", frozenset({"survives-power-loss", "no-limbo"}), 1.0).as_expected_of(wrong)
-    assert not Judged("broken", frozenset({"no-limbo"}), 1.0).as_expected_of(wrong)
-    assert not Judged("not-judged", frozenset({"survives-power-loss"}), 1.0).as_expected_of(wrong)
-    assert not Judged("not-judged", frozenset(), 1.0).as_expected_of(named("WalFull"))
+    assert judged.as_expected_of(wrong)
+    assert not evolve(judged, clauses=frozenset({"no-limbo"})).as_expected_of(wrong)
+    assert not evolve(judged, outcome="not-judged").as_expected_of(wrong)
+    assert not evolve(judged, outcome="not-judged", clauses=frozenset()).as_expected_of(named("WalFull"))
+
+
+def test_what_a_log_has_is_not_judged_again(tmp_path: Path) -> None:
+    log = tmp_path / "judged.jsonl"
+    before = Judged("NeverSyncs", 1, "broken", frozenset({"survives-power-loss"}), 1.5)
+    log.write_text(f"{before.line}\n", encoding="utf-8")
+    assert judge_all([(named("NeverSyncs"), 1)], FAULTS, jobs=2, log=log) == [before]
 
 
 def test_a_store_whose_server_no_kill_reaches_is_not_judged() -> None:
