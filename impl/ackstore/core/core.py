@@ -115,7 +115,7 @@ class Core(CoreFields):
         parts = config, self.queues, self.log, self.flusher, self.operations
         self.pops = self.pops_class(*parts)
         self.acks = self.acks_class(*parts)
-        self.merge = self.merge_class(config, self.log, self.flusher, self.operations)
+        self.merge = self.merge_class(config, self.log, self.flusher, self.operations, self._lift_barriers)
         if config.merge:
             self.pops.merge = self.acks.merge = self.merge
         self.renewals = Renewals(self.acks)
@@ -219,7 +219,6 @@ class Core(CoreFields):
         if self.closing is None:
             for part in self.timed:
                 part.tick(now)
-        self._lift_barriers()
         self._progress(now)
         self.offsets.tick(now)
         self.operations.expire(now)
@@ -391,7 +390,6 @@ class Core(CoreFields):
             offsets.tick(now)
         else:
             assert self.closing is not None
-            self._lift_barriers()  # one that waited for what the merge buffer kept: all of it is FLUSHED now
             self.operations.end(self.closing, Reply.OK)
             self._end()
 

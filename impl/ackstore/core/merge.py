@@ -14,6 +14,10 @@ The buffer is looked through in *rounds*, queue by queue. A round goes on step b
 waits for more than a step, however much there is; and no barrier is lifted, and no store closed, while something is
 here that came before. A hand-over that fails changes nothing: all of it is here again.
 
+Who waits for what is here hears of it when the buffer lets go of it: when its hand-over is FLUSHED, or when a reset of
+its queue counts. What is here then came before the reset, as the acks did that are in the log before a RESET, and who
+waits is told the same: no fault can undo it.
+
 >>> from ackstore.core.core import Core
 >>> from ackstore.format.recovery import Recovered
 >>> buffer = Core(Config(merge=True), Recovered(), now=0.0).merge
@@ -24,7 +28,7 @@ here that came before. A hand-over that fails changes nothing: all of it is here
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define
 
@@ -90,11 +94,15 @@ class HandOver(StateRecord):
 class MergeBuffer(MergeFields):
     """The buffer of one store. Without `Config.merge` it holds nothing."""
 
-    def __init__(self, config: Config, log: Log, flusher: Flusher, operations: Operations) -> None:
+    def __init__(
+        self, config: Config, log: Log, flusher: Flusher, operations: Operations, let_go: Callable[[], None]
+    ) -> None:
         self.config = config
         self.log = log
         self.flusher = flusher
         self.operations = operations
+        self.let_go = let_go
+        """To be called when something is here no more: some barrier may have waited for that."""
         self.shares: dict[str, Share] = {}
         """By token of their queue; those of which there is something here, or on its way."""
         self.count = 0
@@ -208,6 +216,7 @@ class MergeBuffer(MergeFields):
             self.next_at = now
         else:
             self.next_at = now + self.config.offset_interval if self.shares else None
+        self.let_go()
 
     def _look_through(self, share: Share, now: float) -> int:
         """Write down how far a queue is settled, and what has stayed too long; returns how many messages that were.
@@ -301,6 +310,26 @@ class MergeBuffer(MergeFields):
 
     # What becomes of it
 
+    def take_back(self, queue: Queue) -> None:
+        """Let go of all there is of a queue, as a reset of it counts from now on."""
+        for entry in queue.entries.values():
+            if entry.ack is not None and entry.ack.kind == MERGED:
+                self._tell(entry.ack)
+        share = self.shares.get(queue.token)
+        if share is not None:
+            self.count -= sum(len(kept.entries) for kept in share.kept)
+            share.kept.clear()
+            share.rest.clear()
+            self._forget(share)
+        self.let_go()
+
+    def _tell(self, ack: RecordFields) -> None:
+        """Tell who waits for an ack that is as safe as the log can make it."""
+        for operation, item, reply in ack.waiters or ():
+            self.operations.reply(operation, item, reply)
+        for operation in ack.durables or ():
+            self.operations.durable(operation)
+
     def state_cached(self, _record: RecordFields) -> None:
         """Do nothing, as a hand-over is CACHED: its acks were answered, and its deliveries wait for theirs."""
 
@@ -319,10 +348,7 @@ class MergeBuffer(MergeFields):
         for entry in record.given:
             entry.saved = True
         for ack in settle_run(record.taken):
-            for operation, item, reply in ack.waiters or ():
-                self.operations.reply(operation, item, reply)
-            for operation in ack.durables or ():
-                self.operations.durable(operation)
+            self._tell(ack)
         self._landed(record)
 
     def _landed(self, record: HandOver) -> None:

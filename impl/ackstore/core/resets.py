@@ -8,13 +8,11 @@ answered OK, at every level, only when the offset file says so too: a reset stic
 
 from __future__ import annotations
 
+from ackstore.core.acks import Acks
 from ackstore.core.entries import MAX_GENERATION
 from ackstore.core.operations import Operation
-from ackstore.core.queues import Queue
-from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
 from ackstore.fields.classes import RecordFields
-from ackstore.fields.plain.settling import MERGED
 from ackstore.format.payloads import encode_reset
 from ackstore.format.records import RESET
 from ackstore.words.errors import CountOutOfRange, QueueUnknown, ResetsExhausted, shown
@@ -25,7 +23,7 @@ from ackstore.words.requests import Reset
 class Resets:
     """Resets, and the records they write."""
 
-    def __init__(self, acks: Receipts) -> None:
+    def __init__(self, acks: Acks) -> None:
         self.acks = acks
         self.queues = acks.queues
         self.log = acks.log
@@ -72,18 +70,12 @@ class Resets:
 
     def flushed(self, record: RecordFields) -> None:
         """Reset the queue, as the RESET is FLUSHED: now it counts."""
-        self._answer_acks_in_memory(record.queue)
+        if self.acks.merge is not None:
+            self.acks.merge.take_back(record.queue)
         record.queue.reset(int(record.value), record.queue.generation + 1, record.lsn)
         self.applied = True
         waiters, record.waiters = record.waiters, None
         self.waiting += [(operation, record.lsn) for operation, _item, _reply in waiters or ()]
-
-    def _answer_acks_in_memory(self, queue: Queue) -> None:
-        """Answer who waits for an ack that is only in the merge buffer: it is never handed over, as the reset takes it
-        back. It came before the reset, and found the message settled."""
-        for entry in queue.entries.values():
-            if entry.ack is not None and entry.ack.kind == MERGED:
-                self.acks.answer(entry.ack)
 
     def persisted(self, lsn: int) -> None:
         """Note that the offset file on disk derives from everything up to `lsn`."""

@@ -184,6 +184,33 @@ def test_a_reset_beside_an_ack_that_waits_for_the_disk(drive: Any, works: bool) 
     assert store.reply(reset) is (Reply.OK if works else Reply.FAILED)
 
 
+@pytest.mark.parametrize("works", [False, True])
+def test_a_reset_beside_an_ack_whose_client_wants_to_hear_when_it_is_safe(drive: Any, works: bool) -> None:
+    """It hears once: when the reset counts that came after its ack, or when the ack is handed over after all."""
+    store = merging(drive)
+    [receipt] = ready(store, 1)
+    acks = [store.ack(receipt), store.ack(receipt)]
+    store.submit(Reset("q", 0))
+    store.finish(Write, DONE if works else Failed(28))
+    assert store.durable == []
+    store.rest(30.0)
+    assert sorted(store.durable) == acks
+    assert store.core.merge.empty
+    assert store.stats.merging == 0
+
+
+def test_a_barrier_hears_at_once_that_a_reset_has_taken_what_it_waited_for(drive: Any) -> None:
+    store = merging(drive)
+    store.ack(ready(store)[0])
+    store.submit(Reset("q", 0))
+    flush = store.flush()
+    store.finish(Write)
+    assert store.reply(flush) is None
+    while store.reply(flush) is None and store.pending:
+        store.finish(object)  # and no timer runs
+    assert store.reply(flush) is Reply.OK
+
+
 def test_what_is_on_its_way_is_not_written_twice(drive: Any) -> None:
     store = merging(drive)
     for _ in range(3):

@@ -312,7 +312,7 @@ class TestWhatComesBetween:
         store.finish(Write, DONE if works else Failed(28))
         store.finish(Write)
         assert sorted(name for name, *_ in states(store)) == ["a", "c"]
-        assert store.settle().reply(flush) is None
+        assert store.settle().reply(flush) is (Reply.OK if works else None)
         store.rest(2 * SWEEP)
         assert store.reply(flush) is Reply.OK
         assert store.reply(reset) is (Reply.OK if works else Reply.FAILED)
