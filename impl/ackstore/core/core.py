@@ -120,7 +120,7 @@ class Core(CoreFields):
             self.pops.merge = self.acks.merge = self.merge
         self.renewals = Renewals(self.acks)
         self.dead_lettering = DeadLetters(config, self.acks)
-        self.resets = Resets(self.acks)
+        self.resets = Resets(self.acks, self.merge.take_back)
         self._parts: dict[int, Part] = {
             CHECKPOINT: self.pops,
             ACK: self.acks,

@@ -8,9 +8,12 @@ answered OK, at every level, only when the offset file says so too: a reset stic
 
 from __future__ import annotations
 
-from ackstore.core.acks import Acks
+from collections.abc import Callable
+
 from ackstore.core.entries import MAX_GENERATION
 from ackstore.core.operations import Operation
+from ackstore.core.queues import Queue
+from ackstore.core.receipts import Receipts
 from ackstore.core.record import Record
 from ackstore.fields.classes import RecordFields
 from ackstore.format.payloads import encode_reset
@@ -23,8 +26,10 @@ from ackstore.words.requests import Reset
 class Resets:
     """Resets, and the records they write."""
 
-    def __init__(self, acks: Acks) -> None:
+    def __init__(self, acks: Receipts, take_back: Callable[[Queue], None]) -> None:
         self.acks = acks
+        self.take_back = take_back
+        """Has the merge buffer let go of all that it has of a queue."""
         self.queues = acks.queues
         self.log = acks.log
         self.flusher = acks.flusher
@@ -70,8 +75,7 @@ class Resets:
 
     def flushed(self, record: RecordFields) -> None:
         """Reset the queue, as the RESET is FLUSHED: now it counts."""
-        if self.acks.merge is not None:
-            self.acks.merge.take_back(record.queue)
+        self.take_back(record.queue)
         record.queue.reset(int(record.value), record.queue.generation + 1, record.lsn)
         self.applied = True
         waiters, record.waiters = record.waiters, None
