@@ -37,7 +37,7 @@ from ackcheck.grades.copied import copied
 from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
-from ackcheck.grades.stalled import HELD, kill_while_held
+from ackcheck.grades.stalled import HELD, kill_while_held, lost_by
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
@@ -272,7 +272,7 @@ class _Round:
         refused = self.disk.drive.counts()["refused"]
         killed, cut = self.disk.cut(session.child)
         assert killed is not None
-        session.hit(killed, Hurt.POWER_LOSS, lost=cut.lost)
+        session.hit(killed, Hurt.POWER_LOSS, lost=lost_by(killed, cut))
         if self.prelude in ("writes", "a flush"):
             session.hit(killed, Hurt.FAILED_SYNC, refused=refused)
         session.stopped(killed, PowerLost())  # some of what it had answered is read only now

@@ -14,10 +14,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ackcheck.disk import Disk, Fault
+from ackcheck.disk import Cut, Disk, Fault
 from ackcheck.grades.rounds import REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
+from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies
 from ackmodel.observe.events import PowerLost, ProcessCrashed
 
@@ -61,7 +62,7 @@ def cut_while_held(session: Session, disk: Disk) -> None:
     session.ran["power loss"] += 1
     killed, cut = disk.cut(session.child)
     assert killed is not None
-    session.hit(killed, Hurt.POWER_LOSS, lost=cut.lost)
+    session.hit(killed, Hurt.POWER_LOSS, lost=lost_by(killed, cut))
     session.hit(killed, Hurt.STALLED_SYNC, refused=held)
     session.ran[CALLED[cut_while_held]] += bool(held)
     session.stopped(killed, PowerLost())
@@ -92,6 +93,11 @@ def hold(session: Session, disk: Disk) -> tuple[int, int]:
             session.run(AfterDelay(HELD))
             break
     return fault, disk.hits(fault)
+
+
+def lost_by(killed: Killed, cut: Cut) -> int:
+    """Return how many bytes a cut took of what the target wrote: none, where only its file system wrote something."""
+    return cut.lost if killed.wrote else 0
 
 
 def stalls(rounds: int) -> int:

@@ -1,16 +1,21 @@
 """A kill while syncs are held takes what a store kept to itself meanwhile, and nothing else."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from ackcheck.disk import Cut
 from ackcheck.disk.available import missing
 from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import Job
 from ackcheck.grades import campaign, process, run_power_grade, run_process_grade
+from ackcheck.grades.stalled import lost_by
 from ackcheck.hits import Fault
 from ackcheck.rig import RigError
+from ackcheck.rig.exchange import Killed
 from ackcheck.subject import Subject
 from ackmodel import Clause, Level
 
@@ -99,3 +104,10 @@ def test_who_waits_for_its_syncs_has_lost_nothing_with_the_power() -> None:
     assert report.finding is None
     assert report.hits.seen(Fault.POWER_LOSS) == 1
     assert report.hits.seen(Fault.STALLED_SYNC) == report.ran["power loss while syncs are held"] == 1
+
+
+def test_what_only_the_file_system_wrote_is_not_what_the_target_wrote() -> None:
+    """A store whose server is elsewhere was kept at level DISK: the file system had lost bytes of its own."""
+    cut = cast(Cut, SimpleNamespace(lost=4096))
+    assert lost_by(Killed(answered=(), unanswered=(), wrote=0), cut) == 0
+    assert lost_by(Killed(answered=(), unanswered=(), wrote=2), cut) == 4096
