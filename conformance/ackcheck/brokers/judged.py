@@ -121,6 +121,7 @@ class Judged:
             "surprises": self.surprises,
             "not_judged": self.reasons,
             "failed": "",
+            "told": str(self),
             **origin(self.command(), [self.grade]),
             "verdict": self.verdict.as_json(),
         }

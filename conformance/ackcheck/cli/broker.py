@@ -21,6 +21,7 @@ import click
 from attrs import Factory, define, evolve, frozen
 from rich.console import Console
 
+from ackcheck.brokers.beside import Wanted, beside
 from ackcheck.brokers.expectation import Configuration
 from ackcheck.brokers.judged import Judged
 from ackcheck.brokers.place import Place, placed
@@ -64,8 +65,14 @@ class Effort:
 @click.option("--faults", help="Grades, by commas; by default those of the broker's profile.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @click.option("--runs", type=click.IntRange(1), default=1, help="So many runs, with seeds in a row.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at once; most of each is waiting."
+)
 @click.option("--case", type=click.IntRange(1), help="This case of a run only, as a finding says.")
 @click.option("--round", "only_round", type=click.IntRange(0), help="And of it this round only; 0 is what ends a case.")
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, help="Run that case so often, and say how often it breaks."
+)
 @click.option(
     "--findings",
     "evidence",
@@ -93,8 +100,10 @@ def broker(  # noqa: PLR0913 - an argument an option
     faults: str | None,
     profile: str,
     runs: int,
+    jobs: int,
     case: int | None,
     only_round: int | None,
+    repeat: int,
     evidence: Path | None,
     record: Path | None,
     seed: int | None,
@@ -104,11 +113,13 @@ def broker(  # noqa: PLR0913 - an argument an option
 
     Exit codes: 0 as expected, 1 something is new, 2 usage, 3 the broker or the machine failed, 4 not judged.
     """
-    if only_round is not None and case is None:
-        raise click.UsageError("--round needs the case: --case K")
+    if case is None and (only_round is not None or repeat > 1):
+        raise click.UsageError(f"{'--repeat' if only_round is None else '--round'} needs the case: --case K")
     seed, console = chosen(seed), console_beside(json_to)
-    runs_made = _Runs(console, Effort(profile, case, only_round, evidence), json_to, record, pinned=not changes)
-    missing = False
+    effort = Effort(profile, case, only_round, evidence)
+    other = [*(("--configuration", only) if only else ()), *(word for one in changes for word in ("--set", one))]
+    runs_made = _Runs(console, effort, json_to, record, jobs, tuple(other) if changes else ())
+    missing, wanted = False, list[Run]()
     for known in _profiles(name):
         if build:
             _build(console, known)
@@ -120,15 +131,33 @@ def broker(  # noqa: PLR0913 - an argument an option
         _say(console, f"{known.name}: {_version(known)}")
         for configuration in _configurations(known, only, changes):
             for grade in _grades(known, faults):
-                for number in range(runs):
-                    runs_made.make(known, configuration, grade, (seed + number) % SEEDS)
+                seeds = [(seed + number) % SEEDS for number in range(runs)] * repeat
+                wanted += [Run(known, configuration, grade, one) for one in seeds]
     if build:
         return
+    runs_made.make_all(wanted)
     console.print(f"seed {seed}, profile {profile}")
+    if repeat > 1:
+        console.print(f"broken in {runs_made.broken} of {len(wanted)} runs of the case", highlight=False)
     if json_to:
         write_json(json_to, runs_made.told)
-    if code := runs_made.exit_code or (NOT_JUDGED if missing and not runs_made.judged else 0):
+    if code := runs_made.exit_code or (NOT_JUDGED if missing and not runs_made.told else 0):
         ctx.exit(code)
+
+
+@frozen
+class Run:
+    """A run that is wanted: a broker, how it is configured, which faults, and the seed."""
+
+    broker: Profile
+    configuration: Configuration
+    grade: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What it is called, and not its seed."""
+        return f"{self.broker.name} {self.configuration.name}, {self.grade}"
 
 
 @define
@@ -139,26 +168,57 @@ class _Runs:
     effort: Effort
     json_to: str | None
     record: Path | None
-    pinned: bool
-    judged: list[Judged] = Factory(list)
+    jobs: int
+    changes: tuple[str, ...]
+    """The words that choose other settings; of these nothing is expected."""
     told: list[dict[str, Any]] = Factory(list)
-    failed: bool = False
+    broken: int = 0
+    """How many found something."""
+    codes: set[int] = Factory(set)
+    """What they say, as exit codes."""
 
-    def make(self, known: Profile, configuration: Configuration, grade: str, seed: int) -> None:
-        """Make one run."""
-        try:
-            one = _judged(known, configuration, grade, seed, self.effort, pinned=self.pinned)
-        except EnvironmentFailed as error:
-            _say(self.console, f"{known.name} {configuration.name}, {grade}, seed {seed}: failed: {error.message}")
-            self.failed = True
+    def make_all(self, wanted: list[Run]) -> None:
+        """Make these runs, as many at once as was asked for."""
+        if self.jobs == 1:
+            for run in wanted:
+                self.make(run)
             return
-        self.judged.append(one)
-        self.told.append({"version": _version(known), **one.as_json()})
-        _say(self.console, str(one), *(f"    {surprise}" for surprise in self.surprises(one)))
+        runs = {Wanted(self.words(run), run.seed): run for run in wanted}
+        for made in beside([Wanted(self.words(run), run.seed) for run in wanted], self.jobs):
+            self.codes.add(made.code)
+            if made.told is None:
+                _say(self.console, f"{runs[made.wanted].name}, seed {made.wanted.seed}: {made.said.strip()}")
+            else:
+                self.tell(made.told)
+
+    def words(self, run: Run) -> tuple[str, ...]:
+        """Return the words of `ackcheck broker` for this run by itself, without its seed."""
+        which = self.changes or ("--configuration", run.configuration.name)
+        more = {"--case": self.effort.case, "--round": self.effort.round, "--findings": self.effort.evidence}
+        given = [word for name, value in more.items() if value is not None for word in (name, str(value))]
+        return (run.broker.name, *which, "--faults", run.grade, "--profile", self.effort.profile, *given)
+
+    def make(self, run: Run) -> None:
+        """Make one run in this process."""
+        try:
+            one = _judged(run, self.effort, pinned=not self.changes)
+        except EnvironmentFailed as error:
+            _say(self.console, f"{run.name}, seed {run.seed}: failed: {error.message}")
+            self.codes.add(ENVIRONMENT)
+            return
+        surprises = self.surprises(one)
+        self.codes.add(BROKEN if surprises else NOT_JUDGED if one.reasons else 0)
+        self.tell({"version": _version(run.broker), **one.as_json(), "surprises": surprises})
+
+    def tell(self, told: dict[str, Any]) -> None:
+        """Say what a run came to, and keep it."""
+        self.told.append(told)
+        self.broken += bool(told["verdict"]["findings"])
+        _say(self.console, told["told"], *(f"    {surprise}" for surprise in told["surprises"]))
         if self.json_to and self.json_to != "-":
             write_json(self.json_to, self.told)
         if self.record is not None:
-            _record(self.record, self.told[-1])
+            _record(self.record, told)
 
     def surprises(self, one: Judged) -> list[str]:
         """Return what is new of a run; one case alone need not show what a whole run does."""
@@ -168,12 +228,10 @@ class _Runs:
 
     @property
     def exit_code(self) -> int:
-        """What all of them say together."""
-        if any(self.surprises(one) for one in self.judged):
-            return BROKEN
-        if self.failed:
-            return ENVIRONMENT
-        return NOT_JUDGED if any(one.reasons for one in self.judged) else 0
+        """What all of them say together: the first of these that any says."""
+        return next(
+            (code for code in (BROKEN, ENVIRONMENT, NOT_JUDGED) if code in self.codes), max(self.codes, default=0)
+        )
 
 
 def _record(folder: Path, told: dict[str, Any]) -> None:
@@ -215,10 +273,9 @@ def _grades(profile: Profile, faults: str | None) -> list[str]:
     return asked
 
 
-def _judged(
-    broker: Profile, configuration: Configuration, grade: str, seed: int, effort: Effort, *, pinned: bool
-) -> Judged:
+def _judged(run: Run, effort: Effort, *, pinned: bool) -> Judged:
     """Run the suite on a broker in one configuration, under one grade of faults."""
+    broker, configuration, grade = run.broker, run.configuration, run.grade
     with placed(configuration.settings) as place:
         subject = Subject(
             broker.target_for(place),
@@ -230,7 +287,7 @@ def _judged(
             LEVELS,
             (grade,),
             efforts(effort.profile),
-            seed,
+            run.seed,
             case=effort.case,
             round=effort.round,
             reply_timeout=broker.reply_timeout,
@@ -244,7 +301,7 @@ def _judged(
         except RigError as error:
             why = [f"{configuration.name}, {grade}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
             raise EnvironmentFailed("\n".join(why)) from error
-    judged = Judged(broker, configuration, grade, seed, effort.profile, verdict, pinned)
+    judged = Judged(broker, configuration, grade, run.seed, effort.profile, verdict, pinned)
     for report in verdict.reports:  # the suite's own command names a socket that is gone
         report.findings = [_with_command(judged, finding) for finding in report.findings]
     return judged

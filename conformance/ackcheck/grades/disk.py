@@ -320,7 +320,7 @@ class _Round:
             if self.campaign.over:
                 raise
         finally:
-            twin.child.end()
+            twin.child.leave()
             self.campaign.report.checked.update(twin.panel.checked - before)
             self.session.ran.update(twin.ran)
         return twin.panel.standing.keys() == self.session.panel.standing.keys()

@@ -212,6 +212,10 @@ class Apart(Child):
             if self._network is not None:
                 self._network.close()
 
+    def leave(self) -> None:
+        """End the server; the adapter lives on, as nobody else knows what it has asked for, and its network too."""
+        self.kill()
+
     def last_words(self) -> str:
         """Return the end of what the server, and then the adapter, has written beside its answers."""
         return "\n".join(filter(None, (self._server_words(), super().last_words())))

@@ -247,6 +247,10 @@ class Child:
         """End the target for good, and ask no more of it; harmless when nothing runs."""
         self._ended_by_force()
 
+    def leave(self) -> None:
+        """End what ran on one of several states of the directory, of which another is to be opened next."""
+        self.end()
+
     def wire(self) -> Iterator[str]:
         """Yield the last lines that went to the target and came from it, as JSON: time, direction, line."""
         for at, way, line in self._wire:

@@ -56,9 +56,21 @@ def test_what_was_lost_is_put_again_under_another_number_and_what_was_deleted_is
     tubes.client.jobs = {1: "another|0"}  # the end of the log was lost, and a number was given again
     tubes.publish("q", 3)
     assert sorted(tubes.client.jobs.values()) == ["another|0", "q|1", "q|2"]
-    assert [tubes.ack("q|1"), tubes.ack("q|1")] == ["OK", "SETTLED"]
+    assert [tubes.ack("q|1"), tubes.ack("q|1"), tubes.ack("q|0")] == ["OK", "SETTLED", "SETTLED"]
     assert [tubes.ack("q|9"), tubes.ack("")] == ["INVALID", "INVALID"]
     assert tubes.client.jobs[1] == "another|0"
+
+
+def test_of_several_states_after_a_cut_each_is_filled_with_what_it_has_not_got(tubes: Any) -> None:
+    tubes.publish("q", 2)
+    whole, tubes.client.jobs = tubes.client.jobs, {}
+    tubes.publish("another", 1)  # as job 1
+    tubes.publish("q", 2)
+    tubes.client.jobs = dict(whole)
+    tubes.publish("q", 2)
+    assert tubes.client.jobs == whole
+    assert tubes.ack("q|0") == "OK"
+    assert tubes.client.jobs == {2: "q|1"}
 
 
 @pytest.mark.parametrize(("settings", "reply"), [({"f": "0"}, "OK"), ({"f": "50"}, "UNKNOWN"), ({"F": ""}, "UNKNOWN")])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from ackcheck.brokers.beside import Made, Wanted
 from ackcheck.brokers.place import SETTINGS, SOCKET, Place
 from ackcheck.brokers.profile import Profile, read_profile
 from ackcheck.cli import broker as module
@@ -135,6 +136,39 @@ def test_each_run_has_a_seed_of_its_own_and_a_command_that_repeats_a_case(
     assert again == "ackcheck broker redis --configuration always --faults power --profile quick --seed 5 --case 3"
 
 
+def test_runs_beside_each_other_are_told_recorded_and_weighed_as_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_findings(monkeypatch, REFUSED)
+    words = ("redis", "--configuration", "always", "--faults", "power", "--seed", "4")
+    called(*words, "--json", str(tmp_path / "alone.json"))
+    [alone] = json.loads((tmp_path / "alone.json").read_text())
+    asked: list[tuple[str, ...]] = []
+
+    def beside(wanted: list[Wanted], jobs: int) -> list[Made]:
+        asked.extend(one.words for one in wanted)
+        assert jobs == 8
+        new = {**alone, "surprises": ["power, restart: lost, which is new"]}
+        return [Made(wanted[0], 1, new, ""), Made(wanted[1], 3, None, "the machine failed")]
+
+    monkeypatch.setattr(module, "beside", beside)
+    told = tmp_path / "told.json"
+    ran = called(*words, "--runs", "2", "--jobs", "8", "--json", str(told), "--record", str(tmp_path))
+    assert ran.exit_code == 1
+    assert asked == [(*words[:-2], "--profile", "quick", "--seed", seed) for seed in ("4", "5")]
+    assert "failed sync 1 of 1: cannot open 1x" in ran.output
+    assert "\n    power, restart: lost, which is new\n" in ran.output
+    assert "redis always, power, seed 5: the machine failed" in ran.output
+    assert len(json.loads(told.read_text())) == len((tmp_path / "redis.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_case_is_repeated_and_its_breaks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_findings(monkeypatch, REFUSED)
+    ran = called("redis", "--configuration", "no", "--faults", "power", "--seed", "4", "--case", "3", "--repeat", "3")
+    assert "broken in 3 of 3 runs of the case" in ran.output
+    assert ran.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -142,6 +176,7 @@ def test_each_run_has_a_seed_of_its_own_and_a_command_that_repeats_a_case(
         (["redis", "--configuration", "ever"], "there are always, always-repaired, everysec, no"),
         (["redis", "--faults", "sim"], "write process or power or disk"),
         (["redis", "--set", "appendfsync"], "write KEY=VALUE"),
+        (["redis", "--repeat", "2"], "--repeat needs the case: --case K"),
         (["redis", "--round", "2"], "--round needs the case: --case K"),
     ],
 )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ackcheck.grades import run_power_grade, run_process_grade
+from ackcheck.disk.available import missing
+from ackcheck.grades import run_disk_grade, run_power_grade, run_process_grade
+from ackcheck.grades.disk import PRELUDES
 from ackcheck.hits import Fault
 from ackcheck.rig.apart import Apart, WithServer
 from ackcheck.rig.errors import TargetDied, TargetHung
@@ -101,6 +103,18 @@ def test_a_server_that_never_syncs_is_caught(name: str) -> None:
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
     assert report.hits.lost() > 0
+
+
+@pytest.mark.usefixtures("machine_grade")
+@pytest.mark.machine
+def test_an_adapter_and_its_network_live_on_from_image_to_image(name: str) -> None:
+    if reason := missing("ext4"):
+        pytest.skip(reason)
+    target = WithServer(adapter(name), server(name, "Toy"), own_network=True)
+    report = run_disk_grade(target, Level.DISK, seed=PRELUDES.index("at a flush"), rounds=1, images=3)
+    assert report.finding is None, str(report.finding)
+    assert report.ran["images judged"] >= 2
+    assert report.ran["clean restart"] == 1
 
 
 def test_a_server_that_ends_by_itself_has_died(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ what is not there any more after a restart, and was never to be deleted, was los
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -53,8 +54,8 @@ class Tubes:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.jobs: dict[Message, int] = {}
-        """The job of each message that was put."""
+        self.jobs: dict[Message, list[int]] = {}
+        """The jobs as which each message was ever put, the one that is there last."""
         self.deleting: set[Message] = set()
         """The messages for which a delete was ever asked for."""
 
@@ -92,15 +93,19 @@ class Tubes:
             for number in range(end):
                 message = (queue, number)
                 if message not in self.deleting and not self._is_there(message):
-                    self.jobs[message] = self._ask(self.client.put, body_of(queue, number), ttr=TIME_TO_RUN)
+                    job = self._ask(self.client.put, body_of(queue, number), ttr=TIME_TO_RUN)
+                    self.jobs.setdefault(message, []).append(job)
 
     def _is_there(self, message: Message) -> bool:
-        """Tell whether the server has the job of a message."""
-        job = self.jobs.get(message)
-        try:
-            return job is not None and bool(self._ask(self.client.peek, job).body == body_of(*message))
-        except self.errors.NotFoundError:
-            return False
+        """Tell whether the server has a job of a message."""
+        known = self.jobs.get(message, [])
+        for job in reversed(known):
+            with contextlib.suppress(self.errors.NotFoundError):
+                if self._ask(self.client.peek, job).body == body_of(*message):
+                    known.remove(job)
+                    known.append(job)
+                    return True
+        return False
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
         """Reserve what is ready."""
@@ -121,14 +126,16 @@ class Tubes:
             return given
 
     def ack(self, receipt: str) -> str:
-        """Delete its job."""
+        """Delete its job, if that is still this message's: its number may have been given again."""
         message = message_of(receipt)
         if message is None or message not in self.jobs:
             return "INVALID"
         with self.lock:
             self.deleting.add(message)
+            if not self._is_there(message):
+                return "SETTLED"
             try:
-                self._ask(self.client.delete, self.jobs[message])
+                self._ask(self.client.delete, self.jobs[message][-1])
             except self.errors.NotFoundError:
                 return "SETTLED"
             return "OK"
