@@ -67,6 +67,8 @@ class Configuration:
     """What it promises, where that is not what the broker's other configurations do."""
     repair: bool = False
     """Whether the operator's repair step is run where it cannot be opened."""
+    allows: Set[Effect] = frozenset()
+    """What its documentation says may come of any fault, whatever it claims: that breaks no promise."""
 
     def promises_under(self, fault: Fault) -> bool:
         """Tell whether anything is promised to survive a fault."""
@@ -82,7 +84,8 @@ class Configuration:
         """Return what a finding on real files is, to who runs this configuration."""
         claimed = list(Level)[: list(Level).index(self.claims) + 1] if self.claims else []
         promised = any(level in claimed for level in finding.refutes)
-        return Outcome(Effect(finding.effect), promised)
+        effect = Effect(finding.effect)
+        return Outcome(effect, promised and effect not in self.allows)
 
     def outcomes(self, findings: Iterable[Finding]) -> dict[Fault, set[Outcome]]:
         """Return what came of each fault; what came before any counts as of a restart."""

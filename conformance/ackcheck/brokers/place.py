@@ -10,6 +10,7 @@ False
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -22,6 +23,9 @@ from attrs import frozen
 SOCKET, PORT, SETTINGS = "ACKCHECK_BROKER_SOCKET", "ACKCHECK_BROKER_PORT", "ACKCHECK_BROKER_SETTINGS"
 """The environment variables in which an adapter finds where its server listens, and with which settings (JSON) it
 runs."""
+
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to clients (`ip_local_port_range`)."""
 
 
 @frozen
@@ -50,7 +54,22 @@ def placed(settings: Mapping[str, str]) -> Iterator[Place]:
 
 
 def _free_port() -> int:
-    """Return a port of the loopback that nobody listens on: in a network of the server's own any would do."""
+    """Return a port of the loopback that nobody listens on: in a network of the server's own any would do.
+
+    It is none that a client's end of a connection is given: a client that tries to connect to such a port before the
+    server listens may be given that very port, is then connected to itself, and the server finds its port in use.
+    """
+    first = PORTS[os.getpid() % len(PORTS) :]
+    for port in itertools.chain(first, PORTS):
+        if _is_free(port):
+            return port
+    raise OSError(f"no port from {PORTS[0]} to {PORTS[-1]} is free")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as any_socket:
-        any_socket.bind(("127.0.0.1", 0))
-        return int(any_socket.getsockname()[1])
+        try:
+            any_socket.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -23,6 +23,7 @@ from attrs import frozen
 
 from ackcheck.brokers.expectation import ByFault, Configuration, Outcome
 from ackcheck.brokers.place import Place
+from ackcheck.effects import Effect
 from ackcheck.grade import REPLY_TIMEOUT
 from ackcheck.hits import Fault
 from ackcheck.promises import BadPromise, promises_of
@@ -35,7 +36,7 @@ MORE = ("build", "repair", "disk_mib", "reply_timeout")
 """What a profile may leave out."""
 
 OF_A_CONFIGURATION = ("name", "settings", "claims", "reason", "expect")
-MORE_OF_A_CONFIGURATION = ("may", "unreached", "promises", "repair")
+MORE_OF_A_CONFIGURATION = ("may", "unreached", "promises", "repair", "allows")
 
 
 class BadProfile(ValueError):
@@ -171,6 +172,7 @@ def _configuration(one: Mapping[str, Any], stated: Mapping[str, Any], folder: st
             frozenset(Fault(name) for name in one.get("unreached", ())),
             promises_of({**stated["promises"], **one.get("promises", {})}),
             repair=one.get("repair", False) is True,
+            allows=frozenset(map(Effect, one.get("allows", ()))),
         )
     except BadPromise as error:
         raise BadProfile(f"{where}: {error}") from error

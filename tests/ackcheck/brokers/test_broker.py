@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ackcheck.brokers.beside import Made, Wanted
-from ackcheck.brokers.place import SETTINGS, SOCKET, Place
+from ackcheck.brokers.place import SETTINGS, SOCKET, Place, placed
 from ackcheck.brokers.profile import Profile, read_profile
 from ackcheck.cli import broker as module
 from ackcheck.cli.broker import broker
@@ -97,6 +97,20 @@ def test_a_broken_promise_is_told_from_what_was_never_promised(monkeypatch: pyte
     assert called(*words).exit_code == 0
     with_findings(monkeypatch, finding(Effect.RETURNED, Fault.POWER_LOSS, (Level.PAGE_CACHE, Level.DISK)))
     assert "power loss: returned, which is new" in called(*words).output
+
+
+def test_what_the_documentation_allows_breaks_no_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("rabbitmq", "--configuration", "classic", "--faults", "power", "--seed", "1")
+    with_findings(monkeypatch, LOST_ACK)
+    assert called(*words).exit_code == 0
+    with_findings(monkeypatch, finding(Effect.LOST, Fault.POWER_LOSS))
+    assert "power loss: lost, which is new" in called(*words).output
+
+
+def test_a_server_has_a_port_that_no_client_is_given() -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    with placed({}) as place:
+        assert not first <= place.port <= last
 
 
 def test_nothing_is_expected_of_another_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,17 +16,13 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ackcheck.brokers.client import WithoutBarrier
+from ackcheck.brokers.place import SETTINGS, SOCKET
 from ackcheck.target import Delivery
-
-SOCKET, SETTINGS = "ACKCHECK_BROKER_SOCKET", "ACKCHECK_BROKER_SETTINGS"
-"""The environment variables that name the server's socket, and its settings."""
-
-WAITING = 10.0
-"""Seconds to wait for a server that is starting."""
 
 TIME_TO_RUN = 2
 """Seconds for which a reserved job is hidden; its profile promises this one time."""
@@ -49,7 +45,7 @@ def message_of(receipt: str) -> Message | None:
     return (queue, int(number)) if bar and number.isdigit() else None
 
 
-class Tubes:
+class Tubes(WithoutBarrier):
     """A target (`ackcheck.target.Target`); one connection, as a reservation is a connection's."""
 
     def __init__(self) -> None:
@@ -63,37 +59,18 @@ class Tubes:
         """Connect, once the server has read its log."""
         import greenstalk
 
-        self.errors = greenstalk
-        until = time.monotonic() + WAITING
-        while True:
-            try:
-                self.client: Any = greenstalk.Client(os.environ[SOCKET])
-                self.watched = "default"
-                self.lost = False
-                break
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-
-    def _ask(self, ask: Callable[..., Any], *words: object, **more: object) -> Any:
-        """Ask the server; once it was lost, nothing, until there is another `open`."""
-        if self.lost:
-            raise ConnectionError("the server was lost before this was asked of it")
-        try:
-            return ask(*words, **more)
-        except (OSError, self.errors.UnknownResponseError):
-            self.lost = True
-            raise
+        self.errors, self.gone = greenstalk, (OSError, greenstalk.UnknownResponseError)
+        self.client: Any = self.connected(lambda: greenstalk.Client(os.environ[SOCKET]))
+        self.watched = "default"
 
     def publish(self, queue: str, end: int) -> None:
         """Put what is missing up to `end`."""
         with self.lock:
-            self._ask(self.client.use, queue)
+            self.ask(self.client.use, queue)
             for number in range(end):
                 message = (queue, number)
                 if message not in self.deleting and not self._is_there(message):
-                    job = self._ask(self.client.put, body_of(queue, number), ttr=TIME_TO_RUN)
+                    job = self.ask(self.client.put, body_of(queue, number), ttr=TIME_TO_RUN)
                     self.jobs.setdefault(message, []).append(job)
 
     def _is_there(self, message: Message) -> bool:
@@ -101,7 +78,7 @@ class Tubes:
         known = self.jobs.get(message, [])
         for job in reversed(known):
             with contextlib.suppress(self.errors.NotFoundError):
-                if self._ask(self.client.peek, job).body == body_of(*message):
+                if self.ask(self.client.peek, job).body == body_of(*message):
                     known.remove(job)
                     known.append(job)
                     return True
@@ -111,16 +88,16 @@ class Tubes:
         """Reserve what is ready."""
         with self.lock:
             if queue != self.watched:
-                self._ask(self.client.watch, queue)
-                self._ask(self.client.ignore, self.watched)
+                self.ask(self.client.watch, queue)
+                self.ask(self.client.ignore, self.watched)
                 self.watched = queue
             given: list[Delivery] = []
             while len(given) < count:
                 try:
-                    job = self._ask(self.client.reserve, timeout=0)
+                    job = self.ask(self.client.reserve, timeout=0)
                 except (self.errors.TimedOutError, self.errors.DeadlineSoonError):
                     break
-                times = self._ask(self.client.stats_job, job)["reserves"]
+                times = self.ask(self.client.stats_job, job)["reserves"]
                 number, until = int(job.body.rpartition("|")[2]), time.time() + invisible
                 given.append(Delivery(receipt=receipt_of(queue, number), offset=number, attempt=times, deadline=until))
             return given
@@ -135,22 +112,10 @@ class Tubes:
             if not self._is_there(message):
                 return "SETTLED"
             try:
-                self._ask(self.client.delete, self.jobs[message][-1])
+                self.ask(self.client.delete, self.jobs[message][-1])
             except self.errors.NotFoundError:
                 return "SETTLED"
             return "OK"
-
-    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
-        """Delete each."""
-        return [self.ack(receipt) for receipt in receipts]
-
-    def flush(self) -> str:
-        """Say that there is none."""
-        return "UNKNOWN"
-
-    def stats(self) -> Mapping[str, object]:
-        """Show nothing."""
-        return {}
 
     def close(self) -> str:
         """Leave: the suite ends the server. What it has not synced by now may still be lost, so only -f 0 is OK."""

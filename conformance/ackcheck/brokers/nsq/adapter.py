@@ -10,23 +10,18 @@ cannot be asked for, so what was published once is not published again.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from ackcheck.brokers.client import WithoutBarrier
+from ackcheck.brokers.place import PORT
 from ackcheck.target import Delivery
-
-PORT = "ACKCHECK_BROKER_PORT"
-"""The environment variable that names the server's port."""
-
-WAITING = 10.0
-"""Seconds to wait for a server that is starting."""
 
 PUSHING = 0.1
 """Seconds for which a pop waits for the next message to be pushed."""
@@ -92,7 +87,7 @@ class Connection:
         return found[1].decode()
 
 
-class Topics:
+class Topics(WithoutBarrier):
     """A target (`ackcheck.target.Target`)."""
 
     def __init__(self) -> None:
@@ -105,31 +100,17 @@ class Topics:
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server is ready."""
-        self.connections, self.held, until = {}, {}, time.monotonic() + WAITING
-        while True:
-            try:
-                self.publisher = Connection()
-                self.lost = False
-                break
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-
-    def _must_be_there(self) -> None:
-        """Raise once the server was lost: what is not known any more is no answer."""
-        if self.lost:
-            raise ConnectionError("the server was lost before this was asked of it")
+        self.connections, self.held = {}, {}
+        self.publisher = self.connected(Connection)
 
     def _connected(self, queue: str) -> Connection:
-        self._must_be_there()
         if queue not in self.connections:
             self.connections[queue] = Connection(topic_of(queue))
         return self.connections[queue]
 
     def publish(self, queue: str, end: int) -> None:
         """Publish what never was."""
-        with self.lock, self._losing():
+        with self.lock, self.asking():
             self._connected(queue)  # which makes the channel: what is published before it is there, it has too
             for number in range(self.published.get(queue, 0), end):
                 self.publisher.command(f"PUB {topic_of(queue)}", str(number).encode())
@@ -139,7 +120,7 @@ class Topics:
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
         """Have messages pushed, and take no more once there are enough, or none comes."""
-        with self.lock, self._losing():
+        with self.lock, self.asking():
             connection, given = self._connected(queue), []
             connection.command(f"RDY {count}")
             while (found := connection.frame(PUSHING)) is not None:
@@ -164,10 +145,9 @@ class Topics:
     def ack(self, receipt: str) -> str:
         """FIN it. nsqd says nothing where that is done; so a message that there is not is finished after it, which has
         an error for an answer: by then the error of the first would have come."""
-        with self.lock, self._losing():
+        with self.lock, self.asking():
             if receipt.count("|") != 3:
                 return "INVALID"
-            self._must_be_there()
             if receipt not in self.held:
                 return "SETTLED" if receipt in self.settled else "EXPIRED"
             queue, key = self.held.pop(receipt)
@@ -181,27 +161,6 @@ class Topics:
             self.settled.add(receipt)
             return "OK"
 
-    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
-        """FIN each."""
-        return [self.ack(receipt) for receipt in receipts]
-
-    def flush(self) -> str:
-        """Say that there is none."""
-        return "UNKNOWN"
-
-    def stats(self) -> Mapping[str, object]:
-        """Show nothing."""
-        return {}
-
     def close(self) -> str:
         """Leave: the suite ends the server, which writes what is in flight when it is asked to end."""
         return "UNKNOWN"
-
-    @contextlib.contextmanager
-    def _losing(self) -> Iterator[None]:
-        """Ask nothing more once the server was lost, until there is another `open`."""
-        try:
-            yield
-        except OSError:
-            self.lost = True
-            raise

@@ -13,17 +13,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ackcheck.brokers.client import Client
+from ackcheck.brokers.place import SOCKET
 from ackcheck.target import Delivery
-
-SOCKET = "ACKCHECK_BROKER_SOCKET"
-"""The environment variable that names the folder of the server's socket."""
-
-WAITING = 55.0
-"""Seconds to wait for a server that is starting: at first it makes its cluster."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -54,34 +50,29 @@ def parted(receipt: str) -> tuple[str, int] | None:
     return (queue, int(number)) if bar and number.isdigit() else None
 
 
-class Table:
+class Table(Client):
     """A target (`ackcheck.target.Target`); each thread has a connection of its own."""
+
+    waiting = 55.0  # at first it makes its cluster
 
     def __init__(self) -> None:
         self.mine = threading.local()
         self.all: list[Any] = []
         """Every connection to the server that was opened last."""
         self.opened = 0
-        self.lost = True
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server has read its log."""
         import psycopg
 
-        self.psycopg = psycopg
+        self.psycopg, self.gone = psycopg, (psycopg.OperationalError,)
         self._leave()
         self.opened += 1
-        until = time.monotonic() + WAITING
-        while True:
-            try:
-                with self._connected() as connection:
-                    connection.execute(TABLES)
-                self.lost = False
-                break
-            except psycopg.OperationalError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
+        self.connected(self._make_tables)
+
+    def _make_tables(self) -> None:
+        with self._connected() as connection:
+            connection.execute(TABLES)
 
     def _connected(self) -> Any:
         return self.psycopg.connect(host=os.environ[SOCKET], user="postgres", dbname="postgres", autocommit=True)
@@ -94,14 +85,8 @@ class Table:
         return self.mine.connection
 
     def _ask(self, statement: str, *values: object) -> Any:
-        """Have a statement executed and committed; once the server was lost, nothing, until there is another `open`."""
-        if self.lost:
-            raise ConnectionError("the server was lost before this was asked of it")
-        try:
-            return self._database().execute(statement, values)
-        except self.psycopg.OperationalError:
-            self.lost = True
-            raise
+        """Have a statement executed and committed."""
+        return self.ask(lambda: self._database().execute(statement, values))
 
     def publish(self, queue: str, end: int) -> None:
         """Add what is missing up to `end`."""
@@ -127,10 +112,6 @@ class Table:
         deleted = self._ask("DELETE FROM messages WHERE queue = %s AND number = %s", *named).rowcount
         return "OK" if deleted else "SETTLED"
 
-    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
-        """Delete each."""
-        return [self.ack(receipt) for receipt in receipts]
-
     def flush(self) -> str:
         """Commit something synchronously: what was committed before is in the log before it."""
         self._ask("SELECT 1")
@@ -138,10 +119,6 @@ class Table:
             self._ask("SET LOCAL synchronous_commit = on")
             self._ask("UPDATE barrier SET passed = passed + 1")
         return "OK"
-
-    def stats(self) -> Mapping[str, object]:
-        """Show nothing."""
-        return {}
 
     def close(self) -> str:
         """Leave, once everything is synced; the suite ends the server, which waits until nobody is connected."""

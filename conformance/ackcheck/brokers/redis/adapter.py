@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ackcheck.brokers.client import WithoutBarrier
+from ackcheck.brokers.place import SOCKET
 from ackcheck.target import Delivery
-
-SOCKET = "ACKCHECK_BROKER_SOCKET"
-"""The environment variable that names the server's socket."""
-
-WAITING = 10.0
-"""Seconds to wait for a server that is starting."""
 
 PUBLISH = """
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XGROUP', 'CREATE', KEYS[1], 'g', '0', 'MKSTREAM') end
@@ -70,8 +66,8 @@ def parted(receipt: str) -> tuple[str, str] | None:
     return (queue, entry) if bar and entry.startswith("0-") and entry[2:].isdigit() else None
 
 
-class Streams:
-    """A target (`ackcheck.target.Target`); a stream a queue, one group, one consumer."""
+class Streams(WithoutBarrier):
+    """A target (`ackcheck.target.Target`); a stream a queue, one group, one consumer. WAITAOF came with Redis 7.2."""
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server has loaded its log."""
@@ -81,56 +77,28 @@ class Streams:
 
         once = Retry(NoBackoff(), 0)  # what was under way when the server was killed is not tried on the next one
         self.redis: Any = redis.Redis(unix_socket_path=os.environ[SOCKET], decode_responses=True, retry=once)
-        self.gone: type[Exception] = redis.ConnectionError
-        until = time.monotonic() + WAITING
-        while True:
-            try:
-                self.redis.ping()
-                self.lost = False
-                break
-            except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
+        self.gone = (redis.ConnectionError,)
+        self.connected(self.redis.ping, redis.exceptions.BusyLoadingError)
 
-    def _ask(self, script: str, queue: str, *arguments: object) -> Any:
-        """Run a script; once the server was lost, nothing, until there is another `open`."""
-        if self.lost:
-            raise self.gone("the server was lost before this was asked of it")
-        try:
-            return self.redis.eval(script, 1, queue, *arguments)
-        except self.gone:
-            self.lost = True
-            raise
+    def _run(self, script: str, queue: str, *arguments: object) -> Any:
+        return self.ask(self.redis.eval, script, 1, queue, *arguments)
 
     def publish(self, queue: str, end: int) -> None:
         """Add what is missing up to `end`."""
-        self._ask(PUBLISH, queue, end)
+        self._run(PUBLISH, queue, end)
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
         """Hand out what has been idle for so long, and what is new."""
         until = time.time() + invisible
         return [
             Delivery(receipt=f"{queue}|{entry}", offset=number_of(entry), attempt=times, deadline=until)
-            for entry, times in self._ask(POP, queue, count, int(invisible * 1000))
+            for entry, times in self._run(POP, queue, count, int(invisible * 1000))
         ]
 
     def ack(self, receipt: str) -> str:
         """XACK it."""
         named = parted(receipt)
-        return "INVALID" if named is None else str(self._ask(ACK, named[0], named[1], named[1][2:]))
-
-    def ack_many(self, receipts: Sequence[str]) -> Sequence[str]:
-        """XACK each."""
-        return [self.ack(receipt) for receipt in receipts]
-
-    def flush(self) -> str:
-        """Say that there is none: WAITAOF came with Redis 7.2."""
-        return "UNKNOWN"
-
-    def stats(self) -> Mapping[str, object]:
-        """Show nothing."""
-        return {}
+        return "INVALID" if named is None else str(self._run(ACK, named[0], named[1], named[1][2:]))
 
     def close(self) -> str:
         """Leave: the suite ends the server. What it has not synced by now may still be lost, so only `always` is OK."""

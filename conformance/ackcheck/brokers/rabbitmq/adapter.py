@@ -1,0 +1,132 @@
+"""RabbitMQ over AMQP 0-9-1: `basic.get` hands out, `basic.ack` settles; a channel is one pop.
+
+It is a client of a server that the suite starts, kills and starts again, and lives on (`--server`, specs/protocol.md).
+What is not acked comes back when its channel closes. The server closes a channel whose oldest delivery has waited for
+longer than `consumer_timeout`: so each pop has a channel of its own, and its deliveries come back together.
+
+An ack has no answer. What has one is asked of the queue after it, on the same channel: so when that is answered the
+queue has the ack. That says nothing of the disk.
+
+A publish is over when it is confirmed. One that failed before may have been done all the same; then the message is
+there twice, under two ids, and the one that was never confirmed is thrown away when it comes.
+
+>>> parted("orders|7|2"), parted("no receipt")
+(('orders', '7', '2'), None)
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ackcheck.brokers.client import WithoutBarrier
+from ackcheck.brokers.place import PORT, SETTINGS
+from ackcheck.target import Delivery
+
+DURABLE = 2
+"""The delivery mode of what is to survive a restart."""
+
+
+def parted(receipt: str) -> tuple[str, str, str] | None:
+    """Return the queue, the message and the number of the delivery that a receipt names; None: it is none of ours."""
+    parts = tuple(receipt.rsplit("|", 2))
+    return parts if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit() else None
+
+
+class Queues(WithoutBarrier):
+    """A target (`ackcheck.target.Target`); one connection, used by one thread at a time."""
+
+    waiting = 110.0  # a runtime and its database start
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.ids = itertools.count(1)
+        self.confirmed: dict[tuple[str, int], str] = {}
+        """By queue and message, the id under which the publish was confirmed."""
+        self.ends: Counter[str] = Counter()
+        self.handed_out: Counter[tuple[str, int]] = Counter()
+        self.held: dict[str, tuple[Any, int]] = {}
+        """By its receipt, the channel and the tag of each delivery that was not acked."""
+        self.settled: set[str] = set()
+
+    def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
+        """Connect, once the server is ready."""
+        import pika
+
+        self.pika, self.gone = pika, (OSError, pika.exceptions.AMQPConnectionError)
+        where = pika.ConnectionParameters("127.0.0.1", int(os.environ[PORT]), heartbeat=0)
+        kind = {"x-queue-type": json.loads(os.environ[SETTINGS]).get("queue", "classic")}
+        self.held = {}
+        self.connection: Any = self.connected(lambda: pika.BlockingConnection(where))
+        self.publisher = self._channel()
+        self.ask(self.publisher.confirm_delivery)
+        self.declare = lambda queue: self.publisher.queue_declare(queue, durable=True, arguments=kind)
+
+    def _channel(self) -> Any:
+        return self.ask(self.connection.channel)
+
+    def publish(self, queue: str, end: int) -> None:
+        """Publish what never was, and have each confirmed."""
+        with self.lock:
+            self.ask(self.declare, queue)
+            for number in range(self.ends[queue], end):
+                key = str(next(self.ids))
+                said = self.pika.BasicProperties(delivery_mode=DURABLE, message_id=key)
+                self.ask(self.publisher.basic_publish, "", queue, str(number).encode(), said, mandatory=True)
+                self.confirmed[queue, number] = key
+                self.ends[queue] = number + 1
+
+    def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
+        """Get what is there, on a channel of its own."""
+        with self.lock:
+            channel, given, until = self._channel(), list[Delivery](), time.time() + invisible
+            while len(given) < count:
+                got, said, body = self.ask(channel.basic_get, queue)
+                if got is None:
+                    break
+                if self.confirmed.get((queue, int(body))) == said.message_id:
+                    given.append(self._given(queue, int(body), channel, got.delivery_tag, until))
+                else:  # it is there again under the id that was confirmed
+                    self.ask(channel.basic_ack, got.delivery_tag)
+            if not given:
+                self.ask(channel.close)
+            return given
+
+    def _given(self, queue: str, number: int, channel: Any, tag: int, until: float) -> Delivery:
+        self.handed_out[queue, number] += 1
+        attempt = self.handed_out[queue, number]
+        receipt = f"{queue}|{number}|{attempt}"
+        self.held[receipt] = channel, tag
+        return Delivery(receipt=receipt, offset=number, attempt=attempt, deadline=until)
+
+    def ack(self, receipt: str) -> str:
+        """Ack it, and ask something of its queue after that."""
+        named = parted(receipt)
+        if named is None:
+            return "INVALID"
+        with self.lock:
+            self.ask(self.connection.process_data_events, time_limit=0)  # it may say that the channel is closed
+            if receipt not in self.held:
+                return "SETTLED" if receipt in self.settled else "EXPIRED"
+            channel, tag = self.held.pop(receipt)
+            if not channel.is_open:
+                return "EXPIRED"
+            try:
+                self.ask(channel.basic_ack, tag)
+                self.ask(channel.queue_declare, named[0], passive=True)
+            except (self.pika.exceptions.ChannelClosed, self.pika.exceptions.ChannelWrongStateError):
+                return "UNKNOWN"  # its time was over before the ack came to the queue, or just after it
+            self.settled.add(receipt)
+            return "OK"
+
+    def close(self) -> str:
+        """Leave: the suite ends the server, which writes what it has when it is asked to end."""
+        self.ask(self.connection.close)
+        return "UNKNOWN"

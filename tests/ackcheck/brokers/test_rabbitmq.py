@@ -1,0 +1,136 @@
+"""The adapter of RabbitMQ, without a server: what an ack is answered, and which copy of a message counts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ackcheck.brokers.place import Place
+from ackcheck.brokers.profile import read_profile
+from ackcheck.rig.serve import load_factory
+
+
+class ChannelClosed(Exception):
+    """The server has closed the channel."""
+
+
+class AMQPConnectionError(Exception):
+    """The server is gone."""
+
+
+class Server:
+    """A queue of messages by their ids; what is got is on a channel until it is acked."""
+
+    def __init__(self) -> None:
+        self.ready: list[tuple[str, bytes]] = []
+        self.gone, self.confirms, self.over = False, True, False
+
+    def channel(self) -> "Channel":
+        return Channel(self)
+
+    def close(self) -> None: ...
+
+    def process_data_events(self, time_limit: float) -> None:
+        assert time_limit == 0
+        if self.gone:
+            raise AMQPConnectionError
+
+
+class Channel:
+    """A channel of that server."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.is_open, self.got = server, True, list[tuple[str, bytes]]()
+
+    def basic_publish(self, exchange: str, queue: str, body: bytes, said: Any, *, mandatory: bool) -> None:
+        assert (exchange, mandatory, said.delivery_mode) == ("", True, 2)
+        self.server.ready.append((said.message_id, body))
+        if not self.server.confirms:
+            raise RuntimeError("it was not confirmed")
+
+    def basic_get(self, queue: str) -> tuple[Any, Any, Any]:
+        if not self.server.ready:
+            return None, None, None
+        self.got.append(self.server.ready.pop(0))
+        key, body = self.got[-1]
+        return SimpleNamespace(delivery_tag=len(self.got)), SimpleNamespace(message_id=key), body
+
+    def basic_ack(self, tag: int) -> None:
+        if not self.server.over:
+            self.got[tag - 1] = ("", b"")
+
+    def queue_declare(self, queue: str, *, passive: bool) -> None:
+        assert passive
+        if self.server.over:
+            self.time_is_over()
+            raise ChannelClosed
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def time_is_over(self) -> None:
+        """The server closes it, and what was not acked comes back."""
+        self.is_open, self.server.ready = False, [*filter(lambda one: one[1], self.got), *self.server.ready]
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def queues(server: Server) -> Any:
+    queues: Any = load_factory(str(read_profile("rabbitmq").target_for(Place(Path()))))()
+    errors = SimpleNamespace(ChannelClosed=ChannelClosed, ChannelWrongStateError=ChannelClosed)
+    queues.pika = SimpleNamespace(BasicProperties=SimpleNamespace, exceptions=errors)
+    queues.gone, queues.lost, queues.connection = (AMQPConnectionError,), False, server
+    queues.publisher, queues.declare = Channel(server), lambda _queue: None
+    return queues
+
+
+def test_an_ack_is_ok_once_and_what_is_not_acked_comes_back_with_its_channel(queues: Any, server: Server) -> None:
+    queues.publish("q", 2)
+    first, second = queues.pop("q", 64, 2.0)
+    assert (first["offset"], second["offset"], second["attempt"]) == (0, 1, 1)
+    assert [queues.ack(first["receipt"]), queues.ack(first["receipt"]), queues.ack("none")] == [
+        "OK",
+        "SETTLED",
+        "INVALID",
+    ]
+    queues.held[second["receipt"]][0].time_is_over()
+    assert queues.ack(second["receipt"]) == "EXPIRED"
+    [again] = queues.pop("q", 64, 2.0)
+    assert (again["offset"], again["attempt"], queues.ack(again["receipt"])) == (1, 2, "OK")
+
+
+def test_an_ack_that_meets_the_end_of_its_channel_is_unknown(queues: Any, server: Server) -> None:
+    queues.publish("q", 1)
+    [given] = queues.pop("q", 1, 2.0)
+    server.over = True
+    assert queues.ack(given["receipt"]) == "UNKNOWN"
+
+
+def test_of_a_message_that_was_published_twice_the_confirmed_one_counts(queues: Any, server: Server) -> None:
+    server.confirms = False
+    with pytest.raises(RuntimeError):
+        queues.publish("q", 1)
+    assert queues.pop("q", 64, 2.0) == []  # it is there, and nobody has said so
+    server.confirms = True
+    queues.publish("q", 1)
+    server.ready.append(("1", b"0"))
+    [given] = queues.pop("q", 64, 2.0)
+    assert (given["offset"], server.ready) == (0, [])
+
+
+@pytest.mark.parametrize("ask", [lambda it: it.pop("q", 1, 2.0), lambda it: it.ack("q|0|1"), lambda it: it.close()])
+def test_nothing_is_asked_of_the_next_server_before_it_was_opened(
+    queues: Any, server: Server, ask: Callable[[Any], object]
+) -> None:
+    server.gone = True
+    with pytest.raises(AMQPConnectionError):
+        queues.ack("q|0|1")
+    server.gone = False
+    with pytest.raises(ConnectionError):
+        ask(queues)
