@@ -21,7 +21,7 @@ from attrs import asdict, field, frozen
 from acklab.bench.costs import bytes_per_inflight, recovery_seconds_per_million
 from acklab.bench.measure import Sample, middle
 from acklab.bench.peers import Lmdb, PeerMissing, PersistQueue, Sqlite
-from acklab.bench.stores import BATCH, StoreContender, WriteLoop, unflushed
+from acklab.bench.stores import BATCH, IN_FLIGHT, StoreContender, ToldContender, WriteLoop, unflushed
 from ackstore import Config
 from ackstore.fastpath import COMPILED
 
@@ -103,6 +103,9 @@ class Results:
             "sync_over_sqlite_full": over(rate(SYNC), rate(SQLITE_FULL)),
             "sync_over_lmdb": over(rate(SYNC), rate(LMDB_SYNC)),
             "sync_over_persist_queue_full": over(rate(SYNC), rate(PERSIST_FULL)),
+            "in_flight_over_sqlite_full": over(rate(TOLD), rate(SQLITE_FULL)),
+            "in_flight_over_lmdb": over(rate(TOLD), rate(LMDB_SYNC)),
+            "in_flight_over_persist_queue_full": over(rate(TOLD), rate(PERSIST_FULL)),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -120,6 +123,7 @@ class Results:
 
 WRITES, MERGE, ASYNC, SYNC = "os.write loop", "async, merge buffer", "async", "sync"
 MANY, STALLED = f"async, ack_many of {BATCH}", "async, stalled disk"
+TOLD = f"{IN_FLIGHT} in flight"
 SQLITE, SQLITE_FULL = "SQLite WAL, NORMAL", "SQLite WAL, FULL"
 LMDB, LMDB_SYNC = "LMDB, no sync", "LMDB"
 PERSIST, PERSIST_FULL = "persist-queue, NORMAL", "persist-queue, FULL"
@@ -131,6 +135,9 @@ AIMS: dict[str, float] = {
     "ack_many_64_over_write_loop": 2.0,
     "over_sqlite_normal": 3.0,
     "over_persist_queue": 3.0,
+    "in_flight_over_sqlite_full": 2.0,
+    "in_flight_over_lmdb": 2.0,
+    "in_flight_over_persist_queue_full": 1.5,
 }
 """What the ratios are to be at least."""
 MOST: dict[str, float] = {"stalled_over_healthy_p99": 5.0}
@@ -156,6 +163,7 @@ def entrants() -> list[Entrant]:
         Entrant(Lmdb(LMDB, sync=False), "page-cache", 3),
         Entrant(PersistQueue(PERSIST, "NORMAL"), "page-cache", 3),
         *(Entrant(StoreContender(SYNC, slow, most=40_000), "disk", threads) for threads in THREADS),
+        Entrant(ToldContender(TOLD, Config(flush_interval=0.001)), "disk", 3),
         Entrant(Sqlite(SQLITE_FULL, "FULL"), "disk", 3),
         Entrant(Lmdb(LMDB_SYNC, sync=True), "disk", 3),
         Entrant(PersistQueue(PERSIST_FULL, "FULL"), "disk", 3),

@@ -10,13 +10,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
-from acklab.bench.measure import Sample, timed
+from acklab.bench.measure import Sample, quantile, timed
 from ackstore import Config, Reply, Store
 from ackstore.format.payloads import encode_ack, queue_prefix
 from ackstore.format.records import ACK, encode_record
@@ -25,6 +26,7 @@ from ackstore.words.identity import receipt_text
 
 QUEUE = "orders/billing/3"
 BATCH = 64
+IN_FLIGHT = 64
 MOST_MESSAGES = 1_500_000
 """What is made ready at most, in memory: a contender that is through with it before its time is up stops then."""
 STALL = 0.5
@@ -125,6 +127,48 @@ def many_by(store: Store) -> Callable[[list[str]], None]:
             raise AckRefused(f"an ack of a batch was not answered OK; the store counts {store.stats().replies}")
 
     return ack_many
+
+
+@frozen
+class ToldContender:
+    """The store with `config`, and `IN_FLIGHT` acks on their way to the disk at any moment: an ack counts once its
+    durable callback has come, and its time is the time until then."""
+
+    name: str
+    config: Config
+    most: int = 100_000
+
+    def measure(self, directory: Path, *, threads: int, seconds: float) -> Sample:
+        """Run once, in an empty directory."""
+        count = max(min(int(self.most * seconds), MOST_MESSAGES), IN_FLIGHT)
+        with Store(directory, evolve(self.config, max_outstanding=count + 1)) as store:
+            receipts = receipts_of(store, count)
+            slots, times = threading.Semaphore(IN_FLIGHT), list[float]()
+            clock = time.perf_counter
+
+            def ack(receipt: str) -> None:
+                slots.acquire()
+                began = clock()
+
+                def told() -> None:
+                    times.append(clock() - began)
+                    slots.release()
+
+                if store.ack(receipt, on_durable=told) is not Reply.OK:
+                    raise AckRefused(f"an ack was not answered OK; the store counts {store.stats().replies}")
+
+            before = store.stats().syncs
+            sample = timed(shares(receipts, threads), ack, seconds=seconds)
+            syncs, durable = store.stats().syncs - before, sorted(times)
+        p50, p99, p999 = (quantile(durable, share) for share in (0.5, 0.99, 0.999))
+        return Sample(
+            operations=len(durable),
+            seconds=sample.seconds,
+            p50=p50,
+            p99=p99,
+            p999=p999,
+            syncs_per_second=syncs / sample.seconds,
+        )
 
 
 @frozen

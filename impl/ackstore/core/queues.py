@@ -103,7 +103,7 @@ class Queue(QueueFields):
         self.resetting: RecordFields | None = None
         """The RESET on its way."""
         self.reset_at = 0
-        """LSN of the last RESET that counts."""
+        """LSN of the last RESET that counts, or of the STATE that tells of it."""
 
     def publish(self, end: int) -> None:
         """Note that messages 0 to `end` - 1 exist."""
@@ -331,9 +331,14 @@ class Queue(QueueFields):
 
     # Recovery
 
-    def replay_state(self, floor: int, generation: int, forgotten: int, *, proved: bool) -> None:
-        """Take over what a STATE says of the queue as a whole. The offset follows once it is FLUSHED."""
-        self.generation = max(self.generation, generation)
+    def replay_state(self, floor: int, generation: int, forgotten: int, lsn: int, *, proved: bool) -> None:
+        """Take over what a STATE says of the queue as a whole. The offset follows once it is FLUSHED.
+
+        Where it tells of a generation whose RESET is retired, that was before here, and an offset file from before here
+        may not know of it.
+        """
+        if generation > self.generation:
+            self.generation, self.reset_at = generation, lsn
         self.forgotten = max(self.forgotten, forgotten)
         if floor > self.floor:
             if not proved:

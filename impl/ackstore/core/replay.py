@@ -196,7 +196,7 @@ class Replay:
             record.value = offset
             return record
         if kind == STATE:
-            return replay_state(queue, payload, proved=proved)
+            return replay_state(queue, payload, lsn, proved=proved)
         raise self._future()
 
 

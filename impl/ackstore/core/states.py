@@ -119,10 +119,10 @@ class States:
             self.operations.durable(operation)
 
 
-def replay_state(queue: Queue, payload: bytes, *, proved: bool) -> StateRecord | None:
+def replay_state(queue: Queue, payload: bytes, lsn: int, *, proved: bool) -> StateRecord | None:
     """Take over a STATE that recovery read; returns it if it is to be written again."""
     state, items = decode_state(payload, len(queue.prefix))
-    queue.replay_state(state.floor, state.generation, state.forgotten, proved=proved)
+    queue.replay_state(state.floor, state.generation, state.forgotten, lsn, proved=proved)
     delivered, settled = [], []
     for how, offset, attempt, epoch, time in items:
         if how == DELIVERED:

@@ -52,6 +52,10 @@ from ackstore.words.errors import (
 
 LOCK = "lock"
 
+DROPPED_AT_ONCE = 1 << 20
+"""Bytes that a file's syncs have covered before the page cache is told so. To be told is not free: the kernel has every
+processor hand in what it keeps for itself first, and waits for that, which may take as long as a quick sync."""
+
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 """For the user alone: who may write to the directory could put links in the place of files."""
 
@@ -70,7 +74,7 @@ class OpenFile(FileFields):
     """A file that this store writes. Its descriptor stays open until what it wrote is synced: an
     error of the write-back is reported to descriptors that were open then."""
 
-    __slots__ = ("failed",)
+    __slots__ = ("dropped", "failed")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -82,6 +86,14 @@ class OpenFile(FileFields):
         """Syncs running on the descriptor: it must not be closed under them."""
         self.leaving = False
         """To be closed as soon as it may."""
+        self.dropped = 0
+        """Up to where the page cache was told that it need not be kept."""
+
+    def drop(self, size: int) -> None:
+        """Have the page cache let go of what a sync has covered, `size` bytes, where that is worth while."""
+        if size - self.dropped >= DROPPED_AT_ONCE or self.leaving:
+            os.posix_fadvise(self.fd, 0, size, os.POSIX_FADV_DONTNEED)
+            self.dropped = size
 
 
 class RealDisk(DiskFields):
@@ -213,7 +225,7 @@ class RealDisk(DiskFields):
                 raise
             if self._drop_flushed:
                 # No further than the sync has come: of what was written meanwhile this would start the write-back.
-                os.posix_fadvise(file.fd, 0, size, os.POSIX_FADV_DONTNEED)
+                file.drop(size)
         finally:
             with self._lock:
                 file.syncs -= 1

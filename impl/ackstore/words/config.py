@@ -93,7 +93,7 @@ class Config:
     """A moved consumer offset is written to the offset file at most this long after it moved."""
 
     drop_flushed: bool = field(default=True, validator=_switch)
-    """Whether the page cache is told, after each sync, that what it covered need not be kept: nobody reads it
+    """Whether the page cache is told, after each MiB, that what syncs have covered need not be kept: nobody reads it
     before the store is opened again."""
 
     segment_bytes: int = field(default=64 << 20, validator=_whole(1, MOST_SEGMENT))

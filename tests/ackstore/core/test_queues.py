@@ -134,11 +134,12 @@ class TestReplay:
     def test_the_offset_waits_where_it_is_for_a_state_that_is_not_proved(self) -> None:
         queue = new()
         queue.committed = 2
-        queue.replay_state(10, 1, 3, proved=False)
+        queue.replay_state(10, 1, 3, 40, proved=False)
         assert queue.ceiling == (2, 10)
-        queue.replay_state(20, 0, 1, proved=False)
+        queue.replay_state(20, 1, 1, 41, proved=False)
+        queue.replay_state(20, 0, 1, 42, proved=False)
         assert queue.ceiling == (2, 20)
-        assert (queue.floor, queue.generation, queue.forgotten) == (20, 1, 3)
+        assert (queue.floor, queue.generation, queue.forgotten, queue.reset_at) == (20, 1, 3, 40)
         queue.advance()
         assert queue.committed == 2
         queue.lift(20)
@@ -147,7 +148,7 @@ class TestReplay:
 
     def test_it_does_not_wait_for_one_that_settles_nothing_more(self) -> None:
         queue = new()
-        queue.replay_state(0, 0, 0, proved=False)
+        queue.replay_state(0, 0, 0, 7, proved=False)
         assert queue.ceiling is None
 
     def test_it_is_known_which_record_settles_what_is_below_the_floor(self) -> None:
@@ -155,8 +156,8 @@ class TestReplay:
         queue.committed = 2
         first, second = Record(STATE, queue), Record(STATE, queue)
         first.value, second.value = 5, 9
-        queue.replay_state(5, 0, 0, proved=False)
-        queue.replay_state(9, 0, 0, proved=False)
+        queue.replay_state(5, 0, 0, 7, proved=False)
+        queue.replay_state(9, 0, 0, 7, proved=False)
         queue.unproved = [first, second]
         found = [queue.settled_by(offset) for offset in range(10)]
         assert found == [None, None, *[first] * 3, *[second] * 4, None]
@@ -167,7 +168,7 @@ class TestReplay:
 
     def test_the_offset_does_not_wait_for_one_that_is(self) -> None:
         queue = new()
-        queue.replay_state(10, 0, 0, proved=True)
+        queue.replay_state(10, 0, 0, 7, proved=True)
         assert (queue.ceiling, queue.advance(), queue.committed) == (None, True, 10)
 
 

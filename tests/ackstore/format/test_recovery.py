@@ -25,9 +25,10 @@ from ackstore.format.payloads import (
     encode_ack,
     encode_checkpoint,
     encode_one_ack,
+    encode_reset,
     queue_prefix,
 )
-from ackstore.format.records import ACK, CHECKPOINT, HEADER_BYTES, STATE, Header, encode_record, scan
+from ackstore.format.records import ACK, CHECKPOINT, HEADER_BYTES, RESET, STATE, Header, encode_record, scan
 from ackstore.words.identity import QueueId, Receipt
 from segments import Reader, segment
 
@@ -291,6 +292,19 @@ class TestReplay:
         assert store.committed() == 1
         store.settle()
         assert [each.offset for each in store.pop(9)] == [1]
+
+    def test_an_offset_file_from_before_a_reset_that_is_retired(self, drive: Any) -> None:
+        """The RESET is below where the log begins, and only the generation of the STATE tells of it."""
+        state = encode_state(self.PREFIX, State(floor=0, generation=1, forgotten=0, start=3), [])
+        records = [self.ack((0, 1, 1)), (RESET, encode_reset(self.PREFIX, 0, 1)), (STATE, state)]
+        data = segment(1, [])
+        for lsn, (kind, payload) in enumerate([*records, self.checkpoint((0, 1))], 1):
+            data += encode_record(kind, payload, lsn, 4 if lsn == 4 else 0)
+        files = {"log-00000001.seg": data, "offsets": encode_offsets({"q/default/0": 3}, flushed=1)}
+        assert drive(files).committed() == 0
+        files["offsets"] = encode_offsets({"q/default/0": 3}, flushed=3)
+        with pytest.raises(OffsetsAheadOfLog, match="at offset 3, but"):
+            drive(files)
 
     def test_a_checkpoint_behind_the_ack(self, drive: Any) -> None:
         store = self.opened(

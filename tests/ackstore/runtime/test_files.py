@@ -17,7 +17,7 @@ import pytest
 from ackstore import Config, ConfigInvalid, Store
 from ackstore.core.effects import DONE, Create, Failed, Rename, Reserve, Result, Sync, SyncDir, Unlink, Write
 from ackstore.runtime import files, pwrite
-from ackstore.runtime.files import FileReader, RealDisk
+from ackstore.runtime.files import DROPPED_AT_ONCE, FileReader, RealDisk
 
 
 def popped(store: Store, count: int = 1) -> list[str]:
@@ -213,19 +213,20 @@ class TestPageCache:
         """Asked of the kernel itself."""
         disk = RealDisk(tmp_path, drop_flushed=drop)
         disk.perform(Create("a"))
-        disk.perform(Write("a", 0, bytes(64 * mmap.PAGESIZE)))
-        there = cached_pages(tmp_path / "a")
-        if there < 64:
+        disk.perform(Write("a", 0, bytes(DROPPED_AT_ONCE)))
+        pages = DROPPED_AT_ONCE // mmap.PAGESIZE
+        if cached_pages(tmp_path / "a") < pages:
             pytest.skip("this file system keeps nothing in the page cache that mincore could see")
         assert disk.perform(Sync("a")) is DONE
         left = cached_pages(tmp_path / "a")
         disk.close()
-        if drop and left == 64 and not leaves_at_all(tmp_path / "a"):
+        if drop and left == pages and not leaves_at_all(tmp_path / "a"):
             pytest.skip("the page cache is all there is of this file system (as of a tmpfs): nothing can leave it")
-        assert left == (0 if drop else 64)
+        assert left == (0 if drop else pages)
 
     def test_what_is_flushed_is_let_go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         told: list[tuple[int, int, int]] = []
+        monkeypatch.setattr("ackstore.runtime.files.DROPPED_AT_ONCE", 1)
         monkeypatch.setattr(os, "posix_fadvise", lambda _fd, at, size, advice: told.append((at, size, advice)))
         disk = RealDisk(tmp_path, drop_flushed=True)
         disk.perform(Create("a"))
@@ -240,6 +241,25 @@ class TestPageCache:
         monkeypatch.setattr(os, "fsync", fsync)
         assert disk.perform(Sync("a")) is DONE
         assert told == [(0, 10, os.POSIX_FADV_DONTNEED)]
+        disk.close()
+
+    def test_it_is_told_seldom_and_of_the_rest_when_the_file_is_done(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[tuple[int, int]] = []
+        monkeypatch.setattr(os, "posix_fadvise", lambda _fd, at, size, _advice: told.append((at, size)))
+        monkeypatch.setattr("ackstore.runtime.files.DROPPED_AT_ONCE", 10)
+        disk = RealDisk(tmp_path, drop_flushed=True)
+        first, second = "log-00000001.seg", "log-00000002.seg"
+        disk.perform(Create(first))
+        for at, expected in ((0, 0), (5, 1), (10, 1), (15, 2)):
+            disk.perform(Write(first, at, b"01234"))
+            assert disk.perform(Sync(first)) is DONE
+            assert len(told) == expected
+        disk.perform(Write(first, 20, b"0"))
+        disk.perform(Create(second))
+        assert disk.perform(Sync(first)) is DONE
+        assert told == [(0, 10), (0, 20), (0, 21)]
         disk.close()
 
     def test_nothing_is_let_go_by_a_sync_that_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +277,7 @@ class TestPageCache:
     @pytest.mark.parametrize("drop", [True, False])
     def test_it_is_a_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drop: bool) -> None:
         told: list[int] = []
+        monkeypatch.setattr("ackstore.runtime.files.DROPPED_AT_ONCE", 1)
         monkeypatch.setattr(os, "posix_fadvise", lambda *_args: told.append(1))
         with Store(tmp_path, Config(drop_flushed=drop)) as store:
             popped(store)
