@@ -296,8 +296,8 @@ class AimedRules(RuleBasedStateMachine):
             case "crash":
                 self.take("crash", fate=fate, clock=clock)
             case "lose_power":
-                # Where the newest delivery may be lost, the one before counts again if the clock is set back to within its
-                # time, and the oracle does not know that.
+                # Where the newest delivery may be lost, the one before it counts again if the clock is set back to
+                # within its time, and the oracle does not know that.
                 clock = clock if self.run.panel.levels == (Level.DISK,) else abs(clock)
                 self.take("lose_power", fate=fate, clock=random.choice((0.0, clock)), fewer=random.randint(0, 4))
             case _:
