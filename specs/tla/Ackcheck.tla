@@ -32,7 +32,7 @@ SyncStep(log) ==
 Next ==
   \/ Up /\ \E p \in Places : ProtocolStep(p) \/ EnvironmentStep(p)
   \/ Up /\ \E log \in AllLogs : SyncStep(log)
-  \/ Up /\ (WriteOffset \/ SyncDirectory \/ ResetOffset \/ Close)
+  \/ Up /\ (WriteOffset \/ SyncDirectory \/ ResetOffset \/ ResetFails \/ ResetLies \/ Close)
   \/ Recover \/ ProcessCrash \/ PowerLoss
 
 Spec == Init /\ [][Next]_vars

@@ -201,6 +201,25 @@ LateSyncFails(log) ==
   /\ Broadcast("late_sync_fails", [Spend(shared, "sync_failures") EXCEPT !.late[log] = FALSE],
        RecordsInLog(log, LAMBDA record : IF NotYetRewritten(record) THEN [record EXCEPT !.truth = Lost] ELSE record))
 
+(* ------------------------------ Resets gone wrong ------------------------ *)
+
+(* The sync of a RESET loses it. Who has noticed is as before, and writes it again; until then the queue is BUSY. Who has
+   not believes in what a power loss will undo. *)
+GoneWrong(name, noticed) ==
+  /\ Remains("resets")
+  /\ Remains("sync_failures")
+  /\ NoneInFlight
+  /\ IF noticed THEN Broadcast(name, Spend(shared, "sync_failures"), Same)
+     ELSE Broadcast(name, [BegunAnew EXCEPT !.cached = 0, !.owed[0] = SyncError = "late",
+                                            !.budget.sync_failures = @ - 1], Afresh)
+
+(* The sync fails; or it returns success, and who syncs once more before the RESET counts is told of it then. *)
+ResetFails == SyncError # "late" /\ GoneWrong("reset_fails", Keeps("failed-sync-is-not-flushed"))
+ResetLies ==
+  /\ SyncError = "late"
+  /\ \A log \in AllLogs : ~shared.owed[log]
+  /\ GoneWrong("reset_lies", ConfirmSyncs /\ Keeps("reset-is-confirmed"))
+
 (* --------------------------------- Crashes ------------------------------- *)
 
 (* Promises that are less than `least` are void. *)

@@ -182,15 +182,15 @@ SyncDirectory ==
   /\ Broadcast("sync_directory", [shared EXCEPT !.disk = shared.cached], Same)
 
 (* The offset is set to 0 by hand while nothing is in flight. The RESET is synced, so the store is healthy. *)
+BegunAnew == [Spend(shared, "resets") EXCEPT !.failures = 0, !.mode = "async", !.volatile = 0, !.owed = OfAllLogs(FALSE)]
+Afresh == [p \in Places |-> {Fresh}]
+NoneInFlight == \A p \in Places : ~InFlight(messages[p])
+
 ResetOffset ==
-  LET healthy == [Spend(shared, "resets") EXCEPT !.failures = 0, !.mode = "async", !.volatile = 0,
-                                                 !.owed = OfAllLogs(FALSE)]
-  IN
   /\ Remains("resets")
-  /\ \A p \in Places : ~InFlight(messages[p])
+  /\ NoneInFlight
   /\ Broadcast("reset_offset",
-       IF Keeps("reset-is-recorded") THEN [healthy EXCEPT !.cached = 0, !.disk = 0] ELSE healthy,
-       [p \in Places |-> {Fresh}])
+       IF Keeps("reset-is-recorded") THEN [BegunAnew EXCEPT !.cached = 0, !.disk = 0] ELSE BegunAnew, Afresh)
 
 (* Compaction discards the records of a message. *)
 Retire(p) ==

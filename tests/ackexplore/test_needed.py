@@ -47,6 +47,7 @@ ENDS: dict[str, dict[str, tuple[int, str]]] = {
     "merge-needs-both": {"close-drains": (13, "recover")},
     "retire-after-commit": {"retire-is-safe": (9, "retire(0)")},
     "reset-is-recorded": {"commit-is-monotone": (8, "reset_offset")},
+    "reset-is-confirmed": {"commit-is-monotone": (8, "reset_lies")},
 }
 """How many steps the shortest counterexample has, and its last: (steps, action)."""
 

@@ -48,6 +48,8 @@ SYNCS = {
     "sync_fails": "failed",
     "sync_fails_again": "failed",
     "sync_times_out": "timed out",
+    "reset_fails": "failed",
+    "reset_lies": "failed",  # as the sync says that confirms it
 }
 WEIGHTS = {
     "merge": 4.0,

@@ -33,6 +33,8 @@ SMALL: Mapping[str, Config] = {
     "sync given up": Config(sync_timeouts=1, sync_failures=1),
     "renewed and given back": Config(deliveries=2, renewals=1, releases=1, careless=True),
     "dead letters": Config(dead_letters=True, write_failures=1, power_losses=1, compaction=True),
+    "reset, failed sync": Config(resets=1, sync_failures=1, power_losses=1),
+    "reset, told late": Config(resets=1, sync_failures=2, sync_error="late", confirm_syncs=True),
     "merge buffer": Config(level="memory", merge_buffer=True, restarts=1, resets=1, compaction=True, deliveries=2),
     "busy": Config(messages=2, limit=1, refuse_after=1, sync_failures=1, level="disk"),
     "uncommitted": Config(messages=2, uncommitted=True),
@@ -53,6 +55,7 @@ FEW_RULES = (
     "close-hands-over",
     "retire-after-commit",
     "reset-is-recorded",
+    "reset-is-confirmed",
 )
 
 STALLING = tuple(name for name, rule in RULES.items() if rule.stalls)

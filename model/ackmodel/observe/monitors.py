@@ -141,8 +141,8 @@ def reply_exactly_once(op: int, answers: int) -> str | None:
 
 
 def unknown_has_a_cause(what: str, *, trouble: bool) -> str | None:
-    """Check that UNKNOWN is said only of what took long, or was under way while some I/O failed."""
-    return None if trouble else f"{what} was answered UNKNOWN, and it took no time, nor did any I/O fail meanwhile"
+    """Check that UNKNOWN is said only of what was under way while some I/O failed, or took long."""
+    return None if trouble else f"{what} was answered UNKNOWN, and meanwhile no I/O had failed, nor taken long"
 
 
 def written_once(receipt: str, copies: int, causes: int) -> str | None:

@@ -128,7 +128,7 @@ class Witness:
         self._trouble += 1
 
     def saw_unknown(self, what: str, *, trouble: bool) -> None:
-        """Note that an operation was answered UNKNOWN, and whether it took long, or some I/O failed meanwhile."""
+        """Note that an operation was answered UNKNOWN, and whether some I/O failed meanwhile, or took long."""
         self.check(Clause.UNKNOWN_HAS_A_CAUSE, monitors.unknown_has_a_cause(what, trouble=trouble))
 
     def saw_memory(self, outstanding: Mapping[str, float], limits: Mapping[str, float]) -> None:

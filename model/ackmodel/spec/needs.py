@@ -29,6 +29,10 @@ FAILING_SYNCS = Need(
     lambda config: config.sync_failures + config.sync_timeouts,
     when_reached=True,
 )
+TOLD_AT_ONCE = Need(
+    "no sync that loses bytes and says so",
+    lambda config: config.sync_error is not SyncError.LATE and config.sync_failures,
+)
 TOLD_LATE = Need(
     "no sync that loses bytes and returns success",
     lambda config: config.sync_error is SyncError.LATE and config.sync_failures,

@@ -372,6 +372,13 @@ RESET_IS_RECORDED = _rule(
     {"resets": 1},
     "RocketMQ #8268, #9369, #9695",
 )
+RESET_IS_CONFIRMED = _rule(
+    "reset-is-confirmed",
+    "Where a store confirms its syncs, a RESET counts only once another sync after its own has succeeded, too.",
+    (Clause.COMMIT_IS_MONOTONE,),
+    {"resets": 1, "sync_failures": 1, "sync_error": "late", "confirm_syncs": True},
+    "Rebello et al., USENIX ATC 2020",
+)
 RETURN_WHEN_HEALTHY = _rule(
     "return-when-healthy",
     "When a sync succeeds again the store answers as configured.",

@@ -71,6 +71,8 @@ POORER = [
     Config(limit=1, write_failures=1),
     Config(sync_error="each", sync_failures=1, power_losses=1),
     Config(sync_error="late", sync_failures=1, process_crashes=1),
+    Config(sync_error="late", sync_failures=1, resets=1),
+    Config(resets=1),
     Config(sync_timeouts=1, renewals=1, level="disk"),
     Config(releases=1, deliveries=2, compaction=True),
     *(Config().dropping(rule) for rule in RULES.values()),
@@ -78,7 +80,11 @@ POORER = [
 
 
 def test_everything_has_every_step_but_those_of_other_file_systems() -> None:
-    assert {name for name, facts in STEPS.items() if facts.impossible(EVERYTHING)} == {"sync_lies", "sync_fails_again"}
+    assert {name for name, facts in STEPS.items() if facts.impossible(EVERYTHING)} == {
+        "sync_lies",
+        "reset_lies",
+        "sync_fails_again",
+    }
     assert STEPS["sync_lies"].impossible(Config(sync_failures=1, sync_error="late")) is None
 
 
@@ -151,6 +157,7 @@ def test_what_fails_answers_and_is_taken_up() -> None:
         "sync_fails_again",
         "sync_times_out",
         "late_sync_fails",
+        "reset_fails",
     } == invariants.FAILURES
     assert {"deliver", "answer_ack", "answer_renewal", "answer_release"} == invariants.ANSWERS
     assert {"pop", "ask_ack", "ask_renewal", "release"} == invariants.TAKING_UP

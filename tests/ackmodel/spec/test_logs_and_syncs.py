@@ -5,15 +5,18 @@ from typing import Any
 from attrs import evolve
 
 from ackmodel import (
+    Clause,
     Config,
     Message,
     Offset,
+    Phase,
     Record,
     Stage,
     Syncing,
     Truth,
     broadcast_steps,
 )
+from ackmodel.spec.invariants import Seen, broken_by_step
 from ackmodel.spec.system import State
 from model_moves import actions, after, beside, only
 
@@ -78,6 +81,26 @@ def test_power_forgets_an_error_that_is_owed_and_a_process_does_not() -> None:
     assert only(config, owed, "power_loss")[0].owed == (False,)
 
 
+def test_a_reset_whose_sync_lied_is_undone_by_a_power_loss() -> None:
+    config = Config(resets=1, sync_failures=1, sync_error="late", power_losses=1)
+    settled = beside(config, Message(index=0, phase=Phase.SETTLED, ack=ON_DISK), offset=Offset(1, 1, 1))
+    shared, message = only(config, settled, "reset_lies")
+    assert (message, shared.owed, shared.offset) == (Message(index=0), (True,), Offset(0, 0, 1))
+    seen = Seen("reset_lies", settled[0], settled[1][0], shared, message)
+    assert broken_by_step(config, seen) == (Clause.COMMIT_IS_MONOTONE,)
+    assert Offset(0, 1, 1) in [left.offset for left, _ in after(config, (shared, (message,)), "power_loss")]
+
+
+def test_a_reset_whose_sync_went_wrong_and_that_is_noticed_has_changed_nothing() -> None:
+    at_once = Config(resets=1, sync_failures=1)
+    confirmed = Config(resets=1, sync_failures=1, sync_error="late", confirm_syncs=True)
+    for config, action in ((at_once, "reset_fails"), (confirmed, "reset_lies")):
+        settled = beside(config, Message(index=0, phase=Phase.SETTLED, ack=ON_DISK), offset=Offset(1, 1, 1))
+        shared, message = only(config, settled, action)
+        assert (message, shared.offset) == (settled[1][0], settled[0].offset)
+        assert (shared.budget.resets, shared.budget.sync_failures) == (1, 0)
+
+
 def test_no_configuration_has_more_broadcasts_than_the_engines_can_name() -> None:
     config = Config(
         messages=4,
@@ -92,4 +115,4 @@ def test_no_configuration_has_more_broadcasts_than_the_engines_can_name() -> Non
         rules={"offset-file-is-atomic": False},
     )
     shared = evolve(config.initial()[0], syncing=(Syncing.RUNNING,) * 4, late=(True,) * 4, offset=Offset(3, 2, 1))
-    assert len(list(broadcast_steps(config, shared))) < 32
+    assert len(list(broadcast_steps(config, shared))) < 64

@@ -15,6 +15,7 @@ from __future__ import annotations
 from ..steps import BroadcastRule, LocalRule
 from .consumers import ask_ack, ask_renewal, duplicate_ack, expire, late_ack, release, reuse_buffer
 from .crashes import power_loss, process_crash
+from .resets import reset_fails, reset_lies
 from .syncs import late_sync_fails, late_sync_ok, sync_fails, sync_fails_again, sync_lies, sync_ok, sync_times_out
 from .writes import fail_ack_write, fail_checkpoint_write, fail_renewal_write
 
@@ -38,6 +39,8 @@ BROADCAST: tuple[BroadcastRule, ...] = (
     sync_times_out,
     late_sync_ok,
     late_sync_fails,
+    reset_fails,
+    reset_lies,
     process_crash,
     power_loss,
 )

@@ -70,10 +70,14 @@ def reset_offset(config: Config, shared: Shared) -> Iterator[Broadcast]:
     if not shared.up or not shared.budget.resets:
         return
     kept = evolve(shared.offset, volatile=0)
-    after = evolve(shared, offset=Offset() if config.keeps(rules.RESET_IS_RECORDED) else kept)
-    # The sync of the RESET has succeeded: the store is healthy, and was told of every error that was owed.
-    after = evolve(after, failures=0, mode=Mode.ASYNC, owed=(False,) * len(shared.owed))
+    after = begun_anew(shared, Offset() if config.keeps(rules.RESET_IS_RECORDED) else kept)
     yield Broadcast("reset_offset", spend(after, "resets"), afresh)
+
+
+def begun_anew(shared: Shared, offset: Offset) -> Shared:
+    """Return the shared part after a RESET whose sync returned success, with this offset: the store is healthy, and was
+    told of every error that was owed."""
+    return evolve(shared, offset=offset, failures=0, mode=Mode.ASYNC, owed=(False,) * len(shared.owed))
 
 
 def afresh(message: Message) -> tuple[Message, ...]:
