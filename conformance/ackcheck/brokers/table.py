@@ -20,7 +20,9 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from ackcheck.brokers.expectation import UNPROMISED
+from ackcheck.brokers.expectation import UNPROMISED, Outcome
+from ackcheck.brokers.profile import names, read_profile
+from ackcheck.hits import Fault
 from ackcheck.reports.style import page
 
 COLUMNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
@@ -28,11 +30,14 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "SIGKILL": (("process", "power", "disk"), "process crash"),
     "SIGKILL while syncs are held": (("process", "disk"), "stalled sync"),
     "power loss": (("power",), "power loss"),
-    "failed sync": (("power",), "failed sync"),
+    "disk full: failed sync": (("power",), "failed sync"),
     "power cut, many images": (("disk",), "power loss"),
     "refused writes or flush": (("disk",), "failed sync"),
 }
 """The columns: by which grades, and which fault in them."""
+
+HEAD: Final = ("configuration", "claims", "runs as expected")
+"""The columns before them."""
 
 BEGIN, END = "<!-- made by ackcheck brokertable: begin -->", "<!-- made by ackcheck brokertable: end -->"
 MOST_BYTES = 16 << 20
@@ -79,10 +84,27 @@ class Row:
         return f"{'kept' if promised else 'nothing promised, nothing seen'} ({seen} in {_runs(hit)})"
 
     @property
+    def as_expected(self) -> str:
+        """In how many of its runs came what its profile expects today, no more and no less."""
+        judged = [one for one in self.runs if not one.get("failed")]
+        return f"{sum(not _surprises(one) for one in judged)} of {len(judged)}"
+
+    @property
     def name(self) -> str:
         """How the table calls it."""
         repaired = sum(one["repaired"] for one in self.runs)
         return self.configuration + (f" (repaired {repaired}x)" if repaired else "")
+
+
+def _surprises(run: Mapping[str, Any]) -> Sequence[str]:
+    """Return what was not expected of a run; what it was told then counts where its profile has it no more."""
+    configurations = read_profile(run["broker"]).configurations if run["broker"] in names() else ()
+    for one in configurations:
+        if one.name == run["configuration"]:
+            seen = {Fault(fault): told["seen"] for fault, told in run["faults"].items()}
+            came = {Fault(fault): set(map(Outcome.read, told["outcomes"])) for fault, told in run["faults"].items()}
+            return one.surprises(run["grade"], seen, came)
+    return list(run.get("surprises", ()))
 
 
 def _runs(runs: Sequence[object]) -> str:
@@ -143,9 +165,9 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     for broker in dict.fromkeys(row.broker for row in rows):
         of_it = [row for row in rows if row.broker == broker]
         parts.append(f"### [{of_it[0].title}]({broker}.md)")
-        head = ["configuration", "claims", *COLUMNS]
+        head = [*HEAD, *COLUMNS]
         lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-        lines += [f"| {' | '.join([row.name, row.claims, *row.cells])} |" for row in of_it]
+        lines += [f"| {' | '.join([row.name, row.claims, row.as_expected, *row.cells])} |" for row in of_it]
         parts.append("\n".join(lines))
         parts.append("\n".join(f"{sentence}  " for sentence in made(of_it)))
     return "\n\n".join(parts)
@@ -173,9 +195,9 @@ def html(runs: Sequence[Mapping[str, Any]]) -> str:
     rows, parts = rows_of(runs), ["<h1>Real brokers under faults</h1>", f"<p>{escape(LEGEND)}</p>"]
     for broker in dict.fromkeys(row.broker for row in rows):
         of_it = [row for row in rows if row.broker == broker]
-        head = "".join(f"<th scope=col>{escape(name)}</th>" for name in ("configuration", "claims", *COLUMNS))
+        head = "".join(f"<th scope=col>{escape(name)}</th>" for name in (*HEAD, *COLUMNS))
         body = "".join(
-            f"<tr><th scope=row>{escape(row.name)}</th><td>{escape(row.claims)}</td>"
+            f"<tr><th scope=row>{escape(row.name)}</th><td>{escape(row.claims)}</td><td>{row.as_expected}</td>"
             + "".join(f"<td{_mark(cell)}>{escape(_plain(cell))}</td>" for cell in row.cells)
             + "</tr>"
             for row in of_it
@@ -188,7 +210,8 @@ def html(runs: Sequence[Mapping[str, Any]]) -> str:
 
 LEGEND = (
     "In brackets: how often the fault was seen to hit. Bold: a promise of that configuration is broken; with a star: "
-    "it never promised otherwise."
+    "it never promised otherwise. A dash: this was not tried. A run is one grade with one seed; it is as expected if "
+    "what the profile expects today came, no more and no less."
 )
 
 

@@ -27,6 +27,20 @@ LONGEST: Final = 15.0
 """Seconds that a message is hidden so, at most."""
 
 
+BATCH: Final = 64
+"""Most messages popped, and receipts acked, in one call; more where a queue could not be emptied else."""
+
+
+def at_once(wanted: float, hidden: float, messages: int) -> int:
+    """Return how many messages a pop asks for, of a queue that holds so many, if it is to empty it: all of them where
+    the target cannot hide them for as long as is wanted.
+
+    >>> at_once(0.25, 2.0, messages=100), at_once(3.0, 2.0, messages=100), at_once(3.0, 3.0, messages=100)
+    (64, 100, 64)
+    """
+    return BATCH if hidden >= wanted else max(BATCH, messages)
+
+
 @define
 class Pace:
     """How slow the pops of one queue are, which is popped since a moment."""

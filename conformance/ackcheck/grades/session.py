@@ -14,7 +14,7 @@ from random import Random
 from attrs import Factory, define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
-from ackcheck.grades.draining import Pace
+from ackcheck.grades.draining import BATCH, Pace, at_once
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
@@ -42,7 +42,6 @@ FEW = 20
 """Messages published in each queue every time the store is opened."""
 
 SOME = 4  # renewals for which a round waits until the deadlines that they moved have passed
-BATCH = 64  # most messages popped, and receipts acked, in one call
 
 PATIENCE = 3.0
 """Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. All
@@ -390,17 +389,18 @@ class Session:
         uptime = self.traffic.uptime
         asked, due, long_due = self.now, uptime.since(self.patience), uptime.since(self.refusing)
         before = len(self.traffic.where)
-        self.traffic.ask(self.traffic.work.pop(queue, BATCH, self._pace.hidden(since=began)))
-        self.traffic.settle()
+        hidden = self._pace.hidden(since=began)
+        count = at_once(hidden, self.promises.hidden_for(hidden), self._published)
+        self.ask(self.traffic.work.pop(queue, count, hidden))
         self._pace.took(self.now - asked)
         given = [offset for _, offset in list(self.traffic.where.values())[before:]]
         if self.now - began > DRAINING:
             why = "messages keep coming: the target is too slow, or hands them out too early"
             raise QueueNeverEmpty(f"{queue} was popped for {DRAINING:g} s, and {why}")
         refused, slack = self.traffic.refused, self.traffic.slack
-        late = (long_due if refused else due) >= began
         if not given:
             self.traffic.history.add("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
+        late = (long_due if refused else due) >= began
         return Popping(given, refused, asked=asked - slack, due=due - slack, late=late)
 
     def give_time(self) -> None:

@@ -48,6 +48,17 @@ def test_power_losses_on_images_stand_apart() -> None:
     assert row.cells[5] == "lost\\* in 1 of 1 run (3)"
 
 
+def test_a_row_counts_the_runs_in_which_came_what_is_expected() -> None:
+    new = {**run(2, power_loss=(5, {"lost": 1})), "surprises": ["power, power loss: lost, which is new"]}
+    broken = {**run(3, power_loss=(0, {})), "failed": "no room"}
+    told = [{**run(1, power_loss=(5, {})), "surprises": []}, new, broken]
+    assert rows_of(told)[0].as_expected == "1 of 2"
+    assert "| c | disk | 1 of 2 | - |" in markdown(told)
+    assert "<td>disk</td><td>1 of 2</td>" in html(told)
+    known = {**run(4, failed_sync=(2, {})), "broker": "beanstalkd", "configuration": "f0", "surprises": []}
+    assert rows_of([known])[0].as_expected == "0 of 1"  # a return must come of that
+
+
 def test_the_page_escapes_what_it_is_told() -> None:
     page = html([run(power_loss=(5, {"cannot open": 1}))])
     assert "A &lt;broker&gt;" in page
@@ -71,7 +82,7 @@ def test_the_command_writes_pages(tmp_path: Path) -> None:
     page = (tmp_path / "page.md").read_text()
     assert page.startswith("before\n")
     assert page.endswith("\nafter\n")
-    assert "| c | disk | - | - | - | kept (5 in 1 run) | - | - | - |" in page
+    assert "| c | disk | 1 of 1 | - | - | - | kept (5 in 1 run) | - | - | - |" in page
     assert "<table>" in (tmp_path / "page.html").read_text()
     with pytest.raises(BadRuns, match="no place for the table"):
         put_into("a page", "a table")
