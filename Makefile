@@ -26,8 +26,8 @@ check: $(STAMP) ## run the conformance suite on the reference store (ARGS="--lev
 brokers: $(STAMP) ## fetch and build the real brokers that are no packages, into build/brokers (ARGS="nats")
 	$(BIN)/ackcheck broker --build $(ARGS)
 
-check-brokers: $(STAMP) ## judge the real brokers that this machine has, and compare with what is expected (ARGS="redis")
-	$(BIN)/ackcheck broker $(ARGS)
+check-brokers: $(STAMP) ## judge the real brokers that this machine has, and compare with what is expected (ARGS="redis --jobs 4")
+	$(BIN)/ackcheck broker --jobs 2 $(ARGS)
 
 deep: $(STAMP) ## the same with the deep profile, and fuzzing under Atheris (ARGS="--faults fuzz"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
