@@ -1,4 +1,4 @@
-"""The adapter of a queue in PostgreSQL, without a server."""
+"""The adapters of the two queues in PostgreSQL, without a server."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ackcheck.brokers.place import SOCKET, Place
+from ackcheck.brokers.place import SETTINGS, SOCKET, Place
 from ackcheck.brokers.profile import read_profile
 from ackcheck.rig.serve import load_factory
 
@@ -74,3 +74,63 @@ def test_nothing_is_asked_of_the_next_server_before_it_was_opened(table: Any, cl
     assert client.asked == before
     table.open(Path())
     assert table.pop("q", 1, 2.0)
+
+
+class Session:
+    """A session that deletes one message after another in transactions; the server ends it when its time is over."""
+
+    def __init__(self, left: list[int]) -> None:
+        self.left, self.over = left, False
+        self.taken: int | None = None
+
+    def execute(self, statement: str, values: object) -> Any:
+        self.taken = self.left.pop(0) if self.left else None
+        return SimpleNamespace(fetchone=lambda: None if self.taken is None else (self.taken,))
+
+    def rollback(self) -> None:
+        self.close()
+
+    def commit(self) -> None:
+        if self.over:
+            self.close()
+            raise Lost
+        self.taken = None
+
+    def close(self) -> None:
+        if self.taken is not None:
+            self.left.insert(0, self.taken)
+            self.taken = None
+
+
+@pytest.fixture
+def deleted(client: Client, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv(SETTINGS, '{"queue": "deleted"}')
+    deleted: Any = load_factory(str(read_profile("postgresql").target_for(Place(Path()))))()
+    deleted.open(Path())
+    deleted.psycopg.Error, left = Lost, [0, 1]
+    monkeypatch.setattr(deleted, "_session", lambda _seconds: Session(left))
+    return deleted
+
+
+def test_a_delivery_is_a_transaction_and_an_ack_its_commit(deleted: Any) -> None:
+    first, second = deleted.pop("q", 64, 10.0)
+    assert (first["offset"], second["offset"], second["attempt"]) == (0, 1, 1)
+    assert deleted.pop("q", 64, 10.0) == []
+    assert [deleted.ack(first["receipt"]), deleted.ack(first["receipt"]), deleted.ack("q|0")] == [
+        "OK",
+        "SETTLED",
+        "INVALID",
+    ]
+    deleted.held[second["receipt"]][0].over = True
+    assert deleted.ack(second["receipt"]) == "EXPIRED"
+    [again] = deleted.pop("q", 64, 10.0)
+    assert (again["offset"], again["attempt"], deleted.ack(again["receipt"])) == (1, 2, "OK")
+
+
+def test_an_ack_that_is_lost_with_the_server_is_no_answer_nor_is_one_after_it(deleted: Any, client: Client) -> None:
+    first, _ = deleted.pop("q", 64, 10.0)
+    deleted.held[first["receipt"]][0].over = client.lost = True
+    with pytest.raises(Lost):
+        deleted.ack(first["receipt"])
+    with pytest.raises(ConnectionError):
+        deleted.ack(first["receipt"])

@@ -20,12 +20,16 @@ class AMQPConnectionError(Exception):
     """The server is gone."""
 
 
+class NackError(Exception):
+    """The queue has refused a publish."""
+
+
 class Server:
     """A queue of messages by their ids; what is got is on a channel until it is acked."""
 
     def __init__(self) -> None:
         self.ready: list[tuple[str, bytes]] = []
-        self.gone, self.confirms, self.over = False, True, False
+        self.gone, self.confirms, self.over, self.refuses = False, True, False, 0
 
     def channel(self) -> "Channel":
         return Channel(self)
@@ -46,6 +50,9 @@ class Channel:
 
     def basic_publish(self, exchange: str, queue: str, body: bytes, said: Any, *, mandatory: bool) -> None:
         assert (exchange, mandatory, said.delivery_mode) == ("", True, 2)
+        if self.server.refuses:
+            self.server.refuses -= 1
+            raise NackError
         self.server.ready.append((said.message_id, body))
         if not self.server.confirms:
             raise RuntimeError("it was not confirmed")
@@ -83,7 +90,7 @@ def server() -> Server:
 @pytest.fixture
 def queues(server: Server) -> Any:
     queues: Any = load_factory(str(read_profile("rabbitmq").target_for(Place(Path()))))()
-    errors = SimpleNamespace(ChannelClosed=ChannelClosed, ChannelWrongStateError=ChannelClosed)
+    errors = SimpleNamespace(ChannelClosed=ChannelClosed, ChannelWrongStateError=ChannelClosed, NackError=NackError)
     queues.pika = SimpleNamespace(BasicProperties=SimpleNamespace, exceptions=errors)
     queues.gone, queues.lost, queues.connection = (AMQPConnectionError,), False, server
     queues.publisher, queues.declare = Channel(server), lambda _queue: None
@@ -122,6 +129,12 @@ def test_of_a_message_that_was_published_twice_the_confirmed_one_counts(queues: 
     server.ready.append(("1", b"0"))
     [given] = queues.pop("q", 64, 2.0)
     assert (given["offset"], server.ready) == (0, [])
+
+
+def test_what_was_refused_is_published_again(queues: Any, server: Server) -> None:
+    server.refuses = 2
+    queues.publish("q", 2)
+    assert [one["offset"] for one in queues.pop("q", 64, 2.0)] == [0, 1]
 
 
 @pytest.mark.parametrize("ask", [lambda it: it.pop("q", 1, 2.0), lambda it: it.ack("q|0|1"), lambda it: it.close()])

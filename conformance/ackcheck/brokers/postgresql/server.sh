@@ -27,5 +27,9 @@ if [ ! -e "$dir/data/PG_VERSION" ]; then
   $as "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --wal-segsize=1 --locale=C -E UTF8 >/dev/null
 fi
 rm -f "$dir/data/postmaster.pid" # nothing of the server that wrote it is left, and its number may be another's by now
+for setting; do # `queue` is the adapter's
+  shift
+  case $setting in --queue=*) ;; *) set -- "$@" "$setting" ;; esac
+done
 exec $as "$bin/postgres" -D "$dir/data" --listen_addresses= --unix_socket_directories="$run/socket" \
   --shared_buffers=16MB --max_connections=20 --min_wal_size=2MB --max_wal_size=8MB "$@"

@@ -26,12 +26,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ackcheck.brokers.client import WithoutBarrier
+from ackcheck.brokers.client import PAUSE, WithoutBarrier
 from ackcheck.brokers.place import PORT, SETTINGS
 from ackcheck.target import Delivery
 
 DURABLE = 2
 """The delivery mode of what is to survive a restart."""
+
+REFUSED = 10.0
+"""Seconds for which a publish may be refused."""
 
 
 def parted(receipt: str) -> tuple[str, str, str] | None:
@@ -77,11 +80,23 @@ class Queues(WithoutBarrier):
         with self.lock:
             self.ask(self.declare, queue)
             for number in range(self.ends[queue], end):
-                key = str(next(self.ids))
-                said = self.pika.BasicProperties(delivery_mode=DURABLE, message_id=key)
-                self.ask(self.publisher.basic_publish, "", queue, str(number).encode(), said, mandatory=True)
-                self.confirmed[queue, number] = key
+                self.confirmed[queue, number] = self._put(queue, number)
                 self.ends[queue] = number + 1
+
+    def _put(self, queue: str, number: int) -> str:
+        """Publish a message until it is confirmed, as a publisher must: just after a start a queue may refuse it."""
+        until = time.monotonic() + REFUSED
+        while True:
+            key = str(next(self.ids))
+            said = self.pika.BasicProperties(delivery_mode=DURABLE, message_id=key)
+            try:
+                self.ask(self.publisher.basic_publish, "", queue, str(number).encode(), said, mandatory=True)
+            except self.pika.exceptions.NackError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE)
+            else:
+                return key
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
         """Get what is there, on a channel of its own."""
@@ -128,5 +143,6 @@ class Queues(WithoutBarrier):
 
     def close(self) -> str:
         """Leave: the suite ends the server, which writes what it has when it is asked to end."""
-        self.ask(self.connection.close)
+        with self.lock:
+            self.ask(self.connection.close)
         return "UNKNOWN"

@@ -22,7 +22,7 @@ shift 3
     case $setting in queue=*) ;; *) echo "${setting%%=*} = ${setting#*=}" ;; esac
   done
 } >"$run/rabbitmq.conf"
-export HOME="$run" ERL_EPMD_ADDRESS=127.0.0.1
+export HOME="$run" ERL_CRASH_DUMP="$run/erl_crash.dump" ERL_EPMD_ADDRESS=127.0.0.1
 export RABBITMQ_NODENAME=ackcheck@localhost RABBITMQ_MNESIA_BASE="$dir" RABBITMQ_CONFIG_FILE="$run/rabbitmq.conf"
 export RABBITMQ_LOGS=- RABBITMQ_LOG_BASE="$run" RABBITMQ_PID_FILE="$run/pid" RABBITMQ_ENABLED_PLUGINS_FILE="$run/plugins"
 export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} -rabbit channel_tick_interval 250"

@@ -1,0 +1,1 @@
+"""Two queues in PostgreSQL: one that hides what it hands out, and one whose deliveries are transactions."""
