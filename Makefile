@@ -15,7 +15,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check brokers check-brokers deep test hunt textbook zoo skeletons right zootable docs mutants twin lint format lock clean
+.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -42,8 +42,11 @@ hunt: $(STAMP) ## raise in a store at random moments, from the handler of SIGALR
 textbook: $(STAMP) ## judge small stores, right and wrong, that are not ours (ARGS="--seeds 5"); ten minutes a seed
 	$(BIN)/python -m tests.textbook $(ARGS)
 
-zoo: $(STAMP) ## hunt the bugs of the zoo on real files, as a table (ARGS="--seeds 20 --faults disk"); hours for all
+zoo: $(STAMP) ## hunt the bugs of the zoo on real files, as a table (ARGS="--seeds 20 --jobs 4 --log zoo.jsonl"); an hour a seed
 	$(BIN)/python -m tests.hunts.zoo_on_files $(ARGS)
+
+images: $(STAMP) ## judge right stores on thousands of crash images: nothing may be found (ARGS="--cuts 20 --jobs 4 --log images.jsonl")
+	$(BIN)/python -m tests.hunts.images $(ARGS)
 
 skeletons: $(STAMP) ## judge what `ackcheck new` writes, in each language whose tool is there; a minute each
 	$(BIN)/python -m tests.skeletons $(ARGS)

@@ -10,6 +10,7 @@ Images that hold the same where anything was read are judged once. From one of t
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,7 @@ from ackcheck.rig.child import Child
 from ackcheck.rig.errors import FileSystemDead, TargetDied
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackcheck.rig.witness import unwritten
-from ackmodel import Level
+from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, Reply
 
@@ -74,6 +75,9 @@ WANTED: Final = 30
 """Writes that are to be refused, and how many times `FAILING` is given to it, at most: on a busy machine a target makes
 few in that time, and what it writes afterwards, into the same blocks, heals them."""
 
+SPENT: Final = "seconds spent on crash images"
+"""The name of a figure of the report: mounting them, opening the target on them, and asking it for all it has."""
+
 Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush"]
 
 PRELUDES: Final[tuple[Prelude, ...]] = ("nothing", "writes", "held", "at a flush", "writes", "a flush")
@@ -98,18 +102,21 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
     promises: Promises | None = None,
     filesystem: str | None = None,
     images: int = IMAGES,
+    commit: CommitPolicy = CommitPolicy.ACK,
 ) -> GradeReport:
     """Cut the power `rounds` times, and judge what the target remembers on up to `images` images of each cut.
 
-    `filesystem` is the one to use in every case. Where the machine cannot have such a disk the report says so
-    (`not_judged`). Raises as `run_process_grade` does, and `DiskFailed`.
+    `filesystem` is the one to use in every case, `commit` what lets the store's offset pass a message. Where the
+    machine cannot have such a disk the report says so (`not_judged`). Raises as `run_process_grade` does, and
+    `DiskFailed`.
     """
     campaign = Campaign(
         target,
         levels,
         "disk",
         seed,
-        reply_timeout=reply_timeout,
+        commit,
+        reply_timeout,
         progress=progress,
         only=only,
         stop_at_first=stop_at_first,
@@ -119,6 +126,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
     if reason := missing(filesystem or FILESYSTEMS[0]):
         campaign.report.not_judged = reason
         return campaign.report
+    campaign.report.figures[SPENT] = 0.0
     for number in range(cases(rounds)):
         if not campaign.due():
             continue
@@ -283,7 +291,7 @@ class _Round:
         """Judge the images; return those on which nothing broke, or all of them if there are none."""
         session, ran = self.session, self.session.ran
         plan = cut.plan(seed=f"{session.seed}/{session.random.random()}", most=self.images)
-        folder, good = Folder(), []
+        folder, good, began = Folder(), [], time.monotonic()
         ran["images there are"] += min(plan.total, 1 << 40)
         ran["images equal to another"] += plan.equal
         for image in plan.images:
@@ -302,6 +310,8 @@ class _Round:
                 for kept in folders:
                     keep(self.disk, image, kept)
             folder.judged(image, cut.read)
+        figures = self.campaign.report.figures
+        figures[SPENT] = round(figures[SPENT] + time.monotonic() - began, 3)
         return good or list(plan.images)
 
     def _holds(self, image: Image, child: Child, folders: list[Path]) -> bool:

@@ -50,7 +50,7 @@ from ackcheck.rig.killpoint import AfterDelay, AfterReplies
 from ackcheck.rig.loop import MIB
 from ackcheck.rig.machine import PowerRig, available
 from ackcheck.rig.writeback import NOTHING, Writeback, choose_writeback
-from ackmodel import Level
+from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import PowerLost, Reply
 
 LOSSES_A_CASE = 10
@@ -84,10 +84,12 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
     promises: Promises | None = None,
     stalls: int = 0,
     filesystem: str = FILESYSTEM,
+    commit: CommitPolicy = CommitPolicy.ACK,
 ) -> GradeReport:
     """Cut the target's power `rounds` times, have its syncs fail `failed_syncs` times, and judge what it remembers.
 
-    The power is cut `stalls` times more while the disk holds its syncs; `filesystem` is that disk's.
+    The power is cut `stalls` times more while the disk holds its syncs; `filesystem` is that disk's. `commit` says what
+    lets the store's offset pass a message.
     `failed_syncs` is a fifth of the rounds, and at least one of each kind, unless told otherwise. Where the machine
     cannot lose its power the report says so (`not_judged`). `only` is the number of the one case to run, from 1 to
     `cases`, `only_round` that of the one round of it; `disk_bytes` the size of its disks. Raises as `run_process_grade`
@@ -98,7 +100,8 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
         levels,
         "power",
         seed,
-        reply_timeout=reply_timeout,
+        commit,
+        reply_timeout,
         progress=progress,
         only=only,
         only_round=only_round,

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -157,7 +158,7 @@ def test_power_cut_at_a_flush_leaves_the_sync_unanswered(tmp_path: Path) -> None
 
             def kill(self) -> str:
                 process.kill()
-                return process.communicate()[0]
+                return process.communicate(timeout=60)[0]
 
         assert disk.drive.was_cut(30)
         process.send_signal(signal.SIGKILL)
@@ -217,6 +218,7 @@ def test_nothing_is_left_whoever_is_killed(victims: str, how: str, tmp_path: Pat
         start_new_session=True,
     )
     assert process.stdout is not None
+    assert select.select([process.stdout], [], [], 60)[0], "it has no disk within a minute"
     pid, device = process.stdout.readline().split()
     assert device in loops()
     assert not os.path.ismount(tmp_path / "disk")  # it is theirs alone
@@ -225,6 +227,6 @@ def test_nothing_is_left_whoever_is_killed(victims: str, how: str, tmp_path: Pat
             os.killpg(process.pid, signal.SIGKILL)
         else:
             os.kill(int(pid), signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=60)
     wait_for(lambda: device not in loops())
     wait_for(lambda: not Path("/proc", pid).exists())

@@ -27,6 +27,15 @@ DAEMON = "qemu-storage-daemon"
 pytestmark = [pytest.mark.machine, pytest.mark.usefixtures("disk_grade")]
 
 
+def end(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(30)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait(30)
+
+
 @contextmanager
 def mounted(folder: Path, refused: int | None) -> Iterator[Path]:
     """An ext4 on QEMU's disk, whose first write of a block is refused, if one is named; its mount point."""
@@ -44,8 +53,7 @@ def mounted(folder: Path, refused: int | None) -> Iterator[Path]:
     with ExitStack() as undo:
         namespace.enter()
         daemon = subprocess.Popen(command)
-        undo.callback(daemon.wait)
-        undo.callback(daemon.terminate)
+        undo.callback(end, daemon)
         deadline = time.monotonic() + 30
         while export.stat().st_size != 64 << 20:
             assert daemon.poll() is None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ackcheck.disk.behaviour.cases import Kind
+from ackcheck.disk.filesystem import COMMAND_SECONDS
 
 BLOCK: Final = 4096
 MARK: Final = b"these bytes the disk will refuse"
@@ -51,7 +52,10 @@ with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
 def _write_mapped(path: Path, offset: int) -> None:
     """Write into a mapping of a file, in a process of its own: a file system that has given up kills who does."""
     command = [sys.executable, "-I", "-S", "-c", _MAPPED, str(path), str(offset), NEW.decode()]
-    status = subprocess.run(command, check=False, capture_output=True).returncode
+    try:
+        status = subprocess.run(command, check=False, capture_output=True, timeout=COMMAND_SECONDS).returncode
+    except subprocess.TimeoutExpired as error:
+        raise OSError(errno.ETIMEDOUT, f"a process that writes into the mapping does not end: {error}") from error
     if status:
         raise OSError(errno.EIO, f"a process that writes into the mapping ends with {status}")
 
