@@ -71,8 +71,9 @@ class Options:
     end, and count every violation. `symmetric`: one state stands for all that differ in the order of alike messages,
     which takes `Config.uncommitted`. `max_states`: refuse (`TooManyStates`) to go beyond; None: the engine's own limit.
 
-    `memory` (bytes; half of the machine's if None) and `threads` (one a processor if None) concern the table engine: it
-    refuses to take more (`TooMuchMemory`), and to begin, where everything is to be explored, what will take far more
+    `memory` (bytes; half of the machine's if None) and `threads` (one a processor if None) concern the table engine:
+    when memory runs short it puts its levels on disk, in the folder that TMPDIR names; it refuses to take more
+    (`TooMuchMemory`), and to begin, where everything is to be explored, what will take far more
     (`WontFit`). `checkpoint` is a folder where the table engine saves each level, and goes on from with `resume`.
     `watcher` is called with a `Progress` a few times a second.
 

@@ -340,7 +340,10 @@ def _number(name: str, default: int, text: str) -> Any:
     help="graph: networkx, to some 10^5 states; table: to 10^9 (extra `table`); auto: the one, then the other.",
 )
 @click.option(
-    "--memory", callback=_bytes, metavar="SIZE", help="What the table engine may take, e.g. 8G.  [default: half of all]"
+    "--memory",
+    callback=_bytes,
+    metavar="SIZE",
+    help="What the table engine may take, e.g. 8G; then levels go to TMPDIR.  [default: half of all]",
 )
 @click.option("--max-states", type=click.IntRange(min=1), metavar="N", help="Refuse to go beyond this many states.")
 @click.option(

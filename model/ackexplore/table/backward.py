@@ -6,14 +6,13 @@ until the state that is looked for turns up, and the chunk is halved until one s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ackexplore.interning import Code, successors
 from ackexplore.table.found import new_tally
-from ackexplore.table.kernels import Buffers
+from ackexplore.table.kernels import Buffers, hashing_of
 from ackexplore.table.layout import Layout, Words
+from ackexplore.table.levels import Levels
 from ackexplore.table.loops import expand
 from ackexplore.table.pairs import Pairs
 from ackexplore.trace import Trace, trace_through
@@ -30,6 +29,7 @@ def _successors(states: Words, pairs: Pairs, layout: Layout, room: int) -> Words
             out=np.empty((1, room, words), dtype=np.uint64),
             filled=np.zeros(1, dtype=np.int64),
             recent=np.zeros((1, words), dtype=np.uint64),
+            hashing=hashing_of(layout, 1),
         )
         if expand(states, 0, len(states), pairs.tables(layout), buffers, new_tally(pairs.steps.rows.size)) == len(
             states
@@ -57,13 +57,13 @@ def predecessor(level: Words, target: Words, pairs: Pairs, layout: Layout) -> Wo
     raise AssertionError("every state of a level follows from one of the level before")
 
 
-def trace_to(levels: Sequence[Words], place: tuple[int, int, bool], bit: int, pairs: Pairs, layout: Layout) -> Trace:
+def trace_to(levels: Levels, place: tuple[int, int, bool], bit: int, pairs: Pairs, layout: Layout) -> Trace:
     """Return a shortest trace to where a clause first fell: (level, index, whether in a step out of that state)."""
     level, index, in_step = place
     state: Words = levels[level][index]
     path = [state]
-    for earlier in reversed(levels[:level]):
-        path.append(predecessor(earlier, path[-1], pairs, layout))
+    for earlier in range(level - 1, -1, -1):
+        path.append(predecessor(levels[earlier], path[-1], pairs, layout))
     codes: list[Code] = [pairs.steps.code(row) for row in layout.unpack(np.stack(path[::-1]))]
     model = pairs.steps.model
     if in_step:

@@ -177,5 +177,5 @@ def load(search: Search, folder: Path) -> None:
     search.seconds_before = index["seconds"]
     search.layout = search.layout.grown(steps.counts)
     search.saved_layouts = index["levels"]
-    search.take_up([_level(folder, number, saved, search.layout) for number, saved in enumerate(index["levels"])])
+    search.take_up(_level(folder, number, saved, search.layout) for number, saved in enumerate(index["levels"]))
     steps.model.calls += index["model_calls"]

@@ -2,8 +2,10 @@
 
 It finds exactly what the graph engine finds, without the graph. For each level: ask the model about the pairs that the
 new states show (`ackexplore.table.pairs`), judge the states, then, a chunk at a time, let each thread expand its part
-of the level into one buffer a shard, and then insert the buffers of its shard into the set of visited states. The
-levels are kept, packed, so that a shortest trace can be read backwards (`ackexplore.table.backward`).
+of the level into one buffer a shard, and then insert the buffers into the shards of the set of visited states, each by
+one thread at a time: no loop waits for a lock. Where a level is large, the model is asked while the states whose pairs
+are known are expanded; the others wait. The levels are kept (`ackexplore.table.levels`), so that a shortest trace can
+be read backwards (`ackexplore.table.backward`).
 
 >>> from ackmodel import Config
 >>> result = explore_table(Config(rules={"commit-after-flush": False}))
@@ -15,12 +17,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from attrs import define, field
 
 from ackexplore.coverage import count_hits, count_reached
@@ -29,10 +33,12 @@ from ackexplore.options import DEFAULTS, Options
 from ackexplore.result import Progress, Result, TooManyStates, TooMuchMemory
 from ackexplore.table.backward import trace_to
 from ackexplore.table.found import Found, new_tally, zeros
-from ackexplore.table.kernels import Buffers, Counts, count, judge, orbits, scan
+from ackexplore.table.kernels import Buffers, Tally, count, hashing_of, judge, orbits, scan
 from ackexplore.table.layout import WORD_BITS, Layout, Words
+from ackexplore.table.levels import Levels
 from ackexplore.table.loops import expand
 from ackexplore.table.pairs import Pairs
+from ackexplore.table.quotients import Quotients
 from ackexplore.table.steptables import StepTables
 from ackexplore.table.visited import Visited
 from ackexplore.trace import Trace
@@ -41,6 +47,8 @@ from ackmodel import Clause, Config
 DEFAULT_MAX_STATES = 2_000_000_000
 FIRST_BITS = 6
 BUFFER_BYTES = 1 << 26
+BUFFER_SHARE = 16
+"""The buffers take at most this part of the memory."""
 MANY_SHARDS = 256
 MANY_STATES = 1 << 18
 """From this many states on the visited ones are kept in many shards."""
@@ -48,6 +56,8 @@ RECENT_STATES = 1 << 12
 MISSING_PAIRS = 1 << 16
 SMALL_LEVEL = 4_096
 """A level of fewer states is expanded by one thread: waking another would take longer."""
+ASKED_MEANWHILE = 65_536
+"""In a level of this many states the model is asked while states are expanded."""
 SECONDS_BETWEEN_REPORTS = 0.2
 
 P = TypeVar("P")
@@ -85,12 +95,16 @@ class Search:
     threads: int = field(init=False)
     pairs: Pairs = field(init=False)
     layout: Layout = field(init=False)
-    visited: Visited = field(init=False)
-    levels: list[Words] = field(init=False, factory=list)
+    visited: Quotients | Visited = field(init=False)
+    levels: Levels = field(init=False)
     saved_layouts: list[dict[str, Any]] = field(init=False, factory=list)
     found: Found = field(init=False, factory=Found)
+    _partial: Words | None = field(init=False, default=None)
+    _unasked: npt.NDArray[np.uint64] | None = field(init=False, default=None)
     _shards: int = field(init=False)
     _pool: ThreadPoolExecutor = field(init=False)
+    _asker: ThreadPoolExecutor = field(init=False)
+    _spilling: Lock = field(init=False, factory=Lock)
     _buffers: list[Buffers] = field(init=False, factory=list)
     _began: float = field(init=False, factory=time.perf_counter)
     _reported: float = field(init=False, default=0.0)
@@ -102,8 +116,10 @@ class Search:
         self.threads = threads_here() if asked.threads is None else asked.threads
         self.pairs = Pairs(StepTables(self.config, asked.symmetric))
         self.layout = Layout(widths=(FIRST_BITS,) * (self.config.messages + 1), word_bits=self.word_bits)
-        self._shards = self.threads
+        self.levels = self._no_levels()
+        self._shards = 1 << max(1, (self.threads - 1).bit_length())
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="ackexplore")
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="ackexplore-asker")
 
     # --- the search -------------------------------------------------------------------------------------------------
 
@@ -114,18 +130,21 @@ class Search:
         self.visited.fill(first)
         self._enter(first)
 
-    def take_up(self, levels: list[Words]) -> None:
+    def take_up(self, levels: Iterable[Words]) -> None:
         """Go on from the levels of an earlier search, packed by this layout; the values are known to the tables."""
-        self.levels = levels
-        self._enter_all()
+        self.levels = self._no_levels()
+        self._set_up()
         for level in levels:  # the earlier ones, to know again what was at stake in them
+            self.levels.append(level)
+            self.visited.fill(level)
             self.pairs.fill_for(level, self.layout)
+            self._look_over(level, self._parts(len(level)))
         if not self.layout.fits(self.pairs.steps.counts):
             self._pack_anew()
 
     def advance(self) -> bool:
         """Explore one level further; whether anything was new."""
-        new = self._expand(self.levels[-1])
+        new = self._expand()
         if not len(new):
             return False
         self._enter(new)
@@ -137,47 +156,97 @@ class Search:
         return any(self.options.wanted >> bit & 1 for bit in self.found.places)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and give back what lies on disk."""
         self._pool.shutdown()
+        self._asker.shutdown()
+        self.levels.close()
 
     def _enter(self, level: Words) -> None:
-        """Take a new level: ask the model about its pairs, and judge its states."""
-        number = len(self.levels)
+        """Take a new level: sort it, and ask the model about its pairs, unless that can wait; then judge its states."""
         self.levels.append(level)
-        missing = [np.empty(MISSING_PAIRS, dtype=np.uint64) for _ in range(self.threads)]
-        tables = self.pairs.tables(self.layout)
         parts = self._parts(len(level))
-
-        def sort_and_scan(part: tuple[int, int], thread: int) -> int:
-            _sort(level[slice(*part)])
-            return int(scan(level, *part, tables, missing[thread]))
-
-        listed = self._each(sort_and_scan, parts)
-        if any(listed):
-            self.pairs.add(np.concatenate([names[:count] for names, count in zip(missing, listed, strict=False)]))
-        if max(listed) > MISSING_PAIRS:
+        self._each(lambda part, _: _sort(level[slice(*part)]), parts)
+        missing = self._look_over(level, parts)
+        if missing is None:
             self.pairs.fill_for(level, self.layout)
-        if self.pairs.steps.any_broken:
-            tables = self.pairs.tables(self.layout)
-            tallies = [new_tally() for _ in parts]
-            self._each(lambda part, thread: judge(level, *part, tables, tallies[thread]), parts)
-            for tally in tallies:
-                self.found.add(tally, number, in_step=False)
-        if not self.layout.fits(self.pairs.steps.counts):
-            self._pack_anew()
-        elif self._shards < MANY_SHARDS and len(self.visited) > MANY_STATES:
+            missing = np.empty(0, dtype=np.uint64)
+        self._unasked = missing
+        if not self._may_ask_later(level):
+            self._learn(self.pairs.ask(missing))
+        if self._shards < MANY_SHARDS and len(self.visited) > MANY_STATES:
             self._shards = MANY_SHARDS
             self._enter_all()
 
-    def _expand(self, level: Words) -> Words:
-        """Return the states that are new among the successors of a level."""
-        number, tables = len(self.levels) - 1, self.pairs.tables(self.layout)
-        parts = self._parts(len(level))
-        tallies = [new_tally(self.pairs.steps.rows.size) for _ in parts]
+    def _look_over(self, level: Words, parts: list[tuple[int, int]]) -> npt.NDArray[np.uint64] | None:
+        """Count the values in a level; return the pairs the model was not asked about, or None if too many to list."""
+        tables, found, counts = self.pairs.tables(self.layout), self.found, self.pairs.steps.counts
+        missing = [np.empty(MISSING_PAIRS, dtype=np.uint64) for _ in parts]
+        occurrences = [zeros(len(counts), max(counts)) for _ in parts]
+
+        def look(part: tuple[int, int], number: int) -> int:
+            count(level[slice(*part)], tables.fields, occurrences[number])
+            if tables.alike:
+                found.unreduced[number] += orbits(level[slice(*part)], tables.fields, tables.alike)
+            return int(scan(level, *part, tables, missing[number]))
+
+        found.unreduced += [0] * (len(parts) - len(found.unreduced))
+        listed = self._each(look, parts)
+        found.add_occurrences(occurrences)
+        if max(listed) > MISSING_PAIRS:
+            return None
+        names = [names[:count] for names, count in zip(missing, listed, strict=True)]
+        return np.unique(np.concatenate(names))
+
+    def _may_ask_later(self, level: Words) -> bool:
+        """Whether the model may be asked while the level is expanded; not where it is to be judged or saved before."""
+        whole = bool(self.options.wanted) or self.options.checkpoint is not None
+        alone = self.threads == 1 or self.layout.words > 1
+        return not whole and not alone and len(level) >= ASKED_MEANWHILE and self._unasked is not None
+
+    def _learn(self, first_row: int) -> None:
+        """Take in what the model said of the pairs of the newest level, and judge its states."""
+        assert self._unasked is not None
+        self.pairs.enter(self._unasked, first_row)
+        self._unasked = None
+        if not self.layout.fits(self.pairs.steps.counts):
+            self._pack_anew()
+        if self.pairs.steps.any_broken:
+            level, tables = self.levels[-1], self.pairs.tables(self.layout)
+            parts = self._parts(len(level))
+            tallies = [new_tally() for _ in parts]
+            self._each(lambda part, number: judge(level, *part, tables, tallies[number]), parts)
+            for tally in tallies:
+                self.found.add(tally, len(self.levels) - 1, in_step=False)
+
+    def _expand(self) -> Words:
+        """Return the states that are new among the successors of the newest level."""
+        number, level = len(self.levels) - 1, self.levels[-1]
+        if self._unasked is None:
+            self._count(self._successors_of(level), number)
+        else:
+            asked = self._asker.submit(self.pairs.ask, self._unasked)
+            try:
+                tallies = self._successors_of(level, may_wait=True)
+            finally:
+                first_row = asked.result()
+            waiting = np.concatenate([tally.waiting[1 : 1 + tally.waiting[0]] for tally in tallies])
+            self._learn(first_row)
+            self._count(tallies, number)
+            self._count(self._successors_of(self.levels[-1][waiting]), number, waiting)
+        if len(self.visited) > self.max_states:
+            raise TooManyStates(self.max_states, self.result(complete=False))
+        self.levels.pack()
+        new, partial, self._partial = self._take_new(), self._partial, None
+        return new if partial is None else np.concatenate([partial, new])
+
+    def _successors_of(self, states: Words, *, may_wait: bool = False) -> list[Tally]:
+        """Put the successors of some states into the set of visited ones; what each thread counted."""
+        tables, parts = self.pairs.tables(self.layout), self._parts(len(states))
+        tallies = [new_tally(len(tables.rows), may_wait * (high - low)) for low, high in parts]
 
         def expand_part(part: tuple[int, int], thread: int) -> int:
             self._buffers[thread].filled[:] = 0
-            return expand(level, *part, tables, self._buffers[thread], tallies[thread])
+            return expand(states, *part, tables, self._buffers[thread], tallies[thread])
 
         while left := sum(high - low for low, high in parts):
             self._report(left)
@@ -190,12 +259,17 @@ class Search:
             ]
             if len(self.visited) > self.max_states:
                 break
+        return tallies
+
+    def _count(self, tallies: list[Tally], level: int, places: npt.NDArray[np.int64] | None = None) -> None:
+        """Count what the threads did in a level; `places` are those of the states expanded, if they were not all."""
+        tables = self.pairs.tables(self.layout)
         for tally in tallies:
-            self.found.add(tally, number, in_step=True)
+            if places is not None:
+                fell = tally.first >= 0
+                tally.first[fell] = places[tally.first[fell]]
+            self.found.add(tally, level, in_step=True)
             self.found.add_local(tally.visits, tables.rows, tables.local)
-        if len(self.visited) > self.max_states:
-            raise TooManyStates(self.max_states, self.result(complete=False))
-        return self.visited.take_new()
 
     def _insert(self, parts: int) -> None:
         """Put what the threads found into the set of visited states, each thread into shards of its own."""
@@ -208,6 +282,20 @@ class Search:
         firsts = range(1 if parts == 1 else self.threads)
         self._each(insert_share, firsts)
 
+    def _take_new(self) -> Words:
+        """Return the states that are new since the last time, and begin anew."""
+        visited, ends = self.visited, np.cumsum([0, *self.visited.new_counts]).tolist()
+        self._may_take(8 * ends[-1] * self.layout.words)
+        new = np.empty((ends[-1], self.layout.words), dtype=np.uint64)
+
+        def move_share(first: int, _: int) -> None:
+            for shard in range(first, visited.shards, len(firsts)):
+                visited.move_new(shard, new[ends[shard] : ends[shard + 1]])
+
+        firsts = range(1 if ends[-1] < SMALL_LEVEL else self.threads)
+        self._each(move_share, firsts)
+        return new
+
     # --- threads and memory -----------------------------------------------------------------------------------------
 
     def _parts(self, size: int) -> list[tuple[int, int]]:
@@ -216,17 +304,24 @@ class Search:
         cuts = [size * part // count for part in range(count + 1)]
         return list(pairwise(cuts))
 
-    def _each(self, work: Callable[[P, int], R], parts: Sequence[P], *, small: bool = False) -> list[R]:
+    def _each(self, work: Callable[[P, int], R], parts: Sequence[P]) -> list[R]:
         """Do the work for each part, in threads if there are several; return what each returned."""
-        if small or len(parts) == 1:
+        if len(parts) == 1:
             return [work(part, number) for number, part in enumerate(parts)]
         return list(self._pool.map(work, parts, range(len(parts))))
+
+    def _no_levels(self) -> Levels:
+        return Levels(low=self.layout.places[-1][1], words=self.layout.words, each=self._each)
 
     def _set_up(self) -> None:
         """Make the set of visited states and the buffers, for states of this layout."""
         words = self.layout.words
-        self.visited = Visited(shards=self._shards, words=words, may_take=self._may_take)
-        self._make_buffers(max(1, BUFFER_BYTES // (8 * words * self._shards)))
+        if words == 1:
+            self.visited = Quotients(self._shards, self.layout, may_take=self._may_take)
+        else:
+            self.visited = Visited(shards=self._shards, words=words, may_take=self._may_take)
+        most = min(BUFFER_BYTES, self.memory // (BUFFER_SHARE * self.threads))
+        self._make_buffers(max(1, most // (8 * words * self._shards)))
 
     def _make_buffers(self, room: int) -> None:
         words = self.layout.words
@@ -235,31 +330,45 @@ class Search:
                 out=np.empty((self._shards, room, words), dtype=np.uint64),
                 filled=zeros(self._shards),
                 recent=np.zeros((RECENT_STATES, words), dtype=np.uint64),
+                hashing=hashing_of(self.layout, self._shards),
             )
             for _ in range(self.threads)
         ]
 
     def _pack_anew(self) -> None:
-        """Give the fields more bits, and pack every state again."""
+        """Give the fields more bits, and pack every state again, those of a level half explored too."""
+        partial = self._take_new()
         old, self.layout = self.layout, self.layout.grown(self.pairs.steps.counts)
-        self.levels = [old.repack(level, self.layout) for level in self.levels]
+        levels, self.levels = self.levels, self._no_levels()
+        for level in levels:
+            self.levels.append(old.repack(level, self.layout))
+        levels.close()
+        self._partial = old.repack(partial, self.layout) if len(partial) else None
         self._enter_all()
 
     def _enter_all(self) -> None:
         """Put every state there is into a new set of visited states."""
         self._set_up()
-        for level in self.levels:
-            self.visited.fill(level)
+        for states in self.levels:
+            self.visited.fill(states)
+        if self._partial is not None:
+            self.visited.fill(self._partial)
 
     @property
     def nbytes(self) -> int:
-        """The memory of what grows with the number of states."""
-        return self.visited.nbytes + sum(int(level.nbytes) for level in self.levels) + self.pairs.nbytes
+        """The memory of what grows with the number of states, and of the buffers."""
+        buffers = sum(int(one.out.nbytes) for one in self._buffers)
+        partial = 0 if self._partial is None else int(self._partial.nbytes)
+        return self.visited.nbytes + self.levels.nbytes + self.pairs.nbytes + buffers + partial
 
     def _may_take(self, more: int) -> None:
-        """Raise `TooMuchMemory` if that many bytes more would be over the limit."""
-        if self.nbytes + more > self.memory:
-            raise TooMuchMemory(self.memory, self.nbytes + more, self.result(complete=False))
+        """Raise `TooMuchMemory` if that many bytes more would be over the limit, with the levels on disk."""
+        if self.nbytes + more <= self.memory:
+            return
+        with self._spilling:
+            self.levels.spill()
+            if self.nbytes + more > self.memory:
+                raise TooMuchMemory(self.memory, self.nbytes + more, self.result(complete=False))
 
     # --- what was found ---------------------------------------------------------------------------------------------
 
@@ -288,23 +397,10 @@ class Search:
         places = sorted(self.found.places.items())
         return {CLAUSES[bit]: trace_to(self.levels, place, bit, self.pairs, self.layout) for bit, place in places}
 
-    def _unreduced(self) -> int:
-        """Return how many states those in the levels stand for."""
-        if not self.options.symmetric:
-            return len(self.visited)
-        return sum(int(orbits(level, self.layout.table, self.config.logs)) for level in self.levels)
-
-    def _occurrences(self) -> Counts:
-        """Return how often each value of each field occurs in the levels: (fields, values)."""
-        occurrences = zeros(len(self.layout.widths), max(self.pairs.steps.counts))
-        for level in self.levels:
-            count(level, self.layout.table, occurrences)
-        return occurrences
-
     def result(self, *, complete: bool) -> Result:
         """Return what was found."""
         steps, found, seconds = self.pairs.steps, self.found, self.seconds
-        model, occurrences = steps.model, self._occurrences()
+        model, occurrences = steps.model, found.occurrences
         messages = [
             (model.messages[number], int(occurrences[slot + 1, place]))
             for slot, own in enumerate(steps.slots)
@@ -325,7 +421,7 @@ class Search:
             at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
             model_calls=model.calls,
             symmetric=self.options.symmetric,
-            unreduced=self._unreduced(),
+            unreduced=sum(found.unreduced) if self.options.symmetric else len(self.visited),
         )
 
 

@@ -12,18 +12,23 @@ sibling that is itself too large to be counted gives "at least".
 
 from __future__ import annotations
 
+from math import ceil
+
 from attrs import evolve, frozen
 
 from ackexplore.options import Options
 from ackexplore.result import TooManyStates, WontFit
 from ackexplore.table.engine import Search
 from ackexplore.table.layout import WORD_BITS
+from ackexplore.table.quotients import BUCKET_BITS, FAR_BITS
 from ackmodel import Config
 
 MOST_COUNTED = 2_000_000
 """A sibling is counted up to that many states: a second or two."""
 BYTES_A_WORD = 28
-"""What a state takes for each word: at most 15 in the set of visited ones, 8 in its level, and some as a new one."""
+"""What a longer state takes for each word: at most 12 in the set of visited ones, 8 in its level, some as a new one."""
+PLACES_A_STATE, BYTES_BESIDE = 1.7, 3
+"""What a state of one word takes: places of the set of visited ones, and beside them, packed in its level and new."""
 CERTAIN = 2
 """An estimate this many times the limit is a refusal: below, the search begins, and stops when the limit is met."""
 
@@ -91,10 +96,19 @@ def estimate(config: Config, *, most: int = MOST_COUNTED) -> Estimate | None:
     bits = last.shareds.bit_length() + 1 + config.messages * (last.messages.bit_length() + 1)
     return Estimate(
         states=states,
-        nbytes=states * -(-bits // WORD_BITS) * BYTES_A_WORD,
+        nbytes=states * _bytes_a_state(bits, states),
         at_least=not last.complete,
         counted=tuple(sibling.states for sibling in siblings),
     )
+
+
+def _bytes_a_state(bits: int, states: int) -> int:
+    """Return what a state of so many bits takes, where there are so many; see `ackexplore.table.quotients`."""
+    if bits > WORD_BITS:
+        return -(-bits // WORD_BITS) * BYTES_A_WORD
+    left = bits - states.bit_length() + BUCKET_BITS + FAR_BITS
+    place = next(size for size in (2, 4, 8) if left <= 8 * size)
+    return ceil(PLACES_A_STATE * place) + BYTES_BESIDE
 
 
 def refuse_what_cannot_fit(config: Config, memory: int) -> None:

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from attrs import define, field
 
@@ -23,22 +25,32 @@ def zeros(*shape: int) -> Counts:
     return np.zeros(shape, dtype=np.int64)
 
 
-def new_tally(rows: int = 0) -> Tally:
-    """Return a tally of nothing, for one thread and one level, where there are that many pairs."""
-    first = np.full(len(CLAUSES), -1, dtype=np.int64)
-    return Tally(visits=zeros(rows), hits=zeros(MOST_ACTIONS), violations=zeros(len(CLAUSES)), first=first)
+def new_tally(rows: int = 0, waiting: int = 0) -> Tally:
+    """Return a tally of nothing, for one thread and one level: of so many pairs, with room for so many who wait."""
+    return Tally(
+        visits=zeros(rows),
+        hits=zeros(MOST_ACTIONS),
+        violations=zeros(len(CLAUSES)),
+        first=np.full(len(CLAUSES), -1, dtype=np.int64),
+        waiting=zeros(1 + waiting),
+    )
 
 
 @define(eq=False)
 class Found:
     """What was counted so far.
 
-    `places[bit]` is where a clause first fell: (level, index, whether in a step out of that state).
+    `places[bit]` is where a clause first fell: (level, index, whether in a step out of that state). `occurrences` tells
+    how often each value of each field was seen: (fields, values). With symmetry, the sum of `unreduced` is how many
+    states those seen stand for.
     """
 
     hits: Counts = field(factory=lambda: zeros(MOST_ACTIONS))
     violations: Counts = field(factory=lambda: zeros(len(CLAUSES)))
     places: dict[int, tuple[int, int, bool]] = field(factory=dict)
+
+    occurrences: Counts = field(factory=lambda: zeros(0, 0))
+    unreduced: list[int] = field(factory=list)
 
     @property
     def edges(self) -> int:
@@ -51,6 +63,14 @@ class Found:
         self.violations += tally.violations
         for bit in np.flatnonzero(tally.first >= 0).tolist():
             self.places.setdefault(bit, (level, int(tally.first[bit]), in_step))
+
+    def add_occurrences(self, counted: Sequence[Counts]) -> None:
+        """Add how often each thread saw the values in a level."""
+        before, (fields, values) = self.occurrences, counted[0].shape
+        self.occurrences = zeros(fields, max(values, before.shape[1]))
+        self.occurrences[: len(before), : before.shape[1]] = before
+        for own in counted:
+            self.occurrences[:, :values] += own
 
     def add_local(self, visits: Counts, rows: Table, local: Table) -> None:
         """Count the local steps of pairs that were seen so often."""

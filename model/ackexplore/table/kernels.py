@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ackexplore.table.layout import Words
+from ackexplore.table.layout import OCCUPIED, Layout, Words
 
 Table: TypeAlias = npt.NDArray[np.int32]
 Counts: TypeAlias = npt.NDArray[np.int64]
@@ -60,21 +60,49 @@ class Tally(NamedTuple):
     """What a thread counts in a level.
 
     `visits` per row: the states that show this pair, from which its local steps are counted; `hits`: broadcast steps
-    per action; violations per clause; and the first state of each violation.
+    per action; violations per clause; and the first state of each violation. `waiting` lists the states that could not
+    be expanded since a pair of theirs has no row, after their number.
     """
 
     visits: Counts
     hits: Counts
     violations: Counts
     first: Counts
+    waiting: Counts
+
+
+class Hashing(NamedTuple):
+    """How a state of one word is scattered: its bits lie above `low`; `within` of them, the lower, are of one shard."""
+
+    low: U64
+    half: U64
+    mask: U64
+    within: U64
+
+
+def hashing_of(layout: Layout, shards: int) -> Hashing:
+    """Return how the states of a layout of one word are scattered over a power of two of shards; else nothing."""
+    if layout.words > 1:
+        return Hashing(NONE, NONE, NONE, NONE)
+    bits = sum(layout.widths)
+    return Hashing(
+        low=U(layout.places[-1][1]),
+        half=U((bits + 1) // 2),
+        mask=U((1 << bits) - 1),
+        within=U(bits - (shards.bit_length() - 1)),
+    )
 
 
 class Buffers(NamedTuple):
-    """Where a thread puts successors: `out[shard, position]`, filled so far; `recent` holds the last ones put there."""
+    """Where a thread puts successors: `out[shard, position]`, filled so far; `recent` holds the last ones put there.
+
+    `hashing` is of states of one word.
+    """
 
     out: Words
     filled: Counts
     recent: Words
+    hashing: Hashing
 
 
 @inlined
@@ -83,6 +111,15 @@ def mix(x: U64) -> U64:
     x = (x ^ (x >> S30)) * MIX_1
     x = (x ^ (x >> S27)) * MIX_2
     return x ^ (x >> S31)
+
+
+@inlined
+def scatter(state: U64, hashing: Hashing) -> U64:
+    """Return the bits of a state of one word, scattered: one to one, since each step can be undone."""
+    x = (state & ~OCCUPIED) >> hashing.low
+    x = ((x ^ (x >> hashing.half)) * MIX_1) & hashing.mask
+    x = ((x ^ (x >> hashing.half)) * MIX_2) & hashing.mask
+    return x ^ (x >> hashing.half)
 
 
 @inlined

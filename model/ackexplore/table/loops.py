@@ -1,4 +1,4 @@
-"""Chooses between the loops for states of one word and those for longer ones."""
+"""Chooses between the loop for states of one word and that for longer ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,3 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
     """
     loop = narrow.expand if states.shape[1] == 1 else wide.expand
     return int(loop(states, low, high, tables, buffers, tally))
-
-
-def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:
-    """Insert states into a hash table, and append the new ones to `new`; see `ackexplore.table.narrow.insert`."""
-    loop = narrow.insert if table.shape[1] == 1 else wide.insert
-    return int(loop(table, keys, new, new_count))

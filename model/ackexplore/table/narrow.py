@@ -1,4 +1,4 @@
-"""The two loops of the table engine, for states of one word: expand a level, and insert what was found.
+"""The loop of the table engine that expands a level, for states of one word.
 
 A state is a number here, held in a register: several times as fast as `ackexplore.table.wide`, which does the same for
 any number of words.
@@ -6,15 +6,11 @@ any number of words.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ackexplore.table.kernels import (
-    LOW_32,
     NONE,
     ONE,
-    S32,
     U64,
     Bits,
     Buffers,
@@ -25,13 +21,10 @@ from ackexplore.table.kernels import (
     U,
     inlined,
     kernel,
-    mix,
     note,
-    part_of,
+    scatter,
 )
 from ackexplore.table.layout import OCCUPIED, Words
-
-AHEAD = 32
 
 
 @inlined
@@ -47,6 +40,19 @@ def _in_order(state: U64, shift: Bits, mask: Bits, alike: int) -> U64:
             state ^= ((first ^ second) << upper) | ((first ^ second) << lower)
             here -= alike
     return state
+
+
+@inlined
+def _look_up(
+    state: U64, shared: U64, shift: Bits, mask: Bits, first: Bits, stride: Bits, pair_rows: Table, found: Counts
+) -> bool:
+    """Put the row of each pair of a state into `found`; whether all have one."""
+    known = True
+    for slot in range(found.shape[0]):
+        message = (state >> shift[slot + 1]) & mask[slot + 1]
+        found[slot] = pair_rows[first[slot] + shared * stride[slot] + message] - 1
+        known = known and found[slot] >= 0
+    return known
 
 
 @inlined
@@ -101,17 +107,18 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
     first_place, stride = tables.places[:, 0].copy(), tables.places[:, 1].copy()
     pair_rows, rows, masks, local = tables.pair_rows, tables.rows, tables.masks, tables.local
     pointers, outcomes, shared_casts, casts = tables.pointers, tables.outcomes, tables.shared_casts, tables.casts
-    out, filled, recent = buffers.out, buffers.filled, buffers.recent
-    visits, hits, violations, first = tally.visits, tally.hits, tally.violations, tally.first
+    out, filled, recent, hashing = buffers.out, buffers.filled, buffers.recent, buffers.hashing
+    visits, hits, violations, first, waiting = tally.visits, tally.hits, tally.violations, tally.first, tally.waiting
     slots, room, at_most, fullest = shift.shape[0] - 1, out.shape[1], tables.at_most, 0
-    recent_mask, shards = U(recent.shape[0] - 1), U(out.shape[0])
+    recent_mask, within = U(recent.shape[0] - 1), hashing.within
     found, turn = np.empty(slots, dtype=np.int64), np.empty(slots, dtype=np.int64)
     reached = np.empty(at_most, dtype=np.uint64)
     for index in range(low, high):
         state, shared = states[index, 0], (states[index, 0] >> shift[0]) & mask[0]
-        for slot in range(slots):
-            message = (state >> shift[slot + 1]) & mask[slot + 1]
-            found[slot] = pair_rows[first_place[slot] + shared * stride[slot] + message] - 1
+        if not _look_up(state, shared, shift, mask, first_place, stride, pair_rows, found):
+            waiting[0] += 1
+            waiting[waiting[0]] = index
+            continue
         some, choice = _broadcasts(found, masks)
         first_cast, count = shared_casts[shared, 0], shared_casts[shared, 1]
 
@@ -154,43 +161,11 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
         # each into the buffer of its shard, unless it was put there a moment ago
         for number in range(many):
             after = reached[number] if not alike else _in_order(reached[number], shift, mask, alike)
-            h = mix(after)
+            h = scatter(after, hashing)
             if recent[h & recent_mask, 0] != after:
                 recent[h & recent_mask, 0] = after
-                shard = part_of(h >> S32, shards)
+                shard = np.int64(h >> within)
                 out[shard, filled[shard], 0] = after
                 filled[shard] += 1
                 fullest = max(fullest, filled[shard])
     return high
-
-
-@kernel
-def insert(table: Words, keys: Words, new: Words, new_count: int) -> int:
-    """Insert states into an open-addressing table that has room; append those that were not in it to `new`.
-
-    Returns how many of `new` are filled. The places of some states are fetched before any is looked at, so that the
-    waits for memory overlap.
-    """
-    capacity = table.shape[0]
-    places = np.empty(AHEAD, dtype=np.int64)
-    fetched = np.empty(AHEAD, dtype=np.uint64)
-    for start in range(0, keys.shape[0], AHEAD):
-        stop = min(start + AHEAD, keys.shape[0])
-        for index in range(start, stop):
-            place: Any = np.int64(part_of(mix(keys[index, 0]) & LOW_32, U(capacity)))
-            places[index - start] = place
-            fetched[index - start] = table[place, 0]
-        for index in range(start, stop):
-            state = keys[index, 0]
-            if fetched[index - start] == state:
-                continue
-            place = places[index - start]
-            while table[place, 0] != NONE and table[place, 0] != state:
-                place += 1
-                if place == capacity:
-                    place = 0
-            if table[place, 0] == NONE:
-                table[place, 0] = state
-                new[new_count, 0] = state
-                new_count += 1
-    return new_count

@@ -68,10 +68,20 @@ class Pairs:
         )
 
     def add(self, names: npt.NDArray[np.uint64]) -> None:
-        """Ask the model about pairs, some of which may be named twice, and give each a row."""
-        names = np.unique(names)
+        """Ask the model about pairs, each named once, and give each a row."""
+        self.enter(names, self.ask(names))
+
+    def ask(self, names: npt.NDArray[np.uint64]) -> int:
+        """Ask the model about pairs, each named once; no kernel sees the answers before `enter` is called.
+
+        Returns the row of the first.
+        """
         first_row = self.steps.rows.size
         self.steps.fill(names.tolist())
+        return first_row
+
+    def enter(self, names: npt.NDArray[np.uint64], first_row: int) -> None:
+        """Let kernels find the rows of pairs that the model was asked about."""
         self._names.append(names)
         if self._is_too_small:
             self._make_room()
@@ -93,8 +103,8 @@ class Pairs:
         self._places = np.stack([starts[same], strides, same.astype(np.uint64)], axis=1)
         self._rows = np.zeros(int(starts[-1]), dtype=np.int32)
         self._names = [np.concatenate(self._names)] if self._names else []
-        for names in self._names:
-            self._enter(names, 0)
+        if self._names:
+            self._enter(self._names[0], 0)
 
     def _enter(self, names: npt.NDArray[np.uint64], first_row: int) -> None:
         name = names - np.uint64(1)
@@ -110,4 +120,4 @@ class Pairs:
             self._make_room()
         missing = np.empty(MISSING, dtype=np.uint64)
         while listed := scan(states, 0, len(states), self.tables(layout), missing):
-            self.add(missing[: min(listed, MISSING)])
+            self.add(np.unique(missing[: min(listed, MISSING)]))

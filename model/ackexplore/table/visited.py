@@ -1,16 +1,17 @@
-"""The set of visited states: an open-addressing hash table in shards, one thread to a shard at a time.
+"""The set of visited states of several words: an open-addressing hash table in shards, one thread to a shard at a time.
 
-A shard holds the packed states themselves, 8 bytes a word, at most four fifths full: 10 to 15 bytes a state of one
-word, 20 to 24 of two. Growing is cheap because the place is the hash, scaled to the capacity: old and new table are in
-the same order, and both are gone through from one end to the other. With enough shards each fits the cache of
-a processor, and is filled while it is there. A shard asks before it takes memory.
+States of one word take less, see `ackexplore.table.quotients`. A shard holds the packed states themselves, 8 bytes a
+word, at most four fifths full: 20 to 24 bytes a state of two words. Growing is cheap because the place is the hash,
+scaled to the capacity: old and new table are in the same order, and both are gone through from one end to the other.
+With enough shards each fits the cache of a processor, and is filled while it is there. A shard asks before it takes
+memory.
 
 >>> import numpy as np
->>> visited = Visited(shards=2, words=1)
->>> states = np.array([[1], [2], [1]], dtype=np.uint64)
+>>> visited = Visited(shards=2, words=2)
+>>> states = np.array([[1, 0], [2, 0], [1, 0]], dtype=np.uint64)
 >>> sum(visited.add(shard, [states[shards_of(states, 2) == shard]]) for shard in range(2))
 2
->>> len(visited), len(visited.take_new())
+>>> len(visited), sum(visited.new_counts)
 (2, 2)
 """
 
@@ -23,14 +24,13 @@ from attrs import define, field
 
 from ackexplore.table.kernels import copy_into, packed_into, shards_of
 from ackexplore.table.layout import Words
-from ackexplore.table.loops import insert
+from ackexplore.table.wide import insert
 
 FIRST_CAPACITY = 1 << 10
 FULL = (4, 5)
 """A table is grown before more than this fraction of it is filled."""
-GROWN = {1: (3, 2)}
-"""How many times as large it is then, by words a state; longer states take the smaller steps of `GROWN_LONG`."""
-GROWN_LONG = (6, 5)
+GROWN = (6, 5)
+"""How many times as large it is then."""
 
 
 def _no_limit(_: int) -> None:
@@ -47,7 +47,7 @@ class _Shard:
 
 @define(eq=False)
 class Visited:
-    """The states seen so far, and the new ones since `take_new`; `may_take(bytes)` raises if memory runs out."""
+    """The states seen so far, and the new ones since they were taken; `may_take(bytes)` raises if memory runs out."""
 
     shards: int
     words: int
@@ -80,7 +80,7 @@ class Visited:
         """Grow a shard until it can take that many states; not to be called from two threads at once."""
         own = self._shards[shard]
         capacity = len(own.table)
-        more, of = GROWN.get(self.words, GROWN_LONG)
+        more, of = GROWN
         while (own.count + incoming) * FULL[1] > capacity * FULL[0]:
             capacity = capacity * more // of
         if capacity > len(own.table):
@@ -107,12 +107,16 @@ class Visited:
             own.new_count = found
         return own.new_count - before
 
-    def take_new(self) -> Words:
-        """Return the states that are new since the last time, and begin anew."""
-        new = np.concatenate([shard.new[: shard.new_count] for shard in self._shards])
-        for shard in self._shards:
-            shard.new_count = 0
-        return new
+    @property
+    def new_counts(self) -> list[int]:
+        """How many states of each shard are new."""
+        return [shard.new_count for shard in self._shards]
+
+    def move_new(self, shard: int, to: Words) -> None:
+        """Copy the new states of a shard, and begin anew with it."""
+        own = self._shards[shard]
+        to[:] = own.new[: own.new_count]
+        own.new_count = 0
 
     def fill(self, states: Words) -> None:
         """Put in states that are all different and not in the set; they do not count as new."""

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from attrs import evolve
 
 from ackexplore import MissingExtra, Options, TooManyStates, TooMuchMemory, WontFit, explore
 from ackexplore.graph.engine import explore_graph
@@ -15,6 +14,7 @@ from ackexplore.table.engine import Search, explore_table
 from ackexplore.table.estimate import estimate
 from ackexplore.table.kernels import shards_of
 from ackexplore.table.layout import Layout
+from ackexplore.table.quotients import Quotients
 from ackexplore.table.visited import Visited
 from ackmodel import RULES, Clause, Config, moves
 
@@ -89,11 +89,26 @@ def test_both_engines_stop_at_the_same_level(config: Config) -> None:
         same(config, Options(stop_at=clause))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.fixture
+def _in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every level is cut, and every one expanded while the model is asked."""
+    monkeypatch.setattr("ackexplore.table.engine.SMALL_LEVEL", 1)
+    monkeypatch.setattr("ackexplore.table.engine.ASKED_MEANWHILE", 1)
+
+
+@pytest.mark.usefixtures("_in_threads")
+@pytest.mark.parametrize("threads", [1, 2, 4, 8])
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     config = Config(messages=2, power_losses=1)
     result = explore_table(config, Options(threads=threads))
     assert (result.states, result.edges, result.depth) == (31549, 105798, 29)
+
+
+@pytest.mark.usefixtures("_in_threads")
+@pytest.mark.parametrize("config", [*TWO_AT_ONCE, BROKEN[0], Config(messages=2, uncommitted=True)])
+def test_both_engines_agree_where_the_model_is_asked_meanwhile(config: Config) -> None:
+    same(config, Options(threads=3))
+    same(config, Options(threads=2, symmetric=config.uncommitted))
 
 
 @pytest.mark.parametrize("word_bits", [9, 14, 17])
@@ -231,33 +246,82 @@ def test_a_field_wider_than_a_word_is_refused() -> None:
         Layout(widths=(1, 64))
 
 
-@pytest.mark.parametrize("words", [1, 2])
-def test_the_set_of_visited_states_is_a_set(words: int) -> None:
+def test_the_set_of_visited_states_is_a_set() -> None:
     generator = np.random.default_rng(2)
-    visited = Visited(shards=2, words=words)
+    visited = Visited(shards=2, words=2)
     known: set[tuple[int, ...]] = set()
     for _ in range(20):
-        states = generator.integers(1, 40, (1000, words)).astype(np.uint64)
-        if words == 1:
-            states = states * np.uint64(997) % np.uint64(5003) + np.uint64(1)
+        states = generator.integers(1, 40, (1000, 2)).astype(np.uint64)
         expected = {tuple(row) for row in states.tolist()} - known
         owners = shards_of(states, 2)
         added = sum(visited.add(shard, [states[owners == shard]]) for shard in range(2))
-        assert {tuple(row) for row in visited.take_new().tolist()} == expected
-        assert added == len(expected)
+        assert added == sum(visited.new_counts) == len(expected)
+        assert new_of(visited) == expected
         known |= expected
     assert len(visited) == len(known)
 
 
-def test_a_state_takes_at_most_24_bytes_of_the_set() -> None:
-    search = Search(config=evolve(Config(messages=3), rules=frozenset()))
+def new_of(visited: Quotients | Visited) -> set[tuple[int, ...]]:
+    found: set[tuple[int, ...]] = set()
+    words = visited.layout.words if isinstance(visited, Quotients) else visited.words
+    for shard, new in enumerate(visited.new_counts):
+        states = np.empty((new, words), dtype=np.uint64)
+        visited.move_new(shard, states)
+        found |= {tuple(row) for row in states.tolist()}
+    return found
+
+
+@pytest.mark.parametrize("widths", [(7, 6), (12, 13), (20, 20), (31, 32)])
+def test_what_a_place_tells_is_not_lost(widths: tuple[int, ...]) -> None:
+    """Near one another and far apart, in places of each kind, through every growth: no two states are taken for one."""
+    generator = np.random.default_rng(3)
+    layout, known = Layout(widths=widths), set[tuple[int, ...]]()
+    visited = Quotients(shards=4, layout=layout)
+    kinds = set()
+    for number in range(12):
+        near = np.arange(2_000 * number, 2_000 * number + 3_000)
+        far = generator.integers(0, 1 << sum(widths), 3_000)
+        numbers = np.concatenate([near, far, near]).astype(np.uint64) & np.uint64((1 << sum(widths)) - 1)
+        states = (np.uint64(1 << 63) | numbers << np.uint64(63 - sum(widths))).reshape(-1, 1)
+        expected = {tuple(row) for row in states.tolist()} - known
+        dealt, starts = visited.deal(states)
+        for shard in range(4):
+            visited.add(shard, [dealt[starts[shard] : starts[shard + 1]]])
+        assert new_of(visited) == expected
+        known |= expected
+        kinds |= {shard.table.itemsize for shard in visited._shards}
+        assert visited.table_bytes <= max(4 * 1024 * 8, len(visited) * 8 * 2 / 0.85)
+    assert len(visited) == len(known)
+    assert kinds == {13: {2}, 25: {2, 4}, 40: {4, 8}, 63: {8}}[sum(widths)]
+
+
+def test_a_search_in_little_memory_puts_its_levels_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it asks for is written down in a search that may take all; then it gets less, and finds the same."""
+    monkeypatch.setattr("ackexplore.table.engine.BUFFER_BYTES", 1 << 14)
+    config = Config(messages=2, power_losses=1, rules={"commit-in-order": False})
+    asked, ask = [], Search._may_take
+
+    def asks(search: Search, more: int) -> None:
+        newest = search.levels.newest
+        asked.append((search.nbytes + more, search.levels.nbytes - (0 if newest is None else newest.nbytes)))
+        ask(search, more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Search, "_may_take", asks)
+        whole = explore_table(config, Options(threads=1, memory=1 << 30))
+    most, packed = max(asked)
+    search = Search(config, Options(threads=1, memory=most - packed // 2))
     search.start()
-    worst = 0.0
     while search.advance():
-        if len(search.visited) > 10_000:
-            worst = max(worst, search.visited.table_bytes / len(search.visited))
+        assert search.nbytes <= search.memory
+    found = search.result(complete=True)
+    assert search.levels.spilled >= packed // 2 > 1_000
     search.close()
-    assert 8 < worst <= 24
+    assert (found.states, found.edges, found.depth) == (whole.states, whole.edges, whole.depth)
+    assert found.violations == whole.violations != {}
+    assert [*map(len, found.counterexamples.values())] == [*map(len, whole.counterexamples.values())]
+    with pytest.raises(TooMuchMemory):
+        explore_table(config, Options(threads=1, memory=most - 2 * packed))
 
 
 UNCOMPILED = """
