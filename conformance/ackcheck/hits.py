@@ -37,6 +37,7 @@ class Fault(StrEnum):
     POWER_LOSS = "power loss"
     FAILED_SYNC = "failed sync"
     STALLED_SYNC = "stalled sync"
+    DAMAGE = "damage"
 
 
 @frozen

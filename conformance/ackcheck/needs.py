@@ -17,6 +17,7 @@ NEEDS: Mapping[str, tuple[str, tuple[Clause, ...]]] = {
     "release": ("releases", (Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO)),
     "reset": ("resets of the offset", (Clause.COMMIT_IS_MONOTONE,)),
     "dead": ("dead letters", (Clause.NO_LIMBO,)),
+    "leave": ("consumers that leave", (Clause.NO_LIMBO, Clause.DEADLINE_IS_EXACT, Clause.NO_RETURN)),
 }
 """What is judged only of a target that has the method, and by which clauses."""
 

@@ -95,6 +95,8 @@ class Promises:
     publish: str = _one_of("durable", "republished")
     """Whether what was published survives a fault as an ack does; or is put back by whoever published it, as where
     message bodies live elsewhere. Then no loss of a message is a finding, so that is for the target to say."""
+    damage: str = _one_of("refused", "unnoticed")
+    """Whether a file that rots on the disk, is lost or is an old one is refused by its name; or goes unnoticed."""
 
     def departures(self) -> dict[str, Any]:
         """Return what differs from the strict default."""

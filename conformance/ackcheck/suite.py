@@ -41,7 +41,7 @@ def grades() -> Mapping[str, Grade]:
     """Return every grade by its name: our own first, then those of other packages.
 
     >>> list(grades())
-    ['sim', 'process', 'power', 'disk', 'fuzz', 'soak']
+    ['sim', 'process', 'power', 'disk', 'damage', 'fuzz', 'soak']
     """
     found = {grade.name: grade for grade in OWN}
     return found | {name: point.load() for name, point in lab.named(lab.GRADES).items()}

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypedDict, runtime_checkable
 
-OPTIONAL = frozenset({"renew", "release", "reset", "dead"})
+OPTIONAL = frozenset({"renew", "release", "reset", "dead", "leave"})
 """The methods of `Extended`, by the names they have on the wire."""
 
 OPERATIONS = frozenset({"open", "publish", "pop", "ack", "ack_many", "flush", "stats", "close"}) | OPTIONAL
@@ -130,4 +130,12 @@ class Extended(Target, Protocol):
 
     def dead(self, queue: str) -> Sequence[int]:
         """Return the dead letters of a queue, by their offsets."""
+        ...
+
+    def leave(self, consumer: str) -> str:
+        """Have a consumer go: what it has in hand is due at once, its receipts are EXPIRED, and nothing else returns.
+
+        A target that has this method is told in each `pop` who asks: `pop(queue, count, invisible, consumer)`. Whoever
+        pops in the same name later has come anew. OK, BUSY, FAILED or UNKNOWN; OK too where it has nothing in hand.
+        """
         ...

@@ -30,6 +30,9 @@ PROTOCOL = 1
 SHOWN = 200  # characters of an answer that a message shows
 
 
+LEFT = (Reply.OK, Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
+"""What a leave may be answered."""
+
 REFUSALS = (Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
 """What a pop may be answered instead of deliveries."""
 
@@ -68,6 +71,14 @@ def reply_of(result: Any, op: str) -> Reply:
         *most, last = sorted(REPLIES)
         raise ProtocolError(f"{op!r} was answered {_cut(result)}; answer {', '.join(most)} or {last}")
     return Reply(result)
+
+
+def left_by(result: Any) -> Reply:
+    """Return how a leave was answered."""
+    reply = reply_of(result, "leave")
+    if reply not in LEFT:
+        raise ProtocolError(f"'leave' was answered {_cut(result)}; answer {', '.join(one.value for one in LEFT)}")
+    return reply
 
 
 def replies_of(result: Any) -> list[Reply]:

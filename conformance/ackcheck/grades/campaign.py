@@ -23,7 +23,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.evidence import keep
 from ackcheck.grades.failing import circumstances
-from ackcheck.grades.rounds import MANY, Kind, kind_of
+from ackcheck.grades.rounds import MANY, Kind, kind_of, lengthen, reset
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault, Hit
 from ackcheck.needs import NEEDS
@@ -317,7 +317,10 @@ class Campaign:
 
 
 def _mend(session: Session, broken: Broken) -> str:
-    """Return what may mend a finding of a message that did not come after a fault: perhaps nobody has it any more."""
+    """Return what may mend a finding: of a message that did not come after a fault perhaps nobody has it any more, and
+    not every store promises to notice damage."""
+    if session.fault is Fault.DAMAGE:
+        return '; a store that does not promise to notice that states the promise damage = "unnoticed"'
     if broken.clause is not Clause.NO_LIMBO or session.promises.publish != "durable" or not session.hits.all:
         return ""
     return '; a target whose messages are published again after a fault states the promise publish = "republished"'
@@ -327,9 +330,9 @@ def begin_round(session: Session) -> None:
     """Begin a round, some with a reset that is answered, or with renewals whose old time passes."""
     session.begin_round()
     if session.random.random() < LENGTHENING:
-        session.lengthen()
+        lengthen(session)
     if session.random.random() < RESETTING:
-        session.reset()
+        reset(session)
 
 
 def close_and_reopen(session: Session) -> None:

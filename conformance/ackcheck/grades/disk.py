@@ -34,7 +34,6 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
-from ackcheck.grades.copied import copied
 from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
@@ -319,7 +318,7 @@ class _Round:
 
         `child` is the target's process. Where a finding is kept, `folders` hears of its folder.
         """
-        twin = twin_of(self.session, child)
+        twin = self.session.twin(child)
         twin.panel.told = lambda fallen: self.campaign.found(twin, fallen, folders)
         twin.note("disk", f"is mounted again, from an image ({image.kind})")
         before = Counter(twin.panel.checked)
@@ -334,12 +333,6 @@ class _Round:
             self.campaign.report.checked.update(twin.panel.checked - before)
             self.session.ran.update(twin.ran)
         return twin.panel.standing.keys() == self.session.panel.standing.keys()
-
-
-def twin_of(session: Session, child: Child) -> Session:
-    """Return a session that knows what this one does, of the same target in another process."""
-    shared = {id(session.child): child, id(session.ran): Counter[str]()}
-    return copied(session, shared)
 
 
 def judge(job: Job) -> GradeReport:

@@ -8,7 +8,8 @@
   It finds deadlines that begin anew at a restart, and what is only written when more comes.
 - *close*: the store is closed with work under way, and the fault comes after the close has been answered.
 
-Each begins with an ack of a delivery that was given back, where the store can take one back: it settles nothing.
+Each begins with an ack of a delivery that was given back, where the store can take one back: it settles nothing. And
+with a consumer that leaves, where the store knows its consumers.
 
 And before a restart in order (`RESTARTS`), what may be left for the close to save:
 
@@ -26,7 +27,7 @@ import time
 from typing import Literal
 
 from ackcheck.grades.session import Session
-from ackcheck.grades.workload import LONG, QUEUES, Call
+from ackcheck.grades.workload import CONSUMERS, LONG, MIXED, QUEUES, Call
 from ackcheck.rig.killpoint import choose_kill
 from ackmodel.observe.events import Reply
 
@@ -79,6 +80,13 @@ BEFORE_THE_END = (0.3, 1.2)
 """Seconds, from and to, before their end at which the fault of a long round comes."""
 
 
+SOME = 4
+"""Renewals for which a round waits until the deadlines that they moved have passed."""
+
+OF_EACH = 3
+"""Messages that a consumer has in hand when one of them leaves."""
+
+
 def kind_of(number: int, kinds: tuple[Kind, ...]) -> Kind:
     """Return the kind of a round, by its number in the campaign."""
     return kinds[number % len(kinds)]
@@ -89,6 +97,7 @@ def work(session: Session, kind: Kind) -> Reply | None:
     session.ran[f"round: {kind}"] += 1
     session.until_back()  # else there is next to nothing to hand out
     ack_what_was_given_back(session)
+    let_a_consumer_leave(session)
     if kind in ("single", "last"):
         answer_one_by_one(session, leave_one=kind == "single")
         time.sleep(session.random.choice(IDLE) if kind == "last" else 0.0)
@@ -109,6 +118,37 @@ def ack_what_was_given_back(session: Session) -> None:
         for receipt in session.pop(session.random.choice(QUEUES), 1, LONG):
             session.ask(Call("release", "release", receipts=(receipt,)))
             session.ask(Call("ack", "ack again", receipts=(receipt,)))
+
+
+def let_a_consumer_leave(session: Session) -> None:
+    """Have one of two consumers leave, an ack of its own just under way, and come again, if the target knows them."""
+    if "leave" not in session.traffic.work.offers:
+        return
+    one, other = session.random.sample(CONSUMERS, 2)
+    receipts = session.pop(MIXED, OF_EACH, LONG, one)
+    session.pop(MIXED, OF_EACH, LONG, other)
+    for receipt in receipts[:1]:
+        session.ask(Call("ack", "ack", receipts=(receipt,)))
+    for receipt in receipts[1:2]:
+        session.traffic.ask(Call("ack", "ack", receipts=(receipt,)))
+    session.traffic.ask(session.traffic.work.leave(one))
+    session.traffic.ask(session.traffic.work.pop(MIXED, OF_EACH, LONG, one))
+    session.traffic.settle()
+
+
+def reset(session: Session) -> None:
+    """Reset one of the queues, if the target can, and wait for the answer."""
+    if "reset" in session.traffic.work.offers:
+        session.traffic.settle()
+        session.ask(session.traffic.work.reset(session.random.choice(QUEUES)))
+
+
+def lengthen(session: Session) -> None:
+    """Renew some of what was just handed out, if the target can, and see what comes when the old time is over."""
+    if "renew" in session.traffic.work.offers:
+        for call in filter(None, (session.traffic.work.lengthen() for _ in range(SOME))):
+            session.traffic.ask(call)
+        session.survey()
 
 
 def answer_one_by_one(session: Session, *, leave_one: bool) -> None:

@@ -14,6 +14,7 @@ from random import Random
 from attrs import Factory, define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
+from ackcheck.grades.copied import copied
 from ackcheck.grades.draining import BATCH, Pace, at_once
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
@@ -40,8 +41,6 @@ LAST_MOMENT = 0.003
 
 FEW = 20
 """Messages published in each queue every time the store is opened."""
-
-SOME = 4  # renewals for which a round waits until the deadlines that they moved have passed
 
 PATIENCE = 3.0
 """Seconds that a store may take to bring back a message whose deadline has passed, or to list it among the dead. All
@@ -99,6 +98,10 @@ class Session:
     def __attrs_post_init__(self) -> None:
         self.traffic = Traffic(self.child, self.panel, Random(), self.ran, self.commit)
         self.begin_round()
+
+    def twin(self, child: Child) -> Session:
+        """Return a session that knows what this one does, of the same target in another process."""
+        return copied(self, {id(self.child): child, id(self.ran): Counter[str]()})
 
     def begin_round(self) -> None:
         """Begin the choices anew."""
@@ -161,6 +164,10 @@ class Session:
             if reason := why_dead(self.directory):
                 raise FileSystemDead(reason) from error
             start_repaired(self, event, error)
+        self.come_up(event, more=more)
+
+    def come_up(self, event: ProcessCrashed | PowerLost | Restarted | None, *, more: int) -> None:
+        """Tell a store that has opened its directory what it holds, as far as need be, and have it show itself."""
         self.traffic.uptime.opened(self.now)
         self._owed += more
         if not self._survived(event):
@@ -325,11 +332,11 @@ class Session:
         self.traffic.ask(call)
         self.traffic.settle()
 
-    def pop(self, queue: str, count: int, invisible: float) -> list[str]:
+    def pop(self, queue: str, count: int, invisible: float, consumer: str = "") -> list[str]:
         """Pop when nothing else is under way; return the receipts that were given."""
         self.traffic.settle()
         before = len(self.traffic.where)
-        self.ask(self.traffic.work.pop(queue, count, invisible))
+        self.ask(self.traffic.work.pop(queue, count, invisible, consumer))
         return list(self.traffic.where)[before:]
 
     def flush(self) -> Reply:
@@ -350,20 +357,6 @@ class Session:
         if self.traffic.waiting.longest:
             time.sleep(self.traffic.waiting.longest)
             self.hold_to_what_has_passed(self.now)
-
-    def reset(self) -> None:
-        """Reset one of the queues, if the target can, and wait for the answer."""
-        if self.traffic.work.offers >= {"reset"}:
-            self.traffic.settle()
-            self.traffic.ask(self.traffic.work.reset(self.random.choice(QUEUES)))
-            self.traffic.settle()
-
-    def lengthen(self) -> None:
-        """Renew some of what was just handed out, if the target can, and see what comes when the old time is over."""
-        if self.traffic.work.offers >= {"renew"}:
-            for call in filter(None, (self.traffic.work.lengthen() for _ in range(SOME))):
-                self.traffic.ask(call)
-            self.survey()
 
     def look(self) -> Shown:
         """Have the store show itself when nothing is under way."""

@@ -38,9 +38,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, evolve, field
 
-from ackcheck.grades.answers import Shown, deliveries_of, offsets_of, refusal_of, replies_of, reply_of, shown_by
+from ackcheck.grades.answers import (
+    Shown,
+    deliveries_of,
+    left_by,
+    offsets_of,
+    refusal_of,
+    replies_of,
+    reply_of,
+    shown_by,
+)
+from ackcheck.grades.consumers import Consumers
+from ackcheck.grades.held_back import Asked, HeldBack
 from ackcheck.grades.leniency import Leniency
 from ackcheck.grades.naming import Names
 from ackcheck.grades.uptime import Uptime
@@ -63,16 +74,6 @@ SHOWN = 80  # characters of a second answer that the history shows
 
 SILENT = ("stats", "dead")
 """Calls of which only what they show goes into the history."""
-
-
-@frozen
-class Asked:
-    """A call under way: the number of the operation for the oracle, what it is, what it is about, and since when."""
-
-    op: int
-    call: Call
-    about: tuple[Key | str, ...]
-    at: float
 
 
 @define(eq=False)
@@ -102,6 +103,8 @@ class Traffic:
     """What the store need not promise."""
     waiting: Waiting = Factory(Waiting)
     """What the store promises for later."""
+    consumers: Consumers = Factory(Consumers)
+    """Who has what in hand, of a target that knows its consumers."""
     ages: Ages = Factory(Ages)
     """How old the acks were that a stop of the store took."""
     _names: Names = Factory(Names)
@@ -115,8 +118,7 @@ class Traffic:
     _began: float = Factory(time.monotonic)
     _under_way: dict[int, Asked] = Factory(dict)
     """By the number of the request."""
-    _held: list[tuple[frozenset[int], Asked, Exchange, float]] = Factory(list)
-    """Answers to acks that may have come after a pop whose answer comes later: the pops, and what is to be told."""
+    _held: HeldBack = Factory(HeldBack)
     _when: str = ""
     """When the newest answer came, in words."""
     _answered_once: dict[int, Asked] = Factory(dict)
@@ -129,6 +131,7 @@ class Traffic:
             self.random,
             may_change=lambda receipt: self.panel.all_agree(lambda oracle: oracle.may_change(receipt)),
             may_reset=lambda queue: self.panel.all_agree(lambda oracle: oracle.may_reset(queue)),
+            in_hand=self.consumers.in_hand,
         )
 
     @property
@@ -160,7 +163,7 @@ class Traffic:
     def ask(self, call: Call) -> None:
         """Tell the oracle, and send."""
         self._ops += 1
-        op = self._ops
+        op, about = self._ops, self._subjects(call)
         self.ran[call.kind] += 1
         now = self.now
         match call.op:
@@ -170,17 +173,22 @@ class Traffic:
                 self._ack_asked(op, call)
             case "renew":
                 at, until = self._in_time(call, now), now + call.invisible
+                self.consumers.moved(call.receipts)
                 self.panel.each(lambda oracle: oracle.renew_asked(op, call.receipts[0], at=at, deadline=until))
             case "release":
                 at = self._in_time(call, now)
+                self.consumers.moved(call.receipts)
                 self.panel.each(lambda oracle: oracle.release_asked(op, call.receipts[0], at=at))
+            case "leave":
+                self.consumers.leaves(self.panel, op, call.consumer, self.lenient.of_nobody)
             case "reset":
+                self.consumers.forget(call.queue)
                 self.ages.forget(call.queue)
                 self.waiting.forget(call.queue)
                 self.panel.each(lambda oracle: oracle.reset_asked(op, call.queue, call.offset))
             case "flush":
                 self.panel.each(lambda oracle: oracle.barrier_asked(op))
-        asked = Asked(op, call, self._subjects(call), now)
+        asked = Asked(op, call, about, now)
         if call.op not in SILENT:
             self.history.add("client", f"{call.describe(self._names.by_receipt)}  (operation {op})", about=asked.about)
         on_the_wire = evolve(call, receipts=self.lenient.on_the_wire(call.receipts))
@@ -197,6 +205,7 @@ class Traffic:
         return now - max(self.slack, now - min((one.at for one in renewing), default=now))
 
     def _ack_asked(self, op: int, call: Call) -> None:
+        self.consumers.acked(op, call.receipts, self.now)
         receipts = self.lenient.asked_for(call.receipts)
         at = self.lenient.asked_at(self._in_time(call, self.now))
         self.panel.each(lambda oracle: oracle.ack_asked(op, receipts, at=at))
@@ -210,31 +219,17 @@ class Traffic:
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
             self.uptime.answered(self.now)
-            if pops := self._may_come_after(asked):
-                self._held.append((pops, asked, exchange, at))
-            else:
+            may_wait = self.lenient.one_for_all and asked.call.op in ("ack", "ack_many")
+            if not may_wait or not self._held.hold(asked, exchange, at, self._under_way):
                 self._tell(asked, exchange, at)
             self._tell_what_was_held()
             count += 1
         self._no_second_answers()
         return count
 
-    def _may_come_after(self, asked: Asked) -> frozenset[int]:
-        """Return the pops under way that may have come before an ack which has been answered, by their requests.
-
-        Where its receipt names no delivery, it may have settled what such a pop had just taken.
-        """
-        if not self.lenient.one_for_all or asked.call.op not in ("ack", "ack_many"):
-            return frozenset()
-        queues = {self.where[receipt][0] for receipt in asked.call.receipts if receipt in self.where}
-        pops = ((number, one.call) for number, one in self._under_way.items() if one.call.op == "pop")
-        return frozenset(number for number, pop in pops if pop.queue in queues)
-
     def _tell_what_was_held(self) -> None:
         """Tell the answers to acks whose pops have been told by now."""
-        ready = [one for one in self._held if not one[0] & self._under_way.keys()]
-        self._held = [one for one in self._held if one[0] & self._under_way.keys()]
-        for _, asked, exchange, at in ready:
+        for asked, exchange, at in self._held.ready(self._under_way):
             self._tell(asked, exchange, at)
 
     def _tell(self, asked: Asked, exchange: Exchange, at: float) -> None:
@@ -270,6 +265,7 @@ class Traffic:
         self.ran["calls without an answer"] += len(self._under_way)
         self._under_way.clear()
         self._tell_what_was_held()
+        self.consumers.stopped()
         self.ended_at = float("inf")
 
     def _in_words(self, read: float) -> str:
@@ -287,6 +283,8 @@ class Traffic:
                 self._changed(asked, reply_of(exchange.result, asked.call.op), at)
             case "dead":
                 self._saw_dead(asked.call.queue, offsets_of(exchange.result), at)
+            case "leave":
+                self._left(asked, left_by(exchange.result), at)
             case "flush":
                 self._flushed(asked, reply_of(exchange.result, "flush"))
             case "stats":
@@ -307,6 +305,8 @@ class Traffic:
                 )
             case "renew" | "release" | "reset":
                 self._changed(asked, Reply.UNKNOWN, at)
+            case "leave":
+                self._left(asked, Reply.UNKNOWN, at)
             case "flush":
                 self._flushed(asked, Reply.UNKNOWN)
 
@@ -336,9 +336,10 @@ class Traffic:
         what = self._names.given(call.queue, numbers)
         self.history.add("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
+        self.consumers.given(call.consumer, zip(keys, names_given, strict=True), until)
         self.work.popped(call.queue, given)
         self.panel.each(lambda oracle: oracle.popped(op, call.queue, given, at=at))
-        for under_way in [*self._under_way.values(), *(held[1] for held in self._held)]:
+        for under_way in [*self._under_way.values(), *self._held.asked]:
             if self.lenient.one_for_all and under_way.call.op in ("ack", "ack_many"):
                 self._ack_asked(under_way.op, under_way.call)  # it may settle what has just been handed out
         if again:
@@ -369,6 +370,11 @@ class Traffic:
             self._moved(asked, at)
         self.panel.each(lambda oracle: oracle.change_answered(asked.op, reply, at=at))
 
+    def _left(self, asked: Asked, reply: Reply, at: float) -> None:
+        """Note that a consumer has left, or may have: each delivery in its hands is told as a release."""
+        self.history.add("client", f"operation {asked.op} is answered {reply.value}, {self._when}", about=asked.about)
+        self.ran["given back by a leave"] += self.consumers.left(self.panel, asked.op, reply, at)
+
     def _moved(self, asked: Asked, at: float) -> None:
         """Note that a renewal took effect between its asking and `at`, or may have."""
         self.slack = max(self.slack, at - asked.at)
@@ -389,6 +395,9 @@ class Traffic:
         self.history.add("client", f"operation {asked.op} is answered {told}, {self._when}", about=asked.about)
         if len(replies) == len(asked.call.receipts):
             replies = self._for_now(asked.call.receipts, replies, at - CLOCKS)
+        if why := self.consumers.ack_answered(asked.op, replies, at):
+            key = next(each for each in asked.about if isinstance(each, tuple))
+            self.panel.broke(Broken(Clause.RECEIPT_IS_EXACT, why, key))
         self._acknowledged.update(self.where[receipt] for receipt in asked.call.receipts if receipt in self.where)
         self.panel.each(lambda oracle: oracle.ack_answered(asked.op, replies, at=at))
         self.waiting.mark(self.panel, at)
@@ -436,4 +445,6 @@ class Traffic:
             return tuple(self._acknowledged)
         if call.op == "reset":
             return (call.queue,)
+        if call.op == "leave":
+            return tuple(self.where[receipt] for receipt in self.consumers.in_hand(call.consumer))
         return tuple(self.where[receipt] for receipt in call.receipts if receipt in self.where)

@@ -37,13 +37,16 @@ MIXED = QUEUES[-1]
 """The queue whose pops may be long; those of the others are short, so that soon all of their messages come back."""
 
 NONSENSE = ("", "no receipt", "00000000000000000000fffffffffffffffffffff@orders/billing/0")
+CONSUMERS = ("ada", "bao", "cleo")
+"""Who pops; more than two, so that it is seen whether what another has stays where it is."""
+
 REMEMBERED = 64
 """Receipts kept to be acked once more."""
 
 KINDS = {"ack": 40, "ack_many": 14, "pop": 26, "flush": 6, "stats": 4, "ack again": 9, "ack nonsense": 1}
 """How often each kind of call is chosen, relative to the others."""
 
-EXTENDED = {"renew": 10, "release": 6, "reset": 1}
+EXTENDED = {"renew": 10, "release": 6, "reset": 1, "leave": 3}
 """The same of what a target may offer."""
 
 
@@ -59,13 +62,18 @@ class Call:
     receipts: tuple[str, ...] = ()
     offset: int = 0
     queues: tuple[str, ...] = ()
+    consumer: str = ""
+    """Who pops, or leaves, of a target that knows its consumers."""
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the request."""
         match self.op:
             case "pop":
-                return {"queue": self.queue, "count": self.count, "invisible": self.invisible}
+                told = {"queue": self.queue, "count": self.count, "invisible": self.invisible}
+                return {**told, "consumer": self.consumer} if self.consumer else told
+            case "leave":
+                return {"consumer": self.consumer}
             case "ack" | "release":
                 return {"receipt": self.receipts[0]}
             case "ack_many":
@@ -83,7 +91,10 @@ class Call:
         named = [names.get(receipt, repr(receipt)) for receipt in self.receipts]
         match self.op:
             case "pop":
-                return f"pop {self.count} of {self.queue}, invisible {self.invisible:g} s"
+                by = f" by {self.consumer}" if self.consumer else ""
+                return f"pop {self.count} of {self.queue}{by}, invisible {self.invisible:g} s"
+            case "leave":
+                return f"{self.consumer} leaves"
             case "renew":
                 return f"renew {named[0]}, invisible {self.invisible:g} s from now"
             case "reset":
@@ -95,12 +106,16 @@ def _always(_: str) -> bool:
     return True
 
 
+def _nothing(_: str) -> Sequence[str]:
+    return ()
+
+
 @define
 class Workload:
     """Chooses the next call. It is told of every delivery, and of every call that ended.
 
     `offers` are the methods of `ackcheck.target.Extended` that may be asked for; `may_change` says whether one more
-    renewal or release of a receipt can be judged, `may_reset` the same of a queue.
+    renewal or release of a receipt can be judged, `may_reset` the same of a queue, `in_hand` what a consumer has.
     """
 
     random: Random
@@ -110,6 +125,7 @@ class Workload:
     """How many messages each queue holds."""
     may_change: Callable[[str], bool] = _always
     may_reset: Callable[[str], bool] = _always
+    in_hand: Callable[[str], Sequence[str]] = _nothing
     _to_ack: dict[Key, str] = Factory(dict)
     """The newest receipt of every message that is to be acked."""
     _left: dict[Key, str] = Factory(dict)
@@ -122,6 +138,10 @@ class Workload:
     _looking: int = 0
     _under_way: Counter[str] = Factory(Counter)
     """How many calls touch each queue."""
+    _comes_again: str = ""
+    """The consumer that leaves, or has just left, and is the next one to pop."""
+    _busy: Counter[str] = Factory(Counter)
+    """How many pops, and leaves, of each consumer are under way."""
     _closed: str = ""
     """The queue that is to be reset, or is being reset: nothing else is asked of it."""
 
@@ -136,11 +156,19 @@ class Workload:
         assert chosen is None or isinstance(chosen, Call)
         return chosen or self._pop() or self._ack_again() or self._ack_nonsense()
 
-    def pop(self, queue: str, count: int, invisible: float) -> Call:
+    def pop(self, queue: str, count: int, invisible: float, consumer: str = "") -> Call:
         """Return a pop, and note that it is under way; it hides for the time nearest to `invisible` that can be."""
         invisible = self.promises.hidden_for(invisible)
         self._popping.setdefault(queue, []).append(invisible)
-        return self._noted(Call("pop", "pop", queue=queue, count=count, invisible=invisible, queues=(queue,)))
+        if "leave" in self.offers:
+            consumer = consumer or self._comes_again or self.random.choice(CONSUMERS)
+            self._comes_again = ""
+        pop = Call("pop", "pop", queue=queue, count=count, invisible=invisible, queues=(queue,), consumer=consumer)
+        return self._noted(pop)
+
+    def leave(self, consumer: str) -> Call:
+        """Return a leave, and note that it is under way."""
+        return self._noted(Call("leave", "leave", queues=QUEUES, consumer=consumer))
 
     def look(self) -> Call:
         """Return a `stats`, and note that it is under way."""
@@ -171,6 +199,7 @@ class Workload:
     def ended(self, call: Call) -> None:
         """Note that a call was answered, or never will be."""
         self._under_way.subtract(call.queues)
+        self._busy[call.consumer] -= 1
         if call.op == "pop":
             self._popping[call.queue].remove(call.invisible)
         elif call.op == "stats":
@@ -182,6 +211,7 @@ class Workload:
 
     def _noted(self, call: Call) -> Call:
         self._under_way.update(call.queues)
+        self._busy[call.consumer] += 1
         return call
 
     def _ack(self) -> Call | None:
@@ -238,6 +268,15 @@ class Workload:
         if not self._closed and self.may_reset(queue):
             self._closed = queue
         return None
+
+    def _leave(self) -> Call | None:
+        """Have a consumer leave that has something in hand, and no pop under way; it is the next one to pop."""
+        consumer = self.random.choice(CONSUMERS)
+        hands = self.in_hand(consumer)
+        if not hands or self._busy[consumer] or self._closed or not all(map(self.may_change, hands)):
+            return None
+        self._comes_again = consumer
+        return self.leave(consumer)
 
     def _to_change(self) -> list[tuple[Key, str]]:
         """Return a receipt in hand, if its change can be judged; one in ten times, one that is over."""

@@ -2,8 +2,9 @@
 
 The factory is called without arguments and returns an `ackcheck.target.Target`; `file.py:factory`
 names one that no installed module holds. With `--threads N` up to N requests run at once, so that
-several acks are in the store when the process is killed, and when it is closed; `open` runs alone. A request of
-the target's that raises is answered with the exception, and the target goes on.
+several acks are in the store when the process is killed, and when it is closed; `open` runs alone, and so does `leave`,
+as the calls of one consumer take effect in their order. A request of the target's that raises is answered with the
+exception, and the target goes on.
 
     >>> load_factory("collections:OrderedDict")().__class__.__name__
     'OrderedDict'
@@ -28,7 +29,7 @@ from ackcheck.rig.errors import ProtocolError
 from ackcheck.rig.wire import LINE_LIMIT, RequestLine, decode_request, encode
 from ackcheck.target import OPERATIONS, OPTIONAL
 
-ALONE = "open"
+ALONE = ("open", "leave")
 SHOWN_MESSAGE = 4096  # characters of an exception's message that travel
 LAST_SECONDS = 30.0  # for the requests that still run when the input ends
 QUEUED = 1024  # requests taken in ahead of the threads; beyond it the pipe pushes back
@@ -68,7 +69,7 @@ class Server:
         """Take requests until the input ends. A line that is no request raises `ProtocolError`."""
         for line in lines:
             request = decode_request(line)
-            if request.op == ALONE:
+            if request.op in ALONE:
                 self._waiting.join()
                 self._answer(request)
             else:

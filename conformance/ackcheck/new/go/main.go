@@ -69,8 +69,10 @@ func (s *store) open(directory string) (any, error) {
 		return nil, err
 	}
 	defer folder.Close()
-	// The messages themselves live elsewhere, and are told again after every open. If yours keeps them, return nil.
-	offer := map[string]any{"offers": []string{}, "promises": map[string]string{"publish": "republished"}}
+	// The messages themselves live elsewhere, and are told again after every open. If yours keeps them, leave publish
+	// out; if it notices what rots on its disk, damage.
+	promises := map[string]string{"publish": "republished", "damage": "unnoticed"}
+	offer := map[string]any{"offers": []string{}, "promises": promises}
 	// Cut off what a crash left of the last line.
 	return offer, errors.Join(s.log.Truncate(int64(len(whole))), s.log.Sync(), folder.Sync())
 }

@@ -54,8 +54,9 @@ final class Adapter {
     try (FileChannel folder = FileChannel.open(directory, StandardOpenOption.READ)) {
       folder.force(true);
     }
-    // The messages themselves live elsewhere, and are told again after every open. If yours keeps them, return null.
-    return Map.of("offers", List.of(), "promises", Map.of("publish", "republished"));
+    // The messages themselves live elsewhere, and are told again after every open. If yours keeps them, leave publish
+    // out; if it notices what rots on its disk, damage.
+    return Map.of("offers", List.of(), "promises", Map.of("publish", "republished", "damage", "unnoticed"));
   }
 
   // YOURS 2 of 7: the queue holds the messages 0 to end - 1. It is told again after every open.

@@ -20,8 +20,9 @@ class Store:
     """What the suite calls. A reply is OK, SETTLED, EXPIRED, FAILED, UNKNOWN, BUSY or INVALID."""
 
     def __init__(self) -> None:
-        # The messages themselves live elsewhere, and are told again after every open. If yours keeps them: {}.
-        self.promises = {"publish": "republished"}
+        # The messages themselves live elsewhere, and are told again after every open. If yours keeps them, leave
+        # `publish` out; if it notices what rots on its disk, `damage`.
+        self.promises = {"publish": "republished", "damage": "unnoticed"}
         self.lock = threading.Lock()
         self.ends: dict[str, int] = {}
         self.hands: dict[tuple[str, int], dict] = {}  # the newest delivery of each message

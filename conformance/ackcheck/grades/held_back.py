@@ -1,0 +1,58 @@
+"""Answers to acks that are told later than they came, since a pop may have come before.
+
+Where a receipt names no delivery, an ack may settle what a pop has just taken whose answer is still on its way: the
+oracle hears of the ack's answer once it has heard of that pop's.
+
+>>> pop, ack = Asked(1, Call("pop", "pop", queue="q"), (), 0.0), Asked(2, Call("ack", "ack"), (("q", 0),), 0.0)
+>>> back = HeldBack()
+>>> back.hold(ack, Exchange(id=2, op="ack", arguments={}, sent_ns=0), 0.5, under_way={1: pop})
+True
+>>> back.ready({1: pop}), [asked.op for asked, _, _ in back.ready({})], back.ready({})
+([], [2], [])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import Factory, define, frozen
+
+from ackcheck.grades.workload import Call
+from ackcheck.rig.exchange import Exchange
+from ackmodel.observe.broken import Key
+
+
+@frozen
+class Asked:
+    """A call under way: the number of the operation for the oracle, what it is, what it is about, and since when."""
+
+    op: int
+    call: Call
+    about: tuple[Key | str, ...]
+    at: float
+
+
+@define
+class HeldBack:
+    """The answers that are held back, each with the requests of the pops that it waits for."""
+
+    _held: list[tuple[frozenset[int], Asked, Exchange, float]] = Factory(list)
+
+    def hold(self, asked: Asked, exchange: Exchange, at: float, under_way: Mapping[int, Asked]) -> bool:
+        """Hold the answer to an ack back if a pop of its queue is under way; return whether it is."""
+        queues = {key[0] for key in asked.about if isinstance(key, tuple)}
+        pops = (number for number, one in under_way.items() if one.call.op == "pop" and one.call.queue in queues)
+        if waits_for := frozenset(pops):
+            self._held.append((waits_for, asked, exchange, at))
+        return bool(waits_for)
+
+    def ready(self, under_way: Mapping[int, Asked]) -> list[tuple[Asked, Exchange, float]]:
+        """Return the answers, and when they came, that need not be held back any more."""
+        ready = [one for one in self._held if not one[0] & under_way.keys()]
+        self._held = [one for one in self._held if one[0] & under_way.keys()]
+        return [(asked, exchange, at) for _, asked, exchange, at in ready]
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What the answers are to that are held back."""
+        return [one[1] for one in self._held]
