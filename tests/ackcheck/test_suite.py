@@ -150,7 +150,7 @@ def test_every_clause_is_put_to_the_test_by_the_simulated_grade() -> None:
 
 
 def test_the_grades_are_ours_and_those_that_are_found() -> None:
-    assert list(grades()) == ["sim", "process", "power", "disk", "fuzz", "soak"]
+    assert list(grades()) == ["sim", "process", "power", "disk", "damage", "fuzz", "soak"]
     assert all(set(grade.effort) == set(PROFILES) and name == grade.name for name, grade in grades().items())
 
 
