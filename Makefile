@@ -54,7 +54,7 @@ skeletons: $(STAMP) ## judge what `ackcheck new` writes, in each language whose 
 right: $(STAMP) ## judge right stores by many simulated quick runs: nothing may be found (ARGS="--runs 300"); minutes a run
 	$(BIN)/python -m tests.hunts.falsely $(ARGS)
 
-zootable: $(STAMP) ## hunt every bug of the zoo with several seeds, and write specs/zoo.md (ARGS="--seeds 20"); minutes a seed
+zootable: $(STAMP) ## hunt every bug of the zoo with several seeds, and write specs/zoo.md (ARGS="--seeds 20 --jobs 2 --log F"); minutes a seed
 	$(BIN)/python -m acklab.zoo.table specs/zoo.md $(ARGS)
 
 docs: $(STAMP) ## build the site of the specification into build/site, and check its links

@@ -354,7 +354,11 @@ class Journal(Stepped):
             answer = Ended(request.op, Reply.FAILED, (), (Reply.FAILED,) * len(request.receipts))
         elif changed:
             self.books.queues = after.queues
-            self._unsafe.update(request.receipts if request.kind == "ack" else ())
+            if request.kind == "ack":  # what was settled before is where it was
+                replies = answer.replies or (answer.reply,)
+                self._unsafe.update(
+                    name for name, said in zip(request.receipts, replies, strict=True) if said is Reply.OK
+                )
             if request.kind == "reset":
                 yield from self._sync()
         self.answer(answer)

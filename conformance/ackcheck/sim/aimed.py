@@ -131,7 +131,7 @@ class AimedRules(RuleBasedStateMachine):
         self.take("finish_writes")
         for _ in range(random.randint(1, 2)):
             self._work_on(queue, random)
-        self.take("reset", queue=queue, offset=random.randint(0, 6))
+        self.take("reset", queue=queue, offset=self._near_what_is_out(queue, random))
         for _ in range(random.randint(1, 3)):
             self._work_on(queue, random)
             self.take("finish", which=random.randint(0, 7))
@@ -156,6 +156,13 @@ class AimedRules(RuleBasedStateMachine):
         self.take("wait", seconds=SHORT)
         self.take("pop", count=count, queue=queue)
         self.take("finish_writes")
+
+    def _near_what_is_out(self, queue: int, random: Random) -> int:
+        """Return an offset for a queue to begin again at: most often just at, or behind, a message that is handed out.
+        That one is as new then, or settled, and the offset stands right before it, or right behind."""
+        if random.random() < 0.3:
+            return random.randint(0, 6)
+        return self.run.place_of(which=random.randint(-3, -1), queue=queue) + random.choice((0, 0, 1))
 
     def _work_on(self, queue: int, random: Random) -> None:
         """Ask for one thing of a queue, of what was handed out last."""
@@ -209,7 +216,7 @@ class AimedRules(RuleBasedStateMachine):
             self.take("wait", seconds=SHORT)
         elif at == "reset":
             self.take("finish_all")
-            self.take("reset", queue=queue, offset=random.randint(0, 6))
+            self.take("reset", queue=queue, offset=self._near_what_is_out(queue, random))
         elif at == "rewrite":
             self.take("fail_sync", which=0, wider=random.random() < 0.5)
         elif at == "batch":

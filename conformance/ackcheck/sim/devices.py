@@ -103,6 +103,8 @@ class Devices:
     _failed_at: float | None = None
     """When the last I/O failed or hung, if no sync has succeeded since: the store may pause before it tries again."""
     _trouble: int = 0
+    _ran_late: float = float("-inf")
+    """When timers of the store last ran so late that its clients may have been waiting for that alone."""
     """How often an I/O failed, or took long."""
     _held: LastRecords = Factory(LastRecords)
     _replaced: set[str] = Factory(set)
@@ -261,17 +263,22 @@ class Devices:
     def _wait(self, until: float) -> None:
         """Let time pass without I/O; timers run when they are due."""
         while (tick := self.target.next_tick()) is not None and tick <= until:
-            self.now = max(self.now, min(tick + self._lateness, until))
-            self._note_hanging()
+            self._come_to(max(self.now, min(tick + self._lateness, until)), tick)
             self._in_vain += 1
             self.target.tick(self.now)
             self._take()
             if self.target.next_tick() == tick:
                 break  # a timer that only I/O can satisfy
-        self.now = max(self.now, until)
-        self._note_hanging()
+        self._come_to(max(self.now, until), self.target.next_tick())
         self.target.tick(self.now)
         self._take()
+
+    def _come_to(self, time: float, due: float | None) -> None:
+        """Let it be so late, before a timer runs that was due then."""
+        self.now = time
+        if due is not None and time - due >= SLOW:
+            self._ran_late = time
+        self._note_hanging()
 
     @property
     def _lateness(self) -> float:

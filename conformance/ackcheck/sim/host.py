@@ -9,7 +9,7 @@ from __future__ import annotations
 from attrs import Factory, define, evolve
 
 from ackcheck.panel import Panel
-from ackcheck.sim.devices import MESSAGES, QUEUES, SLOW, Asked, Devices
+from ackcheck.sim.devices import MESSAGES, QUEUES, Asked, Devices
 from ackcheck.sim.disk import Disk
 from ackcheck.sim.target import BecameDurable, Ended, Io
 from ackmodel import Clause, CommitPolicy
@@ -229,8 +229,8 @@ class Host(Devices):
             again = f"operation {ended.op} was answered again, {ended.reply.value}"
             self.panel.broke(Broken(Clause.REPLY_EXACTLY_ONCE, again))
         if Reply.UNKNOWN in (ended.reply, *ended.replies):
-            long = self.now - asked.since >= SLOW
-            trouble = long or self._trouble > asked.trouble or any(pending.slow for pending in self.pending)
+            hung = self._trouble > asked.trouble or any(pending.slow for pending in self.pending)
+            trouble = hung or self._ran_late >= asked.since
             self.panel.each(lambda oracle: oracle.saw_unknown(f"operation {ended.op}", trouble=trouble))
         if asked.kind == "pop" and ended.reply is Reply.OK:
             for seen in ended.deliveries:

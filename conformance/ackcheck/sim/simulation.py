@@ -183,6 +183,13 @@ class Simulation(Host, Surveyor):
         if self.can("leave") and not popping and all(self._may_change(receipt) for receipt in receipts):
             self._leave(consumer)
 
+    def place_of(self, *, which: int, queue: int) -> int:
+        """Return where in a queue a message stands that was handed out; 0 where none was."""
+        name = QUEUES[queue % len(QUEUES)]
+        handed_out = [self._where[seen.receipt] for seen in self.given]
+        places = [offset - self._first[name] for of, offset in handed_out if of == name]
+        return places[which % len(places)] if places else 0
+
     def _chosen(self, which: int) -> list[str]:
         """Return the receipt of that delivery, if there is one."""
         return [self.given[which % len(self.given)].receipt] if self.given else []
@@ -263,8 +270,7 @@ class Simulation(Host, Surveyor):
         if not late:
             self._wait(until)
         elif until > self.now:
-            self.now = until
-            self._note_hanging()
+            self._come_to(until, self.target.next_tick())
 
     @step
     def idle(self, *, seconds: float) -> None:

@@ -11,6 +11,7 @@ from acklab.zoo import (
     acking,
     buffering,
     committing,
+    completing,
     delivering,
     failing,
     flushing,
@@ -36,6 +37,7 @@ BUGS = zoo_of(
         *buffering.BUGS,
         *failing.BUGS,
         *waiting.BUGS,
+        *completing.BUGS,
     )
 )
 """Every bug by its name."""

@@ -51,6 +51,7 @@ ACKED: Script = [
     ("ack", {"which": 0}),
     ("finish_writes", {}),
 ]
+NEVER_TOLD: Script = [("finish_writes", {}), ("finish_all", {}), ("idle", {"seconds": 9.0})]
 FAILED_BARRIER: Script = [("flush", {}), ("fail_sync", {})]
 
 
@@ -376,6 +377,16 @@ BY_HAND = (
         ],
     ),
     Seen("answers-unknown", Clause.UNKNOWN_HAS_A_CAUSE, [*POP, ("ack", {"which": 0}), ("finish_writes", {})]),
+    Seen(
+        "group-commit-queue-swap-race",
+        Clause.UNKNOWN_HAS_A_CAUSE,
+        [*POP_BOTH, *[("ack", {"which": 0}), ("ack", {"which": 1})], *NEVER_TOLD],
+    ),
+    Seen(
+        "completion-callback-not-run-on-one-path",
+        Clause.UNKNOWN_HAS_A_CAUSE,
+        [*POP_BOTH, *[("ack", {"which": 0}), ("ack", {"which": 0})], *NEVER_TOLD],
+    ),
     Seen("appends-again", Clause.WRITTEN_ONCE, [*ACKED, ("flush", {}), ("finish_all", {})]),
     Seen(
         "keeps-everything",

@@ -1,6 +1,6 @@
 """Writing the table of the zoo: each bug, hunted with several seeds.
 
-    python -m acklab.zoo.table --seeds 3 specs/zoo.md
+    python -m acklab.zoo.table --seeds 3 --jobs 2 --log hunts.jsonl specs/zoo.md
 
 >>> row_of([Hunted("no-limbo", True, 4, 0.2), Hunted("no-limbo", True, 9, 0.7), Hunted("no-return", True, 6, 0.4)])
 'sim | no-limbo (2), no-return (1) | 3 of 3 | 6 (9) | 0.4 (0.7)'
@@ -8,17 +8,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
 import click
-from attrs import frozen
+from attrs import asdict, frozen
 
-from acklab.zoo import BUGS
-from acklab.zoo.bug import Bug
+from acklab.zoo import BUGS, bug_named
 from acklab.zoo.hunt import hunt
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
@@ -35,10 +37,10 @@ class Hunted:
     seconds: float
 
 
-def hunted(bug: Bug, seed: int, cases: int) -> Hunted:
+def hunted(name: str, seed: int, cases: int) -> Hunted:
     """Hunt a bug with one seed; the seconds are of the processor, so that a busy machine counts for little."""
     began = time.process_time()
-    found = hunt(bug, seed=seed, cases=cases, shorten=False)
+    found = hunt(bug_named(name), seed=seed, cases=cases, shorten=False)
     clause = found.finding.clause.value if found.finding else "-"
     return Hunted(clause, found.caught, found.cases, time.process_time() - began)
 
@@ -60,16 +62,50 @@ def written(text: str, rows: Sequence[str]) -> str:
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
+def done_before(log: Path | None, cases: int) -> dict[tuple[str, int], Hunted]:
+    """Return the hunts that a log has, of so many cases, by bug and seed."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log is not None and log.exists() else []
+    found = {}
+    for line in lines:
+        hunt = json.loads(line)
+        which = hunt.pop("bug"), hunt.pop("seed")
+        if hunt.pop("most") == cases:
+            found[which] = Hunted(**hunt)
+    return found
+
+
+def hunt_all(seeds: int, cases: int, jobs: int, log: Path | None) -> Iterator[tuple[str, int, Hunted]]:
+    """Hunt every bug with every seed, all of them with one before any with the next; yield each with its bug and seed.
+
+    What the log has is not hunted again, and every hunt is added to it, so that a campaign that was ended goes on.
+    """
+    before = done_before(log, cases)
+    yield from ((bug, seed, found) for (bug, seed), found in before.items() if bug in BUGS and seed <= seeds)
+    left = [(bug, seed) for seed in range(1, seeds + 1) for bug in BUGS if (bug, seed) not in before]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("forkserver")) as pool:
+        waiting = {pool.submit(hunted, bug, seed, cases): (bug, seed) for bug, seed in left}
+        for done in as_completed(waiting):
+            (bug, seed), found = waiting[done], done.result()
+            if log is not None:
+                with log.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps({"bug": bug, "seed": seed, "most": cases, **asdict(found)}) + "\n")
+            yield bug, seed, found
+
+
 @click.command()
 @click.argument("page", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--seeds", default=20, show_default=True, type=click.IntRange(1, 1000), help="Seeds a bug, from 1.")
 @click.option("--cases", default=1000, show_default=True, type=click.IntRange(1, 10**7), help="Runs a seed, at most.")
-def main(page: Path, seeds: int, cases: int) -> None:
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="Hunts at once.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="A line a hunt; what it has is done.")
+def main(page: Path, seeds: int, cases: int, jobs: int, log: Path | None) -> None:
     """Hunt every bug of the zoo, and write what came of it into PAGE."""
-    rows = []
-    for bug in BUGS.values():
-        rows.append(f"`{bug.name}` | {row_of([hunted(bug, seed, cases) for seed in range(1, seeds + 1)])}")
-        click.echo(rows[-1])
+    hunts: dict[str, list[Hunted]] = {bug: [] for bug in BUGS}
+    for bug, seed, found in hunt_all(seeds, cases, jobs, log):
+        hunts[bug].append(found)
+        known = "" if found.caught else ", which it is not known to break"
+        click.echo(f"{bug}, seed {seed}: {found.clause} after {found.cases} cases{known}")
+    rows = [f"`{bug}` | {row_of(found)}" for bug, found in hunts.items() if found]
     page.write_text(written(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
 
 
