@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ackcheck.trace.judge import Judge, oracle_at
+from ackcheck.trace.lane import ACKED, ASKED, HELD, OPEN, PASSED, Lane, Message
 from ackcheck.trace.lines import Asked
 from ackcheck.trace.recorded import Known, Recorded
-from ackcheck.trace.simple import ACKED, ASKED, HELD, OPEN, PASSED, Lane, Message, Simple, Under
+from ackcheck.trace.simple import Simple, Under
 from ackmodel import Contract, Level, Reply
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import AckAnswered, AckAsked, MadeDurable, Popped, Secured
@@ -88,7 +89,7 @@ def _ask_again(judge: Judge, simple: Simple, number: int, under: Under) -> None:
     elif op in ("ack", "ack_many") and more is not None:
         named = [more] if op == "ack" else more
         judge.oracle.adopt_ack(number, [(one.receipt, (one.queue.name, one.offset)) for one in named])
-    elif op in ("ack", "ack_many", "renew", "release", "reset"):
+    elif op in ("ack", "ack_many", "renew", "release", "reset", "publish") and more is None:
         judge.passed_over.add(number)
 
 
@@ -198,7 +199,7 @@ def _more(oracle: Recorded, simple: Simple, asked: Asked) -> Any:
     if asked.op == "flush":
         return list(oracle.barriers).index(asked.id) + 1
     if asked.op not in ("ack", "ack_many"):
-        return None
+        return True if asked.op == "publish" else None
     messages = [_named(simple, receipt, key) for receipt, key in oracle.acks[asked.id] if key is not None]
     return messages[0] if asked.op == "ack" else messages
 

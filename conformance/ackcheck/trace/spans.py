@@ -4,6 +4,7 @@ A span that receives a message is a delivery, one that settles it an ack; what t
 `messaging.message.id`, its queue `messaging.destination.name`. Spans say nothing of deadlines. So a message that comes
 again without having been settled counts as given back before, and only loss and return are judged.
 
+>>> from ackcheck.trace.lines import Asked
 >>> reader = Spans()
 >>> def span(operation, start):
 ...     attributes = {"messaging.operation.type": operation, "messaging.destination.name": "orders"}
