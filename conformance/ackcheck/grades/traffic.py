@@ -431,9 +431,8 @@ class Traffic:
         """Note that a pop gets no answer: what it took, by now at the latest, is hidden for as long as was asked."""
         call = asked.call
         self._hidden(call, self.now)
-        self.panel.each(
-            lambda oracle: oracle.pop_asked(asked.op, call.queue, deadline=self.now + call.invisible + CLOCKS)
-        )
+        hidden = {"earliest": asked.at + call.invisible, "deadline": self.now + call.invisible + CLOCKS}
+        self.panel.each(lambda oracle: oracle.pop_asked(asked.op, call.queue, **hidden))
 
     def _hidden(self, call: Call, since: float) -> None:
         if call.invisible < LONG:

@@ -92,6 +92,7 @@ def _in_common(world: World) -> Hashable:
     return (
         world.current,
         world.deadline,
+        world.earliest,
         world.dead,
         world.asked - _HEARD,
         world.unconfirmed - _HEARD,

@@ -44,9 +44,11 @@ class Popped:
 
 @frozen
 class PopUnanswered:
-    """A pop that may have taken this message ended without saying so; it would have hidden it until `deadline`."""
+    """A pop that may have taken this message ended without saying so; it would have hidden it until `deadline`, or,
+    where nobody knows when it took it, until some time from `earliest` to `deadline`."""
 
     deadline: float
+    earliest: float | None = None
 
 
 @frozen

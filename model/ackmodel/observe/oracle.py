@@ -72,7 +72,8 @@ class Delivered:
 class Oracle(Witness):
     """Judges one run of one store, by its calls and its answers, and by what it shows of itself (`Witness`)."""
 
-    _pops: dict[int, tuple[str, float]] = Factory(dict)
+    _pops: dict[int, tuple[str, PopUnanswered]] = Factory(dict)
+    """The queue of each that is under way, and what it was if it is never answered."""
     _acks: dict[int, tuple[tuple[str, Key | None], ...]] = Factory(dict)
     """The receipts, each with its message; None where it was nobody's."""
     _changes: dict[int, tuple[str, Key | None]] = Factory(dict)
@@ -90,9 +91,12 @@ class Oracle(Witness):
             for offset in range(told.done_with, end):
                 told.contract(offset)
 
-    def pop_asked(self, op: int, queue: str, deadline: float) -> None:
-        """Note that a pop was asked for; what it takes is hidden until `deadline` at the latest."""
-        self._pops[op] = (queue, deadline)
+    def pop_asked(self, op: int, queue: str, deadline: float, *, earliest: float | None = None) -> None:
+        """Note that a pop was asked for; what it takes is hidden until `deadline` at the latest.
+
+        `earliest` is until when it is hidden at least, should the pop never be answered; None: until `deadline`.
+        """
+        self._pops[op] = (queue, PopUnanswered(deadline, earliest))
 
     def popped(self, op: int, queue: str, deliveries: Sequence[Delivered], at: float) -> None:
         """Note that a pop was answered OK with these deliveries."""
@@ -116,10 +120,10 @@ class Oracle(Witness):
 
     def pop_refused(self, op: int, reply: Reply) -> None:
         """Note that a pop was answered with something else than OK; UNKNOWN leaves open whether it took messages."""
-        queue, deadline = self._ended(op, self._pops)
+        queue, unanswered = self._ended(op, self._pops)
         self._overtaken.take(op)
         if reply is Reply.UNKNOWN:
-            self._perhaps_hidden(queue, deadline)
+            self._perhaps_hidden(queue, unanswered)
 
     # --- acks -------------------------------------------------------------------------------------------------------
 
@@ -322,8 +326,8 @@ class Oracle(Witness):
 
     def stopped(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
         """Note that the store stopped and was opened again; what was asked and not answered has an unknown outcome."""
-        for queue, deadline in self._pops.values():
-            self._perhaps_hidden(queue, deadline)
+        for queue, unanswered in self._pops.values():
+            self._perhaps_hidden(queue, unanswered)
         for under_way in (self._pops, self._acks, self._changes, self._barriers, self._resets):
             under_way.clear()
         self._overtaken.clear()
@@ -428,10 +432,10 @@ class Oracle(Witness):
             with told.lock:
                 told.observe(key[1], event)
 
-    def _perhaps_hidden(self, queue: str, deadline: float) -> None:
+    def _perhaps_hidden(self, queue: str, unanswered: PopUnanswered) -> None:
         told = self._queue(queue)
         with told.lock:
-            told.tell_all(PopUnanswered(deadline))
+            told.tell_all(unanswered)
 
     def _tell_all(self, event: WriteFailed | SyncEnded | Damaged) -> None:
         for told in self.queues.values():

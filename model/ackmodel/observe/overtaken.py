@@ -5,12 +5,12 @@ come before, it has no effect that is left, and may be answered whatever it coul
 reset was:
 
 >>> from ..spec.stages import Level
->>> from .events import AckAsked, ResetAnswered, ResetAsked
+>>> from .events import AckAsked, PopUnanswered, ResetAnswered, ResetAsked
 >>> orders = Queue("orders", Level.DISK)
 >>> for event in (Popped("r1", 0.0, 30.0), AckAsked(item(7, 0), "r1", 1.0), ResetAsked(8, anew=True)):
 ...     orders.observe(0, event)
 >>> overtaken = Overtaken()
->>> overtaken.note(orders, {9: ("orders", 30.0)}, {7: (("r1", ("orders", 0)),)}, {})
+>>> overtaken.note(orders, {9: ("orders", PopUnanswered(30.0))}, {7: (("r1", ("orders", 0)),)}, {})
 >>> orders.observe(0, ResetAnswered(8, Reply.OK))
 >>> Reply.OK in overtaken.take(item(7, 0)), 0 in overtaken.take(9), Reply.OK in overtaken.take(10)
 (True, True, False)
@@ -24,7 +24,7 @@ from typing import TypeAlias
 from attrs import Factory, define, evolve
 
 from .broken import Key
-from .events import AckAnswered, ChangeAnswered, Popped, Reply
+from .events import AckAnswered, ChangeAnswered, Popped, PopUnanswered, Reply
 from .queue import Queue, item
 
 Named: TypeAlias = tuple[str, Key | None]
@@ -45,7 +45,7 @@ class Overtaken:
     def note(
         self,
         told: Queue,
-        pops: Mapping[int, tuple[str, float]],
+        pops: Mapping[int, tuple[str, PopUnanswered]],
         acks: Mapping[int, tuple[Named, ...]],
         changes: Mapping[int, Named],
     ) -> None:
@@ -73,10 +73,6 @@ class Overtaken:
         """Return the replies that an ack or a change might have got before the reset, or the messages that a pop might
         have; none if nothing has overtaken it. It is answered now."""
         return self._might.pop(op, NOTHING)
-
-    def __bool__(self) -> bool:
-        """Tell whether there are any."""
-        return bool(self._might)
 
     def clear(self) -> None:
         """Forget them all: the store was stopped, and none will be answered."""

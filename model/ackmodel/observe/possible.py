@@ -38,7 +38,7 @@ def possible_after(event: Event, world: World, claim: Claim) -> tuple[World, ...
 def _(event: events.Popped, world: World, claim: Claim) -> tuple[World, ...]:
     """Hand out what is neither settled nor dead, has no running deadline, and has attempts left (clauses
     no-return, deadline-is-exact, no-limbo)."""
-    if world.gone or event.at < world.deadline:
+    if world.gone or event.at < world.free_at:
         return ()
     counted = _counted(event, world, claim)
     if counted is None:
@@ -87,6 +87,7 @@ def _(event: events.PopUnanswered, world: World, claim: Claim) -> tuple[World, .
     taken = World(
         current=UNSEEN,
         deadline=max(world.deadline, event.deadline),
+        earliest=max(world.free_at, event.deadline if event.earliest is None else event.earliest),
         changes=world.resets,
         unconfirmed=world.unconfirmed,
         older=world.older,
@@ -104,9 +105,9 @@ def _(event: events.Absent, world: World, claim: Claim) -> tuple[World, ...]:
     """Let only what is settled, or dead, or hidden still, stay away when all is popped (clause no-limbo)."""
     if world.settled is not Settled.NO:
         return (world,) if not event.dead or _passed_by_reset(world) else ()
-    if world.dead or world.exhausted(claim, event.at):
-        return () if event.dead is False else (_dead(world, claim),)
-    return (world,) if event.at < world.deadline and not event.dead else ()
+    may_be_dead = event.dead is not False and (world.dead or world.exhausted(claim, event.at))
+    may_be_hidden = not event.dead and not world.dead and event.at < world.deadline
+    return ((_dead(world, claim),) if may_be_dead else ()) + ((world,) if may_be_hidden else ())
 
 
 @possible_after.register
@@ -296,12 +297,13 @@ def _stopped(world: World) -> World:
 def _brought_back(world: World, lease: Lease) -> World:
     """Undo the operation that ended a lease."""
     least, most = min(lease.least, world.least), max(lease.most, world.most)
-    return evolve(world, current=lease.receipt, deadline=lease.deadline, least=least, most=most, dead=False)
+    again = {"current": lease.receipt, "deadline": lease.deadline, "earliest": NEVER}
+    return evolve(world, **again, least=least, most=most, dead=False)
 
 
 def _forgotten(world: World) -> World:
     """Lose the newest delivery."""
-    return evolve(world, current=None, deadline=NEVER, least=world.sure, dead=False)
+    return evolve(world, current=None, deadline=NEVER, earliest=NEVER, least=world.sure, dead=False)
 
 
 def _undone_resets(world: World) -> tuple[World, ...]:

@@ -108,6 +108,9 @@ class World:
     `loose` says that a power loss may take the newest delivery. `shaky` are the resets that took effect and that a
     fault may undo, and then they may take effect again. `least` and `most` bound the deliveries that the store has
     counted, `sure` those that survive a power loss; `dead` says that they were too many.
+
+    Nobody knows when the store made a delivery that was never answered (`UNSEEN`): it ends at `earliest` or later, and
+    at `deadline` at the latest.
     """
 
     current: str | None = None
@@ -124,6 +127,12 @@ class World:
     most: int = 0
     sure: int = 0
     dead: bool = False
+    earliest: float = NEVER
+
+    @property
+    def free_at(self) -> float:
+        """When the message may come again, at the earliest."""
+        return self.earliest if self.current == UNSEEN else self.deadline
 
     @property
     def gone(self) -> bool:
@@ -143,8 +152,8 @@ class World:
         )
 
     def exhausted(self, claim: Claim, at: float) -> bool:
-        """Tell whether it may be a dead letter at that time: its last attempt has ended."""
-        return claim.max_attempts is not None and self.most >= claim.max_attempts and at >= self.deadline
+        """Tell whether it may be a dead letter at that time: its last attempt may have ended."""
+        return claim.max_attempts is not None and self.most >= claim.max_attempts and at >= self.free_at
 
     def unheard(self, *ops: int) -> World:
         """Return the same world when these operations get no answer any more: what they may do is as before."""
@@ -237,6 +246,7 @@ def took_effect(world: World, change: Change) -> World:
                 world,
                 current=None,
                 deadline=NEVER,
+                earliest=NEVER,
                 asked=frozenset(),
                 changes=world.resets,
                 unconfirmed=unconfirmed,

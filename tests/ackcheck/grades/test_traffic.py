@@ -144,6 +144,18 @@ def test_a_pop_without_an_answer_hides_until_the_kill_and_its_invisible_time(wir
     assert wire.traffic.ran["calls without an answer"] == 1
 
 
+def test_what_a_pop_without_an_answer_took_may_come_again_once_its_time_from_the_asking_is_over(wire: Wire) -> None:
+    """The store took it at once, and was killed two seconds later, while its disk held a sync."""
+    given(wire, "r1", sent=0.1, received=0.11)
+    wire.traffic.work._popping[QUEUE] = [SHORT]
+    wire.ask(pop(), 1.0)
+    wire.now = 3.0  # killed
+    wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[1],)))
+    wire.traffic.panel.stopped(ProcessCrashed())
+    wire.traffic.work._popping[QUEUE].append(SHORT)
+    wire.answer(wire.ask(pop(), 3.01), [{**delivery("r3"), "attempt": 3}], 3.02)
+
+
 def test_answers_that_were_in_the_pipe_at_the_kill_count(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     number = wire.ask(ack("r1"), 1.02)

@@ -1,6 +1,7 @@
 """The contract: what may return, every blame by the shortest history that earns it, and what each observation tests."""
 
 import pytest
+from attrs import evolve
 
 from ackmodel import Clause, ContractBroken, Level
 from ackmodel.observe.events import (
@@ -190,6 +191,17 @@ def test_a_pop_without_an_answer_may_have_hidden_the_message_until_its_deadline(
     assert allows(PopUnanswered(50.0), Popped("r1", at=1.0, deadline=30.0))
     assert not allows(POP, ASK, OK, PopUnanswered(50.0), RETURN)
     assert not allows(POP, PopUnanswered(20.0), Popped("r2", at=25.0, deadline=60.0)), "it shortens no deadline"
+
+
+def test_when_a_pop_without_an_answer_took_the_message_nobody_knows() -> None:
+    """It was asked for, the disk stalled, and the process was killed a second later."""
+    hidden = (POP, PopUnanswered(62.0, earliest=60.0))
+    again = Popped("r3", at=60.0, deadline=90.0, attempt=3)
+    assert allows(*hidden, again)
+    assert not allows(*hidden, evolve(again, at=59.0)), "it was hidden at least until 60"
+    assert allows(*hidden, Absent(at=61.0), evolve(again, at=61.5)), "it had come later, and ends before 62"
+    assert not allows(*hidden, Absent(at=62.0))
+    assert not allows(POP, PopUnanswered(62.0), again), "the time at which it was taken is known"
 
 
 def test_an_ack_after_a_pop_without_an_answer_may_be_answered_expired() -> None:

@@ -100,7 +100,8 @@ class History:
         return Popped(f"r{self._next()}", self.now, self._until(), number)
 
     def _hide(self) -> Event:
-        return PopUnanswered(self._until())
+        until = self._until()
+        return PopUnanswered(until, self.random.choice((None, self.now, (self.now + until) / 2)))
 
     def _miss(self) -> Event:
         dead = self.random.choice((None, None, False, True))

@@ -92,8 +92,8 @@ AFTER: list[tuple[Event, World, Level, Any]] = [
     (Popped("r2", 99.0, 120.0), kept(MEMORY), Level.DISK, ()),
     (Popped("r2", 99.0, 120.0), ASKED, Level.DISK, (World("r2", 120.0, **FIRST),)),
     (Popped("r2", 99.0, 120.0), HELD, Level.PAGE_CACHE, (World("r2", 120.0, loose=True, least=1, most=1),)),
-    (PopUnanswered(50.0), HELD, Level.DISK, (HELD, World(UNSEEN, 50.0, loose=True, most=1))),
-    (PopUnanswered(20.0), HELD, Level.DISK, (HELD, World(UNSEEN, 30.0, loose=True, most=1))),
+    (PopUnanswered(50.0), HELD, Level.DISK, (HELD, World(UNSEEN, 50.0, loose=True, most=1, earliest=50.0))),
+    (PopUnanswered(20.0), HELD, Level.DISK, (HELD, World(UNSEEN, 30.0, loose=True, most=1, earliest=30.0))),
     (PopUnanswered(50.0), kept(MEMORY), Level.DISK, SAME),
     (AckAsked(7, "r1", 29.9), HELD, Level.DISK, (ASKED,)),
     (AckAsked(7, "r1", 30.0), HELD, Level.DISK, SAME),
@@ -271,6 +271,9 @@ TWICE = Claim(Level.PAGE_CACHE, max_attempts=2)
 TWICE_OR_MORE = Claim(Level.PAGE_CACHE)
 LAST = World("r2", 60.0, loose=True, least=2, most=2)
 DEAD = evolve(LAST, dead=True)
+BETWEEN = World(UNSEEN, 90.0, loose=True, most=1, earliest=60.0)
+SPENT = evolve(BETWEEN, most=2)
+BURIED = evolve(SPENT, dead=True, least=2)
 
 COUNTED: list[tuple[Event, World, tuple[World, ...]]] = [
     (Popped("r1", 1.0, 30.0), World(), (World("r1", 30.0, loose=True, least=1, most=1),)),
@@ -278,7 +281,12 @@ COUNTED: list[tuple[Event, World, tuple[World, ...]]] = [
     (Popped("r3", 60.0, 90.0), LAST, ()),
     (Popped("r3", 60.0, 90.0), evolve(LAST, least=1), (evolve(LAST, current="r3", deadline=90.0),)),
     (PopUnanswered(90.0), LAST, (LAST,)),
-    (PopUnanswered(90.0), World(), (World(), World(UNSEEN, 90.0, loose=True, most=1))),
+    (PopUnanswered(90.0), World(), (World(), World(UNSEEN, 90.0, loose=True, most=1, earliest=90.0))),
+    (PopUnanswered(90.0, earliest=60.0), World(), (World(), BETWEEN)),
+    (Absent(59.0), BETWEEN, (BETWEEN,)),
+    (Absent(60.0), SPENT, (BURIED, SPENT)),
+    (Absent(90.0), SPENT, (BURIED,)),
+    (Absent(60.0, dead=False), SPENT, (SPENT,)),
     (Absent(60.0), LAST, (DEAD,)),
     (Absent(60.0, dead=True), LAST, (DEAD,)),
     (Absent(60.0, dead=False), LAST, ()),
