@@ -219,7 +219,7 @@ def test_the_reference_store_is_soaked() -> None:
     plan = Plan((Level.DISK,), ("soak",), {"soak": 2}, seed=1)
     watched = []
     [report] = run_suite(Subject(), plan, lambda *told: watched.append(told)).reports
-    assert (report.finding, report.cases, report.lacks) == (None, 1, set())
+    assert (report.finding, report.cases, report.lacks) == (None, 1, {"leave"})
     assert report.operations > 0
     assert {told[:2] for told in watched} == {("disk", "soak")}
 

@@ -29,7 +29,7 @@ from ackmodel import VERSION
 
 ORDER = (
     *("new", "run", "report", "compare", "claim", "ledger", "trace"),
-    *("explore", "vectors", "bugs", "spec", "vendor", "bench"),
+    *("explore", "walks", "vectors", "bugs", "spec", "vendor", "bench"),
 )
 """The commands in the order of a reader's use; others follow by name."""
 

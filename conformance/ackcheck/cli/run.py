@@ -36,7 +36,9 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
+from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import Remembered, asked, report_options, typed, write_run_reports
+from ackcheck.cli._validate import validated
 from ackcheck.disk.filesystem import FILESYSTEMS
 from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
@@ -256,6 +258,8 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     type=click.Choice(sorted(FILESYSTEMS)),
     help="Of the disk grade, by default each in turn, and of the disk that holds syncs in the process grade: ext4.",
 )
+@click.option("--validate", is_flag=True, help="Try every call once first, and hold each line against the schema.")
+@save_option()
 @click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
 @click.option(
     "--server",
@@ -287,6 +291,8 @@ def run(  # noqa: PLR0913 - an argument an option
     stated: tuple[str, ...],
     expect: tuple[Entry, ...] | None,
     filesystem: str | None,
+    validate: bool,
+    save: Path | None,
     stop_at_first: bool,
     server: tuple[str, ...],
     seed: int | None,
@@ -327,9 +333,11 @@ def run(  # noqa: PLR0913 - an argument an option
         if asked(ctx):
             write_run_reports(ctx, record_of(told))
 
-    verdicts = [_judged(subject, plan, write), *(_judged(subject, plan, nobody) for _ in range(repeat - 1))]
+    with validated(subject, validate, reply_timeout):
+        verdicts = [_judged(subject, plan, write), *(_judged(subject, plan, nobody) for _ in range(repeat - 1))]
     verdict = next((one for one in verdicts if one.findings), verdicts[0])
     print_verdict(console, verdict)
+    save_programs(save, verdict.findings)
     if repeat > 1:
         made["repeated"] = {"runs": repeat, "broken": sum(bool(one.findings) for one in verdicts)}
         console.print("broken in {broken} of {runs} runs of the case".format(**made["repeated"]), highlight=False)

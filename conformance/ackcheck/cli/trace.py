@@ -11,13 +11,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import click
 from rich.console import Console
@@ -34,13 +30,17 @@ from ackcheck.cli._output import (
     write_json,
 )
 from ackcheck.trace.judge import Judge, TooMuchUnderWay
-from ackcheck.trace.lines import LONGEST, BadLine, Entry, read_line
+from ackcheck.trace.lines import BadLine
+from ackcheck.trace.natslog import NatsLog
+from ackcheck.trace.recording import Recording
 from ackcheck.trace.spans import Spans
+from ackcheck.trace.stream import lines_of, opened
 from ackmodel import CommitPolicy, Level
 
 SHOWN = 10
 """Lines that could not be read, and findings, that are shown."""
-GZIP = b"\x1f\x8b"
+READERS: Mapping[str, Callable[[], Spans | NatsLog | None]] = {"jsonl": lambda: None, "otel": Spans, "nats": NatsLog}
+"""What reads the lines of each format; None: the lines are a history as they stand."""
 
 
 @click.command()
@@ -57,8 +57,9 @@ GZIP = b"\x1f\x8b"
     "kind",
     default="jsonl",
     show_default=True,
-    type=click.Choice(["jsonl", "otel"]),
-    help="jsonl: specs/trace.md, also a wire log of the suite; otel: OpenTelemetry's messaging spans.",
+    type=click.Choice(list(READERS)),
+    help="jsonl: specs/trace.md, also a wire log of the suite; otel: OpenTelemetry's messaging spans; "
+    "nats: what a NATS server tells of acks.",
 )
 @click.option(
     "--commit",
@@ -75,23 +76,26 @@ def trace(ctx: click.Context, file: Path, level: str, kind: str, commit: str, js
     Exit codes: 0 nothing broke, 1 a clause is broken, 2 usage, 3 there are lines that could not be read, and nothing
     broke, 4 nothing was at stake.
     """
-    judge, spans, bad = Judge(Level(level), CommitPolicy(commit)), Spans(), list[tuple[int, str]]()
-    count = 0
+    recording = Recording(Judge(Level(level), CommitPolicy(commit)))
+    reader = READERS[kind]()
+    bad, count = list[tuple[int, str]](), 0
     try:
-        with _opened(file) as stream:
-            for number, text in enumerate(_lines(stream), 1):
-                if text.strip():
-                    try:
-                        for entry in _entries(text, spans if kind == "otel" else None):
-                            judge.take(entry, number)
-                    except BadLine as error:
-                        count += 1
-                        if len(bad) < SHOWN:
-                            bad.append((number, str(error)))
+        with opened(file) as stream:
+            for line in lines_of(stream):
+                try:
+                    if reader is None:
+                        recording.take(line)
+                    else:
+                        recording.take_entries(reader.line(line))
+                except BadLine as error:
+                    count += 1
+                    if len(bad) < SHOWN:
+                        bad.append((recording.line, str(error)))
     except (OSError, EOFError, TooMuchUnderWay) as error:
-        raise EnvironmentFailed(f"{file} could not be read to its end, after line {judge.line}: {error}") from error
-    judge.ended()
-    _print(console_beside(json_to), judge, bad, count, spans.others)
+        raise EnvironmentFailed(f"{file} could not be read to its end, after line {recording.line}: {error}") from error
+    recording.ended()
+    judge = recording.judge
+    _print(console_beside(json_to), judge, bad, count, 0 if reader is None else reader.others)
     if json_to:
         write_json(json_to, _as_json(judge, bad, count))
     if judge.findings:
@@ -100,34 +104,6 @@ def trace(ctx: click.Context, file: Path, level: str, kind: str, commit: str, js
         ctx.exit(ENVIRONMENT)
     if not +judge.checked:
         ctx.exit(NOT_JUDGED)
-
-
-def _entries(text: str, spans: Spans | None) -> Iterator[Entry]:
-    if spans is None:
-        yield read_line(text)
-    else:
-        yield from spans.line(text)
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[IO[bytes]]:
-    """Open a file or the standard input, and unpack it if it is packed."""
-    with ExitStack() as stack:
-        raw: Any = sys.stdin.buffer if str(file) == "-" else stack.enter_context(file.open("rb"))
-        buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
-        if buffered.peek(2)[:2] == GZIP:
-            yield stack.enter_context(cast(IO[bytes], gzip.GzipFile(fileobj=buffered)))
-        else:
-            yield cast(IO[bytes], buffered)
-
-
-def _lines(stream: IO[bytes]) -> Iterator[str]:
-    """Yield line by line; of one that is too long only as much as shows that it is."""
-    while line := stream.readline(LONGEST + 2):
-        whole = line
-        while not whole.endswith(b"\n") and (whole := stream.readline(LONGEST)):
-            pass
-        yield line.decode("utf-8", errors="replace").rstrip("\n")
 
 
 def _print(console: Console, judge: Judge, bad: list[tuple[int, str]], count: int, others: int) -> None:
@@ -152,7 +128,7 @@ def _print(console: Console, judge: Judge, bad: list[tuple[int, str]], count: in
         checked.add_row(clause.value, f"{times:,}")
     console.print(checked)
     if others:
-        console.print(f"{others:,} spans are of no delivery or ack, and were passed over")
+        console.print(f"{others:,} lines or spans are of no delivery or ack, and were passed over")
     console.print(f"{judge.line:,} lines, judged for level {judge.level.value}: {len(judge.findings)} findings")
 
 

@@ -47,6 +47,7 @@ from ackcheck.rig.contained import Contained, Forking
 from ackcheck.rig.errors import ProtocolError, TargetDied, TargetHung
 from ackcheck.rig.exchange import Exchange, Killed, SecondAnswer
 from ackcheck.rig.peers import connected
+from ackcheck.rig.schema import Checked
 from ackcheck.rig.wire import LINE_LIMIT, decode_reply, encode_request
 from ackcheck.rig.witness import Seen, changes, holders, look
 
@@ -90,6 +91,8 @@ class Child:
         self._said = ""
         self._wire: deque[tuple[int, str, bytes]] = deque(maxlen=WIRE_LINES)
         self._next_id = 1
+        self.checked = Checked.now()
+        """What its answers are held against beyond what is needed to read them; None: nothing."""
         self.second_answers: list[SecondAnswer] = []
         """Answers to what had been answered, which nobody has looked at yet."""
         self._reset()
@@ -402,6 +405,8 @@ class Child:
                 raise ProtocolError(f"a reply to request {reply.id}, which was never asked: {line!r}")
             self.second_answers.append(SecondAnswer(reply.id, reply.result if reply.error is None else reply.error[0]))
             return
+        if self.checked is not None:
+            self.checked.check(exchange.op, json.loads(line))
         self._finished.append(
             evolve(
                 exchange,

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ackcheck.rig.errors import ProtocolError
+from ackcheck.rig.shape import Extended, Target, lacks
 from ackcheck.rig.wire import LINE_LIMIT, RequestLine, decode_request, encode
 from ackcheck.target import OPERATIONS, OPTIONAL
 
@@ -148,11 +149,15 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
 
 
 def run(options: Options, factory: Callable[[], Callable[[], Any]]) -> int:
-    """Serve what a factory makes; return the exit status: 0 at the end of input, 2 for a protocol error."""
+    """Serve what a factory makes; return the exit status: 0 at the end of input, 2 for a wrong line or target."""
     # A target that prints would garble the protocol: from here on its output goes to stderr.
     output = os.dup(1)
     os.dup2(2, 1)
-    server = Server(factory()(), options.dir, output, threads=max(1, options.threads))
+    target = factory()()
+    if wrong := lacks(target, Target, Extended):
+        print("\n".join(["ackcheck.rig.serve: the target is not as ackcheck.target has it:", *wrong]), file=sys.stderr)
+        return 2
+    server = Server(target, options.dir, output, threads=max(1, options.threads))
     try:
         server.serve(lines_of(0))
     except ProtocolError as error:

@@ -22,17 +22,19 @@ and counted; a finding is a gap: what was before it says nothing of what comes a
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import Factory, define, frozen
 
+from ackcheck.trace.counts import IGNORED, MOST_AT_ONCE, MOST_UNANSWERED, Count
 from ackcheck.trace.lines import Answered, Asked, BadLine, Entry, Fault, Gap
+from ackcheck.trace.recorded import Recorded
 from ackmodel import Clause, CommitPolicy, Level, OracleOptions, PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.monitors import Sighting
-from ackmodel.observe.oracle import Delivered, Oracle
+from ackmodel.observe.oracle import Delivered
 
 STOPS: Mapping[str, Callable[[], ProcessCrashed | PowerLost | Restarted]] = {
     "process-crash": ProcessCrashed,
@@ -40,9 +42,6 @@ STOPS: Mapping[str, Callable[[], ProcessCrashed | PowerLost | Restarted]] = {
     "restart": Restarted,
 }
 MOST_FINDINGS = 1000
-MOST_UNANSWERED = 100_000
-"""Requests under way; a record with more has lost its answers."""
-IGNORED = frozenset({"open", "close", "dead"})
 
 Value = TypeVar("Value")
 
@@ -62,15 +61,6 @@ class Found:
 
 
 @define
-class Count:
-    """How often an action came, how often it fitted what the model allows, and how often it could not be judged."""
-
-    came: int = 0
-    fitted: int = 0
-    passed_over: int = 0
-
-
-@define
 class Judge:
     """Takes a history entry by entry."""
 
@@ -81,18 +71,18 @@ class Judge:
     counts: dict[str, Count] = Factory(dict)
     checked: Counter[Clause] = Factory(Counter)
     line: int = 0
-    _oracle: Oracle = Factory(lambda self: _oracle_at(self.level), takes_self=True)
-    _asked: dict[int, Asked] = Factory(dict)
-    _known: dict[str, str] = Factory(dict)
-    """The receipts of this stretch of the record, each with its queue."""
-    _given: dict[str, deque[tuple[int, str]]] = Factory(dict)
-    """Of each queue the offsets and receipts of what was handed out, in that order."""
-    _slack: float = 0.0
+    oracle: Recorded = Factory(lambda self: oracle_at(self.level), takes_self=True)
+    asked: dict[int, Asked] = Factory(dict)
+    """The requests under way."""
+    passed_over: set[int] = Factory(set)
+    """Those of them that the oracle was not told of."""
+    slack: float = 0.0
+    """The longest that a pop or a renewal took."""
 
     def take(self, entry: Entry, line: int | None = None) -> None:
         """Judge one entry; raises `BadLine` for one that does not fit the protocol."""
         self.line = self.line + 1 if line is None else line
-        name = _name(entry, self._asked)
+        name = _name(entry, self.asked)
         count = self.counts.setdefault(name, Count())
         count.came += isinstance(entry, Asked | Fault | Gap)
         try:
@@ -106,12 +96,12 @@ class Judge:
 
     def ended(self) -> None:
         """Note the end of the record."""
-        self.checked.update(self._oracle.checked)
+        self.checked.update(self.oracle.checked)
 
     @property
     def in_flight(self) -> int:
         """How many receipts and requests are kept."""
-        return len(self._known) + len(self._asked)
+        return self.oracle.receipts + len(self.asked)
 
     def _told(self, entry: Entry) -> bool:
         """Tell the oracle; return whether there was something to tell."""
@@ -119,55 +109,80 @@ class Judge:
             case Asked():
                 return self._ask(entry)
             case Answered():
-                asked = self._asked.pop(entry.id, None)
-                return asked is not None and self._answer(asked, entry)
+                asked = self.asked.pop(entry.id, None)
+                try:
+                    return asked is not None and self._answer(asked, entry)
+                except BadLine:
+                    self._answer(cast(Asked, asked), Answered(entry.at, entry.id, error="it could not be read"))
+                    raise
             case Fault():
                 self._cut_off(entry.at)
-                self._oracle.stopped(STOPS[entry.kind]())
+                self.oracle.stopped(STOPS[entry.kind]())
                 return True
             case Gap():
                 self._begin_again()
                 return True
 
     def _ask(self, entry: Asked) -> bool:
-        if len(self._asked) >= MOST_UNANSWERED:
+        if len(self.asked) >= MOST_UNANSWERED:
             raise TooMuchUnderWay(f"{MOST_UNANSWERED} requests have no answer: write a gap where answers are missing")
-        oracle, told, at = self._oracle, entry.arguments, entry.at - self._slack
+        told = self._tell(entry)
+        self.asked[entry.id] = entry
+        (self.passed_over.discard if told else self.passed_over.add)(entry.id)
+        return True
+
+    def _tell(self, entry: Asked) -> bool:
+        """Tell the oracle of a request; return False if it speaks of what is not known."""
+        oracle, told, at = self.oracle, entry.arguments, entry.at - self.slack
         match entry.op:
             case "publish":
-                oracle.published(_get(told, "queue", str), _get(told, "end", int))
+                return self._publish(_get(told, "queue", str), _get(told, "end", int))
             case "pop":
                 oracle.pop_asked(entry.id, _get(told, "queue", str), deadline=entry.at + _number(told, "invisible"))
             case "ack" | "ack_many":
-                if all(receipt in self._known for receipt in _receipts(entry)):
-                    oracle.ack_asked(entry.id, _receipts(entry), at=at)
-            case "renew" if _get(told, "receipt", str) in self._known:
+                if not all(map(oracle.knows, _receipts(entry))):
+                    return False
+                oracle.ack_asked(entry.id, _receipts(entry), at=at)
+            case "renew" | "release" if not oracle.knows(_get(told, "receipt", str)):
+                return False
+            case "renew":
                 oracle.renew_asked(entry.id, told["receipt"], at=at, deadline=entry.at + _number(told, "invisible"))
-            case "release" if _get(told, "receipt", str) in self._known:
+            case "release":
                 oracle.release_asked(entry.id, told["receipt"], at=at)
             case "reset":
-                oracle.reset_asked(entry.id, _get(told, "queue", str), _get(told, "offset", int))
+                return self._reset(entry.id, _get(told, "queue", str), _get(told, "offset", int))
             case "flush":
                 oracle.barrier_asked(entry.id)
-            case op if op not in IGNORED | {"stats", "renew", "release"}:
+            case op if op not in IGNORED | {"stats"}:
                 raise BadLine(f"op is {op!r:.40}: write an operation of the protocol")
-        self._asked[entry.id] = entry
+        return True
+
+    def _publish(self, queue: str, end: int) -> bool:
+        known = self.oracle.queue(queue)
+        if end > max(known.end, known.done_with) + MOST_AT_ONCE:
+            return False
+        self.oracle.published(queue, end)
+        return True
+
+    def _reset(self, op: int, queue: str, offset: int) -> bool:
+        if offset < self.oracle.queue(queue).done_with - MOST_AT_ONCE:
+            self._begin_again()
+            return False
+        self.oracle.reset_asked(op, queue, offset)
         return True
 
     def _answer(self, asked: Asked, entry: Answered) -> bool:
-        oracle = self._oracle
+        oracle = self.oracle
+        if asked.id in self.passed_over:
+            self.passed_over.discard(asked.id)
+            return False
         match asked.op:
             case "pop":
                 self._popped(asked, entry)
             case "ack" | "ack_many":
-                receipts = _receipts(asked)
-                if not all(receipt in self._known for receipt in receipts):
-                    return False
-                oracle.ack_answered(asked.id, _replies(entry, len(receipts)), at=entry.at)
+                oracle.ack_answered(asked.id, _replies(entry, len(_receipts(asked))), at=entry.at)
             case "renew" | "release":
-                if asked.arguments["receipt"] not in self._known:
-                    return False
-                self._slack = max(self._slack, entry.at - asked.at)
+                self.slack = max(self.slack, entry.at - asked.at)
                 oracle.change_answered(asked.id, _reply(entry), at=entry.at)
             case "reset":
                 oracle.reset_answered(asked.id, _reply(entry))
@@ -182,44 +197,35 @@ class Judge:
     def _popped(self, asked: Asked, entry: Answered) -> None:
         queue = str(asked.arguments["queue"])
         if entry.error or isinstance(entry.result, str):
-            self._oracle.pop_refused(asked.id, _reply(entry))
+            self.oracle.pop_refused(asked.id, _reply(entry))
             return
         if not isinstance(entry.result, list):
             raise BadLine(f"the result of a pop is {entry.result!r:.40}: write a list of deliveries, or a reply")
-        self._slack = max(self._slack, entry.at - asked.at)
+        self.slack = max(self.slack, entry.at - asked.at)
         until = asked.at + _number(asked.arguments, "invisible")
         given = []
         for told in entry.result:
             receipt, offset = _get(told, "receipt", str), _get(told, "offset", int)
             given.append(Delivered(receipt, offset, until))
-        for each in given:
-            self._known[each.receipt] = queue
-            self._given.setdefault(queue, deque()).append((each.offset, each.receipt))
-        self._oracle.popped(asked.id, queue, given, at=entry.at)
+        self.oracle.popped(asked.id, queue, given, at=entry.at)
 
     def _seen(self, entry: Answered) -> bool:
         """Note the offsets that the store shows; what they have passed is forgotten."""
         queues = entry.result.get("queues", {}) if isinstance(entry.result, dict) else {}
         for queue, told in queues.items():
             now = Sighting(_get(told, "committed", int), _get(told, "persisted", int))
-            self._oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
-            self._forget(queue, now.persisted)
+            self.oracle.saw_offset(queue, now, () if self.commit is CommitPolicy.ACK else None)
         return bool(queues)
-
-    def _forget(self, queue: str, below: int) -> None:
-        """Forget the receipts of what the offset on the disk has passed, as the oracle does."""
-        given = self._given.get(queue, deque())
-        while given and given[0][0] < below:
-            self._known.pop(given.popleft()[1], None)
 
     def _cut_off(self, at: float) -> None:
         """Leave open what became of requests that nobody answered: a pop has hidden what it took for its time."""
-        for asked in self._asked.values():
+        for asked in self.asked.values():
             if asked.op == "pop":
                 invisible = _number(asked.arguments, "invisible")
                 queue, hidden = str(asked.arguments["queue"]), {"deadline": at + invisible}
-                self._oracle.pop_asked(asked.id, queue, **hidden, earliest=asked.at + invisible)
-        self._asked.clear()
+                self.oracle.pop_asked(asked.id, queue, **hidden, earliest=asked.at + invisible)
+        self.asked.clear()
+        self.passed_over.clear()
 
     def _found(self, broken: Broken, at: float) -> None:
         self.counts.setdefault("findings", Count()).came += 1
@@ -228,15 +234,15 @@ class Judge:
         self._begin_again()
 
     def _begin_again(self) -> None:
-        self.checked.update(self._oracle.checked)
-        self._oracle = _oracle_at(self.level)
-        self._asked.clear()
-        self._known.clear()
-        self._given.clear()
+        self.checked.update(self.oracle.checked)
+        self.oracle = oracle_at(self.level)
+        self.asked.clear()
+        self.passed_over.clear()
 
 
-def _oracle_at(level: Level) -> Oracle:
-    return Oracle(level, options=OracleOptions(forget=True))
+def oracle_at(level: Level) -> Recorded:
+    """Return an oracle that forgets what is done with."""
+    return Recorded(level, options=OracleOptions(forget=True))
 
 
 def _name(entry: Entry, under_way: Mapping[int, Asked]) -> str:

@@ -15,8 +15,8 @@ ackcheck.trace.lines.BadLine: fault is 'rain': write process-crash, power-loss o
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -24,6 +24,10 @@ from attrs import frozen
 FAULTS = ("process-crash", "power-loss", "restart")
 LONGEST = 1 << 20
 """Characters of a line."""
+
+
+FOREVER = 1e12
+"""Seconds of a deadline that nobody knows."""
 
 
 class BadLine(ValueError):
@@ -84,6 +88,30 @@ def read_line(text: str) -> Entry:
     return entry_of(told)
 
 
+def call(numbers: Iterator[int], times: tuple[float, float], op: str, result: Any, **arguments: Any) -> Iterator[Entry]:
+    """Yield a request and its answer, by when it was asked for and when answered."""
+    number = next(numbers)
+    yield Asked(times[0], number, op, arguments)
+    yield Answered(times[1], number, result)
+
+
+def as_line(entry: Entry) -> dict[str, Any]:
+    """Return what a line says that is read as this entry.
+
+    >>> as_line(Answered(2.5, 7, "OK"))
+    {'at': 2.5, 'answered': {'id': 7, 'result': 'OK'}}
+    """
+    match entry:
+        case Asked(at, number, op, arguments):
+            return {"at": at, "asked": {"id": number, "op": op, **arguments}}
+        case Answered(at, number, result, error):
+            return {"at": at, "answered": {"id": number, **({"error": error} if error else {"result": result})}}
+        case Fault(at, kind):
+            return {"at": at, "fault": kind}
+        case Gap(at, why):
+            return {"at": at, "gap": why}
+
+
 def entry_of(told: Mapping[str, Any]) -> Entry:
     """Return what an object says; raises `BadLine`."""
     at = _seconds(told.get("at"))
@@ -101,7 +129,7 @@ def entry_of(told: Mapping[str, Any]) -> Entry:
 
 
 def _seconds(at: Any) -> float:
-    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at):
+    if isinstance(at, bool) or not isinstance(at, int | float) or not abs(at) <= sys.float_info.max:
         raise BadLine(f"at is {at!r:.40}: write the time in seconds, of one clock")
     return float(at)
 

@@ -4,6 +4,7 @@ A span that receives a message is a delivery, one that settles it an ack; what t
 `messaging.message.id`, its queue `messaging.destination.name`. Spans say nothing of deadlines. So a message that comes
 again without having been settled counts as given back before, and only loss and return are judged.
 
+>>> from ackcheck.trace.lines import Asked
 >>> reader = Spans()
 >>> def span(operation, start):
 ...     attributes = {"messaging.operation.type": operation, "messaging.destination.name": "orders"}
@@ -25,10 +26,8 @@ from typing import Any
 
 from attrs import Factory, define
 
-from ackcheck.trace.lines import Answered, Asked, BadLine, Entry
+from ackcheck.trace.lines import FOREVER, BadLine, Entry, call
 
-FOREVER = 1e12
-"""Seconds of a deadline that nobody knows."""
 RECEIVES, SETTLES = frozenset({"receive", "process", "deliver"}), frozenset({"settle", "ack"})
 
 
@@ -38,12 +37,12 @@ class Spans:
 
     others: int = 0
     """Spans that are of no message, or of another operation."""
-    _numbers: Any = Factory(count)
+    _numbers: Iterator[int] = Factory(count)
     _offsets: dict[str, dict[str, int]] = Factory(dict)
     _newest: dict[tuple[str, str], str] = Factory(dict)
     """The receipt of the newest delivery of a message that was not settled."""
 
-    def line(self, text: str) -> Iterator[Entry]:
+    def line(self, text: bytes) -> Iterator[Entry]:
         """Yield the entries of one line."""
         try:
             told = json.loads(text)
@@ -73,14 +72,14 @@ class Spans:
         offsets = self._offsets.setdefault(queue, {})
         if message not in offsets:
             offsets[message] = len(offsets)
-            yield from self._call(began, began, "publish", None, queue=queue, end=len(offsets))
+            yield from call(self._numbers, (began, began), "publish", None, queue=queue, end=len(offsets))
         before = self._newest.get((queue, message))
         if before is not None:
-            yield from self._call(began, began, "release", "OK", receipt=before)
+            yield from call(self._numbers, (began, began), "release", "OK", receipt=before)
         receipt = f"{queue}/{message}/{next(self._numbers)}"
         self._newest[queue, message] = receipt
         delivery = {"receipt": receipt, "offset": offsets[message], "attempt": 1, "deadline": 0}
-        yield from self._call(began, ended, "pop", [delivery], queue=queue, count=1, invisible=FOREVER)
+        yield from call(self._numbers, (began, ended), "pop", [delivery], queue=queue, count=1, invisible=FOREVER)
 
     def _settled(self, queue: str, message: str, began: float, ended: float, *, failed: bool) -> Iterator[Entry]:
         receipt = self._newest.get((queue, message))
@@ -89,12 +88,7 @@ class Spans:
             return
         if not failed:
             del self._newest[queue, message]
-        yield from self._call(began, ended, "ack", "UNKNOWN" if failed else "OK", receipt=receipt)
-
-    def _call(self, began: float, ended: float, op: str, result: Any, **arguments: Any) -> Iterator[Entry]:
-        number = next(self._numbers)
-        yield Asked(began, number, op, arguments)
-        yield Answered(ended, number, result)
+        yield from call(self._numbers, (began, ended), "ack", "UNKNOWN" if failed else "OK", receipt=receipt)
 
 
 def _spans(told: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

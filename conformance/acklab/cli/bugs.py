@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 from rich import box
@@ -22,6 +23,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
+from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
 from ackcheck.reports.sheet import sheet_of_bugs
 from ackcheck.show import finding_view
@@ -35,10 +37,13 @@ from acklab.zoo.hunt import MOST_CASES, Catch, hunt
 @click.option(
     "--cases", default=MOST_CASES, show_default=True, type=click.IntRange(1, 10**7), help="Runs a bug, at most."
 )
+@save_option()
 @json_option("what caught each bug, and in how many cases and seconds,")
 @report_options(*FORMS)
 @click.pass_context
-def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: int, json_to: str | None) -> None:
+def bugs(
+    ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: int, save: Path | None, json_to: str | None
+) -> None:
     """Run the suite against the bug zoo: real bugs, rebuilt in the reference store.
 
     With NAMEs, only those, and with the history that shows each. Exit code 1 if a bug is not caught.
@@ -61,6 +66,7 @@ def bugs(ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: in
         if catch.finding:
             console.print(finding_view(catch.finding))
     console.print(catches_table(catches))
+    save_programs(save, [catch.finding for catch in catches if catch.finding])
     console.print(f"seed {seed}")
     told = [catch.as_json() for catch in catches]
     if json_to:

@@ -74,6 +74,10 @@ class Overtaken:
         have; none if nothing has overtaken it. It is answered now."""
         return self._might.pop(op, NOTHING)
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._might)
+
     def clear(self) -> None:
         """Forget them all: the store was stopped, and none will be answered."""
         self._might.clear()

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from rich.console import Console
 
 from ackcheck.cli import main
 from ackcheck.cli._ending import INTERRUPTED
+from ackcheck.cli._output import EnvironmentFailed
+from ackcheck.cli._programs import save_programs
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.show import finding_view, print_verdict, ran_table
@@ -160,3 +164,21 @@ def test_the_line_that_runs_a_case_again_is_one_line() -> None:
         report = GradeReport("power", 4, cases=1, findings=[finding])
         print_verdict(console, Verdict("a store", (ModeReport((Level.DISK,), (report,)),)))
     assert f"    {again}" in [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_the_shell_completes_commands_options_and_values() -> None:
+    complete = ShellComplete(main, {}, "ackcheck", "_ACKCHECK_COMPLETE")
+    for before, begun, found in (
+        ([], "wa", "walks"),
+        (["run"], "--val", "--validate"),
+        (["trace", "--format"], "n", "nats"),
+    ):
+        assert [each.value for each in complete.get_completions(before, begun)] == [found]
+
+
+def test_programs_are_saved_over_no_file(tmp_path: Path) -> None:
+    finding = Finding(Clause.NO_LIMBO, "it did not come", "sim", 7, test="assert True\n")
+    save_programs(tmp_path / "new", [finding, evolve(finding, test="")])
+    assert [path.read_text() for path in (tmp_path / "new").iterdir()] == ["assert True\n"]
+    with pytest.raises(EnvironmentFailed, match="is there already"):
+        save_programs(tmp_path / "new", [finding])

@@ -15,6 +15,7 @@ from ackcheck.cli.trace import trace
 from ackcheck.trace import judge
 from ackcheck.trace.judge import Judge, TooMuchUnderWay
 from ackcheck.trace.lines import Asked, Entry, read_line
+from ackcheck.trace.recording import Recording
 from ackmodel import Clause, Level
 
 SPECS = Path(__file__).parents[3] / "specs"
@@ -167,12 +168,15 @@ def long_history(count: int) -> Iterator[Entry]:
 
 
 def test_memory_holds_what_is_in_flight_and_no_more() -> None:
-    judge = Judge(Level.PAGE_CACHE)
+    judge, recording = Judge(Level.PAGE_CACHE), Recording(Judge(Level.PAGE_CACHE))
     for entry in long_history(60):
         judge.take(entry)
+        recording.take_entries([entry])
         assert judge.in_flight <= 3
-    assert judge.findings == []
-    assert judge.counts["ack"].fitted == 60
+        assert recording.in_flight <= 3
+    for each in (judge, recording.judge):
+        assert each.findings == []
+        assert each.counts["ack"].fitted == 60
 
 
 def test_a_record_without_answers_ends_before_memory_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +209,18 @@ def test_opentelemetry_spans_show_a_return_and_a_redelivery_is_none() -> None:
     assert [finding["clause"] for finding in told["findings"]] == [Clause.NO_RETURN.value]
     result, told = judged([json.dumps({"attributes": [], "name": "x"}), "{"], "--format", "otel")
     assert result.exit_code == 3
+
+
+def test_a_record_of_nats_shows_an_ack_that_a_crash_took() -> None:
+    lines = (Path(__file__).parent / "nats.jsonl").read_text(encoding="utf-8").splitlines()
+    result, told = judged(lines, "--format", "nats", "--level", "memory")
+    assert (result.exit_code, told["findings"]) == (0, [])
+    assert told["actions"]["ack"] == {"came": 21, "fitted": 21, "not_judged": 0}
+    _result, told = judged(lines, "--format", "nats", "--level", "page-cache")
+    assert [(one["clause"], one["line"]) for one in told["findings"]] == [("survives-process-crash", len(lines))]
+    no_times = [re.sub('"timestamp": "[^"]*"', '"timestamp": "soon"', line) for line in lines]
+    result, told = judged(no_times, "--format", "nats")
+    assert (result.exit_code, told["unreadable"]["count"]) == (3, 21)
 
 
 def test_the_lines_of_the_page_fit_the_schema_and_are_read() -> None:
