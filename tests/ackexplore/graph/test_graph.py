@@ -200,6 +200,8 @@ def test_hits_and_reached_cover_the_model() -> None:
         explore(Config(level="disk", renewals=1, dead_letters=True, compaction=True)),
         explore(Config(sync_failures=1, sync_error="late", confirm_syncs=True)),
         explore(Config(sync_failures=1, sync_error="each", rules={"rewrite-after-failure": False})),
+        explore(Config(resets=1, sync_failures=1)),
+        explore(Config(resets=1, sync_failures=1, sync_error="late", confirm_syncs=True)),
     ]
     assert set.intersection(*(set(result.unhit) for result in results)) == set()
     unreached = [{name for name, count in result.reached.items() if not count} for result in results]
