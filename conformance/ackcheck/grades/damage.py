@@ -12,8 +12,10 @@ A target that does not promise to notice damage says so (`damage = "unnoticed"`)
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -191,11 +193,21 @@ class _Copy:
 
     def _refused(self, twin: Session, said: str) -> None:
         """Judge how a target refuses a damaged directory: by the name of a file."""
-        names = [self.done.file, *(path.name for path in twin.directory.rglob("*"))]
-        if not any(Path(name).name in said.replace(str(twin.directory), "") for name in names):
+        names = {Path(self.done.file).name, *(path.name for path in twin.directory.rglob("*"))}
+        if not names_one_of(names, said.replace(str(twin.directory), "")):
             why = f"{self.done}; it is refused, and no file is named: {said.strip()}"
             twin.panel.broke(CannotOpen(Clause.SURVIVES_POWER_LOSS, why))
         self.session.ran["refused by name"] += 1
+
+
+def names_one_of(names: Iterable[str], said: str) -> bool:
+    """Tell whether a text has one of these names as a word of its own.
+
+    >>> names_one_of({"log", "index.2"}, "cannot be read: /index.2"), names_one_of({"log"}, "a logical error")
+    (True, False)
+    """
+    words = "|".join(map(re.escape, names))
+    return bool(words) and re.search(rf"(?<![\w.-])(?:{words})(?![\w-])", said) is not None
 
 
 def judge(job: Job) -> GradeReport | None:

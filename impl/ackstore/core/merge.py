@@ -102,7 +102,8 @@ class MergeBuffer(MergeFields):
         self.flusher = flusher
         self.operations = operations
         self.let_go = let_go
-        """To be called when something is here no more: some barrier may have waited for that."""
+        """To be called at the end of a round, when something may be here no more that a barrier waited for. (Of what a
+        record that is FLUSHED lets go, who hears of that record looks after.)"""
         self.shares: dict[str, Share] = {}
         """By token of their queue; those of which there is something here, or on its way."""
         self.count = 0
@@ -311,7 +312,7 @@ class MergeBuffer(MergeFields):
     # What becomes of it
 
     def take_back(self, queue: Queue) -> None:
-        """Let go of all there is of a queue, as a reset of it counts from now on."""
+        """Let go of all there is of a queue, as its RESET is FLUSHED and counts from now on."""
         for entry in queue.entries.values():
             if entry.ack is not None and entry.ack.kind == MERGED:
                 self._tell(entry.ack)
@@ -321,7 +322,6 @@ class MergeBuffer(MergeFields):
             share.kept.clear()
             share.rest.clear()
             self._forget(share)
-        self.let_go()
 
     def _tell(self, ack: RecordFields) -> None:
         """Tell who waits for an ack that is as safe as the log can make it."""

@@ -20,17 +20,14 @@ a bit less to hold; where places are of 64 bits it grows in two steps. So a stat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from attrs import define, field
 
 from ackexplore.table.kernels import U64, Counts, Hashing, U, hashing_of, kernel, scatter
 from ackexplore.table.layout import Layout, Words
-
-Places: TypeAlias = npt.NDArray[Any]
-"""The places of a shard, of unsigned numbers; zero is an empty one."""
+from ackexplore.table.shards import Places, Shard, Shards, no_limit
 
 
 class Homes(NamedTuple):
@@ -147,17 +144,9 @@ def _empty(kind: type[np.unsignedinteger[Any]], places: int) -> Places:
     return whole[skipped : skipped + places]
 
 
-def _no_limit(_: int) -> None:
-    return
-
-
 @define(eq=False)
-class _Shard:
-    table: Places
-    homes: Homes
-    new: Words = field(factory=lambda: np.empty((FIRST_NEW, 1), dtype=np.uint64))
-    count: int = 0
-    new_count: int = 0
+class _Shard(Shard):
+    homes: Homes = field(kw_only=True)
 
     @property
     def room(self) -> int:
@@ -172,7 +161,7 @@ def _kind(homes: Homes) -> type[np.unsignedinteger[Any]]:
 
 
 @define(eq=False)
-class Quotients:
+class Quotients(Shards):
     """The states seen so far, and the new ones since they were taken; `may_take(bytes)` raises if memory runs out.
 
     Shards, of which there are a power of two and at least two, may be filled side by side, each by one thread.
@@ -180,28 +169,17 @@ class Quotients:
 
     shards: int
     layout: Layout
-    may_take: Callable[[int], None] = _no_limit
+    may_take: Callable[[int], None] = no_limit
     hashing: Hashing = field(init=False)
     _shards: list[_Shard] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.hashing = hashing_of(self.layout, self.shards)
         homes = self._homes(1, min(FIRST_BUCKETS, int(self.hashing.within)))
-        self._shards = [_Shard(table=self._empty(homes), homes=homes) for _ in range(self.shards)]
-
-    def __len__(self) -> int:
-        """Return the number of states seen."""
-        return sum(shard.count for shard in self._shards)
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of the places, and of the new states."""
-        return self.table_bytes + sum(int(shard.new.nbytes) for shard in self._shards)
-
-    @property
-    def table_bytes(self) -> int:
-        """The memory of the places alone."""
-        return sum(int(shard.table.nbytes) for shard in self._shards)
+        self._shards = [
+            _Shard(self._empty(homes), np.empty((FIRST_NEW, 1), dtype=np.uint64), homes=homes)
+            for _ in range(self.shards)
+        ]
 
     # --- places -----------------------------------------------------------------------------------------------------
 
@@ -262,14 +240,3 @@ class Quotients:
         for number, shard in enumerate(self._shards):
             self.add(number, [dealt[ends[number] : ends[number + 1]]])
             shard.new_count = 0
-
-    @property
-    def new_counts(self) -> list[int]:
-        """How many states of each shard are new."""
-        return [shard.new_count for shard in self._shards]
-
-    def move_new(self, shard: int, to: Words) -> None:
-        """Copy the new states of a shard, and begin anew with it."""
-        own = self._shards[shard]
-        to[:] = own.new[: own.new_count]
-        own.new_count = 0

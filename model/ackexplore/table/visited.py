@@ -24,6 +24,7 @@ from attrs import define, field
 
 from ackexplore.table.kernels import copy_into, packed_into, shards_of
 from ackexplore.table.layout import Words
+from ackexplore.table.shards import Shard, Shards, no_limit
 from ackexplore.table.wide import insert
 
 FIRST_CAPACITY = 1 << 10
@@ -33,45 +34,19 @@ GROWN = (6, 5)
 """How many times as large it is then."""
 
 
-def _no_limit(_: int) -> None:
-    return
-
-
 @define(eq=False)
-class _Shard:
-    table: Words
-    new: Words
-    count: int = 0
-    new_count: int = 0
-
-
-@define(eq=False)
-class Visited:
+class Visited(Shards):
     """The states seen so far, and the new ones since they were taken; `may_take(bytes)` raises if memory runs out."""
 
     shards: int
     words: int
-    may_take: Callable[[int], None] = _no_limit
-    _shards: list[_Shard] = field(init=False)
+    may_take: Callable[[int], None] = no_limit
+    _shards: list[Shard] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._shards = [
-            _Shard(table=self._empty(FIRST_CAPACITY), new=self._empty(FIRST_CAPACITY)) for _ in range(self.shards)
+            Shard(table=self._empty(FIRST_CAPACITY), new=self._empty(FIRST_CAPACITY)) for _ in range(self.shards)
         ]
-
-    def __len__(self) -> int:
-        """Return the number of states seen."""
-        return sum(shard.count for shard in self._shards)
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of the tables, and of the new states."""
-        return sum(int(shard.table.nbytes + shard.new.nbytes) for shard in self._shards)
-
-    @property
-    def table_bytes(self) -> int:
-        """The memory of the tables alone."""
-        return sum(int(shard.table.nbytes) for shard in self._shards)
 
     def _empty(self, capacity: int) -> Words:
         return np.zeros((capacity, self.words), dtype=np.uint64)
@@ -106,17 +81,6 @@ class Visited:
             own.count += found - own.new_count
             own.new_count = found
         return own.new_count - before
-
-    @property
-    def new_counts(self) -> list[int]:
-        """How many states of each shard are new."""
-        return [shard.new_count for shard in self._shards]
-
-    def move_new(self, shard: int, to: Words) -> None:
-        """Copy the new states of a shard, and begin anew with it."""
-        own = self._shards[shard]
-        to[:] = own.new[: own.new_count]
-        own.new_count = 0
 
     def fill(self, states: Words) -> None:
         """Put in states that are all different and not in the set; they do not count as new."""

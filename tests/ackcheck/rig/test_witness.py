@@ -40,6 +40,14 @@ def test_who_only_reads_is_no_writer(tmp_path: Path) -> None:
         assert any(me in one for one in holders(tmp_path, writing=True))
 
 
+def test_who_holds_a_neighbour_of_like_name_holds_nothing_here(tmp_path: Path) -> None:
+    for name in ("store", "store-2"):
+        (tmp_path / name).mkdir()
+    with (tmp_path / "store-2" / "log").open("w"):
+        assert holders(tmp_path / "store") == []
+        assert holders(tmp_path / "store-2") != []
+
+
 @on_machine
 @pytest.mark.machine
 def test_what_a_power_loss_took_is_counted(tmp_path: Path) -> None:
