@@ -90,7 +90,13 @@ def test_a_skeleton_works_as_it_stands_and_keeps_its_answers_over_a_kill(
     assert first.ask("ack", receipt=given[0]["receipt"]) == "OK"
     assert first.ask("ack", receipt="nonsense") == "INVALID"
     first.end(signal.SIGKILL)
-    (data / "log").write_bytes((data / "log").read_bytes() + b'{"torn')
+    written = (data / "log").read_bytes()
+    for torn in (bytes(4096) + b"e\n" + written, written[:20]):  # a page that the disk has not, and half a line
+        (data / "log").write_bytes(written + torn)
+        second = Running(command, folder)
+        second.ask("open", directory=str(data), protocol=1)
+        assert (data / "log").read_bytes() == written
+        second.end(signal.SIGKILL)
 
     second = Running(command, folder)
     second.ask("open", directory=str(data), protocol=1)

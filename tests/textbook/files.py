@@ -79,6 +79,23 @@ def lines(records: Sequence[Record]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
+def whole_lines(log: bytes) -> list[bytes]:
+    """The lines before the first that a crash has torn. Of pages that were not synced the disk may have the later ones
+    only: what is missing reads as zeros, and whole lines follow.
+
+    >>> whole_lines(b'{"a": 1}\\n{"a": 2}\\n{"a": 3')
+    [b'{"a": 1}\\n', b'{"a": 2}\\n']
+    >>> whole_lines(b'{"a": 1}\\n{"a"' + bytes(9) + b'4}\\n{"a": 5}\\n')
+    [b'{"a": 1}\\n']
+    """
+    whole = []
+    for line in log.splitlines(keepends=True):
+        if not line.startswith(b"{") or not line.endswith(b"}\n") or b"\0" in line:
+            break
+        whole.append(line)
+    return whole
+
+
 def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -99,12 +116,12 @@ class AppendLog:
         self.failed = False
 
     def open(self, directory: Path) -> None:
-        """Read the log up to its last whole line, and cut off what a crash left of the next one."""
+        """Read the log up to the first line that is not whole, and cut off the rest."""
         self.directory, path = directory, directory / "log"
         self.file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
-        whole, newline, _torn = path.read_bytes().rpartition(b"\n")
-        os.ftruncate(self.file, len(whole + newline))
-        for line in whole.splitlines():
+        whole = whole_lines(path.read_bytes())
+        os.ftruncate(self.file, sum(map(len, whole)))
+        for line in whole:
             self.shelf.put(json.loads(line))
         self.sync()
         sync_directory(directory)

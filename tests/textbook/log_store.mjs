@@ -15,13 +15,18 @@ class LogStore {
     this.recover(directory);
   }
 
-  // Read up to the last whole line, and cut off what a crash left of the next one.
+  // Read up to the first line that is not whole, and cut off the rest: of pages that were not synced the disk may have
+  // the later ones only.
   recover(directory) {
     this.file = fs.openSync(path.join(directory, "log"), fs.constants.O_CREAT | fs.constants.O_RDWR | fs.constants.O_APPEND, 0o600);
     const found = fs.readFileSync(path.join(directory, "log"));
-    const whole = found.subarray(0, found.lastIndexOf("\n") + 1);
-    fs.ftruncateSync(this.file, whole.length);
-    for (const line of whole.toString().split("\n")) if (line) this.put(JSON.parse(line));
+    let whole = 0;
+    for (let end; (end = found.indexOf("\n", whole)) >= 0; whole = end + 1) {
+      const line = found.subarray(whole, end);
+      if (line.includes(0)) break;
+      this.put(JSON.parse(line.toString()));
+    }
+    fs.ftruncateSync(this.file, whole);
     if (!this.sync) return;
     fs.fsyncSync(this.file);
     const folder = fs.openSync(directory, "r");

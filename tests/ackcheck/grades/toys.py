@@ -34,8 +34,8 @@ class Toy:
             known.clear()  # a server may be asked twice, by a client that was not answered
         path = directory / "log"
         self.file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
-        whole, newline, _torn = path.read_bytes().rpartition(b"\n")
-        os.ftruncate(self.file, len(whole + newline))
+        whole, newline, _torn = path.read_bytes().partition(b"\0")[0].rpartition(b"\n")
+        os.ftruncate(self.file, len(whole + newline))  # what a power loss took is half a line, or zeros
         for line in whole.splitlines():
             self.replay(json.loads(line))
         self.sync(directory)

@@ -50,16 +50,14 @@ func (s *store) open(directory string) (any, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	whole := found[:bytes.LastIndexByte(found, '\n')+1]
-	for _, line := range bytes.Split(whole, []byte("\n")) {
+	whole := 0
+	for _, line := range bytes.SplitAfter(found, []byte("\n")) {
 		var r record
-		if len(line) == 0 {
-			continue
-		}
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, err
+		if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &r) != nil {
+			break
 		}
 		s.know(r)
+		whole += len(line)
 	}
 	if s.log, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return nil, err
@@ -73,8 +71,8 @@ func (s *store) open(directory string) (any, error) {
 	// out; if it notices what rots on its disk, damage.
 	promises := map[string]string{"publish": "republished", "damage": "unnoticed"}
 	offer := map[string]any{"offers": []string{}, "promises": promises}
-	// Cut off what a crash left of the last line.
-	return offer, errors.Join(s.log.Truncate(int64(len(whole))), s.log.Sync(), folder.Sync())
+	// Cut off what a crash left: half a line, or pages of zeros before whole lines.
+	return offer, errors.Join(s.log.Truncate(int64(whole)), s.log.Sync(), folder.Sync())
 }
 
 // YOURS 2 of 7: the queue holds the messages 0 to end - 1. It is told again after every open.

@@ -43,12 +43,14 @@ final class Adapter {
   Object open(Path directory) throws IOException {
     Path name = directory.resolve("log");
     byte[] found = Files.exists(name) ? Files.readAllBytes(name) : new byte[0];
-    int whole = found.length;
-    while (whole > 0 && found[whole - 1] != '\n') whole--;
-    String text = new String(found, 0, whole, StandardCharsets.UTF_8);
-    text.lines().forEach(line -> know(line.split(" ", 5)));
+    int whole = 0;
+    for (int at = 0; at < found.length && found[at] != 0; at++) {
+      if (found[at] != '\n') continue;
+      know(new String(found, whole, at - whole, StandardCharsets.UTF_8).split(" ", 5));
+      whole = at + 1;
+    }
     log = FileChannel.open(name, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    log.truncate(whole); // cut off what a crash left of the last line
+    log.truncate(whole); // cut off what a crash left: half a line, or pages of zeros before whole lines
     log.position(whole);
     log.force(true);
     try (FileChannel folder = FileChannel.open(directory, StandardOpenOption.READ)) {

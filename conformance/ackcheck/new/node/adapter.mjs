@@ -24,9 +24,15 @@ class Store {
     const name = path.join(directory, "log");
     this.log = fs.openSync(name, fs.constants.O_CREAT | fs.constants.O_RDWR | fs.constants.O_APPEND, 0o600);
     const found = fs.readFileSync(name);
-    const whole = found.subarray(0, found.lastIndexOf("\n") + 1);
-    fs.ftruncateSync(this.log, whole.length); // cut off what a crash left of the last line
-    for (const line of whole.toString().split("\n")) if (line) this.know(JSON.parse(line));
+    let whole = 0;
+    for (let end; (end = found.indexOf("\n", whole)) >= 0; whole = end + 1) {
+      try {
+        this.know(JSON.parse(found.subarray(whole, end).toString()));
+      } catch {
+        break;
+      }
+    }
+    fs.ftruncateSync(this.log, whole); // cut off what a crash left: half a line, or pages of zeros before whole lines
     fs.fsyncSync(this.log);
     const folder = fs.openSync(directory, "r");
     fs.fsyncSync(folder);

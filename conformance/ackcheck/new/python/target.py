@@ -32,11 +32,17 @@ class Store:
     def open(self, directory: Path) -> None:
         # YOURS 1 of 7: open or recover your store in this directory.
         path = Path(directory) / "log"
-        whole = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
-        for line in whole.splitlines():
-            self.know(json.loads(line))
+        whole = 0
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
+            try:
+                record = json.loads(line.decode())
+            except ValueError:
+                break
+            if line.endswith(b"\n"):
+                self.know(record)
+                whole += len(line)
         self.log = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        os.ftruncate(self.log, len(whole) + 1 if whole else 0)  # cut off what a crash left of the last line
+        os.ftruncate(self.log, whole)  # cut off what a crash left: half a line, or pages of zeros before whole lines
         os.fsync(self.log)
         folder = os.open(directory, os.O_RDONLY)
         os.fsync(folder)

@@ -39,12 +39,16 @@ impl Store {
     fn open(&mut self, directory: &Path) -> io::Result<Json> {
         let name = directory.join("log");
         let found = if name.exists() { fs::read(&name)? } else { Vec::new() };
-        let whole = found.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        for line in String::from_utf8_lossy(&found[..whole]).lines() {
-            self.know(line);
+        let mut whole = 0;
+        for line in found.split_inclusive(|byte| *byte == b'\n') {
+            if line.contains(&0) || !line.ends_with(b"\n") {
+                break;
+            }
+            self.know(String::from_utf8_lossy(line).trim_end());
+            whole += line.len();
         }
         let log = OpenOptions::new().create(true).append(true).open(&name)?;
-        log.set_len(whole as u64)?; // cut off what a crash left of the last line
+        log.set_len(whole as u64)?; // cut off what a crash left: half a line, or pages of zeros before whole lines
         log.sync_all()?;
         File::open(directory)?.sync_all()?;
         self.log = Some(log);
