@@ -3,11 +3,13 @@
     python -m tests.textbook --seeds 5
     python -m tests.textbook --seeds 20 --only NeverSyncs
     python -m tests.textbook --seeds 50 --right --jobs 8 --log right.jsonl
+    python -m tests.textbook --seeds 33 --reference --jobs 4 --beside-load --log loaded.jsonl
 
 A run waits most of its time for deadlines, so that several fit beside each other; a log, a line a run, is gone on with.
 Exit code 1 where a right store was not kept, or a wrong one was not refused by a clause that must refuse it.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -24,7 +26,7 @@ import click
 from attrs import asdict, frozen
 from rich.console import Console
 from rich.table import Table
-from tests.textbook.catalogue import CATALOGUE, NoSuchStore, Textbook, named
+from tests.textbook.catalogue import CATALOGUE, REFERENCE, NoSuchStore, Textbook, named
 
 FAULTS = "process,power"
 """The grades that need root and loop devices only, and take less than a minute a store."""
@@ -64,7 +66,7 @@ def judge(store: Textbook, seed: int, faults: str = FAULTS, *more: str) -> Judge
         options = ["--level", store.level.value, "--faults", faults, "--seed", str(seed), "--json", str(report), *more]
         target = store.built(Path(directory))
         begun = time.monotonic()
-        command = [sys.executable, "-m", "ackcheck", "run", *options, "--", *target]
+        command = [sys.executable, "-m", "ackcheck", "run", *options, *(["--", *target] if target else [])]
         with store.served() as environment:
             ran = subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
         seconds = time.monotonic() - begun
@@ -110,22 +112,46 @@ def judge_all(wanted: Sequence[tuple[Textbook, int]], faults: str, jobs: int, lo
     return done
 
 
+@contextlib.contextmanager
+def load() -> Iterator[None]:
+    """Take every core while something else is done, by as many processes as there are."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
 @click.command()
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Seeds 1 to this one.")
 @click.option("--only", metavar="NAME", help="This store only.")
 @click.option("--right/--wrong", default=None, help="The right stores only, or the others only.")
+@click.option("--reference", is_flag=True, help="The reference store instead, at each level.")
 @click.option("--faults", default=FAULTS, show_default=True, help="Grades, by commas, as of `ackcheck run`.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at once.")
+@click.option("--beside-load", is_flag=True, help="Beside a process that never waits, one a core.")
 @click.option("--log", type=click.Path(path_type=Path), help="Lines of JSON, a run each, to go on with.")
-def main(seeds: int, only: str | None, right: bool | None, faults: str, jobs: int, log: Path | None) -> None:
+def main(
+    seeds: int,
+    only: str | None,
+    right: bool | None,
+    reference: bool,
+    faults: str,
+    jobs: int,
+    beside_load: bool,
+    log: Path | None,
+) -> None:
     """Judge the textbook stores, and print what came of it."""
     try:
-        chosen = CATALOGUE if only is None else (named(only),)
+        chosen = (REFERENCE if reference else CATALOGUE) if only is None else (named(only),)
     except NoSuchStore as error:
         raise click.BadParameter(str(error), param_hint="--only") from error
     stores = [store for store in chosen if right is None or store.right == right]
     there = [store for store in stores if not store.missing]
-    judged = judge_all([(store, seed) for seed in range(1, seeds + 1) for store in there], faults, jobs, log)
+    with load() if beside_load else contextlib.nullcontext():
+        judged = judge_all([(store, seed) for seed in range(1, seeds + 1) for store in there], faults, jobs, log)
     table = Table()
     for title in ("store", "expected", "verdicts", "clauses found", "as expected", "seconds a seed"):
         table.add_column(title, overflow="fold")

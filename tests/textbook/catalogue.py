@@ -150,10 +150,13 @@ CATALOGUE = (
     ),
 )
 
+REFERENCE = tuple(Textbook(f"reference:{level.value}", "Python", level, ()) for level in Level)
+"""The reference store, which is what `ackcheck run` judges where no target is named."""
+
 
 def named(name: str) -> Textbook:
-    for store in CATALOGUE:
+    for store in (*CATALOGUE, *REFERENCE):
         if store.name == name:
             return store
-    known = ", ".join(store.name for store in CATALOGUE)
+    known = ", ".join(store.name for store in (*CATALOGUE, *REFERENCE))
     raise NoSuchStore(f"no textbook store {name!r}: there are {known}")

@@ -1,16 +1,20 @@
 """The catalogue is whole, and a few of its stores are judged as it says; `make textbook` judges all of them."""
 
 import inspect
+import os
 import re
+import signal
 from pathlib import Path
+from subprocess import CompletedProcess, Popen
 
 import pytest
 from attrs import evolve
-from tests.textbook.__main__ import FAULTS, Judged, judge, judge_all
-from tests.textbook.catalogue import CATALOGUE, HERE, SYNC, NoSuchStore, Textbook, named
+from tests.textbook.__main__ import FAULTS, Judged, judge, judge_all, load
+from tests.textbook.catalogue import CATALOGUE, HERE, REFERENCE, SYNC, NoSuchStore, Textbook, named
 
 from ackcheck.rig.serve import load_factory
 from ackcheck.target import Target
+from ackmodel import Level
 
 IDS = [store.name for store in CATALOGUE]
 
@@ -69,6 +73,33 @@ def test_what_a_log_has_is_not_judged_again(tmp_path: Path) -> None:
     before = Judged("NeverSyncs", 1, "broken", frozenset({"survives-power-loss"}), 1.5)
     log.write_text(f"{before.line}\n", encoding="utf-8")
     assert judge_all([(named("NeverSyncs"), 1)], FAULTS, jobs=2, log=log) == [before]
+
+
+def test_the_reference_store_is_judged_at_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> CompletedProcess[bytes]:
+        ran.append(command)
+        return CompletedProcess(command, 3)
+
+    monkeypatch.setattr("subprocess.run", run)
+    assert [judge(store, 7).outcome for store in REFERENCE] == ["exit 3"] * len(Level)
+    assert [command[command.index("--level") + 1] for command in ran] == [level.value for level in Level]
+    assert not any("--" in command for command in ran)
+
+
+def test_load_lasts_as_long_as_what_is_done_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Popen[bytes]] = []
+
+    def begin(command: list[str]) -> Popen[bytes]:
+        begun.append(Popen(command))
+        return begun[-1]
+
+    monkeypatch.setattr("subprocess.Popen", begin)
+    with load():
+        assert len(begun) == os.cpu_count()
+        assert [process.poll() for process in begun] == [None] * len(begun)
+    assert [process.returncode for process in begun] == [-signal.SIGKILL] * len(begun)
 
 
 def test_a_store_whose_server_no_kill_reaches_is_not_judged() -> None:
