@@ -22,10 +22,9 @@ from api_pages import api_page
 from clause_pages import appendix, clause_page, clauses_index, group_page
 from counterexamples import Counterexamples
 from links import dead_links
+from pages import COPIED, SPECS, page_name, page_text, vocabulary, within, written
 
-SPECS = Path(__file__).resolve().parent.parent
 ROOT = SPECS.parent
-PAGES = SPECS / "site" / "pages"
 DOCS, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
 CONFIG: dict[str, Any] = {"sync_failures": 1, "power_losses": 1}
 WALKED = ("rewrite-after-failure", "commit-after-flush", "failed-sync-is-not-flushed", "recovery-reads-acks")
@@ -33,15 +32,14 @@ WALKS = (
     "Each page holds a small model whole: choose the next step, go back, or be led to where a clause breaks. The way "
     "stands in the address. `ackcheck explore --serve` makes such a page for any settings, on your own machine."
 )
-LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
-WORDS = re.compile(r"^\| (?P<word>[\w ]+) \| (?P<meaning>[^|]+)", re.MULTILINE)
 
 
 def main() -> int:
     """Build the site; the exit code is 1 where a link is dead."""
     shutil.rmtree(DOCS, ignore_errors=True)
     DOCS.mkdir(parents=True)
-    write_pages()
+    write_pages(Counterexamples())
+    write_walks()
     config = ROOT / "build" / "site.yml"
     config.write_text(configured(), encoding="utf-8")
     zensical = Path(sys.executable).with_name("zensical")
@@ -55,29 +53,20 @@ def main() -> int:
     return 1 if dead else 0
 
 
-def write_pages() -> None:
-    """Write every page as Markdown."""
+def write_pages(found: Counterexamples) -> None:
+    """Write every page as Markdown, except those to walk in."""
     texts = clause_texts()
-    found = Counterexamples()
     for text in texts.values():
-        put(f"clauses/{text.clause.value}.md", clause_page(text, found.of(text.clause)))
+        name = f"clauses/{text.clause.value}.md"
+        put(name, within(name, clause_page(text, found.of(text.clause))))
     for group in dict.fromkeys(text.group for text in texts.values()):
         put(f"clauses/{group}.md", group_page([text for text in texts.values() if text.group == group]))
     put("clauses/index.md", clauses_index(texts.values()))
     put("appendix.md", appendix(texts.values()))
     put("api.md", api_page())
-    put("tla.md", (SPECS / "tla" / "README.md").read_text(encoding="utf-8"))
-    for path in sorted([*SPECS.glob("*.md"), *PAGES.rglob("*.md")]):
-        home = PAGES if PAGES in path.parents else SPECS
-        put(path.relative_to(home).as_posix(), path.read_text(encoding="utf-8"))
-    write_walks()
-    for path in (
-        *SPECS.glob("*.svg"),
-        PAGES.parent / "site.css",
-        SPECS / "protocol.schema.json",
-        SPECS / "trace.schema.json",
-        SPECS / "filesystems.json",
-    ):
+    for path in written():
+        put(page_name(path), page_text(path))
+    for path in COPIED:
         shutil.copy(path, DOCS / path.name)
 
 
@@ -99,48 +88,23 @@ def write_walks() -> None:
 
 
 def put(name: str, text: str) -> None:
-    """Write one page: links that lead out of the site become plain text, and words of the vocabulary are explained."""
+    """Write one page; words of the vocabulary are explained where a reader stops at them."""
     path = DOCS / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = re.sub(r"```mermaid\n.*?```\n", "", text, flags=re.DOTALL)  # is drawn by a script from elsewhere
-    path.write_text(f"{LINK.sub(lambda link: within(name, link), text).rstrip()}\n\n{vocabulary()}", encoding="utf-8")
-
-
-def within(page: str, link: re.Match[str]) -> str:
-    """Return a link if it stays within the site or leads to a web address, and else its text."""
-    target = link[2].partition("#")[0]
-    if not target or "://" in target:
-        return link[0]
-    at = (SPECS / Path(page).parent / target).resolve()
-    renamed = {SPECS / "clauses": "clauses/index.md", SPECS / "tla": "tla.md", SPECS / "tla" / "README.md": "tla.md"}
-    if at in renamed:
-        return f"[{link[1]}]({'../' * page.count('/')}{renamed[at]})"
-    generated = (
-        at.parent == SPECS / "clauses"
-        or at.name in {"api.md", "appendix.md", "walk.md"}
-        or (SPECS / "zh") in at.parents
-    )
-    known = at.is_relative_to(SPECS) and (at.is_file() or (PAGES / at.relative_to(SPECS)).exists() or generated)
-    return link[0] if known else link[1]
-
-
-def vocabulary() -> str:
-    """Return what the words of the vocabulary mean, as a reader sees it who stops at one."""
-    text = (SPECS / "README.md").read_text(encoding="utf-8").partition("## Vocabulary")[2].partition("## Levels")[0]
-    told = {row["word"]: row["meaning"].strip() for row in WORDS.finditer(text)}
-    plain = {"phantom", "barrier", "receipt"}
-    shown = {word: meaning for word, meaning in told.items() if word.isupper() or word in plain}
-    return "\n".join(f"*[{word}]: {meaning.replace('`', '')}" for word, meaning in shown.items()) + "\n"
+    path.write_text(f"{text.rstrip()}\n\n{vocabulary()}", encoding="utf-8")
 
 
 def configured() -> str:
-    """Return the configuration, with a line a clause, and the paths as seen from `build/`."""
+    """Return the configuration, with a line a clause and a broker, and the paths as seen from `build/`."""
     text = (SPECS / "site" / "site.yml").read_text(encoding="utf-8")
     names = [text.clause.value for text in clause_texts().values()]
     groups = dict.fromkeys(text.group for text in clause_texts().values())
     lines = "".join(f"      - {name}: clauses/{name}.md\n" for name in names)
+    brokers = "".join(f"      - {page_name(path)}\n" for path in written() if path.parent == SPECS / "brokers")
     hidden = "not_in_nav: |\n" + "".join(f"  clauses/{group}.md\n" for group in groups)
-    return text.replace("      - NAV_CLAUSES\n", lines).replace("../../build/", "") + hidden
+    for mark, told in (("NAV_CLAUSES", lines), ("NAV_BROKERS", brokers)):
+        text = text.replace(f"      - {mark}\n", told)
+    return text.replace("../../build/", "") + hidden
 
 
 def publish_markdown() -> None:

@@ -14,7 +14,7 @@ from ackcheck.traceability import Ties, ties_of
 from counterexamples import Counterexample
 
 
-def clause_page(text: ClauseText, found: Counterexample) -> str:
+def clause_page(text: ClauseText, found: Counterexample | None) -> str:
     """Return the page of one clause."""
     ties = ties_of(text.clause)
     parts = [
@@ -23,7 +23,7 @@ def clause_page(text: ClauseText, found: Counterexample) -> str:
         f"## Why\n\n{text.why}",
         f"## How it is checked\n\n{text.how}\n\n{_levels()}",
         _functions(ties),
-        _counterexample(found),
+        _counterexample(found) if found else "",
         _rules(ties),
         _bugs(ties),
         _listed("Tests that name it", [f"`{test}`" for test in ties.tests]),

@@ -4,6 +4,7 @@
 >>> from ackmodel import Clause
 >>> found.of(Clause.FLUSH_IS_REAL).rule.name
 'failed-sync-is-not-flushed'
+>>> found.of(Clause.WRITTEN_ONCE)
 """
 
 from collections.abc import Iterable
@@ -52,6 +53,6 @@ class Counterexamples:
         if known is None or bool(known.again) > bool(found.again) or len(found.trace) < len(known.trace):
             self._found[clause] = found
 
-    def of(self, clause: Clause) -> Counterexample:
-        """Return the one of a clause."""
-        return self._found[clause]
+    def of(self, clause: Clause) -> Counterexample | None:
+        """Return the one of a clause; None where no rule of the model stands for it."""
+        return self._found.get(clause)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+import build
 from ackcheck.cli import main
 from ackcheck.spec import clause_texts
 from ackmodel import RULES, Clause
@@ -58,6 +59,42 @@ def test_every_clause_has_a_sentence_in_chinese_and_a_link_to_its_page() -> None
     )
     assert [name for name, _, _ in rows] == [clause.value for clause in Clause]
     assert all(name == page and len(sentence) > 10 for name, page, sentence in rows)
+
+
+def slug(heading: str) -> str:
+    """The anchor that the site gives a heading."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
+def test_every_page_has_its_place_in_the_navigation_and_every_link_leads_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "DOCS", tmp_path)
+    build.write_pages(Counterexamples(["rewrite-after-failure"]))
+    texts = {path.relative_to(tmp_path).as_posix(): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.md")}
+    texts["walk.md"] = ""  # explores; the site is built by `make docs`
+    placed = re.findall(r"^ +(?:- )?(?:[a-z-]+: )?(\S+\.md)$", build.configured(), re.MULTILINE)
+    assert sorted(placed) == sorted(texts)
+    for name, text in texts.items():
+        for target in re.findall(
+            r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+        ):
+            path, _, anchor = target.partition("#")
+            at = (tmp_path / name).parent / path if path else tmp_path / name
+            if "://" in target or path.startswith("walk"):
+                continue
+            assert at.exists(), f"{name}: {target}"
+            if anchor and path.endswith(".md") and "/zh/" not in str(at):
+                headings = re.findall(r"^#+ (.+)$", at.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in map(slug, headings), f"{name}: {target}"
+
+
+def test_a_clause_without_a_rule_in_the_model_has_a_page_without_a_counterexample() -> None:
+    none = Counterexamples([]).of(Clause.WRITTEN_ONCE)
+    page = clause_page(clause_texts()[Clause.WRITTEN_ONCE], none)
+    assert none is None
+    assert "No rule of the model stands for it" in page
+    assert "The shortest way" not in page
 
 
 def test_a_clause_page_has_the_text_the_source_the_counterexample_and_the_bugs() -> None:
