@@ -22,7 +22,8 @@ Now ship a store that calls fsync again after an error, and believes the answer:
 7 sync_ok | flushed / phantom
 
 The engines: `graph` keeps every transition in a networkx graph; `table` needs the extra `table` (NumPy and Numba), and
-takes millions of states a second. `explore_rules` shows that every rule of the protocol is needed.
+takes millions of states a second. Both take any `System`, of which `ackexplore.examples` has one that is not ours.
+`explore_rules` shows that every rule of the protocol is needed.
 """
 
 from ackexplore.coverage import ACTIONS, never_possible
@@ -41,12 +42,14 @@ from ackexplore.result import (
     Watcher,
     WontFit,
 )
+from ackexplore.system import Broadcast, Step, System
 from ackexplore.trace import Change, Trace, TraceStep, changes_between, trace_json
 from ackexplore.values import state_json
 
 __all__ = [
     "ACTIONS",
     "BadCheckpoint",
+    "Broadcast",
     "Change",
     "MissingExtra",
     "NotSymmetric",
@@ -55,6 +58,8 @@ __all__ = [
     "Result",
     "RuleFinding",
     "StateSpace",
+    "Step",
+    "System",
     "TooManyStates",
     "TooMuchMemory",
     "Trace",

@@ -13,11 +13,12 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from typing import Any
 
 import attrs
 
 from ackexplore.values import wording
-from ackmodel import Config, Message, Record, Shared
+from ackmodel import Config, Record
 from ackmodel.spec.catalogue import STEPS
 
 ACTIONS: tuple[str, ...] = tuple(STEPS)
@@ -30,35 +31,36 @@ def never_possible(config: Config) -> dict[str, str]:
     return {name: why for name, why in reasons.items() if why is not None}
 
 
-def count_hits(counts: Mapping[str, int]) -> dict[str, int]:
+def count_hits(counts: Mapping[str, int], actions: tuple[str, ...] = ACTIONS) -> dict[str, int]:
     """Return the transitions per action, with a zero for every action that never happened."""
-    return {action: counts.get(action, 0) for action in (*ACTIONS, *sorted(set(counts) - set(ACTIONS)))}
+    return {action: counts.get(action, 0) for action in (*actions, *sorted(set(counts) - set(actions)))}
 
 
-def _features(value: Shared | Message) -> Iterable[str]:
-    for attribute in attrs.fields(type(value)):
+def _features(value: Any) -> Iterable[str]:
+    for attribute in _fields(type(value)):
         item = getattr(value, attribute.name)
         for one in dict.fromkeys(item) if isinstance(item, tuple) else (item,):
             if isinstance(one, (Record, enum.Enum)):
                 yield f"{attribute.name} is {wording(one)}"
 
 
-def count_reached(
-    shareds: Iterable[tuple[Shared, int]],
-    messages: Iterable[tuple[Message, int]],
-) -> dict[str, int]:
+def _fields(kind: type[Any]) -> Iterable[Any]:
+    return attrs.fields(kind) if attrs.has(kind) else ()
+
+
+def count_reached(shareds: Iterable[tuple[Any, int]], messages: Iterable[tuple[Any, int]]) -> dict[str, int]:
     """Return how often each value of each enumerated field was seen, given how often each whole value was.
 
     Phases, modes and the like that never occur are listed with a zero; of belief and truth together, only what occurs.
     """
     counts: Counter[str] = Counter()
-    for kind in (Shared, Message):
-        for attribute in attrs.fields(kind):
+    shareds, messages = list(shareds), list(messages)
+    for kind in dict.fromkeys(type(value) for value, _ in (*shareds[:1], *messages[:1])):
+        for attribute in _fields(kind):
             default = attribute.default[0] if isinstance(attribute.default, tuple) else attribute.default
             if isinstance(default, enum.Enum) and default is not attrs.NOTHING:
                 counts.update({f"{attribute.name} is {wording(choice)}": 0 for choice in type(default)})
-    seen: Iterable[tuple[Shared | Message, int]] = chain(shareds, messages)
-    for value, times in ((value, times) for value, times in seen if times):
+    for value, times in ((value, times) for value, times in chain(shareds, messages) if times):
         for feature in _features(value):
             counts[feature] += times
     return dict(counts)

@@ -15,6 +15,7 @@ from attrs import evolve
 from ackexplore.graph.engine import DEFAULT_MAX_STATES, explore_graph
 from ackexplore.options import DEFAULTS, Options
 from ackexplore.result import Result, TooManyStates
+from ackexplore.system import System
 from ackmodel import Config
 
 AUTO_GRAPH_STATES = 30_000
@@ -30,23 +31,23 @@ def table_engine_here() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("numpy", "numba"))
 
 
-def explore(config: Config, options: Options = DEFAULTS) -> Result:
-    """Explore every state of a configuration, and judge every clause in each.
+def explore(asked: Config | System, options: Options = DEFAULTS) -> Result:
+    """Explore every state of a system, or of the model of this project in a configuration; judge every clause in each.
 
     Raises `NotSymmetric`, `UnknownEngine`, `MissingExtra`, `BadCheckpoint`; `TooManyStates`, `TooMuchMemory` and
     `WontFit`, which carry what was found so far.
     """
-    options.check(config)
+    options.check(asked)
     if options.engine == "graph" or (options.engine == "auto" and options.checkpoint is None):
         fall_back = options.engine == "auto" and table_engine_here()
         try:
-            return explore_graph(config, _tried_first(options) if fall_back else options)
+            return explore_graph(asked, _tried_first(options) if fall_back else options)
         except TooManyStates as stopped:
             if not fall_back or options.max_states == stopped.limit:
                 raise
     if not table_engine_here():
         raise MissingExtra("the table engine needs NumPy and Numba: pip install 'ackcheck[table]'")
-    return _explore_on_tables(config, options)
+    return _explore_on_tables(asked, options)
 
 
 def _tried_first(options: Options) -> Options:
@@ -55,13 +56,13 @@ def _tried_first(options: Options) -> Options:
     return evolve(options, max_states=min(most, AUTO_GRAPH_STATES))
 
 
-def _explore_on_tables(config: Config, options: Options) -> Result:
+def _explore_on_tables(asked: Config | System, options: Options) -> Result:
     from ackexplore.table.checkpoint import explore_with_checkpoint
     from ackexplore.table.engine import Search, explore_table, memory_here
     from ackexplore.table.estimate import refuse_what_cannot_fit
 
     if not options.clauses and not options.resume:
-        refuse_what_cannot_fit(config, options.memory or memory_here())
+        refuse_what_cannot_fit(asked, options.memory or memory_here())
     if options.checkpoint is None:
-        return explore_table(config, options)
-    return explore_with_checkpoint(Search(config, options), options.checkpoint, resume=options.resume)
+        return explore_table(asked, options)
+    return explore_with_checkpoint(Search(asked, options), options.checkpoint, resume=options.resume)

@@ -4,17 +4,16 @@ A global state is one `Shared` and N `Message` values. There are few distinct va
 but many combinations: so both engines number ("intern") the values, ask the model for the steps of each distinct pair
 once, and work on the numbers. The model stays the only source: nothing here knows a rule.
 
-A judgement is asked for once for all budgets: how many faults may still come is of the exploration, not of the store,
-so no clause may depend on it, and the invariants are shown an empty budget.
+A judgement is asked for once for all shared parts that `System.judged` makes equal.
 
-With `symmetric` (sound where `Config.uncommitted`) the messages of a log are taken for alike: each is numbered as the
-first of its log, and the sorted of all orders stands for all.
+With `symmetric` (sound where `System.apart` says so) messages are taken for alike: each is numbered as the first like
+it, and the sorted of all orders stands for all.
 
 A state becomes a *code*, a tuple of ints: the number of its shared part, then one number a message. Clauses become
-bits of a mask: bit i stands for `CLAUSES[i]`.
+bits of a mask: bit i stands for `Interned.clauses[i]`.
 
 >>> from ackmodel import Config
->>> model = Interned(Config(messages=2))
+>>> model = interned(Config(messages=2))
 >>> start = model.encode(Config(messages=2).initial())
 >>> start
 (0, 0, 1)
@@ -27,37 +26,20 @@ bits of a mask: bit i stands for `CLAUSES[i]`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from enum import Enum
 from itertools import product
 from math import factorial
 from types import FunctionType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from attrs import define, evolve, field
+from attrs import define, field
 
-from ackmodel import (
-    Broadcast,
-    Budget,
-    Clause,
-    Config,
-    Message,
-    Seen,
-    Shared,
-    State,
-    at_stake,
-    broadcast_steps,
-    broken_by_step,
-    broken_in_state,
-    local_steps,
-)
-from ackmodel.spec.vacuity import AT_STAKE
+from ackexplore.system import BroadcastStep, System, system_of
+from ackmodel import Config
 
-NO_BUDGET = Budget()
-
-CLAUSES: tuple[Clause, ...] = tuple(AT_STAKE)
-"""The clause that each bit of a mask stands for: those that the model judges."""
-
-BITS = {clause: 1 << bit for bit, clause in enumerate(CLAUSES)}
+MOST_CLAUSES = 31
+"""A mask lies in a column of signed 32 bits."""
 
 Code: TypeAlias = tuple[int, ...]
 """A state: the number of its shared part, then of each message."""
@@ -76,45 +58,33 @@ Move: TypeAlias = tuple[int, int | None, Code, int]
 """One transition: (action, message that acted or None, code after, clauses broken by the step)."""
 
 
-def mask_of(clauses: tuple[Clause, ...]) -> int:
-    """Return the mask of some clauses.
-
-    >>> clauses_in(mask_of((Clause.NO_LIMBO,)))
-    (<Clause.NO_LIMBO: 'no-limbo'>,)
-    """
-    return sum(BITS[clause] for clause in clauses)
-
-
-def clauses_in(mask: int) -> tuple[Clause, ...]:
-    """Return the clauses of a mask, in the order of `Clause`."""
-    return tuple(clause for bit, clause in enumerate(CLAUSES) if mask >> bit & 1)
-
-
 @define(eq=False)
 class Interned:
-    """One configuration's values, steps and judgements, numbered as they turn up.
+    """One system's values, steps and judgements, numbered as they turn up.
 
     `calls` counts how often the model was asked for steps (local, broadcast or outcomes): the price of an exploration
     in plain Python. Numbers are given in the order of first use, so they differ between engines; counts do not.
     """
 
-    config: Config
+    system: System
     symmetric: bool = False
-    shareds: list[Shared] = field(factory=list, init=False)
-    messages: list[Message] = field(factory=list, init=False)
+    clauses: tuple[Any, ...] = field(init=False)
+    """The clause that each bit of a mask stands for."""
+    shareds: list[Any] = field(factory=list, init=False)
+    messages: list[Any] = field(factory=list, init=False)
     actions: list[str] = field(factory=list, init=False)
     calls: int = field(default=0, init=False)
-    at_stake: Counter[Clause] = field(factory=Counter, init=False)
+    at_stake: Counter[Enum] = field(factory=Counter, init=False)
     """For each clause, the distinct pairs judged in which it was at stake."""
-    _shared_ids: dict[Shared, int] = field(factory=dict, init=False)
+    _shared_ids: dict[Hashable, int] = field(factory=dict, init=False)
     _judged: list[int] = field(factory=list, init=False)
-    _judged_ids: dict[Shared, int] = field(factory=dict, init=False)
-    _judged_shareds: list[Shared] = field(factory=list, init=False)
-    _message_ids: dict[Message, int] = field(factory=dict, init=False)
+    _judged_ids: dict[Hashable, int] = field(factory=dict, init=False)
+    _judged_shareds: list[Any] = field(factory=list, init=False)
+    _message_ids: dict[Hashable, int] = field(factory=dict, init=False)
     _action_ids: dict[str, int] = field(factory=dict, init=False)
     _local: dict[tuple[int, int], LocalSteps] = field(factory=dict, init=False)
     _casts: dict[int, Casts] = field(factory=dict, init=False)
-    _broadcasts: list[tuple[int, int, int, Broadcast]] = field(factory=list, init=False)
+    _broadcasts: list[tuple[int, int, int, BroadcastStep]] = field(factory=list, init=False)
     _functions: dict[Hashable, int] = field(factory=dict, init=False)
     _same_some: list[int] = field(factory=list, init=False)
     _same_outcomes: list[int] = field(factory=list, init=False)
@@ -124,21 +94,42 @@ class Interned:
     _broken: dict[tuple[int, int], int] = field(factory=dict, init=False)
     _broken_by: dict[tuple[int, int, int, int, int], int] = field(factory=dict, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.clauses = self.system.clauses
+        if len(self.clauses) > MOST_CLAUSES:
+            raise ValueError(f"{len(self.clauses)} clauses are too many: at most {MOST_CLAUSES} are judged at once")
+
+    # --- masks ------------------------------------------------------------------------------------------------------
+
+    def mask_of(self, clauses: Iterable[Enum]) -> int:
+        """Return the mask of some clauses.
+
+        >>> from ackmodel import Clause
+        >>> model = interned(Config())
+        >>> model.clauses_in(model.mask_of([Clause.NO_LIMBO]))
+        (<Clause.NO_LIMBO: 'no-limbo'>,)
+        """
+        return sum(1 << self.clauses.index(clause) for clause in clauses)
+
+    def clauses_in(self, mask: int) -> tuple[Any, ...]:
+        """Return the clauses of a mask, in the order of the system."""
+        return tuple(clause for bit, clause in enumerate(self.clauses) if mask >> bit & 1)
+
     # --- values and their numbers -----------------------------------------------------------------------------------
 
-    def shared_id(self, shared: Shared) -> int:
+    def shared_id(self, shared: Hashable) -> int:
         """Return the number of a shared part, a new one if it was not seen before."""
         number = self._shared_ids.setdefault(shared, len(self.shareds))
         if number == len(self.shareds):
             self.shareds.append(shared)
-            bare = evolve(shared, budget=NO_BUDGET)
+            bare = self.system.judged(shared)
             judged = self._judged_ids.setdefault(bare, len(self._judged_shareds))
             if judged == len(self._judged_shareds):
                 self._judged_shareds.append(bare)
             self._judged.append(judged)
         return number
 
-    def message_id(self, message: Message) -> int:
+    def message_id(self, message: Hashable) -> int:
         """Return the number of a message, a new one if it was not seen before."""
         number = self._message_ids.setdefault(message, len(self.messages))
         if number == len(self.messages):
@@ -152,45 +143,52 @@ class Interned:
             self.actions.append(action)
         return number
 
-    def encode(self, state: State) -> Code:
+    def initial(self) -> Code:
+        """Return the code of the state in which everything begins."""
+        return self.encode(self.system.initial())
+
+    def encode(self, state: tuple[Any, tuple[Any, ...]]) -> Code:
         """Return the code of a state of the model."""
         shared, messages = state
-        return (self.shared_id(shared), *(self.message_id(self.stand_in(message)) for message in messages))
+        return (
+            self.shared_id(shared),
+            *(self.message_id(self.stand_in(message, place)) for place, message in enumerate(messages)),
+        )
 
-    def decode(self, code: Code) -> State:
+    def decode(self, code: Code) -> tuple[Any, tuple[Any, ...]]:
         """Return the state of the model that a code stands for."""
         messages = (self.messages[number] for number in code[1:])
         if self.symmetric:
-            messages = (evolve(message, index=index) for index, message in enumerate(messages))
+            messages = (self.system.placed(message, place) for place, message in enumerate(messages))
         return self.shareds[code[0]], tuple(messages)
 
     # --- symmetry ---------------------------------------------------------------------------------------------------
 
-    def stand_in(self, message: Message) -> Message:
-        """Return the message that stands for all like it: with symmetry, the first of its log."""
-        return evolve(message, index=message.index % self.config.logs) if self.symmetric else message
+    def stand_in(self, message: Any, place: int) -> Any:
+        """Return the message that stands for all like it: with symmetry, the first of them."""
+        return self.system.placed(message, place % self.system.apart) if self.symmetric else message
 
     def canonical(self, code: Code) -> Code:
         """Return the code that stands for all that differ in the order of alike messages: with symmetry, the sorted."""
         if not self.symmetric:
             return code
-        logs, messages = self.config.logs, list(code[1:])
-        for log in range(logs):
-            messages[log::logs] = sorted(messages[log::logs])
+        apart, messages = self.system.apart, list(code[1:])
+        for first in range(apart):
+            messages[first::apart] = sorted(messages[first::apart])
         return (code[0], *messages)
 
     def orbit(self, code: Code) -> int:
         """Return how many states a canonical code stands for.
 
-        >>> model = Interned(Config(messages=3, uncommitted=True), symmetric=True)
+        >>> model = interned(Config(messages=3, uncommitted=True), symmetric=True)
         >>> model.orbit((0, 1, 2, 2)), model.orbit((0, 1, 1, 1))
         (3, 1)
         """
         if not self.symmetric:
             return 1
-        orbit, logs = 1, self.config.logs
-        for log in range(logs):
-            alike = code[1 + log :: logs]
+        orbit, apart = 1, self.system.apart
+        for first in range(apart):
+            alike = code[1 + first :: apart]
             orbit *= factorial(len(alike))
             for times in Counter(alike).values():
                 orbit //= factorial(times)
@@ -209,7 +207,7 @@ class Interned:
         """Yield what `local` returns, asking the model, and remembering nothing."""
         self.calls += 1
         before, old = self.shareds[shared], self.messages[message]
-        for step in local_steps(self.config, before, old):
+        for step in self.system.local_steps(before, old):
             action, shared_after = self.action_id(step.action), self.shared_id(step.shared)
             message_after = self.message_id(step.message)
             yield (
@@ -224,7 +222,7 @@ class Interned:
         if shared not in self._casts:
             self.calls += 1
             casts = []
-            for broadcast in broadcast_steps(self.config, self.shareds[shared]):
+            for broadcast in self.system.broadcast_steps(self.shareds[shared]):
                 action, after = self.action_id(broadcast.action), self.shared_id(broadcast.shared)
                 casts.append((action, after, len(self._broadcasts)))
                 self._broadcasts.append((shared, after, action, broadcast))
@@ -267,22 +265,17 @@ class Interned:
         key = (self._judged[shared], message)
         if key not in self._broken:
             bare = self._judged_shareds[key[0]]
-            self._broken[key] = mask_of(broken_in_state(self.config, bare, self.messages[message]))
-            self.at_stake.update(at_stake(self.config, bare, self.messages[message]))
+            self._broken[key] = self.mask_of(self.system.broken_in_state(bare, self.messages[message]))
+            self.at_stake.update(self.system.at_stake(bare, self.messages[message]))
         return self._broken[key]
 
     def broken_by(self, action: int, shared: int, message: int, shared_after: int, message_after: int) -> int:
         """Return the mask of the clauses that a message breaks in a step."""
         key = (action, self._judged[shared], message, self._judged[shared_after], message_after)
         if key not in self._broken_by:
-            seen = Seen(
-                self.actions[action],
-                self._judged_shareds[key[1]],
-                self.messages[message],
-                self._judged_shareds[key[3]],
-                self.messages[message_after],
-            )
-            self._broken_by[key] = mask_of(broken_by_step(self.config, seen))
+            before = (self._judged_shareds[key[1]], self.messages[message])
+            after = (self._judged_shareds[key[3]], self.messages[message_after])
+            self._broken_by[key] = self.mask_of(self.system.broken_by_step(self.actions[action], before, after))
         return self._broken_by[key]
 
     def broken_state(self, code: Code) -> int:
@@ -291,6 +284,11 @@ class Interned:
         for message in code[1:]:
             broken |= self.broken(shared, message)
         return broken
+
+
+def interned(asked: Config | System, *, symmetric: bool = False) -> Interned:
+    """Return the values of a system, or of the model of this project in a configuration."""
+    return Interned(system_of(asked), symmetric=symmetric)
 
 
 def what_it_does(function: Callable[..., object]) -> Hashable:

@@ -10,14 +10,16 @@ ackmodel.spec.named.UnknownClause: no clause 'no-limb'; did you mean 'no-limbo'?
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from attrs import Attribute, field, frozen
 from attrs.validators import ge, optional
 
-from ackexplore.interning import mask_of
 from ackexplore.result import NotSymmetric, Watcher
+from ackexplore.system import System, system_of
 from ackmodel import Clause, Config, UnknownClause, clause_named
 from ackmodel.spec.vacuity import AT_STAKE
 
@@ -34,8 +36,10 @@ class UnknownEngine(ValueError):
     """An engine was named that there is not, or one that cannot do what is asked."""
 
 
-def clauses_named(name: Clause | str | None) -> tuple[Clause, ...]:
+def clauses_named(name: Enum | str | None) -> tuple[Enum, ...]:
     """Return the clauses that `stop_at` names: none, one by its id, or every one of the model for "any".
+
+    A clause of another system is itself.
 
     >>> clauses_named("any") == tuple(AT_STAKE)
     True
@@ -48,6 +52,8 @@ def clauses_named(name: Clause | str | None) -> tuple[Clause, ...]:
         return ()
     if name == ANY:
         return tuple(AT_STAKE)
+    if isinstance(name, Enum) and not isinstance(name, Clause):
+        return (name,)
     clause = clause_named(name)
     if clause not in AT_STAKE:
         raise UnknownClause(f"the model has nothing that {clause.value!r} could be judged by: `ackcheck run` has")
@@ -59,7 +65,7 @@ def _known_engine(_: Options, __: Attribute[Engine], name: str) -> None:
         raise UnknownEngine(f"no engine {name!r}; the engines are {', '.join(get_args(Engine))}")
 
 
-def _known_clause(_: Options, __: Attribute[Clause | str | None], name: Clause | str | None) -> None:
+def _known_clause(_: Options, __: Attribute[Enum | str | None], name: Enum | str | None) -> None:
     clauses_named(name)
 
 
@@ -69,7 +75,8 @@ class Options:
 
     `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
     end, and count every violation. `symmetric`: one state stands for all that differ in the order of alike messages,
-    which takes `Config.uncommitted`. `max_states`: refuse (`TooManyStates`) to go beyond; None: the engine's own limit.
+    which takes `System.apart` (of the model of this project, `Config.uncommitted`). `max_states`: refuse
+    (`TooManyStates`) to go beyond; None: the engine's own limit.
 
     `memory` (bytes; half of the machine's if None) and `threads` (one a processor if None) concern the table engine:
     when memory runs short it puts its levels on disk, in the folder that TMPDIR names; it refuses to take more
@@ -81,7 +88,7 @@ class Options:
     """
 
     engine: Engine = field(default="graph", validator=_known_engine)
-    stop_at: Clause | str | None = field(default=None, validator=_known_clause)
+    stop_at: Enum | str | None = field(default=None, validator=_known_clause)
     symmetric: bool = False
     max_states: int | None = field(default=None, validator=optional(ge(1)))
     memory: int | None = field(default=None, validator=optional(ge(1)))
@@ -91,19 +98,23 @@ class Options:
     watcher: Watcher | None = None
 
     @property
-    def clauses(self) -> tuple[Clause, ...]:
+    def clauses(self) -> tuple[Enum, ...]:
         """The clauses whose fall ends the search."""
         return clauses_named(self.stop_at)
 
-    @property
-    def wanted(self) -> int:
-        """The same as a mask, see `ackexplore.interning.mask_of`."""
-        return mask_of(self.clauses)
+    def wanted(self, clauses: Sequence[Enum]) -> int:
+        """Return the same as a mask, bit i standing for the i-th of the clauses of a system."""
+        if self.stop_at == ANY:
+            return (1 << len(clauses)) - 1
+        return sum(1 << bit for bit, clause in enumerate(clauses) if clause in self.clauses)
 
-    def check(self, config: Config) -> None:
-        """Refuse what cannot be asked of a configuration, or of an engine: `NotSymmetric`, `UnknownEngine`."""
-        if self.symmetric and not config.uncommitted:
+    def check(self, asked: Config | System) -> None:
+        """Raise `NotSymmetric`, `UnknownEngine`, `UnknownClause` where a system or an engine cannot be asked that."""
+        system = system_of(asked)
+        if self.symmetric and not system.apart:
             raise NotSymmetric
+        if self.clauses and not self.wanted(system.clauses):
+            raise UnknownClause(f"the model has no clause {self.clauses[0].value!r}: name one of its own, or 'any'")
         if self.engine == "graph" and self.checkpoint is not None:
             raise UnknownEngine("the graph engine keeps no checkpoint; use the table engine")
 

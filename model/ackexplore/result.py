@@ -20,7 +20,7 @@ from attrs import field, frozen
 from ackexplore.interning import Code, Interned
 from ackexplore.trace import Trace, trace_json
 from ackexplore.values import as_json
-from ackmodel import Clause, Config, State
+from ackmodel import Clause, State
 
 
 @frozen(kw_only=True)
@@ -91,21 +91,21 @@ class Result:
     `symmetric`, one state stands for all that differ in the order of alike messages; all counts are of those explored,
     and `unreduced` says how many states they stand for. `model_calls` is how often the model was asked for steps. Only
     the graph engine fills `space`, and so has a `graph` (a `networkx.MultiDiGraph` whose edges carry `action` and
-    `actor`).
+    `actor`). `config` is the configuration, or, where another system was explored, that system.
     """
 
-    config: Config
+    config: Any
     engine: str
     states: int
     edges: int
     depth: int
     seconds: float
     complete: bool
-    violations: Mapping[Clause, int]
-    counterexamples: Mapping[Clause, Trace] = field(repr=False)
+    violations: Mapping[Any, int]
+    counterexamples: Mapping[Any, Trace] = field(repr=False)
     hits: Mapping[str, int] = field(repr=False)
     reached: Mapping[str, int] = field(repr=False)
-    at_stake: Mapping[Clause, int] = field(repr=False)
+    at_stake: Mapping[Any, int] = field(repr=False)
     model_calls: int
     symmetric: bool = False
     unreduced: int = 0
@@ -193,7 +193,7 @@ class TooMuchMemory(Unfinished):
 class WontFit(Unfinished):
     """The configuration is far too large for the memory there is; nothing was explored. `estimate` is in words."""
 
-    def __init__(self, estimate: str, limit: int, config: Config) -> None:
+    def __init__(self, estimate: str, limit: int, config: Any) -> None:
         self.estimate = estimate
         nothing = Result(
             config=config,

@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from ackexplore.interning import Code, Interned, clauses_in, successors
+from ackexplore.interning import Code, Interned, successors
 from ackexplore.values import as_json, state_json, wording
 from ackmodel import Clause, Record, State
 
@@ -37,7 +37,11 @@ class Change:
     after: str
 
 
-def _changes(where: str, before: attrs.AttrsInstance, after: attrs.AttrsInstance, prefix: str = "") -> Iterator[Change]:
+def _changes(where: str, before: Any, after: Any, prefix: str = "") -> Iterator[Change]:
+    if not attrs.has(type(before)):
+        if before != after:
+            yield Change(where=where, field="value", before=wording(before), after=wording(after))
+        return
     for attribute in attrs.fields(type(before)):
         old, new = getattr(before, attribute.name), getattr(after, attribute.name)
         if old == new:
@@ -52,8 +56,8 @@ def _changes(where: str, before: attrs.AttrsInstance, after: attrs.AttrsInstance
 def changes_between(before: State, after: State) -> tuple[Change, ...]:
     """Return what differs between two states, the messages first."""
     changes: list[Change] = []
-    for old, new in zip(before[1], after[1], strict=True):
-        changes += _changes(f"message {old.index}", old, new)
+    for place, (old, new) in enumerate(zip(before[1], after[1], strict=True)):
+        changes += _changes(f"message {place}", old, new)
     changes += _changes("store", before[0], after[0])
     return tuple(changes)
 
@@ -130,7 +134,7 @@ def trace_through(model: Interned, codes: Sequence[Code], broken: int = 0) -> Tr
             )
         )
         code = after
-    return Trace(initial=model.decode(codes[0]), steps=tuple(steps), broken=clauses_in(fallen if broken else 0))
+    return Trace(initial=model.decode(codes[0]), steps=tuple(steps), broken=model.clauses_in(fallen if broken else 0))
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from typing import Any
 
 from ackexplore import explore_rules
 from ackexplore.graph.engine import explore_graph
-from ackexplore.interning import Interned, successors
+from ackexplore.interning import interned, successors
 from ackexplore.table.engine import Search, explore_table, threads_here
 from ackmodel import RULES, Config
 
@@ -40,7 +40,7 @@ REPEATS = 3
 
 def by_hand(config: Config) -> int:
     """Breadth-first over tuples of numbers, with a set of those seen."""
-    model = Interned(config)
+    model = interned(config)
     first = model.encode(config.initial())
     seen, level = {first}, [first]
     while level:
@@ -56,7 +56,7 @@ def by_hand(config: Config) -> int:
 
 def by_table(config: Config) -> dict[str, Any]:
     """Explore with the table engine; what it took."""
-    search = Search(config=config)
+    search = Search(config)
     began, used = time.perf_counter(), time.process_time()
     search.start()
     while search.advance():

@@ -20,9 +20,10 @@ from collections import Counter
 from attrs import define, field
 
 from ackexplore.coverage import count_hits, count_reached
-from ackexplore.interning import CLAUSES, Code, Interned, successors
+from ackexplore.interning import Code, Interned, interned, successors
 from ackexplore.options import DEFAULTS, Options
 from ackexplore.result import Progress, Result, StateSpace, TooManyStates, Watcher
+from ackexplore.system import System
 from ackexplore.trace import Trace, trace_through
 from ackmodel import Config
 
@@ -54,7 +55,7 @@ class _Search:
 
     def run(self) -> None:
         """Explore level by level, until nothing is new or a wanted clause has fallen."""
-        self._add(self.model.encode(self.model.config.initial()), -1)
+        self._add(self.model.initial(), -1)
         level = [0]
         while True:
             if self.stopped or not (found := self._expand(level)):
@@ -107,7 +108,7 @@ class _Search:
 
     def _note(self, broken: int, source: int, code: Code) -> None:
         """Count what is broken by or in a state reached from `source`, and keep the first trace to each clause."""
-        for bit in range(len(CLAUSES)):
+        for bit in range(len(self.model.clauses)):
             if broken >> bit & 1:
                 self.violations[bit] += 1
                 if bit not in self.first:
@@ -135,21 +136,23 @@ class _Search:
         shareds = Counter(code[0] for code in self.codes)
         messages = Counter(number for code in self.codes for number in code[1:])
         return Result(
-            config=model.config,
+            config=model.system.settings,
             engine="graph",
             states=len(self.codes),
             edges=self.edges,
             depth=self.depth,
             seconds=time.perf_counter() - self.began,
             complete=complete,
-            violations={CLAUSES[bit]: self.violations[bit] for bit in sorted(self.violations)},
-            counterexamples={CLAUSES[bit]: self.first[bit] for bit in sorted(self.first)},
-            hits=count_hits({model.actions[action]: count for action, count in Counter(self.acted).items()}),
+            violations={model.clauses[bit]: self.violations[bit] for bit in sorted(self.violations)},
+            counterexamples={model.clauses[bit]: self.first[bit] for bit in sorted(self.first)},
+            hits=count_hits(
+                {model.actions[action]: count for action, count in Counter(self.acted).items()}, model.system.actions
+            ),
             reached=count_reached(
                 ((model.shareds[number], times) for number, times in shareds.items()),
                 ((model.messages[number], times) for number, times in messages.items()),
             ),
-            at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
+            at_stake={clause: model.at_stake[clause] for clause in model.clauses},
             model_calls=model.calls,
             symmetric=model.symmetric,
             unreduced=sum(map(model.orbit, self.codes)),
@@ -163,15 +166,15 @@ class _Search:
         )
 
 
-def explore_graph(config: Config, options: Options = DEFAULTS) -> Result:
-    """Explore a configuration with the graph engine.
+def explore_graph(asked: Config | System, options: Options = DEFAULTS) -> Result:
+    """Explore a system, or the model of this project in a configuration, with the graph engine.
 
     Ends after the level in which one of the clauses of `Options.stop_at` first falls; without one, when nothing is
     new. With `Options.symmetric`, one state stands for all that differ in the order of alike messages, and the result
     has no graph, which would mix them up. Raises `TooManyStates`.
     """
-    model = Interned(config, symmetric=options.symmetric)
+    model = interned(asked, symmetric=options.symmetric)
     most = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
-    search = _Search(model=model, wanted=options.wanted, max_states=most, watcher=options.watcher)
+    search = _Search(model=model, wanted=options.wanted(model.clauses), max_states=most, watcher=options.watcher)
     search.run()
     return search.result(complete=not search.stopped)

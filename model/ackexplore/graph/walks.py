@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from enum import Enum
+from typing import Any
 
 from attrs import frozen
 
-from ackexplore.interning import CLAUSES, Code, Interned, clauses_in, mask_of, successors
+from ackexplore.interning import Code, Interned, interned, successors
+from ackexplore.system import System
 from ackexplore.trace import Trace, TraceStep
-from ackmodel import Clause, Config
+from ackmodel import Config
 
 Taken = tuple[str, int | None, Code]
 """A step of a walk: its action, the message that acted, and the code of the state after it."""
@@ -31,7 +34,7 @@ Taken = tuple[str, int | None, Code]
 class Walked:
     """What some walks found: the steps taken in all, the distinct states seen, and the trace, None if nothing broke."""
 
-    config: Config
+    config: Any
     seed: int
     steps: int
     states: int
@@ -95,19 +98,25 @@ def _trace(model: Interned, start: Code, run: Sequence[Taken], broken: int) -> T
         TraceStep(number=number, action=action, actor=actor, before=states[number - 1], after=states[number])
         for number, (action, actor, _) in enumerate(run, start=1)
     )
-    return Trace(initial=states[0], steps=steps, broken=clauses_in(broken))
+    return Trace(initial=states[0], steps=steps, broken=model.clauses_in(broken))
 
 
 def walk(
-    config: Config, *, seed: int, walks: int = 1_000, steps: int = 200, stop_at: tuple[Clause, ...] = CLAUSES
+    asked: Config | System,
+    *,
+    seed: int,
+    walks: int = 1_000,
+    steps: int = 200,
+    stop_at: tuple[Enum, ...] | None = None,
 ) -> Walked:
     """Walk from the initial state, each step chosen at random, until a clause of `stop_at` breaks; shrink the walk.
 
-    The kind of step is chosen first, then one of its outcomes, so that a power loss with a hundred outcomes is not a
-    hundred times as likely as a sync. The same seed finds the same.
+    Without `stop_at` any clause will do. The kind of step is chosen first, then one of its outcomes, so that a power
+    loss with a hundred outcomes is not a hundred times as likely as a sync. The same seed finds the same.
     """
-    chance, model, wanted = random.Random(seed), Interned(config), mask_of(stop_at)
-    start = model.encode(config.initial())
+    chance, model = random.Random(seed), interned(asked)
+    wanted = model.mask_of(model.clauses if stop_at is None else stop_at)
+    start, config = model.initial(), model.system.settings
     seen, taken_in_all = {start}, 0
     for _ in range(walks):
         code, taken = start, list[Taken]()

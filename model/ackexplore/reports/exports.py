@@ -19,7 +19,6 @@ from typing import Any
 
 import networkx as nx
 
-from ackexplore.interning import clauses_in
 from ackexplore.result import Result, StateSpace
 from ackexplore.trace import Trace
 from ackexplore.values import state_json, wording
@@ -55,7 +54,7 @@ def write_graphml(result: Result, path: Path) -> None:
     graph, space = graph_of(result)
     told = nx.MultiDiGraph()
     for node in graph:
-        broken = clauses_in(space.model.broken_state(space.codes[node]))
+        broken = space.model.clauses_in(space.model.broken_state(space.codes[node]))
         told.add_node(
             node,
             label=label(space, node),

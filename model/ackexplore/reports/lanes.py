@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import asdict, has
 
-from ackexplore.interning import clauses_in, successors
+from ackexplore.interning import Interned, successors
 from ackexplore.reports.exports import graph_of
 from ackexplore.result import Result
 from ackexplore.values import GHOSTS, wording
@@ -30,20 +30,23 @@ def states_and_moves(result: Result) -> tuple[list[dict[str, Any]], list[list[li
     Raises `NoGraph`.
     """
     _, space = graph_of(result)
+    model = space.model
     numbers = {code: number for number, code in enumerate(space.codes)}
     edges: list[list[list[Any]]] = []
     for code in space.codes:
-        moves = successors(space.model, code)
-        edges.append([[space.model.actions[a], who, numbers[after], _names(breaks)] for a, who, after, breaks in moves])
+        moves = successors(model, code)
+        edges.append(
+            [[model.actions[a], who, numbers[after], _names(model, breaks)] for a, who, after, breaks in moves]
+        )
     states = [
-        _state(result, space.state(number), _names(space.model.broken_state(code)))
+        _state(result, space.state(number), _names(model, model.broken_state(code)))
         for number, code in enumerate(space.codes)
     ]
     return states, edges
 
 
-def _names(mask: int) -> list[str]:
-    return [clause.value for clause in clauses_in(mask)]
+def _names(model: Interned, mask: int) -> list[str]:
+    return [clause.value for clause in model.clauses_in(mask)]
 
 
 def _state(result: Result, state: State, broken: list[str]) -> dict[str, Any]:

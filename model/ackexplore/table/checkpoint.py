@@ -29,7 +29,6 @@ from ackexplore.result import BadCheckpoint, Result
 from ackexplore.table.engine import Search
 from ackexplore.table.layout import Layout, Words
 from ackexplore.values import as_json, from_json
-from ackmodel import VERSION, Message, Shared
 
 FORMAT = 3
 INDEX = "search.json"
@@ -85,8 +84,8 @@ def save(search: Search, folder: Path) -> None:
     search.saved_layouts.append(layout)
     index = {
         "format": FORMAT,
-        "model": VERSION,
-        "config": as_json(search.config),
+        "model": search.pairs.steps.model.system.version,
+        "config": as_json(search.pairs.steps.model.system.settings),
         "symmetric": search.options.symmetric,
         "seconds": search.seconds,
         "levels": search.saved_layouts,
@@ -111,8 +110,8 @@ def _index_of(search: Search, folder: Path) -> dict[str, Any]:
     index = _read_index(folder)
     asked = {
         "format": FORMAT,
-        "model": VERSION,
-        "config": as_json(search.config),
+        "model": search.pairs.steps.model.system.version,
+        "config": as_json(search.pairs.steps.model.system.settings),
         "symmetric": search.options.symmetric,
     }
     for name, wanted in asked.items():
@@ -162,10 +161,11 @@ def load(search: Search, folder: Path) -> None:
     """Bring a search that has not begun to where the checkpoint left it."""
     index = _index_of(search, folder)
     steps, found = search.pairs.steps, search.found
+    shared, messages = steps.model.system.initial()
     for told in index["shareds"]:
-        steps.model.shared_id(from_json(Shared, told))
+        steps.model.shared_id(from_json(type(shared), told))
     for told in index["messages"]:
-        steps.model.message_id(from_json(Message, told))
+        steps.model.message_id(from_json(type(messages[0]), told))
     for action in index["actions"]:
         steps.model.action_id(action)
     for slot, numbers in zip(steps.slots, index["slots"], strict=True):

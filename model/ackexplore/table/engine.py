@@ -28,9 +28,9 @@ import numpy.typing as npt
 from attrs import define, field
 
 from ackexplore.coverage import count_hits, count_reached
-from ackexplore.interning import CLAUSES
 from ackexplore.options import DEFAULTS, Options
 from ackexplore.result import Progress, Result, TooManyStates, TooMuchMemory
+from ackexplore.system import System
 from ackexplore.table.backward import trace_to
 from ackexplore.table.found import Found, new_tally, zeros
 from ackexplore.table.kernels import Buffers, Tally, count, hashing_of, judge, orbits, scan
@@ -84,15 +84,16 @@ def _sort(states: Words) -> None:
 
 @define(eq=False)
 class Search:
-    """The state of one search; `config` and `options` are given, the rest grows."""
+    """The state of one search; `asked` and `options` are given, the rest grows."""
 
-    config: Config
+    asked: Config | System
     options: Options = DEFAULTS
     word_bits: int = field(default=WORD_BITS, kw_only=True)
     seconds_before: float = field(default=0.0, kw_only=True)
     max_states: int = field(init=False)
     memory: int = field(init=False)
     threads: int = field(init=False)
+    wanted: int = field(init=False)
     pairs: Pairs = field(init=False)
     layout: Layout = field(init=False)
     visited: Quotients | Visited = field(init=False)
@@ -110,12 +111,14 @@ class Search:
     _reported: float = field(init=False, default=0.0)
 
     def __attrs_post_init__(self) -> None:
-        asked = self.options
-        self.max_states = DEFAULT_MAX_STATES if asked.max_states is None else asked.max_states
-        self.memory = memory_here() if asked.memory is None else asked.memory
-        self.threads = threads_here() if asked.threads is None else asked.threads
-        self.pairs = Pairs(StepTables(self.config, asked.symmetric))
-        self.layout = Layout(widths=(FIRST_BITS,) * (self.config.messages + 1), word_bits=self.word_bits)
+        options = self.options
+        self.max_states = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
+        self.memory = memory_here() if options.memory is None else options.memory
+        self.threads = threads_here() if options.threads is None else options.threads
+        steps = StepTables(self.asked, options.symmetric)
+        self.wanted = options.wanted(steps.model.clauses)
+        self.pairs = Pairs(steps)
+        self.layout = Layout(widths=(FIRST_BITS,) * (steps.messages + 1), word_bits=self.word_bits)
         self.levels = self._no_levels()
         self._shards = 1 << max(1, (self.threads - 1).bit_length())
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="ackexplore")
@@ -153,7 +156,7 @@ class Search:
     @property
     def stopped(self) -> bool:
         """Whether one of the wanted clauses has fallen."""
-        return any(self.options.wanted >> bit & 1 for bit in self.found.places)
+        return any(self.wanted >> bit & 1 for bit in self.found.places)
 
     def close(self) -> None:
         """End the threads, and give back what lies on disk."""
@@ -199,7 +202,7 @@ class Search:
 
     def _may_ask_later(self, level: Words) -> bool:
         """Whether the model may be asked while the level is expanded; not where it is to be judged or saved before."""
-        whole = bool(self.options.wanted) or self.options.checkpoint is not None
+        whole = bool(self.wanted) or self.options.checkpoint is not None
         alone = self.threads == 1 or self.layout.words > 1
         return not whole and not alone and len(level) >= ASKED_MEANWHILE and self._unasked is not None
 
@@ -395,7 +398,8 @@ class Search:
     def traces(self) -> dict[Clause, Trace]:
         """Return a shortest trace to each clause that fell."""
         places = sorted(self.found.places.items())
-        return {CLAUSES[bit]: trace_to(self.levels, place, bit, self.pairs, self.layout) for bit, place in places}
+        clauses = self.pairs.steps.model.clauses
+        return {clauses[bit]: trace_to(self.levels, place, bit, self.pairs, self.layout) for bit, place in places}
 
     def result(self, *, complete: bool) -> Result:
         """Return what was found."""
@@ -407,27 +411,31 @@ class Search:
             for place, number in enumerate(own.to_model[: occurrences.shape[1]])
         ]
         return Result(
-            config=self.config,
+            config=model.system.settings,
             engine="table",
             states=len(self.visited),
             edges=found.edges,
             depth=len(self.levels) - 1,
             seconds=seconds,
             complete=complete,
-            violations={CLAUSES[bit]: int(found.violations[bit]) for bit in np.flatnonzero(found.violations).tolist()},
+            violations={
+                model.clauses[bit]: int(found.violations[bit]) for bit in np.flatnonzero(found.violations).tolist()
+            },
             counterexamples=self.traces(),
-            hits=count_hits({action: int(found.hits[number]) for number, action in enumerate(model.actions)}),
+            hits=count_hits(
+                {action: int(found.hits[number]) for number, action in enumerate(model.actions)}, model.system.actions
+            ),
             reached=count_reached(zip(model.shareds, occurrences[0].tolist(), strict=False), messages),
-            at_stake={clause: model.at_stake[clause] for clause in CLAUSES},
+            at_stake={clause: model.at_stake[clause] for clause in model.clauses},
             model_calls=model.calls,
             symmetric=self.options.symmetric,
             unreduced=sum(found.unreduced) if self.options.symmetric else len(self.visited),
         )
 
 
-def explore_table(config: Config, options: Options = DEFAULTS) -> Result:
-    """Explore a configuration with the table engine, without a checkpoint; raises `TooManyStates`, `TooMuchMemory`."""
-    search = Search(config, options)
+def explore_table(asked: Config | System, options: Options = DEFAULTS) -> Result:
+    """Explore a system with the table engine, without a checkpoint; raises `TooManyStates`, `TooMuchMemory`."""
+    search = Search(asked, options)
     try:
         search.start()
         while not search.stopped and search.advance():

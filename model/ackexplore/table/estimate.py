@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from math import ceil
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ackexplore.options import Options
 from ackexplore.result import TooManyStates, WontFit
+from ackexplore.system import System, system_of
 from ackexplore.table.engine import Search
 from ackexplore.table.layout import WORD_BITS
 from ackexplore.table.quotients import BUCKET_BITS, FAR_BITS
@@ -60,9 +61,7 @@ class _Sibling:
     complete: bool
 
 
-def _count(config: Config, messages: int, most: int) -> _Sibling:
-    limit = config.limit if config.limit <= messages else 0
-    fewer = evolve(config, messages=messages, logs=min(config.logs, messages), limit=limit)
+def _count(fewer: System, most: int) -> _Sibling:
     search, complete = Search(fewer, Options(max_states=most)), True
     try:
         search.start()
@@ -76,24 +75,26 @@ def _count(config: Config, messages: int, most: int) -> _Sibling:
     return _Sibling(len(search.visited), shareds, max(each), complete)
 
 
-def estimate(config: Config, *, most: int = MOST_COUNTED) -> Estimate | None:
-    """Estimate the size of a configuration from siblings with 1 and 2 messages; None if it has no more than two.
+def estimate(asked: Config | System, *, most: int = MOST_COUNTED) -> Estimate | None:
+    """Estimate the size of a configuration from siblings with 1 and 2 messages; None if it has no more, or no siblings.
 
     `most`: how many states of a sibling are counted at most. Where one has more, each message is taken to multiply the
     states by the messages that the first shows beside one shared part, which is too few.
     """
-    if config.messages < 3:
+    system = system_of(asked)
+    one, two = system.resized(1), system.resized(2)
+    if system.messages < 3 or one is None or two is None:
         return None
-    siblings = [_count(config, 1, most)]
+    siblings = [_count(one, most)]
     growth = siblings[0].states / siblings[0].shareds
     if siblings[0].complete:
-        siblings.append(_count(config, 2, most))
+        siblings.append(_count(two, most))
         counted = siblings[1].states / siblings[0].states
         growth = counted if siblings[1].complete else max(growth, counted)
     last = siblings[-1]
-    states = int(last.states * growth ** (config.messages - len(siblings)))
+    states = int(last.states * growth ** (system.messages - len(siblings)))
     # Each field as large as in the last sibling, and a bit to grow.
-    bits = last.shareds.bit_length() + 1 + config.messages * (last.messages.bit_length() + 1)
+    bits = last.shareds.bit_length() + 1 + system.messages * (last.messages.bit_length() + 1)
     return Estimate(
         states=states,
         nbytes=states * _bytes_a_state(bits, states),
@@ -111,8 +112,8 @@ def _bytes_a_state(bits: int, states: int) -> int:
     return ceil(PLACES_A_STATE * place) + BYTES_BESIDE
 
 
-def refuse_what_cannot_fit(config: Config, memory: int) -> None:
+def refuse_what_cannot_fit(asked: Config | System, memory: int) -> None:
     """Raise `WontFit` if a configuration is estimated to take `CERTAIN` times as much memory as it may."""
-    told = estimate(config)
+    told = estimate(asked)
     if told is not None and told.nbytes > CERTAIN * memory:
-        raise WontFit(str(told), memory, config)
+        raise WontFit(str(told), memory, system_of(asked).settings)

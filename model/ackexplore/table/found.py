@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import define, field
 
-from ackexplore.interning import CLAUSES
+from ackexplore.interning import MOST_CLAUSES
 from ackexplore.table.kernels import Counts, Table, Tally
 
 MOST_ACTIONS = 128
@@ -30,8 +30,8 @@ def new_tally(rows: int = 0, waiting: int = 0) -> Tally:
     return Tally(
         visits=zeros(rows),
         hits=zeros(MOST_ACTIONS),
-        violations=zeros(len(CLAUSES)),
-        first=np.full(len(CLAUSES), -1, dtype=np.int64),
+        violations=zeros(MOST_CLAUSES),
+        first=np.full(MOST_CLAUSES, -1, dtype=np.int64),
         waiting=zeros(1 + waiting),
     )
 
@@ -46,7 +46,7 @@ class Found:
     """
 
     hits: Counts = field(factory=lambda: zeros(MOST_ACTIONS))
-    violations: Counts = field(factory=lambda: zeros(len(CLAUSES)))
+    violations: Counts = field(factory=lambda: zeros(MOST_CLAUSES))
     places: dict[int, tuple[int, int, bool]] = field(factory=dict)
 
     occurrences: Counts = field(factory=lambda: zeros(0, 0))

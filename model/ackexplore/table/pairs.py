@@ -64,7 +64,7 @@ class Pairs:
             shared_casts=steps.shared_casts.data,
             casts=steps.casts.data,
             at_most=steps.at_most,
-            alike=steps.config.logs if steps.symmetric else 0,
+            alike=steps.alike,
         )
 
     def add(self, names: npt.NDArray[np.uint64]) -> None:

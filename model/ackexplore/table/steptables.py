@@ -11,7 +11,7 @@ model is asked once, and everything about it is kept in one row:
     shared_casts[s] = (first broadcast, how many); casts[c] = (action, shared after)
 
 Messages are numbered within their slot, which keeps the numbers, and so the packed states, small. With symmetry, the
-slots of a log share their values, and so their rows.
+slots of alike messages share their values, and so their rows.
 
 >>> from ackmodel import Config
 >>> tables = StepTables(Config(messages=2))
@@ -31,7 +31,8 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, field
 
-from ackexplore.interning import Interned
+from ackexplore.interning import Interned, interned
+from ackexplore.system import System
 from ackmodel import Config
 
 MOST_CASTS = 64
@@ -80,11 +81,12 @@ class _Slot:
 
 @define(eq=False)
 class StepTables:
-    """The tables of one configuration, and the interned model that they are filled from."""
+    """The tables of one system, and the interned model that they are filled from."""
 
-    config: Config
+    asked: Config | System
     symmetric: bool = False
     model: Interned = field(init=False)
+    messages: int = field(init=False)
     slots: list[_Slot] = field(init=False)
     rows: Growing = field(init=False, factory=lambda: Growing(4))
     masks: Growing = field(init=False, factory=lambda: Growing(3, np.uint64))
@@ -98,22 +100,28 @@ class StepTables:
     _cast_numbers: dict[int, tuple[int, ...]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self.model = Interned(self.config, symmetric=self.symmetric)
-        own = [_Slot() for _ in range(self.config.messages)]
+        self.model = interned(self.asked, symmetric=self.symmetric)
+        self.messages = self.model.system.messages
+        own = [_Slot() for _ in range(self.messages)]
         self.slots = [own[number] for number in self.stand_ins]
 
     # --- numbers ----------------------------------------------------------------------------------------------------
 
     def initial(self) -> tuple[int, ...]:
         """Return the initial state, numbered by slot."""
-        shared, *messages = self.model.encode(self.config.initial())
+        shared, *messages = self.model.initial()
         return (shared, *(slot.number(message) for slot, message in zip(self.slots, messages, strict=True)))
 
     @property
     def stand_ins(self) -> tuple[int, ...]:
-        """The slot that each slot shares its values with: with symmetry, the first of its log, else itself."""
-        apart = self.config.logs if self.symmetric else self.config.messages
-        return tuple(slot % apart for slot in range(self.config.messages))
+        """The slot that each slot shares its values with: with symmetry, the first alike, else itself."""
+        apart = self.alike or self.messages
+        return tuple(slot % apart for slot in range(self.messages))
+
+    @property
+    def alike(self) -> int:
+        """With symmetry, how far apart alike messages are; else 0."""
+        return self.model.system.apart if self.symmetric else 0
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import pytest
 from ackexplore import explore
 from ackexplore.graph.structure import Label, commuting, dominators, way_round
 from ackexplore.graph.walks import shrink, walk
-from ackexplore.interning import Interned
+from ackexplore.interning import interned
 from ackmodel import CommitPolicy, Config, State, moves, rule_named
 
 
@@ -106,7 +106,7 @@ def test_a_walk_finds_what_is_broken_and_shrinks_it(name: str) -> None:
     assert (again.trace, again.steps) == (found.trace, found.steps)
     for left_out in range(len(found.trace)):
         run = [step for number, step in enumerate(found.trace.steps) if number != left_out]
-        model = Interned(config)
+        model = interned(config)
         taken = [(step.action, step.actor, model.encode(step.after)) for step in run]
         with pytest.raises(ValueError, match="break none"):
             shrink(model, model.encode(config.initial()), taken, 1 << list(type(rule.breaks[0])).index(rule.breaks[0]))

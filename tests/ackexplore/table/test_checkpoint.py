@@ -68,14 +68,14 @@ def test_from_any_level_it_ends_in_the_same_counts(tmp_path: Path, whole: Result
 
 def test_a_resumed_search_has_a_place_for_every_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel reads a place in the index for each value of each slot, with no look at where the index ends."""
-    search = Search(config=CONFIG)
+    search = Search(CONFIG)
     search.start()
     save(search, tmp_path)
     for _ in range(12):
         search.advance()
         save(search, tmp_path)
     search.close()
-    resumed = Search(config=CONFIG)
+    resumed = Search(CONFIG)
     spare = []
 
     def scan_within(states: Words, low: int, high: int, tables: Tables, missing: Bits) -> int:
@@ -98,7 +98,7 @@ def test_a_stop_may_be_put_on_the_way(tmp_path: Path, whole: Result) -> None:
 
 
 def test_a_level_without_its_index_is_written_again(tmp_path: Path, whole: Result) -> None:
-    search = Search(config=CONFIG)
+    search = Search(CONFIG)
     search.start()
     save(search, tmp_path)
     search.close()
@@ -122,19 +122,19 @@ def test_damage_is_told(tmp_path: Path) -> None:
     explore(Config(), Options(engine="table", checkpoint=tmp_path))
     (tmp_path / "level-00003.npy").write_bytes(b"no array")
     with pytest.raises(BadCheckpoint, match=r"level-00003.npy cannot be read"):
-        load(Search(config=Config()), tmp_path)
+        load(Search(Config()), tmp_path)
     (tmp_path / "level-00003.npy").write_bytes((tmp_path / "level-00005.npy").read_bytes())
     with pytest.raises(BadCheckpoint, match=r"level-00003.npy does not hold the states it should"):
-        load(Search(config=Config()), tmp_path)
+        load(Search(Config()), tmp_path)
     index = (tmp_path / "search.json").read_text()
     for damage in ("{", "[]", "3", '{"levels": []}', '{"sha256": "0", "search": {}}', "[" * 100_000):
         (tmp_path / "search.json").write_text(damage)
         with pytest.raises(BadCheckpoint, match=r"search.json is damaged|is of another format"):
-            load(Search(config=Config()), tmp_path)
+            load(Search(Config()), tmp_path)
     assert '"seconds": ' in index
     (tmp_path / "search.json").write_text(index.replace('"seconds": ', '"seconds": 1'))
     with pytest.raises(BadCheckpoint, match=r"search.json is damaged"):
-        load(Search(config=Config()), tmp_path)
+        load(Search(Config()), tmp_path)
 
 
 def test_no_bit_of_a_level_changes_unseen(tmp_path: Path) -> None:
@@ -144,4 +144,4 @@ def test_no_bit_of_a_level_changes_unseen(tmp_path: Path) -> None:
     data[-3] ^= 4
     path.write_bytes(data)
     with pytest.raises(BadCheckpoint, match=r"level-00005.npy is damaged \(its checksum is wrong\)"):
-        load(Search(config=Config()), tmp_path)
+        load(Search(Config()), tmp_path)

@@ -155,7 +155,7 @@ def test_more_missing_pairs_than_fit_the_list(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_model_is_asked_once_for_each_distinct_pair() -> None:
     config = Config(messages=3)
-    search = Search(config=config)
+    search = Search(config)
     search.start()
     while search.advance():
         pass
