@@ -6,7 +6,7 @@
 ...                "failed sync": {"tried": 2, "seen": 1, "promised": True, "outcomes": {"cannot open": 1}}}}
 >>> [row] = rows_of([told])
 >>> print(*row.cells, sep=" | ")
-- | - | - | kept (5 in 1 run) | **cannot open** in 1 of 1 run (1) | - | -
+- | - | - | kept (5 in 1 run) | - | **cannot open** in 1 of 1 run (1) | - | -
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from ackcheck.brokers.expectation import UNPROMISED, Outcome
+from ackcheck.brokers.expectation import UNPROMISED, Configuration, Outcome
 from ackcheck.brokers.profile import names, read_profile
 from ackcheck.hits import Fault
 from ackcheck.reports.style import page
@@ -30,6 +30,7 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "SIGKILL": (("process", "power", "disk"), "process crash"),
     "SIGKILL while syncs are held": (("process", "disk"), "stalled sync"),
     "power loss": (("power",), "power loss"),
+    "power loss while syncs are held": (("power",), "stalled sync"),
     "disk full: failed sync": (("power",), "failed sync"),
     "power cut, many images": (("disk",), "power loss"),
     "refused writes or flush": (("disk",), "failed sync"),
@@ -87,6 +88,8 @@ class Row:
     def as_expected(self) -> str:
         """In how many of its runs came what its profile expects today, no more and no less."""
         judged = [one for one in self.runs if not one.get("failed")]
+        if not judged:
+            return "not run"
         return f"{sum(not _surprises(one) for one in judged)} of {len(judged)}"
 
     @property
@@ -158,13 +161,27 @@ def rows_of(runs: Iterable[Mapping[str, Any]]) -> list[Row]:
     return [row for row in rows if row.cells]
 
 
+def of_brokers(runs: Iterable[Mapping[str, Any]]) -> list[list[Row]]:
+    """Return the rows of each broker; what its profile has and nobody has run yet is a row that says so."""
+    rows, found = rows_of(runs), []
+    for broker in dict.fromkeys(row.broker for row in rows):
+        of_it = [row for row in rows if row.broker == broker]
+        known = read_profile(broker).configurations if broker in names() else ()
+        unrun = [one for one in known if one.name not in {row.configuration for row in of_it}]
+        found.append([*of_it, *(_not_run(of_it[-1], one) for one in unrun)])
+    return found
+
+
+def _not_run(beside: Row, one: Configuration) -> Row:
+    claims = one.claims.value if one.claims else "none"
+    return evolve(beside, configuration=one.name, claims=claims, runs=())
+
+
 def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables, one a broker, and how they were made."""
     parts = []
-    rows = rows_of(runs)
-    for broker in dict.fromkeys(row.broker for row in rows):
-        of_it = [row for row in rows if row.broker == broker]
-        parts.append(f"### [{of_it[0].title}]({broker}.md)")
+    for of_it in of_brokers(runs):
+        parts.append(f"### [{of_it[0].title}]({of_it[0].broker}.md)")
         head = [*HEAD, *COLUMNS]
         lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
         lines += [f"| {' | '.join([row.name, row.claims, row.as_expected, *row.cells])} |" for row in of_it]
@@ -192,9 +209,8 @@ def made(rows: Sequence[Row]) -> list[str]:
 
 def html(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the same as a page that loads nothing."""
-    rows, parts = rows_of(runs), ["<h1>Real brokers under faults</h1>", f"<p>{escape(LEGEND)}</p>"]
-    for broker in dict.fromkeys(row.broker for row in rows):
-        of_it = [row for row in rows if row.broker == broker]
+    parts = ["<h1>Real brokers under faults</h1>", f"<p>{escape(LEGEND)}</p>"]
+    for of_it in of_brokers(runs):
         head = "".join(f"<th scope=col>{escape(name)}</th>" for name in (*HEAD, *COLUMNS))
         body = "".join(
             f"<tr><th scope=row>{escape(row.name)}</th><td>{escape(row.claims)}</td><td>{row.as_expected}</td>"
@@ -210,8 +226,8 @@ def html(runs: Sequence[Mapping[str, Any]]) -> str:
 
 LEGEND = (
     "In brackets: how often the fault was seen to hit. Bold: a promise of that configuration is broken; with a star: "
-    "it never promised otherwise. A dash: this was not tried. A run is one grade with one seed; it is as expected if "
-    "what the profile expects today came, no more and no less. Some expectations were made wider after these runs were "
+    "it never promised otherwise. A dash: this was not tried, or, of a restart, its close promises nothing. "
+    "A run is one grade with one seed; it is as expected if what the profile expects today came, no more and no less. Some expectations were made wider after these runs were "
     "seen: the column says that they are reproduced, not that they were foreseen."
 )
 

@@ -1,6 +1,7 @@
 """Every broker's profile can be used, and a bad one is told what to write."""
 
 import os
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def test_every_profile_is_whole(name: str) -> None:
         command = " ".join(profile.server_for(one.settings, place))
         assert "{dir}" in command
         assert not [word for word in ("{run}", "{port}", "{settings}", "{folder}", "{build}") if word in command]
+
+
+def test_the_example_of_the_page_is_a_profile() -> None:
+    page = (ROOT / "specs" / "brokers" / "README.md").read_text(encoding="utf-8")
+    example, _, _ = page.partition("       title = ")[2].partition("\n\n   A Python")
+    profile = profile_of(tomllib.loads(textwrap.dedent(f"       title = {example}")), Path("here"))
+    assert profile.server_for({"sync": "no"}, Place(Path("/run/x"), 71))[-1] == "--sync=no"
+    assert set(profile.configurations[0].expect) == set(profile.faults)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """The adapter of RabbitMQ, without a server: what an ack is answered, and which copy of a message counts."""
 
+import itertools
+import json
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ackcheck.brokers.place import Place
+from ackcheck.brokers.place import PORT, SETTINGS, Place
 from ackcheck.brokers.profile import read_profile
 from ackcheck.rig.serve import load_factory
 
@@ -29,7 +33,8 @@ class Server:
 
     def __init__(self) -> None:
         self.ready: list[tuple[str, bytes]] = []
-        self.gone, self.confirms, self.over, self.refuses = False, True, False, 0
+        self.gone, self.confirms, self.over, self.refuses, self.leads = False, True, False, 0, True
+        self.declared: list[dict[str, str]] = []
 
     def channel(self) -> "Channel":
         return Channel(self)
@@ -57,7 +62,11 @@ class Channel:
         if not self.server.confirms:
             raise RuntimeError("it was not confirmed")
 
+    def confirm_delivery(self) -> None: ...
+
     def basic_get(self, queue: str) -> tuple[Any, Any, Any]:
+        if not self.server.leads:
+            raise ChannelClosed
         if not self.server.ready:
             return None, None, None
         self.got.append(self.server.ready.pop(0))
@@ -68,14 +77,20 @@ class Channel:
         if not self.server.over:
             self.got[tag - 1] = ("", b"")
 
-    def queue_declare(self, queue: str, *, passive: bool) -> None:
-        assert passive
+    def queue_declare(
+        self, queue: str, *, passive: bool = False, durable: bool = False, arguments: dict[str, str] | None = None
+    ) -> None:
+        if not passive:
+            assert durable
+            self.server.declared.append(arguments or {})
+            return
         if self.server.over:
             self.time_is_over()
             raise ChannelClosed
 
     def close(self) -> None:
-        self.is_open = False
+        if self.is_open:
+            self.time_is_over()
 
     def time_is_over(self) -> None:
         """The server closes it, and what was not acked comes back."""
@@ -88,12 +103,29 @@ def server() -> Server:
 
 
 @pytest.fixture
-def queues(server: Server) -> Any:
+def settings() -> dict[str, str]:
+    return {"queue": "classic"}
+
+
+@pytest.fixture
+def queues(server: Server, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    errors = SimpleNamespace(
+        AMQPConnectionError=AMQPConnectionError,
+        ChannelClosed=ChannelClosed,
+        ChannelWrongStateError=ChannelClosed,
+        NackError=NackError,
+    )
+    pika = SimpleNamespace(
+        BasicProperties=SimpleNamespace,
+        ConnectionParameters=lambda *_where, **_how: None,
+        BlockingConnection=lambda _where: server,
+        exceptions=errors,
+    )
+    monkeypatch.setitem(sys.modules, "pika", pika)
+    monkeypatch.setenv(PORT, "1")
+    monkeypatch.setenv(SETTINGS, json.dumps(settings))
     queues: Any = load_factory(str(read_profile("rabbitmq").target_for(Place(Path()))))()
-    errors = SimpleNamespace(ChannelClosed=ChannelClosed, ChannelWrongStateError=ChannelClosed, NackError=NackError)
-    queues.pika = SimpleNamespace(BasicProperties=SimpleNamespace, exceptions=errors)
-    queues.gone, queues.lost, queues.connection = (AMQPConnectionError,), False, server
-    queues.publisher, queues.declare = Channel(server), lambda _queue: None
+    queues.open(Path())
     return queues
 
 
@@ -110,6 +142,15 @@ def test_an_ack_is_ok_once_and_what_is_not_acked_comes_back_with_its_channel(que
     assert queues.ack(second["receipt"]) == "EXPIRED"
     [again] = queues.pop("q", 64, 2.0)
     assert (again["offset"], again["attempt"], queues.ack(again["receipt"])) == (1, 2, "OK")
+
+
+def test_a_pop_gets_messages_for_a_second_only_as_its_channel_lives_for_two(
+    queues: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues.publish("q", 9)
+    clock = itertools.count(step=0.3)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    assert [one["offset"] for one in queues.pop("q", 9, 2.0)] == [0, 1, 2]
 
 
 def test_an_ack_that_meets_the_end_of_its_channel_is_unknown(queues: Any, server: Server) -> None:
@@ -135,6 +176,22 @@ def test_what_was_refused_is_published_again(queues: Any, server: Server) -> Non
     server.refuses = 2
     queues.publish("q", 2)
     assert [one["offset"] for one in queues.pop("q", 64, 2.0)] == [0, 1]
+
+
+@pytest.mark.parametrize("settings", [{"queue": "quorum", "rest": "7"}])
+def test_a_new_quorum_queue_rests_once_and_is_open_once_its_leader_answers(
+    queues: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    queues.publish("q", 1)
+    queues.publish("q", 2)
+    assert (slept, server.declared) == ([7.0], [{"x-queue-type": "quorum"}] * 2)
+    queues.open(Path())  # what was got for that is given back
+    assert [one["offset"] for one in queues.pop("q", 64, 2.0)] == [0, 1]
+    server.leads = False
+    with pytest.raises(ChannelClosed):
+        queues.open(Path())
 
 
 @pytest.mark.parametrize("ask", [lambda it: it.pop("q", 1, 2.0), lambda it: it.ack("q|0|1"), lambda it: it.close()])

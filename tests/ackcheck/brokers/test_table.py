@@ -35,17 +35,20 @@ def test_a_cell_counts_runs_and_hits() -> None:
 
 def test_what_never_hit_is_not_judged_and_what_was_never_promised_is_not_kept() -> None:
     [row] = rows_of([run(failed_sync=(0, {}), power_loss=(5, {}))])
-    assert row.cells[4] == "not judged (0 of 5 hit)"
+    assert row.cells[5] == "not judged (0 of 5 hit)"
     told = run(power_loss=(5, {}))
     told["faults"]["power loss"]["promised"] = False
     [row] = rows_of([told])
     assert row.cells[3] == "nothing promised, nothing seen (5 in 1 run)"
 
 
-def test_power_losses_on_images_stand_apart() -> None:
+def test_power_losses_on_images_or_while_syncs_are_held_stand_apart() -> None:
+    held = run(power_loss=(6, {}), stalled_sync=(1, {"returned": 1}))
+    [row] = rows_of([held])
+    assert row.cells[2:5] == ["-", "kept (6 in 1 run)", "**returned** in 1 of 1 run (1)"]
     [row] = rows_of([run(power_loss=(5, {})), run(grade="disk", power_loss=(3, {"lost (no promise)": 1}))])
     assert row.cells[3] == "kept (5 in 1 run)"
-    assert row.cells[5] == "lost\\* in 1 of 1 run (3)"
+    assert row.cells[6] == "lost\\* in 1 of 1 run (3)"
 
 
 def test_a_row_counts_the_runs_in_which_came_what_is_expected() -> None:
@@ -57,6 +60,12 @@ def test_a_row_counts_the_runs_in_which_came_what_is_expected() -> None:
     assert "<td>disk</td><td>1 of 2</td>" in html(told)
     known = {**run(4, failed_sync=(2, {})), "broker": "beanstalkd", "configuration": "f0", "surprises": []}
     assert rows_of([known])[0].as_expected == "0 of 1"  # a return must come of that
+
+
+def test_a_configuration_that_nobody_ran_is_a_row_that_says_so() -> None:
+    told = [{**run(power_loss=(5, {})), "broker": "nsq", "configuration": "default"}]
+    assert "| to-disk | page-cache | not run | - | - | - | - | - | - | - | - |" in markdown(told)
+    assert '<th scope="row">to-disk</th><td>page-cache</td><td>not run</td>'.replace('"', "") in html(told)
 
 
 def test_the_page_escapes_what_it_is_told() -> None:
@@ -82,7 +91,7 @@ def test_the_command_writes_pages(tmp_path: Path) -> None:
     page = (tmp_path / "page.md").read_text()
     assert page.startswith("before\n")
     assert page.endswith("\nafter\n")
-    assert "| c | disk | 1 of 1 | - | - | - | kept (5 in 1 run) | - | - | - |" in page
+    assert "| c | disk | 1 of 1 | - | - | - | kept (5 in 1 run) | - | - | - | - |" in page
     assert "<table>" in (tmp_path / "page.html").read_text()
     with pytest.raises(BadRuns, match="no place for the table"):
         put_into("a page", "a table")

@@ -10,6 +10,9 @@ queue has the ack. That says nothing of the disk.
 A publish is over when it is confirmed. One that failed before may have been done all the same; then the message is
 there twice, under two ids, and the one that was never confirmed is thrown away when it comes.
 
+A quorum queue that is new rests for `rest` seconds before anything is put into it: which folder holds its log is
+written some time after it was declared (specs/brokers/rabbitmq-new-queue.md). And it is open once its leader answers.
+
 >>> parted("orders|7|2"), parted("no receipt")
 (('orders', '7', '2'), None)
 """
@@ -32,6 +35,9 @@ from ackcheck.target import Delivery
 
 DURABLE = 2
 """The delivery mode of what is to survive a restart."""
+
+GETTING = 1.0
+"""Seconds for which a pop gets messages: the server closes a channel whose oldest delivery has waited for two."""
 
 REFUSED = 10.0
 """Seconds for which a publish may be refused."""
@@ -58,6 +64,7 @@ class Queues(WithoutBarrier):
         self.held: dict[str, tuple[Any, int]] = {}
         """By its receipt, the channel and the tag of each delivery that was not acked."""
         self.settled: set[str] = set()
+        self.declared: set[str] = set()
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server is ready."""
@@ -65,12 +72,27 @@ class Queues(WithoutBarrier):
 
         self.pika, self.gone = pika, (OSError, pika.exceptions.AMQPConnectionError)
         where = pika.ConnectionParameters("127.0.0.1", int(os.environ[PORT]), heartbeat=0)
-        kind = {"x-queue-type": json.loads(os.environ[SETTINGS]).get("queue", "classic")}
+        settings = json.loads(os.environ[SETTINGS])
+        self.kind, self.rest = settings.get("queue", "classic"), float(settings.get("rest", 0))
         self.held = {}
         self.connection: Any = self.connected(lambda: pika.BlockingConnection(where))
         self.publisher = self._channel()
         self.ask(self.publisher.confirm_delivery)
-        self.declare = lambda queue: self.publisher.queue_declare(queue, durable=True, arguments=kind)
+        if self.kind == "quorum":
+            for queue in sorted(self.declared):
+                self._await_leader(queue)
+
+    def _await_leader(self, queue: str) -> None:
+        """Get a message and give it back: a quorum queue that has no leader answers with an error, a minute later."""
+        channel = self._channel()
+        self.ask(channel.basic_get, queue)
+        self.ask(channel.close)
+
+    def _declare(self, queue: str) -> None:
+        self.ask(self.publisher.queue_declare, queue, durable=True, arguments={"x-queue-type": self.kind})
+        if queue not in self.declared:
+            self.declared.add(queue)
+            time.sleep(self.rest)
 
     def _channel(self) -> Any:
         return self.ask(self.connection.channel)
@@ -78,7 +100,7 @@ class Queues(WithoutBarrier):
     def publish(self, queue: str, end: int) -> None:
         """Publish what never was, and have each confirmed."""
         with self.lock:
-            self.ask(self.declare, queue)
+            self._declare(queue)
             for number in range(self.ends[queue], end):
                 self.confirmed[queue, number] = self._put(queue, number)
                 self.ends[queue] = number + 1
@@ -102,7 +124,8 @@ class Queues(WithoutBarrier):
         """Get what is there, on a channel of its own."""
         with self.lock:
             channel, given, until = self._channel(), list[Delivery](), time.time() + invisible
-            while len(given) < count:
+            enough = time.monotonic() + GETTING
+            while len(given) < count and time.monotonic() < enough:
                 got, said, body = self.ask(channel.basic_get, queue)
                 if got is None:
                     break
