@@ -227,8 +227,9 @@ def html(runs: Sequence[Mapping[str, Any]]) -> str:
 LEGEND = (
     "In brackets: how often the fault was seen to hit. Bold: a promise of that configuration is broken; with a star: "
     "it never promised otherwise. A dash: this was not tried, or, of a restart, its close promises nothing. "
-    "A run is one grade with one seed; it is as expected if what the profile expects today came, no more and no less. Some expectations were made wider after these runs were "
-    "seen: the column says that they are reproduced, not that they were foreseen."
+    "A run is one grade with one seed; it is as expected if what the profile expects today came, no more and no less. "
+    "Some expectations were made wider after these runs were seen: the column says that they are reproduced, not that "
+    "they were foreseen."
 )
 
 
