@@ -21,6 +21,8 @@ from ackmodel import Config
 AUTO_GRAPH_STATES = 30_000
 """Beyond this many states it is quicker to begin anew with the table engine."""
 
+NO_TABLES = "the table engine needs NumPy and Numba: pip install 'ackcheck[table]'"
+
 
 class MissingExtra(ImportError):
     """The table engine needs packages that are not installed."""
@@ -46,7 +48,7 @@ def explore(asked: Config | System, options: Options = DEFAULTS) -> Result:
             if not fall_back or options.max_states == stopped.limit:
                 raise
     if not table_engine_here():
-        raise MissingExtra("the table engine needs NumPy and Numba: pip install 'ackcheck[table]'")
+        raise MissingExtra(NO_TABLES)
     return _explore_on_tables(asked, options)
 
 

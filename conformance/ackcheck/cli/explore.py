@@ -41,7 +41,8 @@ from ackexplore import (
     explore_rules,
 )
 from ackexplore import explore as explore_model
-from ackexplore.graph.progress import check_progress
+from ackexplore.ending import explore_to_the_end
+from ackexplore.graph.progress import ProgressFinding
 from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
@@ -130,16 +131,17 @@ def _options_of(**settings: Any) -> Options:
         raise click.UsageError(str(error)) from error
 
 
-def _explored(config: Config, options: Options) -> Result:
+def _explored(config: Config, options: Options, *, liveness: bool) -> tuple[Result, list[ProgressFinding]]:
     try:
         with _progress_shown() as watcher:
-            return explore_model(config, evolve(options, watcher=watcher))
+            watched = evolve(options, watcher=watcher)
+            return explore_to_the_end(config, watched) if liveness else (explore_model(config, watched), [])
     except (MissingExtra, BadCheckpoint, NotSymmetric) as error:
         raise Refused(str(error)) from error
     except Unfinished as error:
         if error.result.holds:
             raise Refused(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
-        return error.result
+        return error.result, []
 
 
 def _bytes(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001 - click's
@@ -351,7 +353,7 @@ def _number(name: str, default: int, text: str) -> Any:
 )
 @click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
 @click.option("--symmetric", is_flag=True, help="One state for all orders of alike messages (needs --uncommitted).")
-@click.option("--liveness", is_flag=True, help="Judge also what must happen in the end (graph engine).")
+@click.option("--liveness", is_flag=True, help="Judge also what must happen in the end.")
 @click.option("--serve", is_flag=True, help="Serve the page to walk in, for this machine only, until Ctrl-C.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), metavar="N", help="The port for --serve; 0 for any.")
 @_export_options
@@ -394,10 +396,12 @@ def explore(  # noqa: PLR0913 - an argument an option
     if checkpoint is not None and engine == "graph":
         raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
     places = {name: settings.pop(name) for name in EXPORTS}
-    if liveness or places["graphml"] or places["dot"] or places["walk"]:
+    if places["graphml"] or places["dot"] or places["walk"]:
         if engine == "table" or checkpoint is not None:
-            raise click.UsageError("--liveness, --graphml, --dot and --walk need the whole graph: use --engine graph")
+            raise click.UsageError("--graphml, --dot and --walk need the whole graph: use --engine graph")
         engine = "graph"
+    if liveness and checkpoint is not None:
+        raise click.UsageError("--liveness looks at all states in one go: leave --checkpoint out")
     config = config_of(settings, without)
     if serve:
         _serve(config, typed(ctx), port)
@@ -411,8 +415,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         checkpoint=checkpoint,
         resume=resume,
     )
-    result = _explored(config, options)
-    findings = check_progress(result) if liveness and result.complete else []
+    result, findings = _explored(config, options, liveness=liveness)
     if json_to != "-":
         console = Console()
         for part in (*result_view(result), *progress_view(findings)):

@@ -16,6 +16,7 @@ budgets are finite, so that every run has a last fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -23,7 +24,7 @@ from attrs import frozen
 from ackexplore.graph.liveness import Edge, Fairness, Lasso, find_lasso
 from ackexplore.result import Result, StateSpace
 from ackexplore.trace import Trace, TraceStep, trace_json
-from ackmodel import Clause, Config, State
+from ackmodel import Clause, Config, Message, Shared
 from ackmodel.spec.liveness import PROPERTIES, LeadsTo, fair_actions
 
 
@@ -34,12 +35,15 @@ def fairness_of(config: Config) -> list[Fairness]:
 
 @frozen(kw_only=True)
 class Property:
-    """`trigger ~> goal`, the clause that asks for it, and which message it is about (None: the store)."""
+    """`trigger ~> goal` of the shared part and a message, and the clause that asks for it.
+
+    `message` is which it is about; None: about the store, and the first will do.
+    """
 
     clause: Clause
     message: int | None
-    trigger: Callable[[State], bool]
-    goal: Callable[[State], bool]
+    trigger: Callable[[Shared, Message], bool]
+    goal: Callable[[Shared, Message], bool]
 
     @property
     def name(self) -> str:
@@ -51,8 +55,8 @@ def _about(config: Config, asked: LeadsTo, index: int) -> Property:
     return Property(
         clause=asked.clause,
         message=None if asked.of_store else index,
-        trigger=lambda state: asked.trigger(config, state[0], state[1][index]),
-        goal=lambda state: asked.goal(config, state[0], state[1][index]),
+        trigger=partial(asked.trigger, config),
+        goal=partial(asked.goal, config),
     )
 
 
@@ -110,8 +114,8 @@ def check_progress(
     states = [space.state(node) for node in range(len(space))]
     findings = []
     for asked in properties_of(result.config, clauses):
-        triggers, goals = map(asked.trigger, states), map(asked.goal, states)
-        holds = list(zip(triggers, goals, strict=True))
+        pairs = [(shared, messages[asked.message or 0]) for shared, messages in states]
+        holds = [(asked.trigger(*pair), asked.goal(*pair)) for pair in pairs]
         lasso = find_lasso(
             space.graph,
             trigger=lambda node, holds=holds: holds[node][0],  # type: ignore[misc]

@@ -141,7 +141,7 @@ class Search:
             self.levels.append(level)
             self.visited.fill(level)
             self.pairs.fill_for(level, self.layout)
-            self._look_over(level, self._parts(len(level)))
+            self._look_over(level, self.parts(len(level)))
         if not self.layout.fits(self.pairs.steps.counts):
             self._pack_anew()
 
@@ -167,8 +167,8 @@ class Search:
     def _enter(self, level: Words) -> None:
         """Take a new level: sort it, and ask the model about its pairs, unless that can wait; then judge its states."""
         self.levels.append(level)
-        parts = self._parts(len(level))
-        self._each(lambda part, _: _sort(level[slice(*part)]), parts)
+        parts = self.parts(len(level))
+        self.each(lambda part, _: _sort(level[slice(*part)]), parts)
         missing = self._look_over(level, parts)
         if missing is None:
             self.pairs.fill_for(level, self.layout)
@@ -193,7 +193,7 @@ class Search:
             return int(scan(level, *part, tables, missing[number]))
 
         found.unreduced += [0] * (len(parts) - len(found.unreduced))
-        listed = self._each(look, parts)
+        listed = self.each(look, parts)
         found.add_occurrences(occurrences)
         if max(listed) > MISSING_PAIRS:
             return None
@@ -215,9 +215,9 @@ class Search:
             self._pack_anew()
         if self.pairs.steps.any_broken:
             level, tables = self.levels[-1], self.pairs.tables(self.layout)
-            parts = self._parts(len(level))
+            parts = self.parts(len(level))
             tallies = [new_tally() for _ in parts]
-            self._each(lambda part, number: judge(level, *part, tables, tallies[number]), parts)
+            self.each(lambda part, number: judge(level, *part, tables, tallies[number]), parts)
             for tally in tallies:
                 self.found.add(tally, len(self.levels) - 1, in_step=False)
 
@@ -244,7 +244,7 @@ class Search:
 
     def _successors_of(self, states: Words, *, may_wait: bool = False) -> list[Tally]:
         """Put the successors of some states into the set of visited ones; what each thread counted."""
-        tables, parts = self.pairs.tables(self.layout), self._parts(len(states))
+        tables, parts = self.pairs.tables(self.layout), self.parts(len(states))
         tallies = [new_tally(len(tables.rows), may_wait * (high - low)) for low, high in parts]
 
         def expand_part(part: tuple[int, int], thread: int) -> int:
@@ -253,7 +253,7 @@ class Search:
 
         while left := sum(high - low for low, high in parts):
             self._report(left)
-            reached = self._each(expand_part, parts)
+            reached = self.each(expand_part, parts)
             self._insert(len(parts))
             if min(reached) < 0:
                 self._make_buffers(4 * self._buffers[0].out.shape[1])
@@ -283,7 +283,7 @@ class Search:
                 visited.add(shard, [one.out[shard, : one.filled[shard]] for one in buffers])
 
         firsts = range(1 if parts == 1 else self.threads)
-        self._each(insert_share, firsts)
+        self.each(insert_share, firsts)
 
     def _take_new(self) -> Words:
         """Return the states that are new since the last time, and begin anew."""
@@ -296,25 +296,25 @@ class Search:
                 visited.move_new(shard, new[ends[shard] : ends[shard + 1]])
 
         firsts = range(1 if ends[-1] < SMALL_LEVEL else self.threads)
-        self._each(move_share, firsts)
+        self.each(move_share, firsts)
         return new
 
     # --- threads and memory -----------------------------------------------------------------------------------------
 
-    def _parts(self, size: int) -> list[tuple[int, int]]:
+    def parts(self, size: int) -> list[tuple[int, int]]:
         """Cut a level into a part for each thread; a small one is not cut."""
         count = 1 if size < SMALL_LEVEL else self.threads
         cuts = [size * part // count for part in range(count + 1)]
         return list(pairwise(cuts))
 
-    def _each(self, work: Callable[[P, int], R], parts: Sequence[P]) -> list[R]:
+    def each(self, work: Callable[[P, int], R], parts: Sequence[P]) -> list[R]:
         """Do the work for each part, in threads if there are several; return what each returned."""
         if len(parts) == 1:
             return [work(part, number) for number, part in enumerate(parts)]
         return list(self._pool.map(work, parts, range(len(parts))))
 
     def _no_levels(self) -> Levels:
-        return Levels(low=self.layout.places[-1][1], words=self.layout.words, each=self._each)
+        return Levels(low=self.layout.places[-1][1], words=self.layout.words, each=self.each)
 
     def _set_up(self) -> None:
         """Make the set of visited states and the buffers, for states of this layout."""

@@ -121,6 +121,12 @@ class Levels:
         """Go through the levels, from the first."""
         return (self[number] for number in range(len(self)))
 
+    @property
+    def sizes(self) -> list[int]:
+        """How many states each level has."""
+        packed = [sum(block.states for block in blocks) for blocks in self._blocks]
+        return packed if self.newest is None else [*packed, len(self.newest)]
+
     def append(self, level: Words) -> None:
         """Take a new level; the one before it is packed."""
         if self.newest is not None:

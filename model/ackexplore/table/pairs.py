@@ -15,6 +15,8 @@ of that stays empty, but a row itself takes many times as much, and an empty pag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from attrs import define, field
@@ -28,6 +30,14 @@ MISSING = 1 << 16
 
 def _with_spare(count: int) -> int:
     return count + count // 4 + 16
+
+
+def _parts_of(names: Bits) -> tuple[npt.NDArray[np.int64], Bits, Bits]:
+    """Return the slot, the shared part and the message of each name; see `StepTables.pair_key`."""
+    name = names - np.uint64(1)
+    slot = (name & np.uint64((1 << SLOT_BITS) - 1)).astype(np.int64)
+    message = name >> np.uint64(SLOT_BITS) & np.uint64((1 << MESSAGE_BITS) - 1)
+    return slot, name >> np.uint64(SLOT_BITS + MESSAGE_BITS), message
 
 
 @define(eq=False)
@@ -106,11 +116,15 @@ class Pairs:
         if self._names:
             self._enter(self._names[0], 0)
 
+    def each(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each pair in the order of the rows: its slot, and the numbers of the shared part and of the message."""
+        for names in self._names:
+            slots, shareds, messages = _parts_of(names)
+            for slot, shared, message in zip(slots.tolist(), shareds.tolist(), messages.tolist(), strict=True):
+                yield slot, shared, self.steps.slots[slot].to_model[message]
+
     def _enter(self, names: npt.NDArray[np.uint64], first_row: int) -> None:
-        name = names - np.uint64(1)
-        slot = (name & np.uint64((1 << SLOT_BITS) - 1)).astype(np.int64)
-        message = name >> np.uint64(SLOT_BITS) & np.uint64((1 << MESSAGE_BITS) - 1)
-        shared = name >> np.uint64(SLOT_BITS + MESSAGE_BITS)
+        slot, shared, message = _parts_of(names)
         where = self._places[slot, 0] + shared * self._places[slot, 1] + message
         self._rows[where] = np.arange(first_row + 1, first_row + 1 + len(names), dtype=np.int32)
 

@@ -29,7 +29,7 @@ from ackexplore.table.layout import Words
 
 
 @inlined
-def _put(state: Words, fields: Bits, number: int, value: U64) -> None:
+def put(state: Words, fields: Bits, number: int, value: U64) -> None:
     word, shift, mask = fields[number, 0], fields[number, 1], fields[number, 2]
     state[0, word] = (state[0, word] & ~(mask << shift)) | (U(value) << shift)
 
@@ -43,8 +43,8 @@ def _order(state: Words, fields: Bits, alike: int) -> None:
             first, second = field_at(state, 0, fields, here - alike), field_at(state, 0, fields, here)
             if first <= second:
                 break
-            _put(state, fields, here - alike, second)
-            _put(state, fields, here, first)
+            put(state, fields, here - alike, second)
+            put(state, fields, here, first)
             here -= alike
 
 
@@ -66,7 +66,7 @@ def _emit(state: Words, out: Words, filled: Counts, recent: Words) -> None:
 
 
 @kernel
-def _look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[U64, int]:
+def look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[U64, int]:
     """Put the row of each slot into `found`; return the bits of the possible broadcasts, and how many successors."""
     fields, places, rows, masks = tables.fields, tables.places, tables.rows, tables.masks
     shared = field_at(states, index, fields, 0)
@@ -90,7 +90,7 @@ def _look_up(states: Words, index: int, tables: Tables, found: Counts) -> tuple[
 
 
 @kernel
-def _next_combination(turn: Counts, found: Counts, cast: int, tables: Tables) -> bool:
+def next_combination(turn: Counts, found: Counts, cast: int, tables: Tables) -> bool:
     """Turn to the next combination of outcomes, the last slot fastest; whether there was one."""
     for slot in range(found.shape[0] - 1, -1, -1):
         pointer = tables.rows[found[slot], 2] + cast
@@ -113,15 +113,15 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
     turn = np.empty(fields.shape[0] - 1, dtype=np.int64)
     after = np.empty((1, states.shape[1]), dtype=np.uint64)
     for index in range(low, high):
-        some, most = _look_up(states, index, tables, found)
+        some, most = look_up(states, index, tables, found)
         if filled.max() + most > out.shape[1]:
             return -1 - index if most > out.shape[1] else index
         for slot in range(found.shape[0]):
             tally.visits[found[slot]] += 1
             for step in range(tables.rows[found[slot], 0], tables.rows[found[slot], 1]):
                 after[0] = states[index]
-                _put(after, fields, 0, local[step, 1])
-                _put(after, fields, slot + 1, local[step, 2])
+                put(after, fields, 0, local[step, 1])
+                put(after, fields, slot + 1, local[step, 2])
                 note(local[step, 3], index, tally.violations, tally.first)
                 if tables.alike:
                     _order(after, fields, tables.alike)
@@ -132,21 +132,21 @@ def expand(states: Words, low: int, high: int, tables: Tables, buffers: Buffers,
                 continue
             step = tables.shared_casts[shared, 0] + cast
             after[0] = states[index]
-            _put(after, fields, 0, casts[step, 1])
+            put(after, fields, 0, casts[step, 1])
             for slot in range(found.shape[0]):
                 turn[slot] = tables.pointers[tables.rows[found[slot], 2] + cast, 0]
             more = True
             while more:
                 broken = 0
                 for slot in range(found.shape[0]):
-                    _put(after, fields, slot + 1, tables.outcomes[turn[slot], 0])
+                    put(after, fields, slot + 1, tables.outcomes[turn[slot], 0])
                     broken |= tables.outcomes[turn[slot], 1]
                 tally.hits[casts[step, 0]] += 1
                 note(broken, index, tally.violations, tally.first)
                 if tables.alike:
                     _order(after, fields, tables.alike)
                 _emit(after, out, filled, recent)
-                more = _next_combination(turn, found, cast, tables)
+                more = next_combination(turn, found, cast, tables)
     return high
 
 

@@ -184,12 +184,17 @@ def test_liveness_is_judged_on_request() -> None:
     assert "in the end: all 5 properties hold" in ran.stdout
     told = json.loads(run("--liveness", "--json", "-").stdout)
     assert {finding["holds"] for finding in told["liveness"]} == {True}
-    assert "need the whole graph" in run("--liveness", "--engine", "table").stderr
+    assert {
+        finding["holds"]
+        for finding in json.loads(run("--liveness", "--engine", "table", "--json", "-").stdout)["liveness"]
+    } == {True}
+    assert "leave --checkpoint out" in run("--liveness", "--checkpoint", "here").stderr
+    assert "need the whole graph" in run("--walk", "page.html", "--engine", "table").stderr
 
 
 def test_a_lasso_is_shown_and_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     lazy = [group for group in fairness_of(Config()) if group.name != "begin_sync"]
-    monkeypatch.setattr("ackcheck.cli.explore.check_progress", lambda result: check_progress(result, fairness=lazy))
+    monkeypatch.setattr("ackexplore.ending.check_progress", lambda result, **_: check_progress(result, fairness=lazy))
     ran = run("--liveness")
     assert ran.exit_code == 1
     assert "never in the end: flush-when-idle of message 0" in ran.stdout

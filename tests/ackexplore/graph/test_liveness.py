@@ -164,8 +164,6 @@ def test_fairness_is_of_one_message_where_it_says_so() -> None:
         Config(sync_failures=1, sync_timeouts=1),
         Config(deliveries=2, write_failures=1),
         Config(process_crashes=1, commit="ack"),
-        Config(power_losses=1),
-        Config(messages=2),
     ],
 )
 def test_everything_gets_there_in_the_end(config: Config) -> None:
