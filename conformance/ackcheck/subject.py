@@ -18,8 +18,9 @@ from ackcheck import lab
 from ackcheck.rig.apart import WithServer
 from ackcheck.rig.errors import RigError, TargetError
 from ackcheck.rig.serve import load_factory
+from ackcheck.rig.shape import lacks
 from ackcheck.sim.setup import FactorySetup, SimSetup
-from ackcheck.sim.target import SteppedTarget
+from ackcheck.sim.target import Extended, SteppedTarget
 from ackmodel import CommitPolicy, Level
 
 
@@ -105,6 +106,11 @@ class Subject:
             return lab.reference().setups(levels[-1], cases)
         assert isinstance(self.target, str)
         make = self.factory()
+        with target_code("factory"):
+            wrong = lacks(make(), SteppedTarget, Extended)
+        if wrong:
+            told = "\n".join(["it is not as ackcheck.sim.target has it:", *wrong])
+            raise TargetError("factory", "TypeError", told)
         return [
             (FactorySetup(levels=levels, commit=commit, make=make, name=self.target), cases) for commit in CommitPolicy
         ]

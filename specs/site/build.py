@@ -19,15 +19,18 @@ from ackexplore import Options, explore
 from ackexplore.reports.walk import walk_page
 from ackmodel import RULES, Config
 from api_pages import api_page
-from clause_pages import appendix, clause_page, clauses_index, group_page
+from clause_pages import appendix, clause_page, clauses_index, group_page, recorded_runs
 from counterexamples import Counterexamples
 from links import dead_links
-from pages import COPIED, SPECS, page_name, page_text, vocabulary, within, written
+from pages import COPIED, SPECS, page_name, page_text, vocabulary, written
 
 ROOT = SPECS.parent
 DOCS, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
 CONFIG: dict[str, Any] = {"sync_failures": 1, "power_losses": 1}
 WALKED = ("rewrite-after-failure", "commit-after-flush", "failed-sync-is-not-flushed", "recovery-reads-acks")
+WIDE = 7
+"""From how many columns on, less one, a table is wide."""
+
 WALKS = (
     "Each page holds a small model whole: choose the next step, go back, or be led to where a clause breaks. The way "
     "stands in the address. `ackcheck explore --serve` makes such a page for any settings, on your own machine."
@@ -56,9 +59,10 @@ def main() -> int:
 def write_pages(found: Counterexamples) -> None:
     """Write every page as Markdown, except those to walk in."""
     texts = clause_texts()
+    runs = recorded_runs()
     for text in texts.values():
         name = f"clauses/{text.clause.value}.md"
-        put(name, within(name, clause_page(text, found.of(text.clause))))
+        put(name, clause_page(text, found.of(text.clause), runs))
     for group in dict.fromkeys(text.group for text in texts.values()):
         put(f"clauses/{group}.md", group_page([text for text in texts.values() if text.group == group]))
     put("clauses/index.md", clauses_index(texts.values()))
@@ -88,10 +92,15 @@ def write_walks() -> None:
 
 
 def put(name: str, text: str) -> None:
-    """Write one page; words of the vocabulary are explained where a reader stops at them."""
+    """Write one page; words of the vocabulary are explained where a reader stops at them.
+
+    A page with a wide table has the room of its table of contents, too.
+    """
     path = DOCS / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{text.rstrip()}\n\n{vocabulary()}", encoding="utf-8")
+    wide = max(line.count(" | ") for line in text.splitlines()) >= WIDE
+    head = "---\nhide:\n  - toc\n---\n\n" if wide else ""
+    path.write_text(f"{head}{text.rstrip()}\n\n{vocabulary()}", encoding="utf-8")
 
 
 def configured() -> str:

@@ -6,16 +6,27 @@ A page has the promise, why, how it is checked, the model's functions, the count
 import ast
 import importlib
 import inspect
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from ackcheck.brokers.expectation import UNPROMISED
 from ackcheck.keeping import functions_keeping
 from ackcheck.spec import ClauseText
 from ackcheck.traceability import Ties, ties_of
 from counterexamples import Counterexample
 
+RUNS = sorted(Path(__file__).resolve().parents[1].glob("brokers/runs/*.jsonl"))
 
-def clause_page(text: ClauseText, found: Counterexample | None) -> str:
-    """Return the page of one clause."""
+
+def recorded_runs() -> list[dict[str, Any]]:
+    """Return the runs of real brokers that the table of them is made of, as `ackcheck broker --record` wrote them."""
+    return [json.loads(line) for path in RUNS for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def clause_page(text: ClauseText, found: Counterexample | None, runs: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the page of one clause; `runs` are those of real brokers."""
     ties = ties_of(text.clause)
     parts = [
         f"# {text.clause.value}",
@@ -26,6 +37,7 @@ def clause_page(text: ClauseText, found: Counterexample | None) -> str:
         _counterexample(found) if found else "",
         _rules(ties),
         _bugs(ties),
+        _brokers(text.clause.value, runs),
         _listed("Tests that name it", [f"`{test}`" for test in ties.tests]),
         _listed("What keeps it in the reference store", [f"`{function}`" for function in ties.store]),
     ]
@@ -92,6 +104,30 @@ def _bugs(ties: Ties) -> str:
     head = "## Real bugs that break it\n\n*First*: a pinned run shows that they break it first. *May*: they may.\n\n"
     table = "\n".join(["| bug | what it does | who had it | |", "|---|---|---|---|", *seen, *may])
     return head + table if seen or may else ""
+
+
+def _brokers(clause: str, runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the real brokers that broke a promise of this clause, with the command that shows it."""
+    rows = {}
+    for run in runs:
+        for fault, told in run["faults"].items():
+            for outcome in told.get("clauses", {}).get(clause, ()):
+                if not outcome.endswith(UNPROMISED):
+                    broker = f"[{run['title']}](../brokers/{run['broker']}.md)"
+                    what = f"{_cell(run['version'].split(' sha=')[0])}, `{run['configuration']}`"
+                    rows[run["broker"], run["configuration"], fault, outcome] = (
+                        f"| {broker} | {what} | {fault} | {outcome} | `{run['command']}` |"
+                    )
+    about = "From recorded runs; what each outcome means, and how often it came: [brokers](../brokers/index.md)."
+    head = [
+        "## Real brokers that break it",
+        "",
+        about,
+        "",
+        "| broker | which | fault | outcome | run |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows.values()]) if rows else ""
 
 
 def _cell(text: str) -> str:

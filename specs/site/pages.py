@@ -24,7 +24,7 @@ RENAMED = {
     SPECS / "tla": "tla.md",
 }
 GENERATED = frozenset({"api.md", "appendix.md", "walk.md"})
-COPIED = (*sorted(SPECS.glob("*.svg")), *sorted(SPECS.glob("*.json")), PAGES.parent / "site.css")
+COPIED = (*sorted(SPECS.glob("*.svg")), *sorted(SPECS.glob("*.json")), *sorted(PAGES.parent.glob("site.[cj]s*")))
 """What pages show or lead to, and is no page."""
 
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")

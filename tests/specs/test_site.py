@@ -111,6 +111,22 @@ def test_a_clause_page_has_the_text_the_source_the_counterexample_and_the_bugs()
         assert each in page, each
 
 
+def test_a_clause_page_names_the_real_brokers_that_broke_a_promise_of_it_and_no_others() -> None:
+    run = {
+        "broker": "redis",
+        "title": "Redis",
+        "version": "7.0 sha=1",
+        "configuration": "everysec",
+        "command": "ackcheck X",
+    }
+    promised = {"power loss": {"clauses": {"flush-rewrites": ["returned"], "no-limbo": ["lost (no promise)"]}}}
+    runs = [{**run, "faults": promised}, {**run, "faults": {"power loss": {"outcomes": {"lost": 1}}}}]
+    text, none = clause_texts(), Counterexamples([])
+    row = "| [Redis](../brokers/redis.md) | 7.0, `everysec` | power loss | returned | `ackcheck X` |"
+    assert row in clause_page(text[Clause.FLUSH_REWRITES], none.of(Clause.FLUSH_REWRITES), runs)
+    assert "Real brokers" not in clause_page(text[Clause.NO_LIMBO], none.of(Clause.NO_LIMBO), runs)
+
+
 def test_the_source_of_a_method_is_read_from_its_file() -> None:
     assert source_of("ackmodel.observe.oracle", "Oracle.published").startswith("def published(self")
 

@@ -58,6 +58,14 @@ class Judged:
             counted.setdefault(fault, Counter())[str(self.configuration.outcome_of(finding))] += finding.times
         return counted
 
+    def _clauses(self, fault: Fault) -> dict[str, list[str]]:
+        """Return which clauses a fault broke, and with what outcomes."""
+        told: dict[str, set[str]] = {}
+        for finding in self.verdict.findings:
+            if Fault(finding.fault or Fault.CLEAN_RESTART) is fault:
+                told.setdefault(finding.clause.value, set()).add(str(self.configuration.outcome_of(finding)))
+        return {clause: sorted(outcomes) for clause, outcomes in told.items()}
+
     @property
     def repaired(self) -> int:
         """How often the operator's repair step was needed to open it."""
@@ -103,6 +111,7 @@ class Judged:
                 "seen": self.seen[fault],
                 "promised": self.configuration.promises_under(fault),
                 "outcomes": dict(came.get(fault, {})),
+                "clauses": self._clauses(fault),
             }
             for fault in Fault
             if fault in self.tried or fault in came

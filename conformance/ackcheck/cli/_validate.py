@@ -1,5 +1,7 @@
 """`ackcheck run --validate`: every call rehearsed first, and every line of the run held against the schema.
 
+A stepped target exchanges no lines: its calls are rehearsed.
+
 >>> with validated(Subject(), False, 1.0):
 ...     print(Checked.now())
 None
@@ -18,7 +20,8 @@ from ackcheck.cli._output import EnvironmentFailed
 from ackcheck.grades.campaign import child_of
 from ackcheck.rig.rehearsal import rehearsed
 from ackcheck.rig.schema import Checked, NoValidator, every_line_checked
-from ackcheck.subject import Subject
+from ackcheck.sim.rehearsal import rehearsed as rehearsed_steps
+from ackcheck.subject import Subject, target_code
 from ackmodel import Level
 
 __all__ = ["Checked", "validated"]
@@ -31,7 +34,12 @@ def validated(subject: Subject, wanted: bool, reply_timeout: float) -> Iterator[
         yield
         return
     if subject.stepped and not subject.ours:
-        raise click.UsageError("--validate is for targets on real files: a stepped target exchanges no lines")
+        with target_code("factory"):
+            wrong = rehearsed_steps(subject.factory())
+        _refuse(wrong)
+        click.echo("every call was tried once, and answered as it should be", err=True)
+        yield
+        return
     try:
         with every_line_checked() as checked:
             _rehearse(subject, reply_timeout)
@@ -45,6 +53,10 @@ def _rehearse(subject: Subject, reply_timeout: float) -> None:
     with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder:
         child = child_of(subject.served(Level.DISK), Path(folder), reply_timeout=reply_timeout)
         wrong = rehearsed(child, Path(folder))
+    _refuse(wrong)
+
+
+def _refuse(wrong: list[str]) -> None:
     if wrong:
         told = "\n".join(f"- {each}" for each in wrong)
         raise EnvironmentFailed(

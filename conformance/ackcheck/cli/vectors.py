@@ -1,6 +1,7 @@
-"""`ackcheck vectors`: test vectors from the model, for implementers in any language.
+"""`ackcheck vectors`: test vectors from the model, for implementers in any language, and a program judged by them.
 
     ackcheck vectors vectors.json --power-losses 1
+    ackcheck vectors vectors.json -- node my_store.mjs
 
 >>> from click.testing import CliRunner
 >>> CliRunner().invoke(vectors, ["no/such/folder/out.json"]).exit_code
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +20,44 @@ import click
 from ackcheck.cli._output import file_only
 from ackcheck.cli._reports import write_text
 from ackcheck.cli.explore import Refused, config_of, model_options
+from ackcheck.rig.player import Player
 from ackexplore import Options, TooManyStates
 from ackexplore import explore as explore_model
+from ackexplore.reports.played import BadVectors, difference, read_vectors, steps_of
 from ackexplore.reports.vectors import vectors as made_of
 
 
-@click.command()
+BROKEN = 1
+"""The exit code where the store departs from the model."""
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("out", callback=file_only)
+@click.argument("command", nargs=-1, metavar="[-- CMD]")
 @model_options
 @click.option(
     "--longest", default=60, show_default=True, metavar="N", type=click.IntRange(1, 10_000), help="Steps of a tour."
 )
 @click.option("--max-states", default=20_000, show_default=True, metavar="N", type=click.IntRange(1, 10**6))
-def vectors(out: str, longest: int, max_states: int, **settings: Any) -> None:
-    """Write to OUT tours of the model that together take every transition, as JSON (specs/vectors.md)."""
+@click.option("--reply-timeout", default=15.0, show_default=True, metavar="S", type=click.FloatRange(0.1, 3600.0))
+@click.pass_context
+def vectors(  # noqa: PLR0913 - an argument an option
+    ctx: click.Context,
+    /,
+    *,
+    out: str,
+    command: tuple[str, ...],
+    longest: int,
+    max_states: int,
+    reply_timeout: float,
+    **settings: Any,
+) -> None:
+    """Write to OUT tours of the model that together take every transition, as JSON (specs/vectors.md).
+
+    With a command after `--`, OUT is read, and its tours are played to that program: exit code 1 where it departs.
+    """
+    if command:
+        ctx.exit(_play(Path(out), command, reply_timeout))
     config = config_of(settings, ())
     try:
         told = made_of(explore_model(config, Options(engine="graph", max_states=max_states)), longest)
@@ -41,3 +67,22 @@ def vectors(out: str, longest: int, max_states: int, **settings: Any) -> None:
     steps = sum(map(len, told["tours"]))
     share = f"{told['covered']['transitions']:,} of {told['covered']['of']:,} transitions"
     click.echo(f"{out}: {len(told['tours']):,} tours of {steps:,} steps, which take {share}")
+
+
+def _play(path: Path, command: tuple[str, ...], reply_timeout: float) -> int:
+    """Play each tour of a file to a program; return the exit code."""
+    try:
+        told = read_vectors(path)
+    except BadVectors as error:
+        raise click.UsageError(str(error)) from error
+    began = time.monotonic()
+    with Player(command, reply_timeout) as player:
+        for tour in range(len(told["tours"])):
+            wrong = difference(told, tour, player.play(tour, steps_of(told, tour)))
+            if wrong is not None:
+                click.echo(wrong)
+                return BROKEN
+    rate = len(told["tours"]) / max(time.monotonic() - began, 1e-9)
+    covered = f"{told['covered']['transitions']:,} of {told['covered']['of']:,} transitions"
+    click.echo(f"{len(told['tours']):,} tours played, {rate:,.0f} a second: {covered}, and no difference")
+    return 0

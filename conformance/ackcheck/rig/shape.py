@@ -26,7 +26,7 @@ def lacks(target: object, needed: type[Any], offered: type[Any]) -> list[str]:
         method = getattr(target, name, None)
         names = _arguments(getattr(offered if hasattr(offered, name) else needed, name))
         if callable(method):
-            differing += _differing(name, method, names)
+            differing += _differing(name, method, names, _by_name(needed, name))
         elif name in _methods(needed):
             missing.append(f"no method {name}({', '.join(names)})")
     return missing + differing
@@ -41,17 +41,23 @@ def _arguments(method: Any) -> list[str]:
     return [name for name in inspect.signature(method).parameters if name != "self"]
 
 
-def _differing(name: str, method: Any, names: list[str]) -> list[str]:
+def _by_name(needed: type[Any], name: str) -> bool:
+    """Tell whether arguments are given by their names: to a target on real files, except to `open`."""
+    return needed is Target and name != "open"
+
+
+def _differing(name: str, method: Any, names: list[str], by_name: bool) -> list[str]:
     try:
         signature = inspect.signature(method)
     except (ValueError, TypeError):  # written in C: it will be seen when it is called
         return []
     try:
-        if name == "open":
-            signature.bind(*names)
-        else:
+        if by_name:
             signature.bind(**dict.fromkeys(names))
+        else:
+            signature.bind(*names)
     except TypeError:
-        called = ", ".join(f"{each}=..." for each in names)
-        return [f"{name}{signature} cannot be called as {name}({called}): name its arguments as the protocol does"]
+        called = ", ".join(f"{each}=..." if by_name else each for each in names)
+        mend = "name its arguments as the protocol does" if by_name else "it must take as many"
+        return [f"{name}{signature} cannot be called as {name}({called}): {mend}"]
     return []

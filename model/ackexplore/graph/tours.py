@@ -1,8 +1,8 @@
 """Tours: runs from the initial state that together take every transition; they become test vectors.
 
-Greedy: go on along a transition that no tour has taken; where there is none, by the shortest way to one; where no way
-leads to one, begin another tour. Not the shortest set of tours (that is the rural postman's problem), but every
-transition is taken, and the same configuration always gives the same tours.
+Greedy: go on along a transition that no tour has taken; where there is none, by the shortest way to one near by; where
+none is near, begin another tour, by a shortest way from the initial state. Not the shortest set of tours (that is the
+rural postman's problem), but every transition is taken, and the same configuration always gives the same tours.
 
 >>> from ackmodel import Config
 >>> from ackexplore import explore
@@ -43,8 +43,12 @@ def covered(found: Iterable[Sequence[Step]]) -> set[tuple[int, int, int]]:
     return {(step.source, step.target, step.key) for tour in found for step in tour}
 
 
-def _shortest_way(steps: dict[int, list[Step]], left: dict[int, deque[Step]], start: int, room: int) -> list[Step]:
-    """Return the shortest way to a node that has a transition left, of at most `room` steps; none if there is none."""
+NEAR = 200
+"""How many states are looked at for a transition that is left, before another tour begins."""
+
+
+def _near(steps: dict[int, list[Step]], left: dict[int, deque[Step]], start: int, room: int) -> list[Step]:
+    """Return the shortest way to a node near by that has a transition left, of at most `room` steps; or none."""
     parents: dict[int, Step | None] = {start: None}
     level = [start]
     for _ in range(room):
@@ -55,18 +59,38 @@ def _shortest_way(steps: dict[int, list[Step]], left: dict[int, deque[Step]], st
                     continue
                 parents[step.target] = step
                 if left[step.target]:
-                    way, at = [], parents[step.target]
-                    while at is not None:
-                        way.append(at)
-                        at = parents[at.source]
-                    return way[::-1]
+                    return _way(parents, step.target)
                 found.append(step.target)
+        if len(parents) > NEAR:
+            return []
         level = found
     return []
 
 
+def _way(parents: dict[int, Step | None], node: int) -> list[Step]:
+    """Return the steps that lead to a node."""
+    way = []
+    step = parents[node]
+    while step is not None:
+        way.append(step)
+        step = parents[step.source]
+    return way[::-1]
+
+
+def _from_the_start(steps: dict[int, list[Step]]) -> dict[int, Step | None]:
+    """Return the last step of a shortest way to each node, the nearest first."""
+    parents: dict[int, Step | None] = {0: None}
+    waiting = deque([0])
+    while waiting:
+        for step in steps[waiting.popleft()]:
+            if step.target not in parents:
+                parents[step.target] = step
+                waiting.append(step.target)
+    return parents
+
+
 def tours(result: Result, *, longest: int = 100) -> list[Tour]:
-    """Return tours of at most `longest` steps that take every transition; a longer one only where none is near enough.
+    """Return tours of at most `longest` steps that take every transition; a longer one only to what is further away.
 
     Raises `NoGraph`, and `ValueError` if `longest` is not positive.
     """
@@ -74,25 +98,21 @@ def tours(result: Result, *, longest: int = 100) -> list[Tour]:
         raise ValueError(f"a tour has at least one step, not {longest}")
     graph, _ = graph_of(result)
     steps = _steps_of(graph)
-    left = {node: deque(step for step in own) for node, own in steps.items()}
-    remaining = sum(map(len, left.values()))
+    left = {node: deque(own) for node, own in steps.items()}
+    parents = _from_the_start(steps)
     found: list[Tour] = []
-    while remaining:
-        tour: list[Step] = []
-        node = 0
-        while remaining and (not tour or len(tour) < longest):
-            if not left[node]:
-                room = longest - len(tour) - 1 if tour else len(left)
-                way = _shortest_way(steps, left, node, room)
-                if not way:
+    for start in parents:
+        while left[start]:
+            tour = _way(parents, start)
+            tour.append(left[start].popleft())
+            while len(tour) < longest:
+                node = tour[-1].target
+                way = [] if left[node] else _near(steps, left, node, longest - len(tour) - 1)
+                if not way and not left[node]:
                     break
                 tour += way
-                node = way[-1].target
-            step = left[node].popleft()
-            remaining -= 1
-            tour.append(step)
-            node = step.target
-        found.append(tuple(tour))
+                tour.append(left[tour[-1].target].popleft())
+            found.append(tuple(tour))
     return found
 
 

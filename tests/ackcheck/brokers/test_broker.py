@@ -145,6 +145,7 @@ def test_each_run_has_a_seed_of_its_own_and_a_command_that_repeats_a_case(
     told = json.loads((tmp_path / "told.json").read_text())
     assert [one["seed"] for one in told] == [4, 5]
     sync = {"tried": 1, "seen": 1, "promised": True, "outcomes": {"cannot open": 1}}
+    sync["clauses"] = {"survives-power-loss": ["cannot open"]}
     assert told[1]["faults"]["failed sync"] == sync
     again = told[1]["verdict"]["findings"][0]["again"]
     assert again == "ackcheck broker redis --configuration always --faults power --profile quick --seed 5 --case 3"

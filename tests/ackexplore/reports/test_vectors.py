@@ -3,13 +3,16 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from ackcheck.cli import main
 from ackcheck.cli.vectors import vectors as command
 from ackexplore import Options, explore
+from ackexplore.reports.played import difference
 from ackexplore.reports.vectors import vectors
 from ackmodel import Config
 
@@ -52,3 +55,46 @@ def test_a_runner_in_node_keeps_a_right_store_and_refuses_a_wrong_one(tmp_path: 
     refused = subprocess.run(["node", RUNNER, out, "break"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "(recover): checkpoint: flushed" in refused.stdout
+    player = ["--", "node", str(RUNNER), "-"]
+    kept_by_lines = CliRunner().invoke(command, [str(out), *player])
+    assert kept_by_lines.exit_code == 0, kept_by_lines.output
+    assert "629 of 629 transitions, and no difference" in kept_by_lines.output
+    refused_by_lines = CliRunner().invoke(command, [str(out), *player, "break"])
+    assert refused_by_lines.exit_code == 1
+    assert "(recover): checkpoint: flushed; the model has checkpoint: suspect" in refused_by_lines.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("{'tour': 0, 'seen': []}", "it has "),
+        ("{'tour': 1, 'seen': []}", "it names tour 1"),
+        ("['?']", "is no answer"),
+        ("sys.exit('out of memory')", "it ended; it wrote last: out of memory"),
+    ],
+)
+def test_a_program_that_answers_something_else_is_told_what_was_wanted(tmp_path: Path, answer: str, why: str) -> None:
+    out = tmp_path / "vectors.json"
+    assert CliRunner().invoke(command, [str(out)]).exit_code == 0
+    program = f"import json, sys\nfor line in sys.stdin: print(json.dumps({answer}), flush=True)"
+    ran = CliRunner().invoke(main, ["vectors", str(out), "--", sys.executable, "-c", program])
+    assert ran.exit_code == (1 if why == "it has " else 3)
+    assert why in ran.output
+
+
+def test_a_file_without_vectors_is_refused_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"format": 7}', encoding="utf-8")
+    for name, why in (("other.json", "holds no vectors of format 1"), ("gone.json", "cannot be read")):
+        refused = CliRunner().invoke(command, [str(tmp_path / name), "--", "true"])
+        assert refused.exit_code == 2
+        assert why in refused.stderr
+        assert "write it with" in refused.stderr
+
+
+def test_lanes_of_a_cache_or_disk_are_whole_and_of_the_store_only_what_is_shown() -> None:
+    told = vectors(explore(Config(), Options(engine="graph")), longest=60)
+    tour = next(n for n, each in enumerate(told["tours"]) if any(told["states"][s]["disk"] for *_, s in each))
+    states = [told["states"][after] for *_, after in told["tours"][tour]]
+    assert difference(told, tour, [{"store": state["store"][:1]} for state in states]) is None
+    assert "is missing from disk" in str(difference(told, tour, [{"disk": []} for _ in states]))
+    assert "there is no lane disc" in str(difference(told, tour, [{"disc": []} for _ in states]))

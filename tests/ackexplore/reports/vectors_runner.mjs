@@ -1,12 +1,12 @@
-// A runner of test vectors, in Node: `node vectors_runner.mjs vectors.json [break]` (specs/vectors.md).
+// A runner of test vectors, in Node (specs/vectors.md): `node vectors_runner.mjs vectors.json [break]` reads the file, and
+// compares; `ackcheck vectors vectors.json -- node vectors_runner.mjs - [break]` plays them to it, a line a tour, and compares.
 //
 // The store under test is small: one message, level page-cache, its offset waits for a record that can hand it out again.
 // What the environment does is input: a fault, and where the bytes are after it. Everything else is the store's, and compared.
 import fs from "node:fs";
+import readline from "node:readline";
 
-const vectors = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 const broken = process.argv[3] === "break"; // a store that takes what it has recovered for flushed
-if (vectors.format !== 1) throw new Error(`format ${vectors.format}: this runner knows 1`);
 
 class Store {
   phase = "waiting";
@@ -49,8 +49,7 @@ class Store {
   // The power goes: what is left, and on which side of the disk, is not the store's to say.
   power_loss(left) {
     this.syncing = false;
-    this.left = left;
-    this.cache = new Set(left.cache);
+    this.cache = new Set(left.cache.map((line) => line.split(" ")[0]));
     this.disk = new Set(left.disk);
     const [memory, file, disk] = left.offset.map((line) => Number(line.split(" ")[1]));
     this.offset = { memory, file, disk };
@@ -76,29 +75,38 @@ class Store {
   }
 }
 
-function compare(seen, wanted, where) {
-  for (const line of seen.store) if (!wanted.store.includes(line)) fail(where, line, wanted.store);
-  for (const lane of ["cache", "disk", "offset"]) {
-    const expected = lane === "offset" ? wanted[lane] : [...wanted[lane]].sort();
-    if (String(seen[lane]) !== String(expected)) fail(where, seen[lane], expected);
-  }
-}
-function fail(where, seen, wanted) {
-  console.log(`${where}: ${seen} is not among ${wanted}`);
-  process.exit(1);
+function play(store, action, left) {
+  store[action](left);
+  return action === "power_loss" ? null : store.seen();
 }
 
-let steps = 0;
-const began = process.hrtime.bigint();
-for (const [number, tour] of vectors.tours.entries()) {
-  const store = new Store();
-  for (const [step, [action, , state]] of tour.entries()) {
-    steps += 1;
-    const after = vectors.states[state];
-    if (action === "power_loss") store.power_loss({ ...after, cache: after.cache.map((line) => line.split(" ")[0]) });
-    else store[action]();
-    if (action !== "power_loss") compare(store.seen(), after, `tour ${number}, step ${step + 1} (${action})`);
-  }
+// What is shown of the store is compared line by line, of the other lanes as a whole.
+function differs(seen, wanted) {
+  const strange = seen.store.find((line) => !wanted.store.includes(line));
+  const lane = ["cache", "disk", "offset"].find((name) => String([...seen[name]].sort()) !== String([...wanted[name]].sort()));
+  return strange ?? (lane && `${lane}: ${seen[lane]}`);
 }
-const seconds = Number(process.hrtime.bigint() - began) / 1e9;
-console.log(`${vectors.tours.length} tours, ${steps} steps, ${Math.round(vectors.tours.length / seconds)} tours a second`);
+
+if (process.argv[2] === "-") {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const { tour, steps } = JSON.parse(line);
+    const store = new Store();
+    console.log(JSON.stringify({ tour, seen: steps.map(([action, , left]) => play(store, action, left)) }));
+  }
+} else {
+  const vectors = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
+  if (vectors.format !== 1) throw new Error(`format ${vectors.format}: this runner knows 1`);
+  const began = process.hrtime.bigint();
+  for (const [number, tour] of vectors.tours.entries()) {
+    const store = new Store();
+    for (const [step, [action, , state]] of tour.entries()) {
+      const seen = play(store, action, vectors.states[state]);
+      const wrong = seen && differs(seen, vectors.states[state]);
+      if (!wrong) continue;
+      console.log(`tour ${number}, step ${step + 1} (${action}): ${wrong} is not among ${vectors.states[state].store}`);
+      process.exit(1);
+    }
+  }
+  const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+  console.log(`${vectors.tours.length} tours, ${Math.round(vectors.tours.length / seconds)} tours a second`);
+}

@@ -102,6 +102,7 @@ class Store {
       while (left.length > 0) left = left.subarray(fs.writeSync(this.log, left));
       fs.fsyncSync(this.log);
     } catch (error) {
+      console.error(`a write or a sync failed, so the process ends: ${error.message}`);
       process.exit(1);
     }
     records.forEach((record) => this.know(record));

@@ -10,6 +10,7 @@ moment, and started again on the same directory.
 
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -117,7 +118,8 @@ class Store:
             while left:
                 left = left[os.write(self.log, left) :]
             os.fsync(self.log)
-        except OSError:
+        except OSError as error:
+            print(f"a write or a sync failed, so the process ends: {error}", file=sys.stderr, flush=True)
             os._exit(1)
         for record in records:
             self.know(record)
