@@ -2,7 +2,8 @@
 
 A compiled wheel is built where there is a C compiler, and the universal one beside it. With each Python from 3.11 to
 3.14 the universal one is then run three times: by `uvx`, by `pipx run`, and by a bare `pip install`, with which the
-store of `ackcheck new python` is judged under SIGKILL. The exit code is 1 where one of them fails; what is not here is named.
+store of `ackcheck new python` is judged under SIGKILL. The exit code is 1 where one of them fails; what is not here is
+named.
 
     make wheels ARGS="3.12 3.13"
 """

@@ -26,7 +26,6 @@ from ackexplore import explore as explore_model
 from ackexplore.reports.played import BadVectors, difference, read_vectors, steps_of
 from ackexplore.reports.vectors import vectors as made_of
 
-
 BROKEN = 1
 """The exit code where the store departs from the model."""
 
@@ -41,7 +40,7 @@ BROKEN = 1
 @click.option("--max-states", default=20_000, show_default=True, metavar="N", type=click.IntRange(1, 10**6))
 @click.option("--reply-timeout", default=15.0, show_default=True, metavar="S", type=click.FloatRange(0.1, 3600.0))
 @click.pass_context
-def vectors(  # noqa: PLR0913 - an argument an option
+def vectors(
     ctx: click.Context,
     /,
     *,

@@ -1,12 +1,12 @@
 """A program that plays tours of the model on a store's own core: a line a tour to it, and a line back.
 
-    {"tour": 7, "steps": [["pop", 0, null], ["power_loss", null, {"cache": [], "disk": [], "offset": ["memory 0", ...]}]]}
+    {"tour": 7, "steps": [["pop", 0, null], ["power_loss", null, {"cache": [], "disk": [], "offset": [...]}]]}
     {"tour": 7, "seen": [{"store": ["phase: popping"], "disk": []}, null]}
 
 >>> import sys
->>> blind = "import json, sys\\nfor line in sys.stdin: asked = json.loads(line); print(json.dumps({'tour': asked['tour'], "
->>> blind += "'seen': [None for _ in asked['steps']]}), flush=True)"
->>> with Player([sys.executable, "-c", blind], reply_timeout=60.0) as player:
+>>> blind = "print(json.dumps({'tour': json.loads(line)['tour'], 'seen': [None]}), flush=True)"
+>>> program = f"import json, sys\\nfor line in sys.stdin: {blind}"
+>>> with Player([sys.executable, "-c", program], reply_timeout=60.0) as player:
 ...     player.play(0, [["pop", 0, None]])
 [None]
 """
@@ -41,7 +41,7 @@ class Player:
 
     def __init__(self, command: Sequence[str], reply_timeout: float) -> None:
         self._timeout = reply_timeout
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._stderr)

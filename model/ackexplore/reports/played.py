@@ -1,7 +1,8 @@
 """Test vectors played to a store: each step is done to it, and what it shows is compared with what the model says.
 
 A step of a tour is given as [action, message or null, what is left]: the last is null, but after a fault, where it has
-the lanes `cache`, `disk` and `offset`. The store shows, after each step, the lanes that it can; others are not compared.
+the lanes `cache`, `disk` and `offset`. The store shows, after each step, the lanes that it can; others are not
+compared.
 
 >>> from ackmodel import Config
 >>> from ackexplore import Options, explore
@@ -60,10 +61,10 @@ def steps_of(vectors: Mapping[str, Any], tour: int) -> list[list[Any]]:
     ]
 
 
-def difference(vectors: Mapping[str, Any], tour: int, seen: Sequence[Any]) -> str | None:
+def difference(vectors: Mapping[str, Any], tour: int, seen: Any) -> str | None:
     """Return where what a store showed after each step of a tour departs from the model first, if it does."""
     steps = vectors["tours"][tour]
-    if not isinstance(seen, Sequence) or len(seen) != len(steps):
+    if not isinstance(seen, list) or len(seen) != len(steps):
         return f"tour {tour}: it has {len(steps)} steps, so there are as many lanes to show, in a list"
     for number, ((action, _, after), shown) in enumerate(zip(steps, seen, strict=True), 1):
         wrong = _departs(shown, vectors["states"][after])
