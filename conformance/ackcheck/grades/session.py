@@ -89,6 +89,7 @@ class Session:
     """What the target offers beyond the rest; None before it was first opened."""
     round: int | None = None
     """The round of its case that it is in, from 1; 0 in what ends the case; None where a case has no rounds."""
+    _killed: Killed | None = None
     _published: int = 0
     _owed: int = 0  # messages that are still to be published in each queue
     _safe: bool = False  # whether a barrier was answered OK since what was published last
@@ -269,9 +270,12 @@ class Session:
     def hit(
         self, killed: Killed, fault: Fault, *, lost: int = 0, refused: int = 0, peers: tuple[str, ...] = ()
     ) -> None:
-        """Note a fault of which a kill was a part, as it was seen to hit."""
+        """Note a fault of which a kill was a part, as it was seen to hit; a second one of the same kill that was not
+        seen takes nothing from the first."""
         hit = killed.hit(fault, lost=lost, refused=refused, peers=peers)
-        self.fault = hit.came_to
+        if killed is not self._killed or hit.came_to is fault:
+            self.fault = hit.came_to
+        self._killed = killed
         self.hits = self.hits.plus(hit)
         if hit.missed:
             self.note("store", hit.missed)

@@ -16,8 +16,8 @@ class NotFound(Exception):
     """There is no such job."""
 
 
-class Unknown(Exception):
-    """The server has answered what nobody knows."""
+class TimedOut(Exception):
+    """Nothing is ready."""
 
 
 class Client:
@@ -25,12 +25,27 @@ class Client:
 
     def __init__(self) -> None:
         self.jobs: dict[int, str] = {}
+        self.reserved = False
 
     def use(self, tube: str) -> None: ...
 
     def put(self, body: str, ttr: int) -> int:
         self.jobs[number := max(self.jobs, default=0) + 1] = body
         return number
+
+    def watch(self, tube: str) -> None: ...
+
+    ignore = watch
+
+    def reserve(self, timeout: int) -> Any:
+        assert timeout == 0
+        if self.reserved or not self.jobs:
+            raise TimedOut
+        self.reserved = True
+        return SimpleNamespace(body=next(iter(self.jobs.values())))
+
+    def stats_job(self, job: Any) -> dict[str, int]:
+        return {"reserves": 1}
 
     def peek(self, number: int) -> Any:
         if number not in self.jobs:
@@ -45,8 +60,8 @@ class Client:
 @pytest.fixture
 def tubes() -> Any:
     tubes: Any = load_factory(str(read_profile("beanstalkd").target_for(Place(Path()))))()
-    tubes.client, tubes.lost = Client(), False
-    tubes.errors = SimpleNamespace(NotFoundError=NotFound, UnknownResponseError=Unknown)
+    tubes.client, tubes.lost, tubes.watched = Client(), False, "default"
+    tubes.errors = SimpleNamespace(NotFoundError=NotFound, TimedOutError=TimedOut, DeadlineSoonError=TimedOut)
     return tubes
 
 
@@ -59,6 +74,17 @@ def test_what_was_lost_is_put_again_under_another_number_and_what_was_deleted_is
     assert [tubes.ack("q|1"), tubes.ack("q|1"), tubes.ack("q|0")] == ["OK", "SETTLED", "SETTLED"]
     assert [tubes.ack("q|9"), tubes.ack("")] == ["INVALID", "INVALID"]
     assert tubes.client.jobs[1] == "another|0"
+
+
+def test_a_message_that_came_back_after_its_delete_is_put_again_once_it_is_lost(tubes: Any) -> None:
+    tubes.publish("q", 1)
+    jobs = dict(tubes.client.jobs)
+    tubes.ack("q|0")
+    tubes.client.jobs = jobs  # the delete was lost
+    assert [one["offset"] for one in tubes.pop("q", 1, 2.0)] == [0]
+    tubes.client.jobs = {}  # and now the job is
+    tubes.publish("q", 1)
+    assert list(tubes.client.jobs.values()) == ["q|0"]
 
 
 def test_of_several_states_after_a_cut_each_is_filled_with_what_it_has_not_got(tubes: Any) -> None:

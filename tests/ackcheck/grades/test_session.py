@@ -10,6 +10,7 @@ import pytest
 from ackcheck.grades import session
 from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, SHORT, Call
+from ackcheck.hits import Fault
 from ackcheck.panel import Panel
 from ackcheck.rig import Child, Exchange, Killed
 from ackcheck.rig.exchange import SecondAnswer
@@ -187,3 +188,20 @@ def test_one_that_does_not_is_not(store: OneMessage) -> None:
     with pytest.raises(Broken) as caught:
         store.session.settle_everything()
     assert caught.value.clause is Clause.QUIESCENCE_IS_ZERO
+
+
+def test_a_failed_sync_that_was_not_seen_leaves_the_power_loss_that_came_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = OneMessage(monkeypatch).session
+    killed, again = (Killed(answered=(), unanswered=()) for _ in range(2))
+    came = list[Fault | None]()
+    for kill, fault, refused in (
+        (killed, Fault.POWER_LOSS, 0),
+        (killed, Fault.FAILED_SYNC, 0),
+        (killed, Fault.FAILED_SYNC, 1),
+        (again, Fault.FAILED_SYNC, 0),
+    ):
+        one.hit(kill, fault, refused=refused)
+        came.append(one.fault)
+    assert came == [Fault.POWER_LOSS, Fault.POWER_LOSS, Fault.FAILED_SYNC, Fault.PROCESS_CRASH]

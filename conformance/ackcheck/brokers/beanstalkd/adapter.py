@@ -2,8 +2,8 @@
 
 It is a client of a server that the suite starts, kills and starts again, and lives on (`--server`, specs/protocol.md).
 A job's number says nothing for ever: where the end of the log is lost, the next jobs get the same numbers. So the
-producer, which is this adapter too, remembers which job each message is, and for which it has ever asked for a delete:
-what is not there any more after a restart, and was never to be deleted, was lost, and is put again.
+producer, which is this adapter too, remembers which job each message is, and for which it has asked for a delete since
+it was last handed out: what is not there after a restart, and was not to be deleted, was lost, and is put again.
 
 >>> body_of("orders", 7), receipt_of("orders", 7), message_of("orders|7"), message_of("no receipt")
 ('orders|7', 'orders|7', ('orders', 7), None)
@@ -53,7 +53,7 @@ class Tubes(WithoutBarrier):
         self.jobs: dict[Message, list[int]] = {}
         """The jobs as which each message was ever put, the one that is there last."""
         self.deleting: set[Message] = set()
-        """The messages for which a delete was ever asked for."""
+        """The messages for which a delete was asked for since they were last handed out."""
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server has read its log."""
@@ -99,6 +99,7 @@ class Tubes(WithoutBarrier):
                     break
                 times = self.ask(self.client.stats_job, job)["reserves"]
                 number, until = int(job.body.rpartition("|")[2]), time.time() + invisible
+                self.deleting.discard((queue, number))  # what was asked for before has not come to pass
                 given.append(Delivery(receipt=receipt_of(queue, number), offset=number, attempt=times, deadline=until))
             return given
 

@@ -11,7 +11,8 @@ A publish is over when it is confirmed. One that failed before may have been don
 there twice, under two ids, and the one that was never confirmed is thrown away when it comes.
 
 A quorum queue that is new rests for `rest` seconds before anything is put into it: which folder holds its log is
-written some time after it was declared (specs/brokers/rabbitmq-new-queue.md). And it is open once its leader answers.
+written some time after it was declared (specs/brokers/rabbitmq-new-queue.md). It is open once its leader answers. And
+no channel gets more than `most` messages: what more than 32 do to it is in specs/brokers/rabbitmq-replay.md.
 
 >>> parted("orders|7|2"), parted("no receipt")
 (('orders', '7', '2'), None)
@@ -35,6 +36,9 @@ from ackcheck.target import Delivery
 
 DURABLE = 2
 """The delivery mode of what is to survive a restart."""
+
+MOST = 1 << 10
+"""Messages that a channel gets, where no setting says otherwise."""
 
 GETTING = 1.0
 """Seconds for which a pop gets messages: the server closes a channel whose oldest delivery has waited for two."""
@@ -74,6 +78,7 @@ class Queues(WithoutBarrier):
         where = pika.ConnectionParameters("127.0.0.1", int(os.environ[PORT]), heartbeat=0)
         settings = json.loads(os.environ[SETTINGS])
         self.kind, self.rest = settings.get("queue", "classic"), float(settings.get("rest", 0))
+        self.most = int(settings.get("most", MOST))
         self.held = {}
         self.connection: Any = self.connected(lambda: pika.BlockingConnection(where))
         self.publisher = self._channel()
@@ -125,7 +130,7 @@ class Queues(WithoutBarrier):
         with self.lock:
             channel, given, until = self._channel(), list[Delivery](), time.time() + invisible
             enough = time.monotonic() + GETTING
-            while len(given) < count and time.monotonic() < enough:
+            while len(given) < min(count, self.most) and time.monotonic() < enough:
                 got, said, body = self.ask(channel.basic_get, queue)
                 if got is None:
                     break

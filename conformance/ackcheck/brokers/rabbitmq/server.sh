@@ -3,7 +3,7 @@
 #     sh server.sh DIR RUN PORT [KEY=VALUE...]
 #     sh server.sh --version
 #
-# A setting is a line of rabbitmq.conf; `queue` and `rest` are the adapter's. RUN takes what the broker does not keep: its
+# A setting is a line of rabbitmq.conf; `queue`, `rest` and `most` are the adapter's. RUN takes what the broker does not keep: its
 # configuration, its cookie, the log of its runtime. All processes come of this one, epmd too.
 set -eu
 lib=$(ls -d /usr/lib/rabbitmq/lib/rabbitmq_server-* | sort -V | tail -n 1)
@@ -19,7 +19,7 @@ shift 3
   echo "log.console.level = warning"
   echo "log.file = false"
   for setting; do
-    case $setting in queue=* | rest=*) ;; *) echo "${setting%%=*} = ${setting#*=}" ;; esac
+    case $setting in queue=* | rest=* | most=*) ;; *) echo "${setting%%=*} = ${setting#*=}" ;; esac
   done
 } >"$run/rabbitmq.conf"
 export HOME="$run" ERL_CRASH_DUMP="$run/erl_crash.dump" ERL_EPMD_ADDRESS=127.0.0.1
