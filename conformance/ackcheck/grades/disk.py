@@ -37,7 +37,8 @@ from ackcheck.grades.campaign import (
 from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
-from ackcheck.grades.stalled import HELD, kill_while_held, lost_by
+from ackcheck.grades.stalled import HELD, hold, kill_while_held, lost_by
+from ackcheck.grades.workload import Call
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
@@ -77,12 +78,17 @@ few in that time, and what it writes afterwards, into the same blocks, heals the
 SPENT: Final = "seconds spent on crash images"
 """The name of a figure of the report: mounting them, opening the target on them, and asking it for all it has."""
 
+GIVING_UP: Final = 5.0
+"""Seconds for which a barrier is waited for whose sync the disk holds: a store that gives a sync up after a time may
+have another to give up before it answers."""
+
 Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush"]
 
 PRELUDES: Final[tuple[Prelude, ...]] = ("nothing", "writes", "held", "at a flush", "writes", "a flush")
 """What is done to the disk before the cut, in turn: nothing, or its flushes are slow; the writes of the target's files
-are refused for a while; its flushes are held while the process is killed; the power is cut by a flush itself; one flush
-is refused. Three in a row have refused writes among them."""
+are refused for a while; its flushes are held while the process is killed, and again, with a barrier asked for, until
+the power is cut; the power is cut by a flush itself; one flush is refused. Three in a row have refused writes among
+them."""
 
 
 def run_disk_grade(  # noqa: PLR0913 - an argument an option
@@ -178,9 +184,12 @@ class _Round:
     def run(self) -> None:
         """Work, hurt the disk, cut its power, judge the images, and go on from one of them."""
         begin_round(self.session)
+        if self.prelude != "writes":  # which does so itself, with long files
+            self._fill()
         if self.prelude == "held":
             kill_while_held(self.session, self.disk)
-        if self.prelude in ("writes", "a flush"):
+            self._ask_while_held()
+        elif self.prelude in ("writes", "a flush"):
             self._refuse()
         else:
             self._work()
@@ -190,6 +199,17 @@ class _Round:
         self.session.note("disk", "is mounted again, from one of the images")
         self.session.open(PowerLost())
         self.session.survey()
+
+    def _fill(self) -> None:
+        """Have some of the store's files filled while no flush ends, then let them end, and ask for a barrier.
+
+        What comes from here to the cut may be next to nothing, by seed. And a store that forgets the sync of a full
+        file has one to forget only where that is not synced yet: on a slow machine each record is, before the next.
+        """
+        self.session.run(AfterReplies(REQUESTS // 2))
+        self.disk.disarm(self._hold())
+        self.session.flush()
+        self.session.look()
 
     def _work(self) -> None:
         random = self.session.random
@@ -204,6 +224,23 @@ class _Round:
                 self.session.note("disk", f"takes {LATENCY:g} s for each flush")
                 self.disk.arm(Fault(on="flush", do="slow", seconds=LATENCY))
             self.session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
+
+    def _ask_while_held(self) -> None:
+        """Have the flushes held until the power is cut, and a barrier asked for: whoever says OK meanwhile is wrong.
+
+        A store that gives up a sync after a time, and takes it for one that has ended well, is seen through so.
+        """
+        session, traffic = self.session, self.session.traffic
+        traffic.forgiving = True
+        try:
+            hold(session, self.disk)
+            began = session.now
+            if session.promises.barrier != "none":
+                traffic.ask(Call("flush", "flush"))
+            while traffic.under_way and session.now < began + GIVING_UP:
+                traffic.take(session.child.poll(HELD))
+        except TargetDied:
+            self._has_ended("at a sync that did not end")
 
     def _refuse(self) -> None:
         """Refuse writes or a flush while the target works; then the disk is well, and a barrier is asked for."""
@@ -240,8 +277,11 @@ class _Round:
                 if barrier is Reply.OK:
                     session.panel.each(lambda oracle: oracle.sync_ended("ok"))
         except TargetDied:
-            session.note("store", "ended its process")
-            session.ran["the target ended at a failed sync"] += 1
+            self._has_ended("at a failed sync")
+
+    def _has_ended(self, when: str) -> None:
+        self.session.note("store", "ended its process")
+        self.session.ran[f"the target ended {when}"] += 1
 
     def _hold(self) -> int:
         """Hold the flushes until some blocks wait to be written, or for a while; return by which fault.

@@ -1,7 +1,8 @@
-"""Answers to acks that are told later than they came, since a pop may have come before.
+"""Answers that are told later than they came, since a pop may have come before.
 
-Where a receipt names no delivery, an ack may settle what a pop has just taken whose answer is still on its way: the
-oracle hears of the ack's answer once it has heard of that pop's.
+Where a receipt names no delivery, an ack may settle what a pop has just taken whose answer is still on its way. And
+whatever names a receipt may be answered SETTLED, as that pop was the last attempt, its time is over, and the message a
+dead letter. The oracle hears of such an answer once it has heard of the pop's.
 
 >>> pop, ack = Asked(1, Call("pop", "pop", queue="q"), (), 0.0), Asked(2, Call("ack", "ack"), (("q", 0),), 0.0)
 >>> back = HeldBack()
@@ -9,6 +10,8 @@ oracle hears of the ack's answer once it has heard of that pop's.
 True
 >>> back.ready({1: pop}), [asked.op for asked, _, _ in back.ready({})], back.ready({})
 ([], [2], [])
+>>> back.follows_a_pop(Exchange(id=2, op="renew", arguments={}, sent_ns=0, result="SETTLED"), one_for_all=False)
+True
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from attrs import Factory, define, frozen
 from ackcheck.grades.workload import Call
 from ackcheck.rig.exchange import Exchange
 from ackmodel.observe.broken import Key
+from ackmodel.observe.events import Reply
 
 
 @frozen
@@ -38,8 +42,14 @@ class HeldBack:
 
     _held: list[tuple[frozenset[int], Asked, Exchange, float]] = Factory(list)
 
+    @staticmethod
+    def follows_a_pop(exchange: Exchange, *, one_for_all: bool) -> bool:
+        """Tell whether a pop without an answer yet may be behind this answer."""
+        replies = exchange.result if isinstance(exchange.result, list) else [exchange.result]
+        return (one_for_all and exchange.op in ("ack", "ack_many")) or Reply.SETTLED.value in replies
+
     def hold(self, asked: Asked, exchange: Exchange, at: float, under_way: Mapping[int, Asked]) -> bool:
-        """Hold the answer to an ack back if a pop of its queue is under way; return whether it is."""
+        """Hold an answer back if a pop of its queue is under way; return whether it is."""
         queues = {key[0] for key in asked.about if isinstance(key, tuple)}
         pops = (number for number, one in under_way.items() if one.call.op == "pop" and one.call.queue in queues)
         if waits_for := frozenset(pops):

@@ -6,7 +6,8 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   between the two; telling the answer later only leaves more possible. The contract lets an ack that was asked for take
   effect at any time from then on. A receipt is known only from the answer to its pop, so no ack of a delivery can
   overtake it. Two pops that bring the same message could be told in the wrong order; so a pop with a short invisible
-  time is alone in its queue, and two long ones cannot both bring a message, unless the store is wrong.
+  time is alone in its queue, two long ones cannot both bring a message, unless the store is wrong, and what a pop may
+  have done that has no answer yet is told after it (`ackcheck.grades.held_back`).
 - *Time.* A delivery's deadline is in [sent + invisible, received + invisible] by our own clock; the deadline that the
   target names is in its own clock, and not used. The oracle gets the lower end. What forbids a store to do something
   before the deadline (a return, an EXPIRED) is judged at the time of the answer. What demands something after it (an
@@ -22,8 +23,7 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   must be, as an absence: a store writes a dead letter down before it lists it, so a message that may also be settled is
   not held to be no dead letter before the store had time for that.
 - *Crashes.* What had been answered when the process was killed is read from its pipe before the oracle hears of the
-  crash; the outcome of the rest is unknown. A pop without an answer has hidden what it took until the time of the kill
-  + invisible, at the latest.
+  crash; the outcome of the rest is unknown. A pop without an answer hid what it took until the kill + invisible at most.
 - *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
   take a moment to notice a deadline, and to write a dead letter (`session.PATIENCE`): if something that must come is
   missing it is asked again for so long, and what may or may not be settled is held to be settled only if it does not
@@ -219,7 +219,7 @@ class Traffic:
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
             self.uptime.answered(self.now)
-            may_wait = self.lenient.one_for_all and asked.call.op in ("ack", "ack_many")
+            may_wait = self._held.follows_a_pop(exchange, one_for_all=self.lenient.one_for_all)
             if not may_wait or not self._held.hold(asked, exchange, at, self._under_way):
                 self._tell(asked, exchange, at)
             self._tell_what_was_held()
@@ -228,12 +228,15 @@ class Traffic:
         return count
 
     def _tell_what_was_held(self) -> None:
-        """Tell the answers to acks whose pops have been told by now."""
+        """Tell the answers that were held back for pops which have been told by now."""
         for asked, exchange, at in self._held.ready(self._under_way):
             self._tell(asked, exchange, at)
 
     def _tell(self, asked: Asked, exchange: Exchange, at: float) -> None:
-        self._when = self._in_words(at - CLOCKS)
+        read = at - CLOCKS
+        self._when = (
+            f"at {read:.3f} s" if read <= self.ended_at else "before that: it was read from its pipe afterwards"
+        )
         if exchange.error is not None:
             self._raised(asked, exchange, at)
         elif asked.call.op == "pop":
@@ -267,10 +270,6 @@ class Traffic:
         self._tell_what_was_held()
         self.consumers.stopped()
         self.ended_at = float("inf")
-
-    def _in_words(self, read: float) -> str:
-        """Return when an answer came, which was read at this time."""
-        return f"at {read:.3f} s" if read <= self.ended_at else "before that: it was read from its pipe afterwards"
 
     def _answered(self, asked: Asked, exchange: Exchange, at: float) -> None:
         """Note that a call other than a pop was answered."""
@@ -339,8 +338,8 @@ class Traffic:
         self.consumers.given(call.consumer, zip(keys, names_given, strict=True), until)
         self.work.popped(call.queue, given)
         self.panel.each(lambda oracle: oracle.popped(op, call.queue, given, at=at))
-        for under_way in [*self._under_way.values(), *self._held.asked]:
-            if self.lenient.one_for_all and under_way.call.op in ("ack", "ack_many"):
+        for under_way in [*self._under_way.values(), *self._held.asked] if self.lenient.one_for_all else ():
+            if under_way.call.op in ("ack", "ack_many"):
                 self._ack_asked(under_way.op, under_way.call)  # it may settle what has just been handed out
         if again:
             self._popped_again(asked, evolve(exchange, result=again), until, at)
@@ -358,7 +357,8 @@ class Traffic:
         self.history.add("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
         if reply is Reply.UNKNOWN:
             self._unanswered(asked)
-        self.panel.each(lambda oracle: oracle.pop_refused(asked.op, reply))
+        else:
+            self.panel.each(lambda oracle: oracle.pop_refused(asked.op, reply))
 
     def _changed(self, asked: Asked, reply: Reply, at: float) -> None:
         """Note that a renewal, a release or a reset was answered."""
@@ -433,6 +433,7 @@ class Traffic:
         self._hidden(call, self.now)
         hidden = {"earliest": asked.at + call.invisible, "deadline": self.now + call.invisible + CLOCKS}
         self.panel.each(lambda oracle: oracle.pop_asked(asked.op, call.queue, **hidden))
+        self.panel.each(lambda oracle: oracle.pop_refused(asked.op, Reply.UNKNOWN))
 
     def _hidden(self, call: Call, since: float) -> None:
         if call.invisible < LONG:

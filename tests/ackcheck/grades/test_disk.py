@@ -9,13 +9,19 @@ import pytest
 from click.testing import CliRunner
 
 from ackcheck.cli.disk import disk as disk_command
+from ackcheck.disk import Disk
+from ackcheck.disk import Fault as DiskFault
 from ackcheck.disk.available import missing
 from ackcheck.findings import GradeReport
 from ackcheck.grades import disk, run_disk_grade
 from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.disk import _Round
+from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
+from ackcheck.grades.stalled import HELD
+from ackcheck.grades.workload import Call
 from ackcheck.hits import Fault
+from ackcheck.rig.errors import TargetDied
 from ackcheck.rig.exchange import Killed
 from ackmodel import Clause, Level
 
@@ -110,3 +116,77 @@ def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_a
     )
     assert _Round(cast(Campaign, None), session, machine, "writes", cast(Spares, None), 1)._cut() is cut
     assert (forgiven, session.traffic.forgiving) == ([True], False)
+
+
+class Recorded:
+    """Stands for a session and a disk: notes what is done, in order; a call under way is answered after some polls."""
+
+    def __init__(self, polls: int = 0, *, dies: bool = False) -> None:
+        self.done: list[str] = []
+        self.polls, self.dies, self.now = polls, dies, 0.0
+        self.ran = Counter[str]()
+        self.traffic: Any = SimpleNamespace(forgiving=False, under_way=0, ask=self.ask, take=lambda _: None)
+        self.child = SimpleNamespace(poll=self.poll)
+        self.promises = SimpleNamespace(barrier="durable")
+        self.directory = Path("/nowhere")
+
+    def ask(self, call: Call) -> None:
+        self.done.append(call.op)
+        self.traffic.under_way = 1
+
+    def poll(self, seconds: float) -> None:
+        if self.dies:
+            raise TargetDied(1, 1, "")
+        self.polls -= 1
+        self.now += seconds
+        self.traffic.under_way = int(self.polls > 0)
+
+    def run(self, _until: object) -> None:
+        self.done.append("calls")
+
+    def note(self, _lane: str, text: str) -> None:
+        self.done.append(text)
+
+    def flush(self) -> None:
+        self.done.append("flush")
+
+    def look(self) -> None:
+        self.done.append("look")
+
+    def arm(self, fault: DiskFault) -> int:
+        self.done.append(f"{fault.do} on {fault.on}")
+        return 7
+
+    def disarm(self, number: int) -> None:
+        self.done.append(f"disarm {number}")
+
+    def hits(self, _number: int) -> int:
+        return 1
+
+    def round(self, prelude: disk.Prelude) -> _Round:
+        return _Round(cast(Campaign, None), cast(Session, self), cast(Disk, self), prelude, cast(Spares, None), 1)
+
+
+def test_files_are_filled_while_no_flush_ends_and_a_barrier_is_asked_for_when_they_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ackcheck.grades.disk.unwritten", lambda _: disk.WAITING)
+    seen = Recorded()
+    seen.round("nothing")._fill()
+    assert seen.done == ["calls", "holds every flush", "stall on flush", "calls", "disarm 7", "flush", "look"]
+
+
+@pytest.mark.parametrize(("polls", "waited"), [(3, 3), (1000, disk.GIVING_UP / HELD)])
+def test_barrier_is_waited_for_while_flushes_are_held_but_not_for_ever(polls: int, waited: float) -> None:
+    seen = Recorded(polls)
+    seen.round("held")._ask_while_held()
+    assert seen.done[-1] == "flush"
+    assert "disarm 7" not in seen.done
+    assert seen.traffic.forgiving
+    assert seen.now == pytest.approx(waited * HELD, abs=HELD)
+
+
+def test_store_that_ends_at_a_sync_that_does_not_end_is_judged_by_what_it_has_left() -> None:
+    seen = Recorded(3, dies=True)
+    seen.round("held")._ask_while_held()
+    assert seen.ran["the target ended at a sync that did not end"] == 1
