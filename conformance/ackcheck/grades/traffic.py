@@ -23,7 +23,7 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   must be, as an absence: a store writes a dead letter down before it lists it, so a message that may also be settled is
   not held to be no dead letter before the store had time for that.
 - *Crashes.* What had been answered when the process was killed is read from its pipe before the oracle hears of the
-  crash; the outcome of the rest is unknown. A pop without an answer hid what it took until the kill + invisible at most.
+  crash; the outcome of the rest is unknown. A pop without an answer hid what it took until the kill + invisible.
 - *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
   take a moment to notice a deadline, and to write a dead letter (`session.PATIENCE`): if something that must come is
   missing it is asked again for so long, and what may or may not be settled is held to be settled only if it does not
