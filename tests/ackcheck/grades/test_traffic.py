@@ -7,82 +7,22 @@ from random import Random
 from typing import Any, cast
 
 import pytest
+from tests.ackcheck.grades.wires import QUEUE, Wire, ack, delivery, given, pop
 
 from ackcheck.grades.traffic import CLOCKS, Traffic
-from ackcheck.grades.workload import LONG, QUEUES, SHORT, Call
+from ackcheck.grades.workload import LONG, SHORT, Call
 from ackcheck.panel import Panel
 from ackcheck.promises import Promises, promises_of
-from ackcheck.rig import Child, Exchange, Killed, TargetError
+from ackcheck.rig import Child, Killed, TargetError
 from ackcheck.rig.exchange import SecondAnswer
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import ProcessCrashed, Reply
 
-QUEUE = QUEUES[0]
-
-
-class Wire:
-    """A child that answers when the test says so, on the test's clock."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        self.sent: list[Exchange] = []
-        self.second_answers: list[SecondAnswer] = []
-        monkeypatch.setattr("ackcheck.grades.traffic.time.monotonic", lambda: self.now)
-        panel = Panel((Level.DISK,))
-        panel.each(lambda oracle: oracle.published(QUEUE, 2))
-        self.traffic = Traffic(cast(Child, self), panel, Random(1), Counter(), began=0.0)
-
-    def send(self, op: str, **arguments: Any) -> int:
-        exchange = Exchange(id=len(self.sent), op=op, arguments=arguments, sent_ns=int(self.now * 1e9))
-        self.sent.append(exchange)
-        return exchange.id
-
-    def ask(self, call: Call, at: float) -> int:
-        self.now = at
-        self.traffic.ask(call)
-        return self.sent[-1].id
-
-    def answered(self, number: int, result: Any, at: float, error: tuple[str, str] | None = None) -> Exchange:
-        asked = self.sent[number]
-        replied = int(at * 1e9)
-        return Exchange(
-            id=number,
-            op=asked.op,
-            arguments=asked.arguments,
-            sent_ns=asked.sent_ns,
-            replied_ns=replied,
-            result=result,
-            error=error,
-        )
-
-    def answer(self, number: int, result: Any, at: float, error: tuple[str, str] | None = None) -> None:
-        self.now = at
-        self.traffic.take([self.answered(number, result, at, error)])
-
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     return Wire(monkeypatch)
-
-
-def pop(invisible: float = SHORT) -> Call:
-    return Call("pop", "pop", queue=QUEUE, count=1, invisible=invisible)
-
-
-def ack(receipt: str) -> Call:
-    return Call("ack", "ack", receipts=(receipt,))
-
-
-def delivery(receipt: str, offset: int = 0) -> dict[str, Any]:
-    """A delivery, of which the receipt tells the number: r1 is the first."""
-    return {"receipt": receipt, "offset": offset, "attempt": int(receipt[1:]), "deadline": 12345.0}
-
-
-def given(wire: Wire, receipt: str, *, sent: float, received: float, invisible: float = SHORT) -> None:
-    """A pop that hands out message 0."""
-    wire.traffic.work._popping.setdefault(QUEUE, []).append(invisible)
-    wire.answer(wire.ask(pop(invisible), sent), [delivery(receipt)], received)
 
 
 def test_an_ack_in_the_time_that_a_late_pop_leaves_open_may_be_answered_ok(wire: Wire) -> None:
@@ -127,51 +67,6 @@ def test_an_ack_under_way_may_take_effect_before_it_is_answered(wire: Wire) -> N
     first, second = wire.ask(ack("r1"), 1.02), wire.ask(ack("r1"), 1.02)
     wire.answer(second, "SETTLED", 1.03)  # the first has settled it, and its answer is on the way
     wire.answer(first, "OK", 1.04)
-
-
-def buried_under_a_pop(wire: Wire, request: Call) -> tuple[int, int]:
-    """A pop may hand out message 2 for the second and last time, and is not answered for long; meanwhile something is
-    asked with the receipt of the first time. Return both."""
-    wire.traffic.panel.each(lambda oracle: oracle.says_attempts(2))
-    wire.traffic.panel.each(lambda oracle: oracle.published(QUEUE, 3))
-    wire.traffic.work._popping[QUEUE] = [SHORT]
-    wire.answer(wire.ask(pop(), 1.0), [delivery("r1", 2)], 1.01)
-    wire.traffic.work._popping[QUEUE] = [SHORT]
-    late, about_the_first = wire.ask(pop(), 1.5), wire.ask(request, 1.6)
-    return late, about_the_first
-
-
-@pytest.mark.parametrize(
-    ("request_", "settled"),
-    [
-        (ack("r1"), "SETTLED"),
-        (Call("renew", "renew", receipts=("r1",)), "SETTLED"),
-        (Call("ack_many", "ack_many", receipts=("r1",)), ["SETTLED"]),
-    ],
-)
-def test_a_message_may_be_a_dead_letter_by_the_time_that_its_last_pop_is_answered(
-    wire: Wire, request_: Call, settled: Any
-) -> None:
-    late, about_the_first = buried_under_a_pop(wire, request_)
-    wire.answer(about_the_first, settled, 3.0)
-    wire.answer(late, [delivery("r2", 2)], 3.01)
-
-
-def test_so_may_one_whose_last_pop_is_never_answered(wire: Wire) -> None:
-    late, about_the_first = buried_under_a_pop(wire, ack("r1"))
-    wire.answer(about_the_first, "SETTLED", 3.0)
-    wire.traffic.cut_off(Killed(answered=(), unanswered=(wire.sent[late],)))
-
-
-@pytest.mark.parametrize("given_by_it", [[], [delivery("r2", 2)]])
-def test_but_settled_is_a_finding_where_that_pop_had_nothing_to_do_with_it(
-    wire: Wire, given_by_it: list[dict[str, Any]]
-) -> None:
-    late, about_the_first = buried_under_a_pop(wire, ack("r1"))
-    wire.answer(about_the_first, "SETTLED", 1.61)  # its time cannot be over yet
-    with pytest.raises(Broken) as caught:
-        wire.answer(late, given_by_it, 1.62)
-    assert caught.value.clause is Clause.RECEIPT_IS_EXACT
 
 
 def test_a_pop_without_an_answer_hides_until_the_kill_and_its_invisible_time(wire: Wire) -> None:
