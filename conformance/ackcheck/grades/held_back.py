@@ -17,6 +17,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from attrs import Factory, define, frozen
 
@@ -24,6 +25,8 @@ from ackcheck.grades.workload import Call
 from ackcheck.rig.exchange import Exchange
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
+
+Seen = TypeVar("Seen")
 
 
 @frozen
@@ -66,3 +69,16 @@ class HeldBack:
     def asked(self) -> list[Asked]:
         """What the answers are to that are held back."""
         return [one[1] for one in self._held]
+
+
+def can_be_judged(shown: Mapping[str, Seen], under_way: Mapping[int, Asked], now: float) -> dict[str, Seen]:
+    """Return what is shown of queues, without those in which a pop is under way for longer than it hides what it takes:
+    for all that is known the store may have buried that by now, and its offset have passed it.
+
+    >>> pop = Asked(1, Call("pop", "pop", queue="q", invisible=0.5), (), at=1.0)
+    >>> can_be_judged({"q": 7, "r": 8}, {1: pop}, now=1.4), can_be_judged({"q": 7, "r": 8}, {1: pop}, now=1.5)
+    ({'q': 7, 'r': 8}, {'r': 8})
+    """
+    pops = (one for one in under_way.values() if one.call.op == "pop")
+    over = {one.call.queue for one in pops if now >= one.at + one.call.invisible}
+    return {queue: seen for queue, seen in shown.items() if queue not in over}

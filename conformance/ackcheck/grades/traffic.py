@@ -51,7 +51,7 @@ from ackcheck.grades.answers import (
     shown_by,
 )
 from ackcheck.grades.consumers import Consumers
-from ackcheck.grades.held_back import Asked, HeldBack
+from ackcheck.grades.held_back import Asked, HeldBack, can_be_judged
 from ackcheck.grades.leniency import Leniency
 from ackcheck.grades.naming import Names
 from ackcheck.grades.uptime import Uptime
@@ -419,7 +419,7 @@ class Traffic:
 
     def _saw(self, shown: Shown) -> None:
         """Note what the store showed of itself; which acks it holds for unflushed is not part of that."""
-        for queue, now in shown.offsets.items():
+        for queue, now in can_be_judged(shown.offsets, self._under_way, self.now).items():
             if now != self.shown.offsets.get(queue):
                 self.history.add("offset", f"{queue}: {now.committed}, {now.persisted} on the disk", about=[queue])
             self.panel.each(

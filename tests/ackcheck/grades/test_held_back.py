@@ -59,3 +59,13 @@ def test_but_settled_is_a_finding_where_that_pop_had_nothing_to_do_with_it(
     with pytest.raises(Broken) as caught:
         wire.answer(late, given_by_it, 1.62)
     assert caught.value.clause is Clause.RECEIPT_IS_EXACT
+
+
+def test_an_offset_that_passed_it_is_judged_once_that_pop_is_answered(wire: Wire) -> None:
+    passed = {"queues": {QUEUE: {"committed": 3, "persisted": 0}}}
+    late, looked = buried_under_a_pop(wire, Call("stats", "stats"))
+    wire.answer(looked, passed, 3.0)
+    wire.answer(late, [delivery("r2", 2)], 3.01)
+    with pytest.raises(Broken) as caught:
+        wire.answer(wire.ask(Call("stats", "stats"), 3.02), passed, 3.03)
+    assert caught.value.clause is Clause.COMMIT_IS_SAFE
