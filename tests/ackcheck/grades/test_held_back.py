@@ -68,4 +68,4 @@ def test_an_offset_that_passed_it_is_judged_once_that_pop_is_answered(wire: Wire
     wire.answer(late, [delivery("r2", 2)], 3.01)
     with pytest.raises(Broken) as caught:
         wire.answer(wire.ask(Call("stats", "stats"), 3.02), passed, 3.03)
-    assert caught.value.clause is Clause.COMMIT_IS_SAFE
+    assert caught.value.clause is Clause.DERIVED_NEVER_AHEAD
