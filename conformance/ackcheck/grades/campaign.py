@@ -32,6 +32,7 @@ from ackcheck.promises import Promises
 from ackcheck.rig.apart import Apart, WithServer
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import RigError
+from ackcheck.rig.nursery import Nursery
 from ackcheck.rig.room import check_room
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES
 from ackmodel import Clause, CommitPolicy, Level
@@ -86,6 +87,16 @@ def child_of(target: Target, directory: Path, *, reply_timeout: float) -> Child:
         )
     command = [word.replace("{dir}", str(directory)) for word in target]
     return Child(command, directory=directory, reply_timeout=reply_timeout)
+
+
+@contextmanager
+def _forked(child: Child) -> Iterator[None]:
+    """Have a Python target forked, from here on, from an interpreter that has imported it."""
+    if not child.served:
+        yield
+        return
+    with Nursery(child.served, child.environment) as child.nursery:
+        yield
 
 
 NO_FILES = "the target does no I/O of its own: it is a stepped target (see ackcheck.target.Target)"
@@ -235,7 +246,8 @@ class Campaign:
         report.cases += 1
         session = self._session(directory, segment_bytes)
         try:
-            yield session
+            with _forked(session.child):
+                yield session
         except Broken:
             pass  # told to the report when it happened; no level is left standing
         except (RigError, OSError) as error:

@@ -1,7 +1,6 @@
 """Targets that are started ahead, one for each image of a power cut, and open their directory once it is there.
 
-Most of what judging an image takes is the start of a process. So a Python target is forked from an interpreter that has
-imported it (`ackcheck.rig.nursery`), where that can be done; and while one image is judged, the target for the next is
+Most of what judging an image takes is the start of a process. So while one image is judged, the target for the next is
 started already, in whatever language it is written. It learns of its directory when it is asked to open it. A target
 that is told on its command line could look there too early, and is started when the image is there.
 
@@ -21,8 +20,7 @@ from typing import Final, Self
 
 from ackcheck.rig import namespace
 from ackcheck.rig.child import Child
-from ackcheck.rig.errors import NotForked, RigUnavailable
-from ackcheck.rig.nursery import Nursery
+from ackcheck.rig.errors import RigUnavailable
 
 SECONDS: Final = 60.0
 """For a start that is under way: longer than its own limits."""
@@ -31,20 +29,17 @@ SECONDS: Final = 60.0
 class Spares:
     """Starts children as `child` is one, which does not run when they are taken.
 
-    Use as a context manager: entered early it imports a Python target meanwhile, and leaving it kills all of them.
+    Use as a context manager: leaving it kills all of them.
     """
 
     def __init__(self, child: Child) -> None:
         self._child = child
         self._ahead = not child.knows_directory()
         self._undo = contextlib.ExitStack()
-        self._nursery: Nursery | None = None
         self._next: Future[Child] | None = None
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
-            if self._child.served:
-                self._nursery = undo.enter_context(Nursery(self._child.served, self._child.environment))
             if self._ahead:
                 self._starter = undo.enter_context(ThreadPoolExecutor(1, initializer=_enter))
             self._undo = undo.pop_all()
@@ -66,15 +61,7 @@ class Spares:
         return child
 
     def _started_ahead(self) -> Future[Child]:
-        return self._starter.submit(self._start, self._child.another())
-
-    def _start(self, child: Child) -> Child:
-        child.nursery = self._nursery
-        try:
-            return child.start(ahead=True)
-        except NotForked:  # for what its import does, or because its interpreter has ended
-            child.nursery = self._nursery = None
-            return child.start(ahead=True)
+        return self._starter.submit(self._child.another().start, ahead=True)
 
 
 def _enter() -> None:

@@ -44,7 +44,7 @@ from typing import IO, Any, Self
 from attrs import evolve
 
 from ackcheck.rig.contained import Contained, Forking
-from ackcheck.rig.errors import ProtocolError, TargetDied, TargetHung
+from ackcheck.rig.errors import NotForked, ProtocolError, TargetDied, TargetHung
 from ackcheck.rig.exchange import Exchange, Killed, SecondAnswer
 from ackcheck.rig.peers import connected
 from ackcheck.rig.schema import Checked
@@ -137,7 +137,7 @@ class Child:
     def start(self, *, ahead: bool = False) -> Self:
         """Start the process (again, after a kill or close); its directory is not looked at if it is started `ahead`.
 
-        Raises `TargetNotStarted`, and `NotForked` where it has a nursery.
+        Where its nursery cannot fork it (`NotForked`) it is started anew, and from then on. Raises `TargetNotStarted`.
         """
         if self._process is not None:
             raise RuntimeError("the target is running; kill() or close() it first")
@@ -146,20 +146,22 @@ class Child:
             self.mark()
         self._stderr = unnamed_file()
         try:
-            self._process = Contained(
-                self.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                environment=self.environment,
-                nursery=self.nursery,
-            )
+            self._process = self._contained(self._stderr)
         except BaseException:
             self._stderr.close()
             raise
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
         return self
+
+    def _contained(self, stderr: IO[bytes]) -> Contained:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr}
+        if self.nursery is not None:
+            try:
+                return Contained(self.command, **pipes, nursery=self.nursery)
+            except NotForked:  # for what its import does, or because its interpreter has ended
+                self.nursery = None
+        return Contained(self.command, **pipes, environment=self.environment)
 
     def mark(self) -> None:
         """Watch what the target writes to its directory, from here on."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from ackcheck.grades.rounds import RESTARTS
 from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.panel import Panel
 from ackcheck.rig import Child, ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
+from ackcheck.rig.errors import NotForked
+from ackcheck.rig.nursery import Nursery
 from ackcheck.suite import LEVELS
 from acklab.reference import files as reference
 from acklab.zoo import BUGS
@@ -118,6 +121,24 @@ def test_what_a_target_lacks_is_not_asked_for() -> None:
     report = judge("Toy")
     assert report.lacks == {"renew", "release", "reset", "dead", "leave"}
     assert not report.lacks & set(report.ran)
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_python_target_is_forked_where_it_can_be(forked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pids: list[int] = []
+    fork = Nursery.fork
+
+    def note(nursery: Nursery, *of_it: Any) -> int:
+        if not forked:
+            raise NotForked("importing it starts threads")
+        pids.append(fork(nursery, *of_it))
+        return pids[-1]
+
+    monkeypatch.setattr(process, "KILLS_A_CASE", 1)
+    monkeypatch.setattr(Nursery, "fork", note)
+    report = judge("Toy", rounds=1)
+    assert report.ran["SIGKILL"] == 1
+    assert len(set(pids)) == (report.ran["open"] if forked else 0)
 
 
 def test_one_case_is_run_by_itself_and_begins_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ TOYS = Path(__file__).with_name("toys.py")
 
 def test_the_next_one_runs_before_it_is_asked_for(tmp_path: Path) -> None:
     child = child_of(f"{TOYS}:Toy", tmp_path, reply_timeout=30.0)
-    with Spares(child) as ahead:
+    with Nursery(child.served) as child.nursery, Spares(child) as ahead:
         one, other = ahead.take(), ahead.take()
         assert ahead._next is not None
         last = ahead._next.result(30)
@@ -34,7 +34,8 @@ def test_one_that_cannot_be_forked_is_started_anew(tmp_path: Path, monkeypatch: 
         raise NotForked("importing it starts threads")
 
     monkeypatch.setattr(Nursery, "fork", refuse)
-    with Spares(child_of(f"{TOYS}:Toy", tmp_path, reply_timeout=30.0)) as ahead:
+    started = child_of(f"{TOYS}:Toy", tmp_path, reply_timeout=30.0)
+    with Nursery(started.served) as started.nursery, Spares(started) as ahead:
         child = ahead.take()
         assert child.nursery is None
         assert child.call("open", directory=str(tmp_path)) is not None

@@ -92,11 +92,15 @@ def test_what_forks_would_share_is_not_forked(line: str, why: str, tmp_path: Pat
         Contained(["a fork"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, nursery=nursery)
 
 
-def test_an_interpreter_that_was_killed_is_told(child: Child) -> None:
+def test_where_its_interpreter_was_killed_it_is_started_anew(child: Child) -> None:
     nursery = child.nursery
     assert isinstance(nursery, Nursery)
     child.start()
     child.kill()
     nursery.kill()
     with pytest.raises(NotForked, match="has ended"):
-        child.start()
+        Contained(["a fork"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, nursery=nursery)
+    child.start()
+    child.call("open", directory="d")
+    assert child.call("stats")["pid"] == child.pid
+    assert child.nursery is None
