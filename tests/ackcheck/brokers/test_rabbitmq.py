@@ -144,11 +144,11 @@ def test_an_ack_is_ok_once_and_what_is_not_acked_comes_back_with_its_channel(que
     assert (again["offset"], again["attempt"], queues.ack(again["receipt"])) == (1, 2, "OK")
 
 
-def test_a_pop_gets_messages_for_a_second_only_as_its_channel_lives_for_two(
+def test_a_pop_gets_messages_for_two_seconds_only_as_its_channel_lives_for_five(
     queues: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queues.publish("q", 9)
-    clock = itertools.count(step=0.3)
+    clock = itertools.count(step=0.6)
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     assert [one["offset"] for one in queues.pop("q", 9, 2.0)] == [0, 1, 2]
 

@@ -40,8 +40,8 @@ DURABLE = 2
 MOST = 1 << 10
 """Messages that a channel gets, where no setting says otherwise."""
 
-GETTING = 1.0
-"""Seconds for which a pop gets messages: the server closes a channel whose oldest delivery has waited for two."""
+GETTING = 2.0
+"""Seconds for which a pop gets messages: the server closes a channel whose oldest delivery has waited for five."""
 
 REFUSED = 10.0
 """Seconds for which a publish may be refused."""
@@ -56,7 +56,7 @@ def parted(receipt: str) -> tuple[str, str, str] | None:
 class Queues(WithoutBarrier):
     """A target (`ackcheck.target.Target`); one connection, used by one thread at a time."""
 
-    waiting = 110.0  # a runtime and its database start
+    waiting = 180.0  # a runtime and its database start
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -1,7 +1,8 @@
-"""Two ways in which a quorum queue of RabbitMQ 3.10 loses what it has confirmed: shown by RabbitMQ alone.
+"""How RabbitMQ 3.10 loses what it has confirmed, or does not start: shown by RabbitMQ alone.
 
     python losses.py new [SECONDS]
     python losses.py replay [MESSAGES]
+    python losses.py flags
 
 It needs rabbitmq-server and pika, no root, and nothing of ackcheck. The server listens on port 5679 of the loopback.
 
@@ -10,8 +11,10 @@ It needs rabbitmq-server and pika, no root, and nothing of ackcheck. The server 
   for how many it has: while a quorum queue has no leader it has none, as `queue.declare` tells it.)
 - `replay`: MESSAGES (60) are published and confirmed. One channel gets them all, acks none, and is closed; another gets
   five and acks these. Three seconds later the server is asked to end, and is started again.
+- `flags`: the server is asked to end, its file of feature flags is made empty, as a power loss may leave it, and it is
+  started again.
 
-What each means is told in specs/brokers/rabbitmq-new-queue.md and rabbitmq-replay.md.
+What each means is told in specs/brokers/rabbitmq-new-queue.md, rabbitmq-replay.md and rabbitmq.md.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ OLD = 3.0
 ACKED = 5
 
 
+class ServerEnded(Exception):
+    """A server that does not start."""
+
+
 class Server:
     """A RabbitMQ server on a folder, and a connection to it."""
 
@@ -48,7 +55,8 @@ class Server:
         for name in ("data", "run"):
             (folder / name).mkdir(exist_ok=True)
         command = ["sh", str(SERVER), f"{folder}/data", f"{folder}/run", str(PORT), "consumer_timeout=600000"]
-        with (folder / "log").open("w") as log:
+        self.log = folder / "log"
+        with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             self.connection = self._connected()
@@ -63,10 +71,17 @@ class Server:
         while True:
             try:
                 return pika.BlockingConnection(where)
-            except (OSError, pika.exceptions.AMQPConnectionError):
+            except (OSError, pika.exceptions.AMQPConnectionError) as error:
+                if self.process.poll() is not None:
+                    raise ServerEnded(self.said()) from error
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
+
+    def said(self) -> str:
+        """Return why it did not start, as it says itself."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").split("BOOT FAILED")[-1].splitlines()
+        return next((line for line in lines if line.startswith("error:")), "see its log")
 
     def declare(self) -> None:
         """Declare the queue."""
@@ -172,9 +187,27 @@ def replay(folder: Path, messages: float = 60) -> bool:
     return bool(published - acked - after)
 
 
+def flags(folder: Path) -> bool:
+    """Start the server on an empty file of feature flags, and if it does not, without one; tell whether it does not."""
+    with running(folder) as server:
+        server.end()
+    [file] = (folder / "data").glob("*-feature_flags")
+    file.write_text("")
+    try:
+        with running(folder):
+            print("it starts")
+            return False
+    except ServerEnded as error:
+        print(f"{file.name} is empty: it does not start: {error}")
+    file.unlink()
+    with running(folder):
+        print("without that file it starts")
+    return True
+
+
 def main() -> int:
     """Run the case that is named; exit with 1 where something was lost."""
-    case = {"new": new, "replay": replay}[sys.argv[1]]
+    case = {"new": new, "replay": replay, "flags": flags}[sys.argv[1]]
     with tempfile.TemporaryDirectory() as name, own_epmd():
         return int(case(Path(name), *map(float, sys.argv[2:3])))
 

@@ -12,7 +12,7 @@ dir=$1 run=$2 port=$3
 shift 3
 {
   echo "listeners.tcp.1 = 127.0.0.1:$port"
-  echo "consumer_timeout = 2000"          # the time for which a delivery is hidden
+  echo "consumer_timeout = 5000"          # the time for which a delivery is hidden
   echo "disk_free_limit.absolute = 1MB"   # its disks here are small
   echo "raft.wal_max_size_bytes = 4194304"
   echo "log.console = true"
