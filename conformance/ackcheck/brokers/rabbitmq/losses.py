@@ -35,7 +35,7 @@ import pika
 SERVER = Path(__file__).parent / "server.sh"
 PORT = 5679
 QUEUE = "orders"
-STARTING = 120.0
+STARTING = 300.0
 """Seconds for which a server may start."""
 
 OLD = 3.0
