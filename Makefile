@@ -15,7 +15,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs look wheels mutants twin lint format lock clean
+.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs look tutorials wheels mutants twin lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -64,6 +64,9 @@ docs: $(STAMP) ## build the site of the specification into build/site, and check
 look: $(STAMP) ## after `make docs`: look at each page in Chromium, wide and narrow, light and dark, and ask axe-core (ARGS="--pages 'zh/*'"); minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'axe-playwright-python>=0.1.4' 'playwright>=1.50'
 	$(BIN)/python specs/site/look.py $(ARGS)
+
+tutorials: $(STAMP) ## type what the page "Your first verdict" shows, with its planted bug (ARGS="Go"); minutes
+	$(BIN)/python -m tests.tutorials.first_verdict $(ARGS)
 
 wheels: $(STAMP) ## build the wheels, and run one with each Python that is here, by uvx, pipx and pip (ARGS="3.13")
 	$(BIN)/python -m tests.installing $(ARGS)

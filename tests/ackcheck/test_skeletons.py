@@ -111,6 +111,18 @@ def test_a_skeleton_works_as_it_stands_and_keeps_its_answers_over_a_kill(
     second.end(signal.SIGTERM)
 
 
+def test_the_python_skeleton_refuses_what_comes_after_its_close_and_lives(tmp_path: Path) -> None:
+    assert CliRunner().invoke(new, ["python", str(tmp_path / "a")]).exit_code == 0
+    store = load_factory(f"{tmp_path / 'a' / 'target.py'}:Store")()
+    store.open(tmp_path)
+    store.publish("q", 2)
+    [given] = store.pop("q", 1, 60.0)
+    assert store.close() == "OK"
+    for late in (lambda: store.ack(given["receipt"]), lambda: store.pop("q", 1, 60.0)):  # of other threads
+        with pytest.raises(RuntimeError, match="the store is closed"):
+            late()
+
+
 def test_the_stepped_skeleton_breaks_nothing_in_the_simulated_grade(tmp_path: Path) -> None:
     assert CliRunner().invoke(new, ["stepped", str(tmp_path / "a")]).exit_code == 0
     target = f"{tmp_path / 'a' / 'target.py'}:Store"

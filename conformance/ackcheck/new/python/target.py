@@ -100,8 +100,10 @@ class Store:
 
     def close(self) -> str:
         # YOURS 7 of 7: finish what is under way. OK says that what was answered before survives power loss.
+        # Calls of other threads may be under way: they come before it, or are refused.
         with self.lock:
             os.close(self.log)
+            self.log = None
         return "OK"
 
     # --- the store as it stands: yours takes the place of all below ---------------------------------------------------
@@ -113,6 +115,8 @@ class Store:
         """
         if not records:
             return
+        if self.log is None:
+            raise RuntimeError("the store is closed")
         try:
             left = b"".join(json.dumps(record).encode() + b"\n" for record in records)
             while left:
