@@ -4,6 +4,7 @@ A page has the promise, why, how it is checked, the model's functions, the count
 """
 
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -15,8 +16,10 @@ from ackcheck.brokers.expectation import UNPROMISED
 from ackcheck.keeping import functions_keeping
 from ackcheck.spec import ClauseText
 from ackcheck.traceability import Ties, ties_of
+from ackmodel import RULES
 from counterexamples import Counterexample
 
+TESTS = Path(__file__).resolve().parents[2] / "tests"
 RUNS = sorted(Path(__file__).resolve().parents[1].glob("brokers/runs/*.jsonl"))
 
 
@@ -161,16 +164,45 @@ def group_page(texts: list[ClauseText]) -> str:
 
 
 def appendix(texts: Iterable[ClauseText]) -> str:
-    """Return clauses x rules x checks x bugs x tests; a clause that lacks one of them fails a test of the project."""
-    rows = []
-    full = 0
+    """Return clauses x checks x rules x bugs x tests, and rules x clauses x tests: nothing is without one."""
+    rows, whole, ruled, without = [], 0, 0, []
     for text in texts:
         ties = ties_of(text.clause)
-        counts = [len(ties.checks), len(ties.rules), len(ties.seen) + len(ties.may), len(ties.tests)]
-        full += all(counts)
+        bugs = len(ties.seen) + len(ties.may)
         name = text.clause.value
+        whole += all((ties.checks, bugs, ties.tests))
+        ruled += bool(ties.rules)
+        without += [] if ties.rules else [f"[`{name}`](clauses/{name}.md)"]
+        counts = [len(ties.checks), len(ties.rules) or "none", bugs, len(ties.tests)]
         rows.append(f"| [`{name}`](clauses/{name}.md) | {' | '.join(map(str, counts))} |")
-    told = "have a check, a rule whose removal breaks them, a known bug and a test that names them"
-    head = f"# Coverage\n\n{full} of {len(rows)} clauses {told}."
+    told = f"{whole} of {len(rows)} clauses have a check, a known bug, and a test that names them. {ruled} rest on rules of"
+    rest = f"the model, and fall without them; of the others, {', '.join(without)}, the text says why there is none."
+    head = f"# Coverage\n\n{told} {rest}"
     table = "\n".join(["| clause | checks | rules | bugs | tests |", "|---|---:|---:|---:|---:|", *rows])
-    return f"{head}\n\n{table}\n"
+    return f"{head}\n\n{table}\n\n{_rules_covered()}\n"
+
+
+def _rules_covered() -> str:
+    """Return each rule, with the clauses that fall without it, and the files of tests that name it."""
+    named = tests_naming_rules()
+    rows = []
+    for rule in RULES.values():
+        falls = ", ".join(f"[`{clause.value}`](clauses/{clause.value}.md)" for clause in rule.falls)
+        rows.append(f"| `{rule.name}` | {falls} | {'<br>'.join(f'`{file}`' for file in named[rule.name])} |")
+    covered = sum(bool(named[rule.name] and rule.falls) for rule in RULES.values())
+    told = f"{covered} of {len(rows)} rules break a clause when they are switched off, and are named by a test."
+    more = "That each is needed is tried by `ackcheck explore --rules`, and by the tests of that."
+    return "\n".join(
+        ["## The rules", "", told, more, "", "| rule | what falls without it | tests |", "|---|---|---|", *rows]
+    )
+
+
+@functools.cache
+def tests_naming_rules() -> Mapping[str, Sequence[str]]:
+    """Return the files of tests that name each rule, in quotes."""
+    files = {path: path.read_text(encoding="utf-8") for path in sorted(TESTS.rglob("*.py"))}
+    where = TESTS.parent
+    return {
+        rule: [path.relative_to(where).as_posix() for path, text in files.items() if f'"{rule}"' in text]
+        for rule in RULES
+    }

@@ -79,7 +79,9 @@ def main() -> int:
 
 def followed(language: str, folder: Path) -> int:
     """Type what a chapter shows; return how often something else came than it says."""
-    wrong, last, build = 0, [], []
+    wrong = 0
+    last: list[str] = []
+    build: list[str] = []
     for words in commands(language):
         if words[0] == "cd":
             folder = folder / words[1]
