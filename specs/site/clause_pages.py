@@ -175,7 +175,8 @@ def appendix(texts: Iterable[ClauseText]) -> str:
         without += [] if ties.rules else [f"[`{name}`](clauses/{name}.md)"]
         counts = [len(ties.checks), len(ties.rules) or "none", bugs, len(ties.tests)]
         rows.append(f"| [`{name}`](clauses/{name}.md) | {' | '.join(map(str, counts))} |")
-    told = f"{whole} of {len(rows)} clauses have a check, a known bug, and a test that names them. {ruled} rest on rules of"
+    told = f"{whole} of {len(rows)} clauses have a check, a known bug, and a test that names them."
+    told += f" {ruled} rest on rules of"
     rest = f"the model, and fall without them; of the others, {', '.join(without)}, the text says why there is none."
     head = f"# Coverage\n\n{told} {rest}"
     table = "\n".join(["| clause | checks | rules | bugs | tests |", "|---|---:|---:|---:|---:|", *rows])
