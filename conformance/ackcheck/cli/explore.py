@@ -15,38 +15,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from attrs import evolve
 from rich.console import Console
 
+from ackcheck.cli._exploring import Refused, check_cluster, progress_shown, searched
 from ackcheck.cli._output import BROKEN, file_only, writable, write_json
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
 from ackcheck.cli._serve import LOOPBACK, server_for
 from ackcheck.reports.sheet import sheet_of_exploration
 from ackexplore import (
-    BadCheckpoint,
     MissingExtra,
-    NotSymmetric,
     Options,
-    Progress,
     Result,
     Unfinished,
     UnknownEngine,
-    Watcher,
     explore_rules,
 )
-from ackexplore import explore as explore_model
-from ackexplore.ending import explore_to_the_end
-from ackexplore.graph.progress import ProgressFinding
 from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
-from ackexplore.reports.show import counts_line, findings_view, progress_line, progress_view, result_view
+from ackexplore.reports.show import findings_view, progress_view, result_view
 from ackexplore.reports.walk import TooLarge, walk_page
 from ackmodel import (
     BadConfig,
@@ -60,13 +51,6 @@ from ackmodel import (
     UnknownRule,
     rule_named,
 )
-
-
-class Refused(click.ClickException):
-    """What was asked for cannot be done: too many states, no table engine, no such checkpoint."""
-
-    exit_code = 2
-
 
 QUEUE = {
     "messages": "Messages in the queue.",
@@ -113,35 +97,11 @@ def config_of(settings: dict[str, Any], without: tuple[str, ...]) -> Config:
         raise click.UsageError(str(error)) from error
 
 
-@contextmanager
-def _progress_shown() -> Iterator[Watcher]:
-    """Show the progress on the standard error while something runs; on no terminal, show nothing."""
-    with Console(stderr=True).status("exploring") as status:
-
-        def show(progress: Progress) -> None:
-            status.update(progress_line(progress))
-
-        yield show
-
-
 def _options_of(**settings: Any) -> Options:
     try:
         return Options(**settings)
     except (UnknownClause, UnknownEngine) as error:
         raise click.UsageError(str(error)) from error
-
-
-def _explored(config: Config, options: Options, *, liveness: bool) -> tuple[Result, list[ProgressFinding]]:
-    try:
-        with _progress_shown() as watcher:
-            watched = evolve(options, watcher=watcher)
-            return explore_to_the_end(config, watched) if liveness else (explore_model(config, watched), [])
-    except (MissingExtra, BadCheckpoint, NotSymmetric) as error:
-        raise Refused(str(error)) from error
-    except Unfinished as error:
-        if error.result.holds:
-            raise Refused(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
-        return error.result, []
 
 
 def _bytes(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001 - click's
@@ -159,7 +119,7 @@ def _bytes(ctx: click.Context, option: click.Parameter, text: str | None) -> int
 
 def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None:
     """Switch off each rule in turn, and show what falls."""
-    with _progress_shown() as _, Console(stderr=True).status("switching off one rule after another"):
+    with progress_shown() as _, Console(stderr=True).status("switching off one rule after another"):
         try:
             findings = explore_rules(config)
         except Unfinished as error:
@@ -351,6 +311,14 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.option(
     "--checkpoint", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save each level there."
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Explore on the Dask cluster whose scheduler is there.",
+)
+@click.option(
+    "--local", type=click.IntRange(min=1), metavar="N", help="The same on N workers, started on this machine and ended."
+)
 @click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
 @click.option("--symmetric", is_flag=True, help="One state for all orders of alike messages (needs --uncommitted).")
 @click.option("--liveness", is_flag=True, help="Judge also what must happen in the end.")
@@ -374,6 +342,8 @@ def explore(  # noqa: PLR0913 - an argument an option
     memory: int | None,
     max_states: int | None,
     checkpoint: Path | None,
+    cluster: str | None,
+    local: int | None,
     resume: bool,
     liveness: bool,
     serve: bool,
@@ -386,6 +356,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     Exits with 0 if nothing is broken, 1 if a clause is (or, with --rules, if a rule proves not to be needed), 2 for a
     setting that is out of its range, or more states than --max-states.
     """
+    check_cluster(ctx.params)
     _check_together(ctx, rules=rules, symmetric=symmetric, liveness=liveness)
     if rules:
         exports = set(EXPORTS)
@@ -415,7 +386,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         checkpoint=checkpoint,
         resume=resume,
     )
-    result, findings = _explored(config, options, liveness=liveness)
+    result, findings = searched(config, options, liveness=liveness, cluster=cluster, local=local)
     if json_to != "-":
         console = Console()
         for part in (*result_view(result), *progress_view(findings)):

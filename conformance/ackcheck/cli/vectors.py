@@ -17,9 +17,10 @@ from typing import Any
 
 import click
 
+from ackcheck.cli._exploring import Refused
 from ackcheck.cli._output import file_only
 from ackcheck.cli._reports import write_text
-from ackcheck.cli.explore import Refused, config_of, model_options
+from ackcheck.cli.explore import config_of, model_options
 from ackcheck.rig.player import Player
 from ackexplore import Options, TooManyStates
 from ackexplore import explore as explore_model

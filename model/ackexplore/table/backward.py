@@ -6,6 +6,8 @@ until the state that is looked for turns up, and the chunk is halved until one s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ackexplore.interning import Code, successors
@@ -43,8 +45,8 @@ def _leads_to(states: Words, target: Words, pairs: Pairs, layout: Layout) -> boo
     return bool((successors == target).all(axis=1).any())
 
 
-def predecessor(level: Words, target: Words, pairs: Pairs, layout: Layout) -> Words:
-    """Return a state of a level from which a step leads to `target`, both packed (words,)."""
+def find_predecessor(level: Words, target: Words, pairs: Pairs, layout: Layout) -> Words | None:
+    """Return a state of a level from which a step leads to `target`, both packed (words,); None if there is none."""
     for start in range(0, len(level), CHUNK):
         chunk = level[start : start + CHUNK]
         if not _leads_to(chunk, target, pairs, layout):
@@ -54,7 +56,7 @@ def predecessor(level: Words, target: Words, pairs: Pairs, layout: Layout) -> Wo
             chunk = half if _leads_to(half, target, pairs, layout) else chunk[len(chunk) // 2 :]
         state: Words = chunk[0]
         return state
-    raise AssertionError("every state of a level follows from one of the level before")
+    return None
 
 
 def trace_to(levels: Levels, place: tuple[int, int, bool], bit: int, pairs: Pairs, layout: Layout) -> Trace:
@@ -63,8 +65,15 @@ def trace_to(levels: Levels, place: tuple[int, int, bool], bit: int, pairs: Pair
     state: Words = levels[level][index]
     path = [state]
     for earlier in range(level - 1, -1, -1):
-        path.append(predecessor(levels[earlier], path[-1], pairs, layout))
-    codes: list[Code] = [pairs.steps.code(row) for row in layout.unpack(np.stack(path[::-1]))]
+        before = find_predecessor(levels[earlier], path[-1], pairs, layout)
+        assert before is not None, "every state of a level follows from one of the level before"
+        path.append(before)
+    return trace_along(path[::-1], bit, pairs, layout, in_step=in_step)
+
+
+def trace_along(path: Sequence[Words], bit: int, pairs: Pairs, layout: Layout, *, in_step: bool) -> Trace:
+    """Return the trace through some states to where a clause falls: in the last, or in a step out of it."""
+    codes: list[Code] = [pairs.steps.code(row) for row in layout.unpack(np.stack(path))]
     model = pairs.steps.model
     if in_step:
         codes.append(next(after for _, _, after, broken in successors(model, codes[-1]) if broken >> bit & 1))

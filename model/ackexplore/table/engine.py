@@ -358,6 +358,11 @@ class Search:
             self.visited.fill(self._partial)
 
     @property
+    def states(self) -> int:
+        """How many states were found."""
+        return len(self.visited)
+
+    @property
     def nbytes(self) -> int:
         """The memory of what grows with the number of states, and of the buffers."""
         buffers = sum(int(one.out.nbytes) for one in self._buffers)
@@ -413,7 +418,7 @@ class Search:
         return Result(
             config=model.system.settings,
             engine="table",
-            states=len(self.visited),
+            states=self.states,
             edges=found.edges,
             depth=len(self.levels) - 1,
             seconds=seconds,
@@ -429,7 +434,7 @@ class Search:
             at_stake={clause: model.at_stake[clause] for clause in model.clauses},
             model_calls=model.calls,
             symmetric=self.options.symmetric,
-            unreduced=sum(found.unreduced) if self.options.symmetric else len(self.visited),
+            unreduced=sum(found.unreduced) if self.options.symmetric else self.states,
         )
 
 

@@ -36,6 +36,13 @@ def new_tally(rows: int = 0, waiting: int = 0) -> Tally:
     )
 
 
+def _as_large(counts: Counts, other: Counts) -> Counts:
+    """Return counts with as many fields and values as others have, at least."""
+    grown = zeros(max(counts.shape[0], other.shape[0]), max(counts.shape[1], other.shape[1]))
+    grown[: counts.shape[0], : counts.shape[1]] = counts
+    return grown
+
+
 @define(eq=False)
 class Found:
     """What was counted so far.
@@ -71,6 +78,13 @@ class Found:
         self.occurrences[: len(before), : before.shape[1]] = before
         for own in counted:
             self.occurrences[:, :values] += own
+
+    def merge(self, other: Found) -> None:
+        """Add what another counted; where clauses fell is another's, and not taken over."""
+        self.hits += other.hits
+        self.violations += other.violations
+        self.unreduced.append(sum(other.unreduced))
+        self.add_occurrences([_as_large(other.occurrences, self.occurrences)])
 
     def add_local(self, visits: Counts, rows: Table, local: Table) -> None:
         """Count the local steps of pairs that were seen so often."""

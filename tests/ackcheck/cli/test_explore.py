@@ -192,6 +192,12 @@ def test_liveness_is_judged_on_request() -> None:
     assert "need the whole graph" in run("--walk", "page.html", "--engine", "table").stderr
 
 
+def test_what_is_not_done_in_parts_is_refused() -> None:
+    assert "leave one of them out" in run("--cluster", "tcp://127.0.0.1:1", "--local", "2").stderr
+    assert "--liveness needs all states in one place" in run("--local", "2", "--liveness").stderr
+    assert "leave --engine graph out" in run("--local", "2", "--engine", "graph").stderr
+
+
 def test_a_lasso_is_shown_and_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     lazy = [group for group in fairness_of(Config()) if group.name != "begin_sync"]
     monkeypatch.setattr("ackexplore.ending.check_progress", lambda result, **_: check_progress(result, fairness=lazy))
