@@ -15,7 +15,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs look tutorials wheels mutants twin lint format lock clean
+.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs look tutorials wheels mutants twin cluster lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -78,6 +78,9 @@ mutants: $(STAMP) ## change the core in small ways, and see that a test fails (A
 
 twin: $(STAMP) ## set the model beside its twin in TLA+ (needs Java; ARGS="--random 50"); some minutes
 	PYTHONPATH=tests/support $(BIN)/python -m tests.tla.run $(ARGS)
+
+cluster: $(STAMP) ## explore on workers of this machine, and kill some in the middle (ARGS="--workers 4 --large"); a minute
+	$(BIN)/python -m tests.hunts.lost_workers $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check $(SOURCES)

@@ -105,3 +105,14 @@ def test_workers_that_number_values_differently_are_found_out(monkeypatch: pytes
     monkeypatch.setattr(Part, "learn", differently)
     with pytest.raises(ClusterFailed, match="the same version"):
         explore_in_parts(Here(SMALL, Options(), parts=2))
+
+
+def test_where_no_scheduler_answers_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_dask = pytest.importorskip("ackexplore.cluster.on_dask", reason="no Dask is installed: the extra `cluster`")
+
+    def nobody(address: str, timeout: float) -> None:
+        raise OSError(f"timed out after {timeout} s")
+
+    monkeypatch.setattr(on_dask, "Client", nobody)
+    with pytest.raises(ClusterFailed, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1: start one"):
+        on_dask.explore_on_cluster(Config(), address="tcp://127.0.0.1:1")
