@@ -20,6 +20,7 @@ What each means is told in specs/brokers/rabbitmq-new-queue.md, rabbitmq-replay.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,8 +81,9 @@ class Server:
 
     def said(self) -> str:
         """Return why it did not start, as it says itself."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").split("BOOT FAILED")[-1].splitlines()
-        return next((line for line in lines if line.startswith("error:")), "see its log")
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        error = re.search(r"error:\S.*", text.partition("BOOT FAILED")[2])
+        return error.group() if error else "nothing that is known here"
 
     def declare(self) -> None:
         """Declare the queue."""
