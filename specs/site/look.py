@@ -44,10 +44,15 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @define
 class Looked:
-    """What was seen, and what was wrong."""
+    """What was seen, and what was wrong, which is told as it is found."""
 
     pages: int = 0
     wrong: list[str] = Factory(list)
+
+    def tell(self, wrong: str) -> None:
+        """Tell of something that is wrong."""
+        self.wrong.append(wrong)
+        print(" ".join(wrong.split()), flush=True)
 
 
 def main() -> int:
@@ -71,7 +76,7 @@ def main() -> int:
         for scheme in SCHEMES:
             look_at(started, address, names, scheme, chosen.pictures, looked)
         search(started, address, looked)
-    print("\n".join([*looked.wrong, f"{looked.pages} views of {len(names)} pages, {len(looked.wrong)} faults"]))
+    print(f"{looked.pages} views of {len(names)} pages, {len(looked.wrong)} faults")
     return 1 if looked.wrong else 0
 
 
@@ -115,7 +120,8 @@ def look_at(started: Any, address: str, names: list[str], scheme: str, pictures:
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             wrong = [*told, *too_wide(page), *accessibility(page)]
-            looked.wrong += [f"{name} ({width}, {scheme}): {each}" for each in wrong]
+            for each in wrong:
+                looked.tell(f"{name} ({width}, {scheme}): {each}")
             told.clear()
             looked.pages += 1
             if pictures is not None:
@@ -156,7 +162,7 @@ def search(started: Any, address: str, looked: Looked) -> None:
     try:
         page.get_by_text(re.compile(r"^[1-9][0-9]* results$")).first.wait_for(timeout=30_000)
     except Exception as error:  # whatever it was, the search did not work
-        looked.wrong.append(f"search: {WORD} is not found: {error}")
+        looked.tell(f"search: {WORD} is not found: {error}")
     page.close()
 
 
