@@ -33,7 +33,7 @@ JUDGED_BY: Mapping[Clause, str] = {
     Clause.REPLY_EXACTLY_ONCE: ANSWERS,
     Clause.SURVIVES_PROCESS_CRASH: "the process grade, of a target that answers acks OK",
     Clause.SURVIVES_POWER_LOSS: f"{CUTTING}, of a target that answers acks, or a barrier, OK",
-    Clause.RECOVERED_IS_CACHED: STEPPED,
+    Clause.RECOVERED_IS_CACHED: f"{STEPPED}, or the power grade (root)",
     Clause.FLUSH_IS_REAL: f"{CUTTING}, after a sync was refused",
     Clause.FLUSH_REWRITES: f"{FAILING}, of a target whose later sync succeeds",
     Clause.FLUSH_WHEN_IDLE: STEPPED,
@@ -51,8 +51,8 @@ JUDGED_BY: Mapping[Clause, str] = {
     Clause.MEMORY_IS_BOUNDED: STEPPED,
     Clause.QUIESCENCE_IS_ZERO: "showing `outstanding` in `stats`",
     Clause.CLOSE_DRAINS: "a grade that restarts the target in order: process, power, disk or sim",
-    Clause.UNKNOWN_HAS_A_CAUSE: f"{STEPPED} that answers UNKNOWN",
+    Clause.UNKNOWN_HAS_A_CAUSE: "the process, the power or the simulated grade, of a target that answers UNKNOWN",
     Clause.WRITTEN_ONCE: f"{STEPPED} that says whose acks a write holds",
-    Clause.SPACE_IS_BOUNDED: f"{STEPPED} that says how much `space` it takes up at most",
+    Clause.SPACE_IS_BOUNDED: "showing `space` in `stats`: how many bytes the directory holds at most, with all settled",
 }
 """What would put each clause to the test."""

@@ -185,9 +185,9 @@ class Panel:
         """Note that every message of a queue is settled and flushed, and the store was idle since."""
         self.each(lambda oracle: oracle.saw_all_settled(queue, now))
 
-    def saw_space(self, held: float, most: float) -> None:
+    def saw_space(self, held: float, most: float, kept: float) -> None:
         """Note that everything is settled, flushed and committed, and how many bytes the directory holds, and may."""
-        self.each(lambda oracle: oracle.saw_space(held, most))
+        self.each(lambda oracle: oracle.saw_space(held, most, kept))
 
     def saw_quiescence(self, outstanding: Mapping[str, float]) -> None:
         """Everything is settled, flushed and committed; this is what the store has outstanding."""

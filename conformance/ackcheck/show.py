@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ackcheck.findings import Finding
+from ackcheck.grades.reached import never_reached
 from ackcheck.history import LANES, Line
 from ackcheck.hits import Hits
 from ackcheck.levels import FAULT_NAMES, LevelVerdict
@@ -188,14 +189,16 @@ def _in_play(verdict: Verdict) -> list[str]:
     met: Counter[str] = Counter()
     for report in verdict.reports:
         met.update(report.in_play)
+    missed = never_reached(met)
+    unreached = [f"never reached on real files in this profile: {', '.join(missed)}"] if missed else []
     aims = [aim for aim in all_aims() if aim in met]
     if not aims:
-        return []
+        return unreached
     never = never_met(met)
     reached = (
         f"in play: {len(aims) - len(never)} of {len(aims)} aimed faults; with what was done then, {len(+met)} states"
     )
-    return [reached, *([f"never met in this profile: {', '.join(never)}"] if never else [])]
+    return [reached, *([f"never met in this profile: {', '.join(never)}"] if never else []), *unreached]
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:

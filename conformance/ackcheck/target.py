@@ -69,7 +69,10 @@ class Target(Protocol):
         """Open or recover the store in `directory`, which exists and is the target's alone."""
 
     def publish(self, queue: str, end: int) -> None:
-        """Tell the store that `queue` holds the messages 0 to `end` - 1. Never goes back."""
+        """Tell the store that `queue` holds the messages 0 to `end` - 1.
+
+        Goes back only after a power loss, of a target whose messages are published again: then the whole is told soon.
+        """
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery] | str:
         """Hand out up to `count` messages, hidden from others for `invisible` seconds.
@@ -95,6 +98,7 @@ class Target(Protocol):
 
         - `queues`: for each queue `committed`, the consumer offset, and `persisted`, what of it is on the disk.
         - `outstanding`: counts, by name, that are zero when there is nothing to do.
+        - `space`: how many bytes the files of the directory hold, at most, when everything is settled and committed.
         """
         ...
 
@@ -124,7 +128,7 @@ class Extended(Target, Protocol):
     def reset(self, queue: str, offset: int) -> str:
         """Begin again at `offset`: messages below it are settled, the others as never handed out, every receipt void.
 
-        OK says that no fault undoes it. Nothing else is asked of the queue until it is answered.
+        OK says that no fault undoes it. Other calls of the queue may be under way: each is before it, or after.
         """
         ...
 

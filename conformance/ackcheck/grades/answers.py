@@ -58,11 +58,12 @@ class Shown:
 
     offsets: Mapping[str, Sighting] = Factory(dict)
     outstanding: Mapping[str, float] = Factory(dict)
+    space: float | None = None
 
     @property
     def anything(self) -> bool:
         """Whether there is something to judge by."""
-        return bool(self.offsets or self.outstanding)
+        return bool(self.offsets or self.outstanding) or self.space is not None
 
 
 def reply_of(result: Any, op: str) -> Reply:
@@ -161,11 +162,12 @@ def shown_by(result: Any) -> Shown:
                 for queue, seen in result.get("queues", {}).items()
             },
             outstanding={str(name): float(count) for name, count in result.get("outstanding", {}).items()},
+            space=None if result.get("space") is None else float(result["space"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProtocolError(
             f"'stats' was answered {_cut(result)} ({type(error).__name__}: {error}); where it shows them, queues is an "
-            "object of objects with committed and persisted, and outstanding an object of numbers"
+            "object of objects with committed and persisted, outstanding an object of numbers, and space a number"
         ) from None
 
 

@@ -23,6 +23,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.evidence import keep
 from ackcheck.grades.failing import circumstances
+from ackcheck.grades.orders import could_reach, pop_before_the_first_publish
 from ackcheck.grades.rounds import MANY, Kind, kind_of, lengthen, reset
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault, Hit
@@ -267,16 +268,18 @@ class Campaign:
             self.tell()
 
     def _session(self, directory: Path, segment_bytes: int | None) -> Session:
-        attempts = ATTEMPTS[(self.seed + self._number) % len(ATTEMPTS)]
-        logs = LOGS_IN_TURN[(self.seed + self._number) % len(LOGS_IN_TURN)]
+        turn = self.seed + self._number
+        attempts, logs = ATTEMPTS[turn % len(ATTEMPTS)], LOGS_IN_TURN[turn % len(LOGS_IN_TURN)]
         child = child_of(self.target, directory, reply_timeout=self.reply_timeout)
         wishes = {MAX_ATTEMPTS: attempts, LOGS: logs, SEGMENT_BYTES: segment_bytes}
         child.environment.update((name, "" if wish is None else str(wish)) for name, wish in wishes.items())
         self.report.ran["case that asks for several logs"] += logs > 1
         seed = f"{self.seed}/{self._number}"
         panel, ran = Panel(self.levels), self.report.ran
-        session = Session(child, directory, panel, seed, self.commit, ran, stated=self.promises)
+        session = Session(child, directory, panel, seed, self.commit, ran, stated=self.promises, turn=turn)
         session.panel.told = lambda fallen: self.found(session, fallen)
+        session.traffic.reached.states = self.report.in_play
+        session.traffic.causes.own_io = not isinstance(child, Apart)
         return session
 
     def found(self, session: Session, fallen: Fallen, folders: list[Path] | None = None) -> None:
@@ -336,6 +339,12 @@ def _mend(session: Session, broken: Broken) -> str:
     if broken.clause is not Clause.NO_LIMBO or session.promises.publish != "durable" or not session.hits.all:
         return ""
     return '; a target whose messages are published again after a fault states the promise publish = "republished"'
+
+
+def begin_case(session: Session, *, loses_power: bool = False) -> None:
+    """Open the target for the first time, every second one with pops before anything is published."""
+    session.open(first=pop_before_the_first_publish if session.turn % 2 != loses_power else None)
+    session.traffic.reached.should(could_reach(session, loses_power=loses_power))
 
 
 def begin_round(session: Session) -> None:

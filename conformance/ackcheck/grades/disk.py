@@ -34,6 +34,7 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
+from ackcheck.grades.reached import REFUSED
 from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
@@ -184,6 +185,7 @@ class _Round:
     def run(self) -> None:
         """Work, hurt the disk, cut its power, judge the images, and go on from one of them."""
         begin_round(self.session)
+        self.session.traffic.causes.disk_fails()
         if self.prelude != "writes":  # which does so itself, with long files
             self._fill()
         if self.prelude == "held":
@@ -254,6 +256,7 @@ class _Round:
         fault = self.disk.arm(refusing)
         session.note("disk", f"refuses {self.prelude} from here on")
         session.traffic.forgiving = True
+        session.traffic.reached.opens(REFUSED)
         if holding is not None:
             self.disk.disarm(holding)
         hits = 0
@@ -264,6 +267,7 @@ class _Round:
                 if hits >= WANTED:
                     break
             self.disk.disarm()
+            session.traffic.reached.closes()
             session.note("disk", f"is well again; it has refused {hits}")
             session.ran[f"refused {self.prelude}"] += hits
             if self.disk.has_given_up():

@@ -30,6 +30,12 @@ LONGEST: Final = 15.0
 BATCH: Final = 64
 """Most messages popped, and receipts acked, in one call; more where a queue could not be emptied else."""
 
+RECORDED: Final = 32
+"""Bytes, at least, of what says that a message was handed out, and settled."""
+
+TOO_SLOW: Final = "messages keep coming: the target is too slow, or hands them out too early"
+"""Why a queue is not empty in the end."""
+
 
 def at_once(wanted: float, hidden: float, messages: int) -> int:
     """Return how many messages a pop asks for, of a queue that holds so many, if it is to empty it: all of them where

@@ -38,6 +38,10 @@ class Asked:
     about: tuple[Key | str, ...]
     at: float
 
+    def __str__(self) -> str:
+        """Name it, as a finding does."""
+        return f"operation {self.op}, {self.call.op}"
+
 
 @define
 class HeldBack:

@@ -51,6 +51,11 @@ class Leniency:
         return self.promises.receipts == "of-the-message" or self.promises.delivery == "at-least-once"
 
     @property
+    def exact(self) -> bool:
+        """Whether every answer means what the strict protocol says."""
+        return not self.promises.departures().keys() - {"publish", "damage", "grace", "granularity", "invisible"}
+
+    @property
     def settled_again(self) -> bool:
         """Whether a second ack of a delivery is answered SETTLED: only where no receipt outlives its delivery."""
         return not self.one_for_all and self.promises.late_acks == "refused"

@@ -31,15 +31,18 @@ from ackcheck.grades.campaign import (
     Progress,
     Stalls,
     Target,
+    begin_case,
     begin_round,
     close_and_reopen,
     hurt_while_held,
     judged_on_files,
     no_progress,
 )
-from ackcheck.grades.rounds import ACKING, FAILING, IN_HAND, LONG_SEGMENT, MANY, OPENING, REQUESTS, Kind, work
+from ackcheck.grades.orders import BURSTS, kill_open_and_flush, publish_less
+from ackcheck.grades.reached import FULL
+from ackcheck.grades.rounds import ACKING, FAILING, IN_HAND, LONG_SEGMENT, MANY, OPENING, REQUESTS, Kind, turn_of, work
 from ackcheck.grades.rounds import POWER as POWER_ROUNDS
-from ackcheck.grades.session import Session
+from ackcheck.grades.session import FEW, Session
 from ackcheck.grades.stalled import CALLED, FILESYSTEM, STALLS_A_CASE, cut_while_held
 from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.hits import Fault
@@ -129,7 +132,7 @@ def run_power_grade(  # noqa: PLR0913 - an argument an option
             PowerRig(folder, size=disk_bytes or LARGE_DISK) as rig,
             campaign.case(rig.path) as session,
         ):
-            session.open()
+            begin_case(session, loses_power=True)
             for kind, _ in campaign.rounds_of(session, losses, POWER_ROUNDS):
                 cut_and_judge(session, rig, kind)
             if campaign.ends(session):
@@ -160,15 +163,19 @@ def _folder() -> Iterator[Path]:
 def cut_and_judge(session: Session, rig: PowerRig, kind: Kind) -> None:
     """Work, lose the power, open again and judge."""
     begin_round(session)
-    random = session.random
-    work(session, kind)
-    if kind == "burst" and random.random() < 0.2:
+    random, fewer = session.random, turn_of(session, 2) == 0
+    if fewer and kind != "close":
+        session.publish(FEW)  # and not all of it is handed out
+    work(session, kind, BURSTS)
+    if (kind == "single" and turn_of(session, 2)) or (kind == "burst" and random.random() < 0.4):
+        kill_open_and_flush(session)
+    elif kind == "burst" and random.random() < 0.2:
         session.kill()
         session.begin_open()
         time.sleep(random.uniform(0.0, OPENING))
         session.ran["power loss while opening"] += 1
     lose_power(session, rig, by_itself(kind, session.promises, random, rig.path))
-    session.open(PowerLost())
+    session.open(PowerLost(), first=publish_less if fewer else None)
     session.survey()
 
 
@@ -201,12 +208,15 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     session.note("disk", f"is full from here on ({journal} journal): syncs fail")
     session.ran["full disk"] += 1
     session.traffic.forgiving = True
+    session.traffic.causes.disk_fails()
     disk.fill()
+    session.traffic.reached.opens(FULL)
     try:
         session.run(AfterDelay(FAILING))
         if journal == "spared":
             disk.relieve()
             session.note("disk", "has room again")
+            session.traffic.reached.closes()
             write_on(session)
             tell_syncs(session, disk, session.flush())
             session.flush()

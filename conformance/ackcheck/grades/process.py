@@ -22,6 +22,7 @@ from ackcheck.grades.campaign import (
     Progress,
     Stalls,
     Target,
+    begin_case,
     begin_round,
     close_and_reopen,
     hurt_while_held,
@@ -29,6 +30,7 @@ from ackcheck.grades.campaign import (
     no_progress,
     restart_and_judge,
 )
+from ackcheck.grades.orders import BURSTS
 from ackcheck.grades.rounds import OPENING, RESTARTS, Kind, work
 from ackcheck.grades.rounds import PROCESS as PROCESS_ROUNDS
 from ackcheck.grades.session import Session
@@ -87,7 +89,7 @@ def run_process_grade(  # noqa: PLR0913 - an argument an option
     )
     for kills in campaign.shares(rounds if only is None or only <= rounds else 0, KILLS_A_CASE):
         with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder, campaign.case(Path(folder)) as session:
-            session.open()
+            begin_case(session)
             for kind, left in campaign.rounds_of(session, kills, PROCESS_ROUNDS):
                 kill_and_judge(session, kind, may_repeat=left > 1)
             if campaign.ends(session):
@@ -109,7 +111,7 @@ def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) ->
     """Work, kill, perhaps kill again while it opens, open again and judge."""
     begin_round(session)
     twice = session.random.random() < TWICE and may_repeat
-    work(session, kind)
+    work(session, kind, BURSTS)
     session.kill()
     if twice:
         session.begin_open()

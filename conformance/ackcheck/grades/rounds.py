@@ -1,6 +1,7 @@
 """What a store is doing when the fault comes: kinds of rounds, in turn, so that every profile has some of each.
 
-- *burst*: many calls under way, at a point chosen by seed. It finds the wrong order of things that overlap.
+- *burst*: many calls under way, at a point chosen by seed. It finds the wrong order of things that overlap. In turn it
+  may be a crowd, or calls beside a reset (`ackcheck.grades.orders`).
 - *single*: an otherwise idle store answers one call at a time; the fault comes right after an OK, with one call under
   way. It finds an answer that is given a moment before what it says is true.
 - *last*: the same with nothing under way: the next call may save what the last one has left to chance.
@@ -24,7 +25,8 @@ And before a restart in order (`RESTARTS`), what may be left for the close to sa
 from __future__ import annotations
 
 import time
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
 
 from ackcheck.grades.session import Session
 from ackcheck.grades.workload import CONSUMERS, LONG, MIXED, QUEUES, Call
@@ -87,13 +89,25 @@ OF_EACH = 3
 """Messages that a consumer has in hand when one of them leaves."""
 
 
+Way: TypeAlias = Callable[[Session], bool]
+"""What a burst may be instead; returns whether the target could be brought to it."""
+
+
 def kind_of(number: int, kinds: tuple[Kind, ...]) -> Kind:
     """Return the kind of a round, by its number in the campaign."""
     return kinds[number % len(kinds)]
 
 
-def work(session: Session, kind: Kind) -> Reply | None:
-    """Have the store do what a round of this kind does until its fault; return how a close was answered, if it was."""
+def turn_of(session: Session, ways: int) -> int:
+    """Return whose turn it is in this round of this case, of so many ways to do something."""
+    return (session.turn + (session.round or 0) // 2) % ways
+
+
+def work(session: Session, kind: Kind, bursts: Sequence[Way] = ()) -> Reply | None:
+    """Have the store do what a round of this kind does until its fault; return how a close was answered, if it was.
+
+    Two bursts of three are one of `bursts`, in turn; the third is as it comes.
+    """
     session.ran[f"round: {kind}"] += 1
     session.until_back()  # else there is next to nothing to hand out
     ack_what_was_given_back(session)
@@ -106,7 +120,9 @@ def work(session: Session, kind: Kind) -> Reply | None:
     elif kind == "unflushed":
         leave_unflushed(session)
     else:
-        session.run(choose_kill(session.random, requests=REQUESTS, longest=LONGEST))
+        plain = not bursts or kind == "close" or (session.round or 0) // 2 % 3 == 0
+        if plain or not bursts[turn_of(session, len(bursts))](session):
+            session.run(choose_kill(session.random, requests=REQUESTS, longest=LONGEST))
         if kind == "close":
             return session.close(busy=True)
     return None

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from random import Random
 
@@ -15,21 +16,21 @@ from attrs import Factory, define, evolve, field
 
 from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
 from ackcheck.grades.copied import copied
-from ackcheck.grades.draining import BATCH, Pace, at_once
+from ackcheck.grades.draining import BATCH, RECORDED, TOO_SLOW, Pace, at_once
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
 from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.hits import Fault, Hits
-from ackcheck.panel import Panel
+from ackcheck.panel import Panel, Stop
 from ackcheck.promises import STRICT, Promises
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import FileSystemDead, ProtocolError, RigError, TargetDied, TargetError
 from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterReplies, KillPoint
-from ackcheck.rig.witness import why_dead
+from ackcheck.rig.witness import held_in, why_dead
 from ackmodel import CommitPolicy
-from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
+from ackmodel.observe.events import ProcessCrashed, Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
 
@@ -81,6 +82,8 @@ class Session:
     random: Random = field(init=False)
     stated: Promises | None = None
     """What is promised, whatever the target says of itself."""
+    turn: int = 0
+    """By what those things go that are done in some cases, or rounds, and not in others."""
     hits: Hits = field(factory=Hits)
     """The faults, as they were seen to hit."""
     fault: Fault | None = None
@@ -90,7 +93,8 @@ class Session:
     round: int | None = None
     """The round of its case that it is in, from 1; 0 in what ends the case; None where a case has no rounds."""
     _killed: Killed | None = None
-    _published: int = 0
+    published: int = 0
+    """How many messages each queue holds."""
     _owed: int = 0  # messages that are still to be published in each queue
     _safe: bool = False  # whether a barrier was answered OK since what was published last
     _rounds: int = 0
@@ -152,8 +156,10 @@ class Session:
 
     # --- opening, working, and being stopped ------------------------------------------------------------------------
 
-    def open(self, event: ProcessCrashed | PowerLost | Restarted | None = None, *, more: int = FEW) -> None:
-        """Start the target on its directory, `event` being why it is not the first time; publish `more` messages.
+    def open(
+        self, event: Stop | None = None, *, more: int = FEW, first: Callable[[Session], None] | None = None
+    ) -> None:
+        """Start the target on its directory, `event` being why again; do what comes `first`; publish `more` messages.
 
         Raises `Broken` where the store cannot be opened again, `FileSystemDead` where nobody could read its directory.
         """
@@ -165,9 +171,11 @@ class Session:
             if reason := why_dead(self.directory):
                 raise FileSystemDead(reason) from error
             start_repaired(self, event, error)
+        if first is not None:
+            first(self)
         self.come_up(event, more=more)
 
-    def come_up(self, event: ProcessCrashed | PowerLost | Restarted | None, *, more: int) -> None:
+    def come_up(self, event: Stop | None, *, more: int) -> None:
         """Tell a store that has opened its directory what it holds, as far as need be, and have it show itself."""
         self.traffic.uptime.opened(self.now)
         self._owed += more
@@ -180,19 +188,20 @@ class Session:
         """Start the target, and wait until it has opened its directory."""
         self.begin_open()
         self._take_offer(offered_by(self.child.receive().value()))
+        self.traffic.causes.opened()
 
     def publish(self, more: int = 0) -> None:
         """Publish what is owed, and so many more in each queue, and all that was published before again."""
         self.traffic.settle()
-        self._published = self.traffic.work.end = self._published + self._owed + more
+        self.published = self.traffic.work.end = self.published + self._owed + more
         self._owed = 0
         for queue in QUEUES:
-            self.panel.each(lambda oracle: oracle.published(queue, self._published))
-            self.child.call("publish", queue=queue, end=self._published)
+            self.panel.each(lambda oracle: oracle.published(queue, self.published))
+            self.child.call("publish", queue=queue, end=self.published)
             self.ran["publish"] += 1
         self._safe = self.promises.publish == "durable" and self.flush() is Reply.OK
 
-    def _survived(self, event: ProcessCrashed | PowerLost | Restarted | None) -> bool:
+    def _survived(self, event: Stop | None) -> bool:
         """Whether what was published is promised to have survived, and so is not published again before it was seen."""
         if event is None or self.promises.publish != "durable":
             return False
@@ -232,10 +241,7 @@ class Session:
         self._last_burst()
 
     def _last_burst(self) -> None:
-        """Fill the window while the target's process stands still, so that it gets all of it at once, and let it run.
-
-        Raises `TargetDied` where it has ended of its own accord.
-        """
+        """Fill the window while the target stands still, so that it gets all of it at once, and let it run."""
         while answers := self.child.poll():
             self.traffic.take(answers)
         self.child.stop()
@@ -247,13 +253,14 @@ class Session:
         for _ in range(calls):
             self.traffic.ask(self.traffic.work.choose())
 
-    def stopped(self, killed: Killed, event: ProcessCrashed | PowerLost | Restarted) -> None:
+    def stopped(self, killed: Killed, event: Stop) -> None:
         """Tell the oracle that the store stopped, and before that which calls it had answered, and which not."""
         at = min(self.traffic.ended_at, self.now)
         self.traffic.cut_off(killed)
         self.hold_to_what_has_passed(at)
         self.traffic.waiting.stopped()
         self.traffic.ages.stopped(event, at)
+        self.traffic.reached.stopped(STOPS[type(event)])
         self.traffic.lenient.before_a_stop(self.panel, STOPS[type(event)])
         self.panel.stopped(event)
         self.traffic.history.step += 1
@@ -356,12 +363,6 @@ class Session:
         if self.traffic.waiting.passed(self.panel, at):
             self.note("client", "has waited longer than the promised time: what was answered before it is safe")
 
-    def wait_until_safe(self) -> None:
-        """Wait until all that was answered is promised to be safe, where that takes a time."""
-        if self.traffic.waiting.longest:
-            time.sleep(self.traffic.waiting.longest)
-            self.hold_to_what_has_passed(self.now)
-
     def look(self) -> Shown:
         """Have the store show itself when nothing is under way."""
         self.traffic.settle()
@@ -387,13 +388,12 @@ class Session:
         asked, due, long_due = self.now, uptime.since(self.patience), uptime.since(self.refusing)
         before = len(self.traffic.where)
         hidden = self._pace.hidden(since=began)
-        count = at_once(hidden, self.promises.hidden_for(hidden), self._published)
+        count = at_once(hidden, self.promises.hidden_for(hidden), self.published)
         self.ask(self.traffic.work.pop(queue, count, hidden))
         self._pace.took(self.now - asked)
         given = [offset for _, offset in list(self.traffic.where.values())[before:]]
         if self.now - began > DRAINING:
-            why = "messages keep coming: the target is too slow, or hands them out too early"
-            raise QueueNeverEmpty(f"{queue} was popped for {DRAINING:g} s, and {why}")
+            raise QueueNeverEmpty(f"{queue} was popped for {DRAINING:g} s, and {TOO_SLOW}")
         refused, slack = self.traffic.refused, self.traffic.slack
         if not given:
             self.traffic.history.add("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
@@ -420,28 +420,31 @@ class Session:
         self.traffic.settle()
 
     def barrier(self) -> Reply | None:
-        """Ask for a barrier, and wait for its answer; None where the target has none."""
-        self.wait_until_safe()
+        """Ask for a barrier, once all is safe that is promised to be by waiting; None where the target has none."""
+        if self.traffic.waiting.longest:
+            time.sleep(self.traffic.waiting.longest)
+            self.hold_to_what_has_passed(self.now)
         return None if self.promises.barrier == "none" else self.flush()
 
     def caught_up(self) -> Mapping[str, Sighting]:
         """Wait until the offsets that the store shows do not lag, for as long as it may take to come to rest."""
-        began = self.now
-        while self._lags(self.look().offsets) and self.traffic.uptime.since(self.resting) < began:
+        began, lags = self.now, self.panel.lags
+        while any(starmap(lags, self.look().offsets.items())) and self.traffic.uptime.since(self.resting) < began:
             time.sleep(0.01)
         return self.traffic.shown.offsets
 
-    def _lags(self, offsets: Mapping[str, Sighting]) -> bool:
-        return any(self.panel.lags(queue, seen) for queue, seen in offsets.items())
-
     def at_rest(self) -> AtRest:
-        """Wait until the store shows nothing outstanding, and the offsets of settled queues at the end, on the disk."""
+        """Wait until the store shows nothing outstanding, its offsets at the end, and no more room than it says."""
         began = self.now
         while self.look().anything and not self._rests() and self.traffic.uptime.since(self.resting) < began:
             time.sleep(0.01)
-        return AtRest(self.traffic.shown.offsets, self.traffic.shown.outstanding)
+        shown = self.traffic.shown
+        held = 0 if shown.space is None else held_in(self.directory)
+        return AtRest(shown.offsets, shown.outstanding, held, shown.space, len(self.traffic.where) * RECORDED)
 
     def _rests(self) -> bool:
-        offsets = [seen for queue, seen in self.traffic.shown.offsets.items() if self.panel.is_settled(queue)]
-        ends = all(seen.committed == seen.persisted == self._published for seen in offsets)
-        return ends and not any(self.traffic.shown.outstanding.values())
+        shown, settled = self.traffic.shown, [queue for queue in QUEUES if self.panel.is_settled(queue)]
+        offsets = [shown.offsets[queue] for queue in settled if queue in shown.offsets]
+        ends = all(seen.committed == seen.persisted == self.published for seen in offsets)
+        keeps = shown.space is None or len(settled) < len(QUEUES)
+        return ends and not any(shown.outstanding.values()) and (keeps or held_in(self.directory) <= (shown.space or 0))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ackcheck.disk import Cut, Disk, Fault
+from ackcheck.grades.reached import HELD as HELD_SYNCS
 from ackcheck.grades.rounds import REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
@@ -86,10 +87,12 @@ def hold(session: Session, disk: Disk) -> tuple[int, int]:
     """
     session.run(AfterReplies(REQUESTS // 2))
     session.note("disk", "holds every flush from here on")
+    session.traffic.causes.disk_fails()
     fault = disk.arm(Fault(on="flush", do="stall"))
     for _ in range(SLICES):
         session.run(AfterDelay(HELD))
         if disk.hits(fault):
+            session.traffic.reached.opens(HELD_SYNCS)
             session.run(AfterDelay(HELD))
             break
     return fault, disk.hits(fault)

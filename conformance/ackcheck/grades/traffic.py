@@ -18,17 +18,15 @@ Why the verdict is sound, though many calls are under way at once and nobody see
   as its receipt is known before that, what is asked about the message meanwhile is given as long as the oldest of its
   renewals is under way. A receipt is known before it can be given up, so that two pops still cannot be told in the
   wrong order.
-- *Resets* are alone in their queue, and beside no `stats`: an answer from before could not be told from one after.
+- *Resets* are beside no `stats`: an answer from before could not be told from one after. What else is under way of the
+  queue takes effect before, or after.
 - *Dead letters* are read when the queue is empty. What is listed is judged at the time of the answer; what is not, and
   must be, as an absence: a store writes a dead letter down before it lists it, so a message that may also be settled is
   not held to be no dead letter before the store had time for that.
 - *Crashes.* What had been answered when the process was killed is read from its pipe before the oracle hears of the
   crash; the outcome of the rest is unknown. A pop without an answer hid what it took until the kill + invisible.
-- *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come. A store may
-  take a moment to notice a deadline, and to write a dead letter (`session.PATIENCE`): if something that must come is
-  missing it is asked again for so long, and what may or may not be settled is held to be settled only if it does not
-  come for so long. That is time which the store has had since it was opened (`ackcheck.grades.uptime`): a machine that
-  stands still for seconds makes no finding.
+- *Absence.* A queue is popped until it is empty; then what is not settled, and not hidden, must have come, once the
+  store has had time for that (`ackcheck.grades.uptime`).
 """
 
 from __future__ import annotations
@@ -50,10 +48,13 @@ from ackcheck.grades.answers import (
     reply_of,
     shown_by,
 )
+from ackcheck.grades.causes import Causes
 from ackcheck.grades.consumers import Consumers
 from ackcheck.grades.held_back import Asked, HeldBack, can_be_judged
 from ackcheck.grades.leniency import Leniency
 from ackcheck.grades.naming import Names
+from ackcheck.grades.once import Once
+from ackcheck.grades.reached import Reached
 from ackcheck.grades.uptime import Uptime
 from ackcheck.grades.waiting import Ages, Waiting
 from ackcheck.grades.workload import LONG, Call, Workload
@@ -69,8 +70,6 @@ from ackmodel.observe.oracle import Delivered
 
 CLOCKS = 0.02
 """Seconds by which the target's clock may be off ours, over the time that a message is hidden."""
-
-SHOWN = 80  # characters of a second answer that the history shows
 
 SILENT = ("stats", "dead")
 """Calls of which only what they show goes into the history."""
@@ -107,6 +106,8 @@ class Traffic:
     """Who has what in hand, of a target that knows its consumers."""
     ages: Ages = Factory(Ages)
     """How old the acks were that a stop of the store took."""
+    causes: Causes = Factory(Causes)
+    reached: Reached = Factory(Reached)
     _names: Names = Factory(Names)
     where: dict[str, Key] = Factory(dict)
     """Which message each receipt is for, in the order in which they were handed out."""
@@ -121,8 +122,7 @@ class Traffic:
     _held: HeldBack = Factory(HeldBack)
     _when: str = ""
     """When the newest answer came, in words."""
-    _answered_once: dict[int, Asked] = Factory(dict)
-    """What has been answered, by the number of the request."""
+    _once: Once = Factory(Once)
     _ops: int = 0
     _acknowledged: set[Key] = Factory(set)
 
@@ -152,6 +152,7 @@ class Traffic:
     def promised(self, promises: Promises) -> None:
         """Judge no more than these promises, from here on."""
         self.lenient.promises = self.work.promises = self.waiting.promises = promises
+        self.causes.judged = self.causes.own_io and self.lenient.exact
         self.panel.each(lambda oracle: oracle.says_of_second_acks(settled=self.lenient.settled_again))
         self.slack = max(self.slack, CLOCKS + promises.granularity)
 
@@ -165,6 +166,7 @@ class Traffic:
         self._ops += 1
         op, about = self._ops, self._subjects(call)
         self.ran[call.kind] += 1
+        self.reached.asked(call.op)
         now = self.now
         match call.op:
             case "pop":
@@ -182,9 +184,8 @@ class Traffic:
             case "leave":
                 self.consumers.leaves(self.panel, op, call.consumer, self.lenient.of_nobody)
             case "reset":
-                self.consumers.forget(call.queue)
-                self.ages.forget(call.queue)
-                self.waiting.forget(call.queue)
+                for known in (self.consumers, self.ages, self.waiting):
+                    known.forget(call.queue)
                 self.panel.each(lambda oracle: oracle.reset_asked(op, call.queue, call.offset))
             case "flush":
                 self.panel.each(lambda oracle: oracle.barrier_asked(op))
@@ -214,7 +215,8 @@ class Traffic:
         """Tell the oracle of answers, in the order in which they came; return how many."""
         count = 0
         for exchange in exchanges:
-            asked = self._answered_once[exchange.id] = self._under_way.pop(exchange.id)
+            asked = self._under_way.pop(exchange.id)
+            self._once.answered(exchange.id, str(asked), asked.about)
             self.work.ended(asked.call)
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
@@ -237,6 +239,8 @@ class Traffic:
         self._when = (
             f"at {read:.3f} s" if read <= self.ended_at else "before that: it was read from its pipe afterwards"
         )
+        oldest = min((one.at for one in self._under_way.values()), default=asked.at)
+        self.causes.answered(self.panel, f"{asked},", exchange.result, took=at - min(oldest, asked.at))
         if exchange.error is not None:
             self._raised(asked, exchange, at)
         elif asked.call.op == "pop":
@@ -247,13 +251,9 @@ class Traffic:
     def _no_second_answers(self) -> None:
         """Hold that what has been answered is not answered again (clause `reply-exactly-once`)."""
         while self.child.second_answers:
-            second = self.child.second_answers.pop(0)
-            asked = self._answered_once.get(second.id)
-            what = f"operation {asked.op}, {asked.call.op}," if asked else f"request {second.id}"
-            about = asked.about if asked else ()
-            self.history.add("client", f"{what} is answered a second time: {str(second.result)[:SHOWN]}", about=about)
-            key = next((each for each in about if isinstance(each, tuple)), None)
-            self.panel.broke(Broken(Clause.REPLY_EXACTLY_ONCE, f"{what} was answered, and then answered again", key))
+            about, broken = self._once.again(self.child.second_answers.pop(0))
+            self.history.add("client", broken.why, about=about)
+            self.panel.broke(broken)
 
     def cut_off(self, killed: Killed) -> None:
         """Take the answers of a target that was killed; what it had not answered never will be."""

@@ -1,5 +1,9 @@
 """For how long a target has been waited for, in time that it could use.
 
+A store may take a moment to notice a deadline, and to write a dead letter (`session.PATIENCE`): if something that must
+come is missing it is asked again for so long, and what may or may not be settled is held to be settled only if it does
+not come for so long. That is time which the store has had since it was opened.
+
 A machine that is very busy stands still for seconds: the target, or this process, or both. A target that nobody has
 heard from meanwhile was not given that time, and may owe afterwards what was due before. So the time between two
 answers counts for `MOST` at the most, and none of what came before the target was opened:

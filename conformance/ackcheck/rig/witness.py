@@ -26,6 +26,7 @@ from pathlib import Path
 from attrs import frozen
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+BLOCK = 512  # what st_blocks counts
 
 SYS_CACHESTAT = 451  # the same on all architectures, since Linux 6.5; glibc has no function for it yet
 
@@ -67,6 +68,11 @@ def missing_since(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> int:
     150
     """
     return sum(max(0, seen.size - (after[name].size if name in after else 0)) for name, seen in before.items())
+
+
+def held_in(directory: Path) -> int:
+    """Return how many bytes the files of a directory hold: of one with holes or room kept ahead, what is less."""
+    return sum(min(found.st_size, found.st_blocks * BLOCK) for _, found in _files(directory))
 
 
 def unwritten(directory: Path) -> int | None:

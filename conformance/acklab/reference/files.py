@@ -21,6 +21,7 @@ A factory is named on the command line of `ackcheck.rig.serve`, as `acklab.refer
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,11 +32,13 @@ from attrs import define, evolve, field
 from ackcheck.target import LOGS, MAX_ATTEMPTS, SEGMENT_BYTES, Delivery
 from acklab.reference.claims import DISK, MEMORY, PAGE_CACHE, by_level
 from acklab.reference.outstanding import outstanding
+from acklab.reference.room import most_held
 from ackstore import Config, Store
 from ackstore.core.core import Core
 from ackstore.runtime.files import Disk
 from ackstore.words.identity import QueueId
 from ackstore.words.replies import Reply
+from ackstore.words.stats import Stats
 
 if TYPE_CHECKING:
     from ackmodel import Level  # a target is started very often, and the store does without the model
@@ -43,8 +46,18 @@ if TYPE_CHECKING:
 LEVEL = "ACKCHECK_LEVEL"
 """The environment variable that `target` looks at."""
 
-SERVED = Config(segment_bytes=2000, flush_interval=0.02, offset_interval=0.05, op_timeout=8.0, sync_timeout=2.0)
-"""Settings under which segments are switched and offsets written many times in a round."""
+SERVED = Config(
+    segment_bytes=2000,
+    compact_above=16_000,
+    flush_interval=0.02,
+    offset_interval=0.05,
+    op_timeout=8.0,
+    sync_timeout=2.0,
+)
+"""Settings under which segments are switched and offsets written many times in a round, and a case comes to compact."""
+
+REQUEST = 16 << 10
+"""Bytes that one request writes at most, and each log of its own."""
 
 SERVED_AT = by_level(SERVED, merge_stay=0.2)
 """Those of the store that claims a level."""
@@ -65,12 +78,13 @@ class StoreTarget:
     disk: Callable[[Path], Disk] | None = None
     """Puts a disk of one's own under the store; for tests."""
     _store: Store = field(init=False)
+    _directory: Path = field(init=False)
     _names: dict[str, str] = field(init=False, factory=dict)
     """The queues as they were named to us, by the store's name for them."""
 
     def open(self, directory: Path) -> None:
         """Open the store in `directory`."""
-        disk = self.disk(directory) if self.disk else None
+        self._directory, disk = directory, self.disk(directory) if self.disk else None
         self._store = Store(directory, self.config, core_class=self.core_class, disk=disk)
 
     def publish(self, queue: str, end: int) -> None:
@@ -131,7 +145,17 @@ class StoreTarget:
                 for queue, seen in stats.queues.items()
             },
             "outstanding": outstanding(stats),
+            "space": self._most_held(stats),
         }
+
+    def _most_held(self, stats: Stats) -> int | None:
+        """Return how many bytes the files hold when there is nothing to keep, with the room that is kept in reserve."""
+        dead, reserved = sum(seen.dead for seen in stats.queues.values()), 0
+        for path in self._directory.glob("reserve*"):
+            with contextlib.suppress(FileNotFoundError):
+                reserved += path.stat().st_size
+        most = most_held(self.config, queues=len(stats.queues), dead=dead, request=REQUEST)
+        return None if most is None else most + reserved
 
     def close(self) -> str:
         """Drain and close."""

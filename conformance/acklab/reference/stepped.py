@@ -16,13 +16,13 @@ from attrs import define, field
 
 from ackcheck.sim.target import BecameDurable, Directory, Ended, Io, Look, Outcome, Told, Wear
 from acklab.reference.outstanding import outstanding
+from acklab.reference.room import most_held
 from acklab.reference.worn import worn_files
 from ackmodel.observe.broken import Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
 from ackstore.core import core, effects, engine
-from ackstore.core.compaction import MESSAGE_BYTES, QUEUE_BYTES
 from ackstore.core.entries import RELEASED
 from ackstore.core.sharded import open_engine
 from ackstore.core.states import decode_state
@@ -212,18 +212,9 @@ class Reference:
         )
 
     def _most_held(self) -> float | None:
-        """Return how many bytes the files hold at most when there is nothing to keep; None where nothing is compacted.
-
-        Of the closed segments of each log as many as make a compaction worth it, of which dead letters are a part; the
-        segment at hand, and one about to be closed, each with one request more than fits; and what says how the queues
-        stand.
-        """
-        if self.config.compact_above is None:
-            return None
         queues = [queue for each in self._cores for queue in each.queues.values()]
-        cost = QUEUE_BYTES * len(queues) + MESSAGE_BYTES * sum(len(queue.dead) for queue in queues)
-        closed = max(self.config.compact_above, 2 * cost)
-        return self.config.logs * (closed + 2 * self.config.segment_bytes + 2048)
+        dead = sum(len(queue.dead) for queue in queues)
+        return most_held(self.config, queues=len(queues), dead=dead, request=2048)
 
     def _most_unflushed(self, queues: int) -> float:
         """Return how many records may be unflushed at most.

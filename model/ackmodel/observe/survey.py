@@ -64,12 +64,14 @@ class AtRest:
     """What a store shows when it has come to rest: the offsets of its queues, and what is outstanding.
 
     `held` is how many bytes its directory holds, `most` how many it says that they are then at most; None: it does not.
+    `kept` is how many they would be at least, had it kept all that went through it.
     """
 
     offsets: Mapping[str, Sighting]
     outstanding: Mapping[str, float]
     held: float = 0.0
     most: float | None = None
+    kept: float = float("inf")
 
 
 class Judge(Protocol):
@@ -108,7 +110,7 @@ class Judge(Protocol):
     def saw_all_settled(self, queue: str, now: Sighting, /) -> None:
         """Do as `Oracle.saw_all_settled`."""
 
-    def saw_space(self, held: float, most: float, /) -> None:
+    def saw_space(self, held: float, most: float, kept: float, /) -> None:
         """Do as `Oracle.saw_space`."""
 
     def saw_quiescence(self, outstanding: Mapping[str, float], /) -> None:
@@ -201,7 +203,7 @@ def settle_everything(harness: Settled) -> None:
         if judge.is_settled(queue):
             judge.saw_all_settled(queue, now)
     if rest.most is not None and all(judge.is_settled(queue) for queue in harness.queues):
-        judge.saw_space(rest.held, rest.most)
+        judge.saw_space(rest.held, rest.most, rest.kept)
     if rest.outstanding:
         judge.saw_quiescence(rest.outstanding)
 

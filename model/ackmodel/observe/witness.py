@@ -186,11 +186,11 @@ class Witness:
         why = monitors.quiescence_is_zero(outstanding)
         self.check(Clause.QUIESCENCE_IS_ZERO, why, could_fail=bool(outstanding))
 
-    def saw_space(self, held: float, most: float) -> None:
-        """Note that everything is settled, flushed and committed, how many bytes the directory holds, and how many the
-        store says that are at most.
+    def saw_space(self, held: float, most: float, kept: float = float("inf")) -> None:
+        """Note that everything is settled, flushed and committed, how many bytes the directory holds, how many the
+        store says that are at most, and how many it would hold at least that had kept everything.
         """
-        self.check(Clause.SPACE_IS_BOUNDED, monitors.space_is_bounded(held, most))
+        self.check(Clause.SPACE_IS_BOUNDED, monitors.space_is_bounded(held, most), could_fail=kept > most)
 
     def saw_all_settled(self, queue: str, now: Sighting) -> None:
         """Note that every message of a queue is settled and flushed, and the store was idle since."""

@@ -12,6 +12,7 @@ from ackcheck.grades.session import Session
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.hits import Fault
 from ackcheck.panel import Panel
+from ackcheck.promises import Promises
 from ackcheck.rig import Child, Exchange, Killed
 from ackcheck.rig.exchange import SecondAnswer
 from ackmodel import Clause, CommitPolicy, Level
@@ -205,3 +206,37 @@ def test_a_failed_sync_that_was_not_seen_leaves_the_power_loss_that_came_with_it
         one.hit(kill, fault, refused=refused)
         came.append(one.fault)
     assert came == [Fault.POWER_LOSS, Fault.POWER_LOSS, Fault.FAILED_SYNC, Fault.PROCESS_CRASH]
+
+
+@pytest.mark.parametrize("slow", [0.0, 0.3])
+def test_unknown_has_no_cause_where_nothing_failed_nor_took_long(store: OneMessage, slow: float) -> None:
+    """On a machine that is slow it is not asked, from then on until the store is opened anew."""
+    causes, traffic = store.session.traffic.causes, store.session.traffic
+    causes.own_io = True
+    traffic.promised(store.session.promises)
+    store.acks = "UNKNOWN"
+    store.machine.now += slow
+    traffic.ask(traffic.work.pop(QUEUE, 1, SHORT))
+    store.machine.now += slow
+    traffic.settle()
+    traffic.ask(Call("ack", "ack", receipts=("r1",)))
+    if slow:
+        traffic.settle()
+        causes.opened()
+        traffic.ask(Call("ack", "ack", receipts=("r1",)))
+    with pytest.raises(Broken, match="unknown-has-a-cause: operation"):
+        traffic.settle()
+
+
+@pytest.mark.parametrize("less", ["a server", "a promise", "a disk"])
+def test_unknown_may_have_a_cause_that_nobody_sees(store: OneMessage, less: str) -> None:
+    traffic = store.session.traffic
+    traffic.causes.own_io = less != "a server"
+    traffic.promised(Promises(late_acks="may-settle") if less == "a promise" else Promises(damage="unnoticed"))
+    if less == "a disk":
+        traffic.causes.disk_fails()
+        traffic.causes.opened()
+    store.acks = "UNKNOWN"
+    store.pop()
+    store.session.ask(Call("ack", "ack", receipts=("r1",)))
+    assert not store.session.panel.fallen
