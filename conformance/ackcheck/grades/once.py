@@ -1,10 +1,10 @@
 """What has been answered is not answered again (clause `reply-exactly-once`).
 
 >>> once = Once()
->>> once.answered(7, "operation 3, ack", (("q", 0),))
+>>> once.answered(7, "operation 3, ack,", (("q", 0),))
 >>> about, broken = once.again(SecondAnswer(7, "OK"))
 >>> print(about, broken)
-(('q', 0),) reply-exactly-once: operation 3, ack is answered a second time: OK
+(('q', 0),) reply-exactly-once: operation 3, ack, is answered a second time: OK
 >>> print(*once.again(SecondAnswer(8, "OK")))
 () reply-exactly-once: request 8 is answered a second time: OK
 """

@@ -216,7 +216,7 @@ class Traffic:
         count = 0
         for exchange in exchanges:
             asked = self._under_way.pop(exchange.id)
-            self._once.answered(exchange.id, str(asked), asked.about)
+            self._once.answered(exchange.id, f"{asked},", asked.about)
             self.work.ended(asked.call)
             assert exchange.replied_ns is not None
             at = exchange.replied_ns / 1e9 - self._began + CLOCKS
