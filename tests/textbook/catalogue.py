@@ -123,7 +123,7 @@ CATALOGUE = (
     python("files.py", "TimersStartAnew", Level.DISK, Clause.NO_LIMBO),
     python("files.py", "DropsAtClose", Level.MEMORY, Clause.CLOSE_DRAINS),
     python("files.py", "SavesAtTheEnd", Level.PAGE_CACHE, CRASH),
-    python("files.py", "KnowsNothing", Level.MEMORY, Clause.FLUSH_DEGRADES),
+    python("files.py", "KnowsNothing", Level.MEMORY, Clause.UNKNOWN_HAS_A_CAUSE, Clause.FLUSH_DEGRADES),
     python("consumers.py", "ConsumerLog", Level.DISK),
     python("consumers.py", "GivesBackAll", Level.MEMORY, Clause.DEADLINE_IS_EXACT),
     python("consumers.py", "GivesBackNothing", Level.MEMORY, Clause.NO_LIMBO),

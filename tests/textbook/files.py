@@ -373,7 +373,7 @@ class SavesAtTheEnd(AsyncLog):
 class KnowsNothing(AppendLog):
     """Wrong at every level: a pop hands out, and every ack is answered UNKNOWN on a disk that works.
 
-    Refused by flush-degrades: on a disk that works the answer must come in the end.
+    Refused by unknown-has-a-cause, or on a slow machine by flush-degrades: in the end the answer must come.
     """
 
     def settle(self, receipt: str) -> str:
