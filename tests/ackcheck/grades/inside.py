@@ -16,6 +16,7 @@ class Inside:
     def __init__(self, factory: Callable[[], Any], directory: Path) -> None:
         self.factory, self.directory = factory, directory
         self.environment: dict[str, str] = {}
+        self.served: tuple[str, ...] = ()
         self.second_answers: list[SecondAnswer] = []
         self.target: Any = None
         self.done: deque[Exchange] = deque()

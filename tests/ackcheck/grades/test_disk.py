@@ -15,7 +15,9 @@ from ackcheck.disk.available import missing
 from ackcheck.findings import GradeReport
 from ackcheck.grades import disk, run_disk_grade
 from ackcheck.grades.campaign import Campaign
+from ackcheck.grades.causes import Causes
 from ackcheck.grades.disk import _Round
+from ackcheck.grades.reached import Reached
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
 from ackcheck.grades.stalled import HELD
@@ -125,7 +127,9 @@ class Recorded:
         self.done: list[str] = []
         self.polls, self.dies, self.now = polls, dies, 0.0
         self.ran = Counter[str]()
-        self.traffic: Any = SimpleNamespace(forgiving=False, under_way=0, ask=self.ask, take=lambda _: None)
+        self.traffic: Any = SimpleNamespace(
+            forgiving=False, under_way=0, ask=self.ask, take=lambda _: None, causes=Causes(), reached=Reached()
+        )
         self.child = SimpleNamespace(poll=self.poll)
         self.promises = SimpleNamespace(barrier="durable")
         self.directory = Path("/nowhere")
