@@ -27,7 +27,7 @@ def test_what_nobody_has_foreseen_is_no_verdict(error: Exception, monkeypatch: p
     def unforeseen(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("ackcheck.cli.explore.explore_model", unforeseen)
+    monkeypatch.setattr("ackcheck.cli._exploring.explore_model", unforeseen)
     ran = CliRunner().invoke(main, ["explore"])
     assert ran.exit_code == 3
     assert f"Error: no verdict: {type(error).__name__}: {error}; at " in ran.stderr

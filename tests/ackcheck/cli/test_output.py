@@ -41,7 +41,7 @@ def printed(what: Any, width: int) -> list[str]:
     [
         ("ackcheck.cli.run.run_suite", ["run", "--faults", "process"]),
         ("acklab.cli.bugs.hunt", ["bugs", "nack-half-applied"]),
-        ("ackcheck.cli.explore.explore_model", ["explore"]),
+        ("ackcheck.cli._exploring.explore_model", ["explore"]),
         ("acklab.cli.bench.race", ["bench"]),
     ],
 )
