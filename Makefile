@@ -5,8 +5,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 SOURCES := model impl conformance tests specs/site
-# Twice the cores: much of the time a test waits, for a disk or for a process that ends.
-WORKERS ?= 4
+# Three times the cores: much of the time a test waits, for a disk, for a deadline or for a process that ends.
+WORKERS ?= 6
 
 # The first of these that runs, is new enough and can make an environment. Override with `make PYTHON=...`.
 # python3 comes first where it will do; versions the pinned numba has wheels for come before newer ones.

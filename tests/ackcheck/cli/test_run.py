@@ -64,6 +64,7 @@ def judged(*arguments: str) -> tuple[int, Any]:
     return result.exit_code, json.loads(result.stdout)  # anything else on the standard output would not parse
 
 
+@pytest.mark.no_cover
 def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, tmp_path: Path, few_cases: None) -> None:
     out = tmp_path / "verdict.json"
     result = ran(f"{targets}:broken", "--faults", "sim", "--json", str(out))
