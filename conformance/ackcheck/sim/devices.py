@@ -69,7 +69,7 @@ class Pending:
     writes_before: int
     covers: frozenset[Key] = frozenset()
     trouble: int = 0
-    """How often some I/O had been in trouble when it was asked for."""
+    """How often some I/O had been in trouble when it was asked for, and was so no more."""
     timed_out: bool = False
     slow: bool = False
     aim: Aim | None = None
@@ -182,7 +182,7 @@ class Devices:
         self.history.add("store", f"asks: {io.describe()}")
         self.says_purposes = self.says_purposes or bool(io.purposes)
         covers = self._held.begin(io.file)
-        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers, self._trouble))
+        self.pending.append(Pending(io, self.now, begun, self.counts.writes, covers, self._trouble_over))
         self._meet(self.pending[-1])
 
     def write_now(self, io: Io) -> Outcome:
@@ -195,7 +195,7 @@ class Devices:
         if aim is not None:
             self._met(aim)
             outcome = _outcome_of(aim, io)
-        outcome = self._apply(Pending(io, self.now, None, self.counts.writes, trouble=self._trouble), outcome)
+        outcome = self._apply(Pending(io, self.now, None, self.counts.writes, trouble=self._trouble_over), outcome)
         if not outcome.ok:
             self._in_trouble()
             self.panel.each(lambda oracle: oracle.write_failed())
@@ -286,6 +286,12 @@ class Devices:
         if self._in_vain < PROMPT or self.pending:
             return 0.0
         return LATE * 2.0 ** min(self._in_vain - PROMPT, LATER)
+
+    @property
+    def _trouble_over(self) -> int:
+        """How often some I/O was in trouble that is over. One that hangs the store may give up at any time, and write
+        again what it was asked to write meanwhile."""
+        return self._trouble - sum(pending.slow for pending in self.pending)
 
     def _in_trouble(self) -> None:
         self._trouble += 1

@@ -8,6 +8,18 @@ from acklab.reference.simulated import ReferenceSetup
 from ackmodel import CommitPolicy, Level
 
 CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
+    "an ack that is written while a sync hangs may be written again, once the store has given that sync up": (
+        ReferenceSetup(levels=(Level.PAGE_CACHE,), commit=CommitPolicy.CHECKPOINT, max_attempts=4, fastpath=True),
+        [
+            ("finish_all", {}),
+            ("pop", {"count": 1, "queue": 0}),
+            ("aim", {"at": "sync", "how": "hangs", "times": 0, "written": 0, "wider": False}),
+            ("finish_all", {}),
+            ("wait", {"seconds": 1.1}),
+            ("ack_many", {"which": -2, "count": 1}),
+            ("idle", {"seconds": 9.0}),
+        ],
+    ),
     "a reset that nobody was answered, and that a power loss has undone, may take effect when it is recovered": (
         ReferenceSetup(commit=CommitPolicy.CHECKPOINT, max_attempts=4),
         [
