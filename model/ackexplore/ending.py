@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from attrs import evolve
-
-from ackexplore.engines import NO_TABLES, MissingExtra, table_engine_here
+from ackexplore.engines import NO_TABLES, MissingExtra, table_engine_here, tried_first
 from ackexplore.graph.engine import explore_graph
 from ackexplore.graph.progress import ProgressFinding, check_progress
 from ackexplore.options import DEFAULTS, Options, UnknownEngine
@@ -20,8 +18,8 @@ from ackexplore.result import Result, TooManyStates
 from ackmodel import Clause, Config
 from ackmodel.spec.liveness import PROPERTIES
 
-AUTO_GRAPH_STATES = 3_000
-"""Beyond this many states it is quicker to begin anew with the table engine: a second or two."""
+FEWER_GRAPH_STATES = 3_000
+"""Beyond this many states it is quicker to begin anew with the table engine: cycles in a graph take longer than it."""
 
 
 def explore_to_the_end(
@@ -36,9 +34,8 @@ def explore_to_the_end(
         raise UnknownEngine("progress is judged of each state by itself, in one go: without symmetry and checkpoint")
     fall_back = options.engine == "auto" and table_engine_here()
     if options.engine != "table":
-        most = min(AUTO_GRAPH_STATES, options.max_states or AUTO_GRAPH_STATES) if fall_back else options.max_states
         try:
-            result = explore_graph(config, evolve(options, max_states=most))
+            result = explore_graph(config, tried_first(options, FEWER_GRAPH_STATES) if fall_back else options)
             return result, check_progress(result, clauses=clauses) if result.complete else []
         except TooManyStates as stopped:
             if not fall_back or stopped.limit == options.max_states:

@@ -43,7 +43,7 @@ def explore(asked: Config | System, options: Options = DEFAULTS) -> Result:
     if options.engine == "graph" or (options.engine == "auto" and options.checkpoint is None):
         fall_back = options.engine == "auto" and table_engine_here()
         try:
-            return explore_graph(asked, _tried_first(options) if fall_back else options)
+            return explore_graph(asked, tried_first(options, AUTO_GRAPH_STATES) if fall_back else options)
         except TooManyStates as stopped:
             if not fall_back or options.max_states == stopped.limit:
                 raise
@@ -52,10 +52,10 @@ def explore(asked: Config | System, options: Options = DEFAULTS) -> Result:
     return _explore_on_tables(asked, options)
 
 
-def _tried_first(options: Options) -> Options:
-    """Return what the graph engine is asked for where the table engine can take over."""
+def tried_first(options: Options, states: int) -> Options:
+    """Return what the graph engine is asked for where the table engine takes over beyond so many states."""
     most = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
-    return evolve(options, max_states=min(most, AUTO_GRAPH_STATES))
+    return evolve(options, max_states=min(most, states))
 
 
 def _explore_on_tables(asked: Config | System, options: Options) -> Result:

@@ -15,16 +15,16 @@ budgets are finite, so that every run has a last fault.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from attrs import frozen
 
 from ackexplore.graph.liveness import Edge, Fairness, Lasso, find_lasso
-from ackexplore.result import Result, StateSpace
+from ackexplore.result import Result
 from ackexplore.trace import Trace, TraceStep, trace_json
-from ackmodel import Clause, Config, Message, Shared
+from ackmodel import Clause, Config, Message, Shared, State
 from ackmodel.spec.liveness import PROPERTIES, LeadsTo, fair_actions
 
 
@@ -88,12 +88,26 @@ class ProgressFinding:
         }
 
 
-def _trace_of(space: StateSpace, edges: Sequence[Edge], start: int) -> Trace:
+def _trace_of(state: Callable[[int], State], edges: Sequence[Edge], start: int) -> Trace:
     steps = tuple(
-        TraceStep(number=number, action=action, actor=actor, before=space.state(source), after=space.state(target))
+        TraceStep(number=number, action=action, actor=actor, before=state(source), after=state(target))
         for number, (source, target, action, actor) in enumerate(edges, start=1)
     )
-    return Trace(initial=space.state(start), steps=steps)
+    return Trace(initial=state(start), steps=steps)
+
+
+def findings_of(
+    properties: Iterable[Property], lasso_of: Callable[[Property], Lasso | None], state: Callable[[int], State]
+) -> list[ProgressFinding]:
+    """Judge properties, each by its lasso if it has one; `state` gives the state of a number."""
+    findings = []
+    for asked in properties:
+        lasso, prefix, cycle = lasso_of(asked), None, None
+        if lasso is not None:
+            prefix = _trace_of(state, lasso.prefix, 0)
+            cycle = _trace_of(state, lasso.cycle, lasso.prefix[-1][1] if lasso.prefix else 0)
+        findings.append(ProgressFinding(clause=asked.clause, name=asked.name, lasso=lasso, prefix=prefix, cycle=cycle))
+    return findings
 
 
 def check_progress(
@@ -112,27 +126,15 @@ def check_progress(
         )
     space, groups = result.space, fairness_of(result.config) if fairness is None else fairness
     states = [space.state(node) for node in range(len(space))]
-    findings = []
-    for asked in properties_of(result.config, clauses):
+
+    def lasso_of(asked: Property) -> Lasso | None:
         pairs = [(shared, messages[asked.message or 0]) for shared, messages in states]
         holds = [(asked.trigger(*pair), asked.goal(*pair)) for pair in pairs]
-        lasso = find_lasso(
+        return find_lasso(
             space.graph,
-            trigger=lambda node, holds=holds: holds[node][0],  # type: ignore[misc]
-            goal=lambda node, holds=holds: holds[node][1],  # type: ignore[misc]
+            trigger=lambda node: holds[node][0],
+            goal=lambda node: holds[node][1],
             fairness=groups,
         )
-        if lasso is None:
-            findings.append(ProgressFinding(clause=asked.clause, name=asked.name, lasso=None))
-            continue
-        turn = lasso.prefix[-1][1] if lasso.prefix else 0
-        findings.append(
-            ProgressFinding(
-                clause=asked.clause,
-                name=asked.name,
-                lasso=lasso,
-                prefix=_trace_of(space, lasso.prefix, 0),
-                cycle=_trace_of(space, lasso.cycle, turn),
-            )
-        )
-    return findings
+
+    return findings_of(properties_of(result.config, clauses), lasso_of, states.__getitem__)

@@ -20,7 +20,7 @@ import numpy as np
 from attrs import frozen
 
 from ackexplore.graph.liveness import Edge, Fairness, Lasso
-from ackexplore.graph.progress import ProgressFinding, Property, fairness_of, properties_of
+from ackexplore.graph.progress import ProgressFinding, Property, fairness_of, findings_of, properties_of
 from ackexplore.options import DEFAULTS, Options
 from ackexplore.result import Result
 from ackexplore.table.edges import Edges, edges_of, label_of, states_of
@@ -36,8 +36,7 @@ from ackexplore.table.fair import (
 )
 from ackexplore.table.kernels import Bits, Counts, Tables, field_at, kernel
 from ackexplore.table.layout import Words
-from ackexplore.trace import Trace, TraceStep
-from ackmodel import Clause, Config
+from ackmodel import Clause, Config, State
 from ackmodel.spec.liveness import PROPERTIES
 
 TRIGGER, GOAL = 1, 2
@@ -103,18 +102,11 @@ class _Space:
         action, actor = label_of(int(self.edges.labels[place]), steps.messages)
         return (source, int(self.edges.targets[place]), steps.model.actions[action], actor)
 
-    def trace(self, edges: Sequence[Edge], start: int) -> Trace:
-        """Return transitions as a trace."""
-        nodes = [start, *(target for _, target, _, _ in edges)]
-        steps, layout = self.search.pairs.steps, self.search.layout
-        found = [steps.model.decode(steps.code(row)) for row in layout.unpack(self.states[nodes])]
-        return Trace(
-            initial=found[0],
-            steps=tuple(
-                TraceStep(number=number, action=action, actor=actor, before=found[number - 1], after=found[number])
-                for number, (_, _, action, actor) in enumerate(edges, start=1)
-            ),
-        )
+    def state(self, number: int) -> State:
+        """Return the state of a number."""
+        [row] = self.search.layout.unpack(self.states[[number]])
+        steps = self.search.pairs.steps
+        return steps.model.decode(steps.code(row))
 
 
 def _space_of(search: Search, fairness: Sequence[Fairness]) -> _Space:
@@ -145,23 +137,7 @@ def check_progress_on_tables(
 ) -> list[ProgressFinding]:
     """Judge every property of a configuration in a search that came to its end; `TooMuchMemory` if it is too large."""
     space = _space_of(search, fairness_of(config) if fairness is None else fairness)
-    findings = []
-    for asked in properties_of(config, clauses):
-        lasso = space.lasso(asked)
-        if lasso is None:
-            findings.append(ProgressFinding(clause=asked.clause, name=asked.name, lasso=None))
-            continue
-        turn = lasso.prefix[-1][1] if lasso.prefix else 0
-        findings.append(
-            ProgressFinding(
-                clause=asked.clause,
-                name=asked.name,
-                lasso=lasso,
-                prefix=space.trace(lasso.prefix, 0),
-                cycle=space.trace(lasso.cycle, turn),
-            )
-        )
-    return findings
+    return findings_of(properties_of(config, clauses), space.lasso, space.state)
 
 
 def explore_on_tables_to_the_end(

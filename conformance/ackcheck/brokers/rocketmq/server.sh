@@ -32,10 +32,10 @@ elif [ -e "$out/server.jsa" ]; then
   archive=-XX:SharedArchiveFile=$out/server.jsa
 fi
 jars=$(echo "$out"/lib/*.jar | tr ' ' ':')
-export ROCKETMQ_HOME="$run"
+export ROCKETMQ_HOME="$run" LD_LIBRARY_PATH="$out/native"
 # shellcheck disable=SC2086 # no archive, no word
 exec java $archive -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData \
   -XX:-CreateCoredumpOnCrash -XX:ErrorFile=/dev/null -Duser.home="$run" -Djava.io.tmpdir="$run" \
-  -Djava.library.path="$out/native" -Dtls.server.mode=disabled -Dtls.test.mode.enable=false \
+  -Dtls.server.mode=disabled -Dtls.test.mode.enable=false \
   -Djava.net.preferIPv4Stack=true -Drmq.logback.configurationFile="$here/log.xml" \
   -cp "$out/adapter.jar:$jars" org.apache.rocketmq.broker.BrokerStartup -c "$run/broker.conf"
