@@ -20,15 +20,13 @@ So a machine that is slow makes no finding: where it stands still a call takes l
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from attrs import define
 
 from ackcheck.panel import Panel
 from ackmodel.observe.events import Reply
-
-LONG: Final = 0.2
-"""Seconds after which a call that is not answered may wait for I/O that hangs, as in the simulated grade."""
+from ackmodel.observe.monitors import SLOW
 
 
 @define
@@ -52,8 +50,9 @@ class Causes:
         self.trouble = self._disk_failed
 
     def answered(self, panel: Panel, what: str, result: Any, *, took: float) -> None:
-        """Judge what a call was answered; what is under way, or was until now, has been so for so long at the most."""
-        self.trouble = self.trouble or took >= LONG
+        """Judge what a call was answered; what is under way, or was until now, has been so for so long at the most: it
+        may have waited for I/O that hangs."""
+        self.trouble = self.trouble or took >= SLOW
         said = result if isinstance(result, list) else [result]
         if Reply.UNKNOWN.value in said and self.judged and not self.trouble:
             panel.each(lambda oracle: oracle.saw_unknown(what, trouble=False))

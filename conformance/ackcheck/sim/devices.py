@@ -21,7 +21,7 @@ from ackcheck.sim.last_records import LastRecords
 from ackcheck.sim.target import Extended, Io, Outcome, SteppedTarget
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.broken import Key
-from ackmodel.observe.monitors import IoCounts
+from ackmodel.observe.monitors import SLOW, IoCounts
 
 QUEUES = ("orders/billing/0", "orders/billing/1")
 MESSAGES = 6
@@ -39,9 +39,6 @@ HANGING = 2.0
 PROMPT, LATE, LATER = 3, 0.05, 8
 """Timers that bring nothing so many times in a row run late after that, by so many seconds, and by twice as many each
 time, so many times: a store at rest may look for work many times a second, and minutes pass in a run."""
-
-SLOW = 0.2
-"""Seconds after which a store may have given up an I/O, or said that it does not know what becomes of it."""
 
 OK = Outcome()
 

@@ -140,6 +140,11 @@ def reply_exactly_once(op: int, answers: int) -> str | None:
     return f"operation {op} was answered {answers} times" if answers > 1 else None
 
 
+SLOW = 0.2
+"""Seconds after which a store may have given up an I/O, or said that it does not know what becomes of it (clause
+unknown-has-a-cause)."""
+
+
 def unknown_has_a_cause(what: str, *, trouble: bool) -> str | None:
     """Check that UNKNOWN is said only of what was under way while some I/O failed, or took long."""
     return None if trouble else f"{what} was answered UNKNOWN, and meanwhile no I/O had failed, nor taken long"
