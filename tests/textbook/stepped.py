@@ -351,6 +351,7 @@ class Journal(Stepped):
         changed = {name: book for name, book in after.queues.items() if self.books.queues.get(name) != book}
         if changed and not (yield from self._append(Books(changed))):
             yield from self._begin()
+            yield from self._sync()  # until then a power loss brings back the log that may hold the line
             answer = Ended(request.op, Reply.FAILED, (), (Reply.FAILED,) * len(request.receipts))
         elif changed:
             self.books.queues = after.queues

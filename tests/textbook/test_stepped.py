@@ -89,3 +89,22 @@ def test_a_log_that_is_gone_is_missed() -> None:
     run.disk.unlink("log.1")
     with pytest.raises(Damaged, match=r"log\.1 is missing"):
         Journal().open(run.disk, now=2000.0)
+
+
+@pytest.mark.parametrize("fate", range(12))
+def test_what_was_refused_does_not_come_back_with_the_log_that_was_given_up(fate: int) -> None:
+    script: list[Step] = [
+        ("begin_at", {"queue": 0, "offset": 5}),
+        ("lose_power", {"fate": 0}),
+        ("pop", {"count": 1, "queue": 0}),
+        ("flush", {}),
+        ("finish_all", {}),
+        ("flush", {}),
+        ("release", {"which": -1}),
+        ("fail_write", {"written": 1000}),  # all of it, and yet it failed
+        ("finish_all", {}),
+        ("lose_power", {"fate": fate}),
+        ("pop", {"count": 1, "queue": 0}),
+        ("finish_all", {}),
+    ]
+    replay(Simulation(Journal, (LEVELS["Journal"],)), script)

@@ -34,6 +34,7 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
+from ackcheck.grades.giving_up import believe_syncs, doubt_syncs
 from ackcheck.grades.reached import REFUSED
 from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
@@ -253,6 +254,7 @@ class _Round:
         session.look()
         refusing = self._refusing()  # while the disk holds something, the kernel may not tell where files lie
         holding = self._hold() if self.prelude == "writes" else None
+        doubt_syncs(session, self.disk.filesystem.name)
         fault = self.disk.arm(refusing)
         session.note("disk", f"refuses {self.prelude} from here on")
         session.traffic.forgiving = True
@@ -271,10 +273,12 @@ class _Round:
             session.note("disk", f"is well again; it has refused {hits}")
             session.ran[f"refused {self.prelude}"] += hits
             if self.disk.has_given_up():
-                session.note("disk", "carries a file system that takes nothing any more")
+                believe_syncs(session, gave_up=True)
                 session.ran["file system that gave up"] += 1
                 return
             session.run(AfterReplies(REQUESTS // 2))
+            session.traffic.settle()
+            believe_syncs(session, gave_up=self.disk.has_given_up())
             barrier = session.flush()
             if hits:
                 session.panel.each(lambda oracle: oracle.sync_ended("failed"))
@@ -282,6 +286,7 @@ class _Round:
                     session.panel.each(lambda oracle: oracle.sync_ended("ok"))
         except TargetDied:
             self._has_ended("at a failed sync")
+            believe_syncs(session, gave_up=self.disk.has_given_up())
 
     def _has_ended(self, when: str) -> None:
         self.session.note("store", "ended its process")

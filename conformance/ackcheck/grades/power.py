@@ -38,6 +38,7 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
+from ackcheck.grades.giving_up import believe_syncs, doubt_syncs
 from ackcheck.grades.orders import BURSTS, kill_open_and_flush, publish_less
 from ackcheck.grades.reached import FULL
 from ackcheck.grades.rounds import ACKING, FAILING, IN_HAND, LONG_SEGMENT, MANY, OPENING, REQUESTS, Kind, turn_of, work
@@ -48,7 +49,7 @@ from ackcheck.grades.workload import QUEUES, Call
 from ackcheck.hits import Fault
 from ackcheck.promises import Promises
 from ackcheck.rig.errors import TargetDied
-from ackcheck.rig.fullback import FullBackingRig
+from ackcheck.rig.fullback import BACKED, FullBackingRig
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies
 from ackcheck.rig.loop import MIB
 from ackcheck.rig.machine import PowerRig, available
@@ -209,6 +210,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     session.ran["full disk"] += 1
     session.traffic.forgiving = True
     session.traffic.causes.disk_fails()
+    doubt_syncs(session, BACKED)
     disk.fill()
     session.traffic.reached.opens(FULL)
     try:
@@ -218,6 +220,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
             session.note("disk", "has room again")
             session.traffic.reached.closes()
             write_on(session)
+            believe_syncs(session, gave_up=disk.is_dead())
             tell_syncs(session, disk, session.flush())
             session.flush()
         else:
@@ -230,6 +233,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     refused = disk.refused()
     session.ran["failed fsync"] += refused
     session.hit(killed, Fault.FAILED_SYNC, refused=refused)
+    believe_syncs(session, gave_up=disk.is_dead())
     disk.remount()
     session.note("disk", "is mounted again: only what is really on it can be read")
     session.stopped(killed, PowerLost())

@@ -30,7 +30,8 @@ Two kinds of disk, by `journal`:
   written again in place, though a sync said OK: the block stays marked unwritten (specs/filesystems.md).
 * `"starved"`: the journal needs new blocks too. A sync that has only metadata or overwritten bytes
   to write fails with EIO, once; one with appended bytes fails twice, ENOSPC for them and then EIO
-  for the journal; those after it say success. The file system is read-only from then on, until
+  for the journal; those after it say success, the first one of another file too, though that has
+  lost its newest bytes (specs/filesystems.md). The file system is read-only from then on, until
   `remount`: a target has nowhere to write to, and must say FAILED or UNKNOWN.
 
 A record that fits into the last block of what was synced needs no new block, and its sync succeeds.
@@ -55,6 +56,9 @@ from ackcheck.rig.loop import FILE_SYSTEMS, MIB, LoopImage, missing, run, unmoun
 from ackcheck.rig.witness import sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
+BACKED = "ext4"
+"""The file system of the disk that fills up."""
+
 SLACK = 2 * MIB  # of the tmpfs, beyond the image
 
 

@@ -175,7 +175,8 @@ def _blame_return(
     promised = index_of_promise(history)
     if promised is None:
         return Clause.NO_RETURN, f"{why}, though it was seen to be settled"
-    how = "made durable" if isinstance(history[promised], events.MadeDurable) else "answered OK"
+    by = history[promised]
+    how = "made durable" if isinstance(by, events.MadeDurable) and by.by != "answer" else "answered OK"
     return _broken_promise(history, promised, f"{why}, though its ack was {how}")
 
 

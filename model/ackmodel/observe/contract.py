@@ -89,7 +89,12 @@ class Contract:
     claim: Claim = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.claim = Claim(self.level, self.max_attempts)
+        self.claims(self.level)
+
+    def claims(self, level: Level) -> None:
+        """Hold what is answered from here on to what an OK promises at this level."""
+        self.level = level
+        self.claim = Claim(level, self.max_attempts)
 
     def observe(self, event: Event) -> None:
         """Take up one observation; raise `ContractBroken` if no world allows it."""

@@ -115,7 +115,8 @@ class ResetAnswered:
 
 @frozen
 class MadeDurable:
-    """A barrier that began after the OK returned, the durable callback ran, or the stage was seen FLUSHED.
+    """A barrier that began after the OK returned, the durable callback ran, or the stage was seen FLUSHED; or the file
+    system, which was in doubt when it was answered OK at level DISK, is seen not to have given up.
 
     `at` is when a callback ran. Its ack may have met a dead letter on its way, which then settled the message; an ack
     that was answered UNKNOWN never said which of them it was. A barrier and a stage speak of what was answered before,

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, frozen
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
@@ -224,7 +224,7 @@ class Oracle(Witness):
     def reset_answered(self, op: int, reply: Reply) -> None:
         """Note that a reset was answered; OK says that the offset is on the disk, and sticks."""
         queue, offset = self._ended(op, self._resets)
-        told = self._queue(queue)
+        told, reply = self._queue(queue), Reply.UNKNOWN if self.doubtful and reply is Reply.OK else reply
         with told.lock:
             told.resetting.pop(op, None)
             if reply is Reply.OK:
@@ -254,7 +254,7 @@ class Oracle(Witness):
     def barrier_answered(self, op: int, reply: Reply) -> None:
         """Note that a flush was answered; OK promises that what it covers survives power loss."""
         covered = self._ended(op, self._barriers)
-        for name, of in covered.items() if reply is Reply.OK else ():
+        for name, of in covered.items() if reply is Reply.OK and not self.doubtful else ():
             told = self._queue(name)
             with told.lock:
                 for offset, ack in sorted(of.acks.items()):
@@ -348,6 +348,8 @@ class Oracle(Witness):
                     told.acknowledged.clear()  # a later barrier covers only what is acknowledged after it
                 told.restarted = told.restarted or told.sighting is not None
                 told.tell_all(event)
+        if isinstance(event, PowerLost):
+            self.believe_syncs()
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> CannotOpen:
         """Note that the store cannot be opened after `event`: nothing has survived; return what that breaks."""
@@ -365,13 +367,9 @@ class Oracle(Witness):
         """
         unanswered = len(self._pops) + len(self._acks) + len(self._changes) + len(self._resets) + len(self._barriers)
         self.check(Clause.CLOSE_DRAINS, monitors.close_drains(reply.value, unanswered, unflushed))
-        for told in self.queues.values() if reply is Reply.OK else ():
+        for told in self.queues.values() if reply is Reply.OK and not self.doubtful else ():
             with told.lock:
-                for offset in sorted(told.acknowledged):
-                    told.observe(offset, MadeDurable("close"))
-                for offset, secured in sorted(told.deliveries.items()):
-                    told.observe(offset, evolve(secured, by="close"))
-                told.deliveries.clear()
+                told.survives("close")
 
     def disk_failed(self) -> None:
         """Note that the disk began to fail, met by the store or not: once it works again, the store owes answers."""

@@ -19,13 +19,13 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from .broken import Broken, Key
 from .contract import Contract, ContractBroken
-from .events import AckAnswered, Event, Reply, ResetAnswered, ResetAsked, Secured
+from .events import AckAnswered, Event, MadeDurable, Reply, ResetAnswered, ResetAsked, Secured
 from .monitors import Sighting
 from .possible import UNAFFECTED
 
@@ -144,6 +144,20 @@ class Queue:
         """Take back what was answered for any message, and what is known of the deliveries: a reset makes it void."""
         for offset in self.contracts:
             self.void(offset)
+        self.deliveries.clear()
+
+    def claims(self, level: Level) -> None:
+        """Hold what is answered from here on to what an OK promises at this level."""
+        self.level = level
+        for contract in self.contracts.values():
+            contract.claims(level)
+
+    def survives(self, by: str) -> None:
+        """Take up that all that was answered OK survives power loss, as somebody promises."""
+        for offset in sorted(self.acknowledged):
+            self.observe(offset, MadeDurable(by))
+        for offset, secured in sorted(self.deliveries.items()):
+            self.observe(offset, evolve(secured, by=by))
         self.deliveries.clear()
 
     def may_change(self, offset: int) -> bool:

@@ -55,6 +55,8 @@ class Witness:
     settled_again: bool = True
     """Whether a second ack of a delivery is answered SETTLED; not all stores promise it."""
     _checked: Counter[Clause] = Factory(Counter)
+    doubtful: bool = False
+    """Whether the file system may say OK to a sync of what is lost."""
     _hurt: bool = False
     """Whether the disk has failed: only then is it something that the store answers again."""
     _lock: AbstractContextManager[object] = field(init=False)
@@ -92,6 +94,41 @@ class Witness:
             self._checked[clause] += could_fail or why is not None
         if why is not None:
             raise Broken(clause, why)
+
+    # --- what a sync is worth ---------------------------------------------------------------------------------------
+
+    def doubt_syncs(self) -> None:
+        """Note that the file system may have given up, and says OK all the same to a sync of what is lost
+        (specs/filesystems.md).
+
+        Until `syncs_were_real`, or the power goes, OK promises what it does at level PAGE_CACHE, a barrier and a reset
+        promise nothing, and nobody knows which offset is on the disk.
+        """
+        self.doubtful = True
+        self._claims()
+
+    def syncs_were_real(self) -> None:
+        """Note that the file system has not given up: what was answered meanwhile is what the level promises."""
+        doubted = self.doubtful
+        self.believe_syncs()
+        for told in self.queues.values() if doubted and self.level is Level.DISK else ():
+            with told.lock:
+                told.survives("answer")
+
+    def believe_syncs(self) -> None:
+        """Note that from here on the file system can be believed; what was answered before is as it is."""
+        self.doubtful = False
+        self._claims()
+
+    @property
+    def _claimed(self) -> Level:
+        """What an OK promises now."""
+        return Level.PAGE_CACHE if self.doubtful and self.level is Level.DISK else self.level
+
+    def _claims(self) -> None:
+        for told in self.queues.values():
+            with told.lock:
+                told.claims(self._claimed)
 
     # --- at any time ------------------------------------------------------------------------------------------------
 
@@ -143,7 +180,7 @@ class Witness:
         """
         told = self._queue(queue)
         with told.lock:
-            if told.resets:
+            if told.resets or self.doubtful:
                 return
             before, restarted = told.sighting, told.restarted
             why = monitors.commit_is_monotone(before, now, kept=told.kept, restarted=restarted)
@@ -162,11 +199,15 @@ class Witness:
             self.check(Clause.REPLY_AFTER_STAGE, monitors.reply_after_stage(self.level, asked, answered))
 
     def saw_flushed(self, receipts: Iterable[str]) -> None:
-        """Note that the store shows the acks of these receipts as flushed: they survive power loss, then."""
-        for name, offset in sorted(self._receipts[receipt] for receipt in receipts):
+        """Note that the store shows the acks of these receipts as flushed: they survive power loss, then.
+
+        That of an earlier delivery, from before a reset, says nothing of the ack that settles the message now.
+        """
+        for (name, offset), receipt in sorted((self._receipts[receipt], receipt) for receipt in receipts):
             told = self._queue(name)
             with told.lock:
-                if offset in told.acknowledged and offset not in told.shown_flushed:
+                newest = receipt == told.receipts[offset][-1]
+                if newest and offset in told.acknowledged and offset not in told.shown_flushed:
                     told.shown_flushed.add(offset)
                     told.observe(offset, MadeDurable("stage"))
 
@@ -231,7 +272,7 @@ class Witness:
     def _queue(self, name: str) -> Queue:
         told = self.queues.get(name)
         if told is None:
-            made = Queue(name, self.level, self.max_attempts, self.options.forget, self._new_lock())
+            made = Queue(name, self._claimed, self.max_attempts, self.options.forget, self._new_lock())
             told = self.queues.setdefault(name, made)
         return told
 

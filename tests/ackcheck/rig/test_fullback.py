@@ -108,6 +108,28 @@ def test_a_starved_journal_ends_all_writing(tmp_path: Path) -> None:
 
 @machine_grade
 @pytest.mark.machine
+def test_a_starved_journal_loses_what_another_file_was_told_ok_of(tmp_path: Path) -> None:
+    with FullBackingRig(tmp_path, journal="starved") as rig:
+        files = [os.open(rig.path / name, os.O_CREAT | os.O_RDWR) for name in ("log", "other")]
+        for file in files:
+            os.write(file, b"A")
+            os.fsync(file)
+        sync_path(rig.path)
+        rig.fill()
+        for file in files:
+            os.write(file, b"B")  # into the block that is there: only its length needs the journal
+        with pytest.raises(OSError, match="Input/output error"):
+            os.fsync(files[0])
+        os.fsync(files[1])  # no sync of which ever failed
+        assert rig.is_dead()
+        for file in files:
+            os.close(file)
+        rig.remount()
+        assert [(rig.path / name).read_bytes() for name in ("log", "other")] == [b"A", b"A"]
+
+
+@machine_grade
+@pytest.mark.machine
 def test_a_starved_journal_loses_a_name_with_eio(tmp_path: Path) -> None:
     with FullBackingRig(tmp_path, journal="starved") as rig:
         folder = os.open(rig.path, os.O_RDONLY)

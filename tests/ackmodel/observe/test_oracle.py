@@ -134,6 +134,19 @@ def test_what_is_shown_flushed_is_held_to_it(oracle: Oracle) -> None:
     assert clause_of(broken) is Clause.FLUSH_IS_REAL
 
 
+def test_what_is_shown_flushed_of_before_a_reset_says_nothing_of_after_it(oracle: Oracle) -> None:
+    ack(oracle)
+    oracle.reset_asked(3, "q", 0)
+    oracle.reset_answered(3, Reply.OK)
+    oracle.pop_asked(4, "q", deadline=90.0)
+    oracle.popped(4, "q", [Delivered("r4", 0, 90.0)], at=2.0)
+    oracle.ack_asked(5, ["r4"], at=3.0)
+    oracle.ack_answered(5, [Reply.OK], at=3.0)
+    oracle.saw_flushed(["r1"])
+    oracle.stopped(PowerLost())
+    returns(oracle)
+
+
 # --- renewals, releases, resets, dead letters ----------------------------------------------------------------------
 
 

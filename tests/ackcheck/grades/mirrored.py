@@ -1,0 +1,47 @@
+"""A right store with two logs, as a target: `mirrored.py:Mirrored`."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ackcheck.rig.serve import load_factory
+
+if TYPE_CHECKING:
+    from tests.ackcheck.grades.toys import Toy
+else:
+    Toy = load_factory(f"{Path(__file__).with_name('toys.py')}:Toy")
+
+
+class Mirrored(Toy):
+    """Right: keeps two logs, and answers once one of them is synced; after a sync that failed it writes no more."""
+
+    LOGS = ("log", "mirror")
+
+    def open(self, directory: Path) -> None:
+        found = [(directory / name).read_bytes() for name in self.LOGS if (directory / name).exists()]
+        longest = max((log.partition(b"\0")[0].rpartition(b"\n")[0] for log in found), key=len, default=b"")
+        for name in self.LOGS:
+            with (directory / "new").open("wb") as new:
+                new.write(longest + b"\n" * bool(longest))
+                new.flush()
+                os.fsync(new.fileno())
+            (directory / "new").rename(directory / name)
+        self.mirror = os.open(directory / "mirror", os.O_RDWR | os.O_APPEND)
+        super().open(directory)
+
+    def write(self, *records: dict[str, Any]) -> None:
+        if self.broken:
+            raise OSError("a sync has failed; open me again")
+        logs = (self.file, self.mirror)
+        for log in logs:
+            os.write(log, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+        failed = []
+        for log in logs:
+            try:
+                os.fsync(log)
+            except OSError as error:
+                failed.append(error)
+        self.broken = bool(failed)
+        if len(failed) == len(logs):
+            raise failed[0]
