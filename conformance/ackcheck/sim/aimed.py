@@ -17,7 +17,6 @@ from ackcheck.sim.aims import MIDDLE, PURPOSES
 from ackcheck.sim.damage import KINDS
 from ackcheck.sim.devices import LONG, QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
-from ackmodel import Level
 
 SEED = st.sampled_from(range(1 << 20))
 
@@ -303,9 +302,6 @@ class AimedRules(RuleBasedStateMachine):
             case "crash":
                 self.take("crash", fate=fate, clock=clock)
             case "lose_power":
-                # Where the newest delivery may be lost, the one before it counts again if the clock is set back to
-                # within its time, and the oracle does not know that.
-                clock = clock if self.run.panel.levels == (Level.DISK,) else abs(clock)
                 self.take("lose_power", fate=fate, clock=random.choice((0.0, clock)), fewer=random.randint(0, 4))
             case _:
                 self.take("restart", clock=clock)

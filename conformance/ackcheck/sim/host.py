@@ -305,6 +305,8 @@ class Host(Devices):
         if isinstance(event, PowerLost):
             self._held.restarted(self.disk.names())
         self.panel.stopped(event)
+        if clock < 0:
+            self.panel.each(lambda oracle: oracle.clock_set_back(self.now))
         self.history.add("store", "opens the directory")
         self.target = self.make()
 

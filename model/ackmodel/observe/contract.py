@@ -31,15 +31,20 @@ from .events import (
     Absent,
     AckAnswered,
     ChangeAnswered,
+    ClockSetBack,
     DeadLettered,
     Event,
     Popped,
+    PopUnanswered,
+    PowerLost,
+    ProcessCrashed,
+    RenewAsked,
     Reply,
     ResetAnswered,
 )
 from .possible import UNAFFECTED, possible_after
 from .tested import tested_by
-from .worlds import Claim, Settled, World, drift
+from .worlds import UNSEEN, Claim, Settled, World, drift
 
 DENIALS = (Reply.FAILED, Reply.BUSY, Reply.EXPIRED, Reply.INVALID)
 """Replies that say that an operation took no effect."""
@@ -105,6 +110,21 @@ class Contract:
                 raise ContractBroken(clause, why, event, self.worlds, list(self.history))
             self.worlds = left
         self.history.append(event)
+
+    def clock_set_back(self, at: float) -> None:
+        """Take up that while the store was closed its clock was set back to this time."""
+        again: dict[tuple[str, float], None] = {}
+        lost = False
+        for seen in self.history:
+            match seen:
+                case Popped(receipt=receipt, deadline=deadline) | RenewAsked(receipt=receipt, deadline=deadline):
+                    again |= {(receipt, deadline): None} if deadline > at else {}
+                case PopUnanswered(deadline=deadline):
+                    again |= {(UNSEEN, deadline): None} if deadline > at else {}
+                case PowerLost() | ProcessCrashed():
+                    lost = lost or bool(again)
+        if again:
+            self.observe(ClockSetBack(tuple(again), lost))
 
     def perhaps(self, event: Event) -> None:
         """Take up an observation that may be of what came before a reset which was answered OK: then it says nothing of

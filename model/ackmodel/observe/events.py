@@ -184,6 +184,15 @@ class Restarted:
 
 
 @frozen
+class ClockSetBack:
+    """While the store was closed its clock was set back to within the time of these earlier deliveries, each with its
+    deadline; `lost` says that there was a fault since the first of them which may have taken newer ones."""
+
+    again: tuple[tuple[str, float], ...]
+    lost: bool = False
+
+
+@frozen
 class WriteFailed:
     """A write returned an error."""
 
@@ -214,6 +223,7 @@ Event: TypeAlias = (
     | ProcessCrashed
     | PowerLost
     | Restarted
+    | ClockSetBack
     | WriteFailed
     | SyncEnded
 )

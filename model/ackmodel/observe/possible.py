@@ -285,6 +285,20 @@ def _(event: events.PowerLost, world: World, claim: Claim) -> tuple[World, ...]:
     return (*known, *(evolve(left, older=frozenset(), shaky=frozenset()) for left in _undone_resets(stopped)))
 
 
+@possible_after.register
+def _(event: events.ClockSetBack, world: World, claim: Claim) -> tuple[World, ...]:
+    """Let an earlier delivery count again, in time as it is, where the newest was lost, or may be (clause
+    deadline-is-exact)."""
+    earlier = frozenset(
+        Lease(receipt, deadline, world.sure, None, world.most)
+        for receipt, deadline in event.again
+        if receipt != world.current
+    )
+    known = evolve(world, older=world.older | earlier) if world.loose and earlier else world
+    lost = event.lost and world.current is None and not world.gone
+    return (known, *(_brought_back(known, lease) for lease in (earlier if lost else ())))
+
+
 def _stopped(world: World) -> World:
     """Let nothing more take effect but a reset, which recovery may read, and only then put to effect."""
     ended = world.unheard(*world.open_ops)

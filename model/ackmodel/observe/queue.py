@@ -135,6 +135,11 @@ class Queue:
         for offset in sorted(self.contracts):
             self.observe(offset, event)
 
+    def clock_set_back(self, at: float) -> None:
+        """Take up that while the store was closed its clock was set back to this time."""
+        for contract in self.contracts.values():
+            contract.clock_set_back(at)
+
     def void(self, offset: int) -> None:
         """Take back what was answered for a message: it says nothing any more."""
         self.acknowledged.pop(offset, None)

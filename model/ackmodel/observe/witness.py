@@ -130,6 +130,12 @@ class Witness:
             with told.lock:
                 told.claims(self._claimed)
 
+    def clock_set_back(self, at: float) -> None:
+        """Note that while the store was closed its clock was set back to this time; to be told after `stopped`."""
+        for told in self.queues.values():
+            with told.lock:
+                told.clock_set_back(at)
+
     # --- at any time ------------------------------------------------------------------------------------------------
 
     def begins(self, queue: str, offset: int) -> None:

@@ -60,6 +60,27 @@ def test_a_clock_that_is_set_between_two_opens_loses_nothing(stop: str, clock: f
     assert run.broken is None
 
 
+@pytest.mark.parametrize("stops", [("crash", "lose_power"), ("lose_power", "crash")])
+def test_an_earlier_receipt_counts_again_where_the_clock_is_set_back_and_the_power_took_the_newest(
+    stops: tuple[str, str],
+) -> None:
+    back = {"lose_power": 0.0, "crash": -600.0}
+    run = replay(
+        begun(),
+        [
+            *SHORT,
+            ("wait", {"seconds": 5.0}),
+            ("pop", {"count": 1}),
+            ("finish_writes", {}),
+            *((stop, {"fate": 0, "clock": back[stop]}) for stop in stops),
+            ("ack_many", {"which": -1, "count": 2}),
+            ("finish_all", {}),
+        ],
+    )
+    assert run.broken is None
+    assert "OK" in replies(run, 3)[0]
+
+
 @pytest.mark.parametrize("bits", [8, 16, 31, 32, 53])
 def test_a_queue_may_begin_just_below_where_a_number_grows(bits: int) -> None:
     first: Step = ("begin_at", {"queue": 0, "offset": 2**bits - 3})

@@ -18,6 +18,7 @@ from ackmodel.observe.events import (
     AckAnswered,
     AckAsked,
     ChangeAnswered,
+    ClockSetBack,
     DeadLettered,
     Event,
     MadeDurable,
@@ -63,7 +64,7 @@ class History:
         """Draw an event. Few changes wait for an answer at once, as the harness has it, and one reset."""
         self.now += self.random.choice((0.0, 0.0, 0.1, 1.0, 5.0, 20.0))
         waiting = list(self.waiting.values())
-        asks = [self._pop, self._hide, self._miss, self._ack, self._ack, self._secure, self._stop]
+        asks = [self._pop, self._hide, self._miss, self._ack, self._ack, self._secure, self._stop, self._set_the_clock]
         if self.waiting:
             asks += [self._answer] * 4
         if waiting.count(ChangeAnswered) < most_changes:
@@ -129,6 +130,11 @@ class History:
     def _secure(self) -> Event:
         secured = Secured(self.random.choice(self.receipts))
         return self.random.choice((secured, MadeDurable(), MadeDurable("callback", self.now)))
+
+    def _set_the_clock(self) -> Event:
+        self.now = max(0.0, self.now - self.random.choice((1.0, 5.0, 60.0)))
+        again = self.random.sample(self.receipts, self.random.randint(1, len(self.receipts)))
+        return ClockSetBack(tuple((receipt, self._until()) for receipt in again), self.random.random() < 0.5)
 
     def _stop(self) -> Event:
         return self.random.choice(STOPS)()
