@@ -1,4 +1,4 @@
-"""A clock that is set back while the store is closed: an earlier delivery may be in time again, if the newest is lost."""
+"""A clock that is set back while the store is closed: an earlier delivery may be in time again, the newest lost."""
 
 import pytest
 
