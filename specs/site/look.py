@@ -30,6 +30,14 @@ SITE = Path(__file__).resolve().parents[2] / "build" / "site"
 WIDTHS, SCHEMES = (1400, 400), ("light", "dark")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SERIOUS = frozenset({"serious", "critical"})
+AT_REST = """
+Promise.race([
+  Promise.allSettled(document.getAnimations()
+    .filter(each => each.effect.getComputedTiming().endTime < Infinity).map(each => each.finished)),
+  new Promise(done => setTimeout(done, 2000))]).then(() => null)
+"""
+"""Waits until nothing moves or changes its colour any more, but for what does so for ever."""
+
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 WORD = "phantom"
 """What is searched for: a word of the vocabulary."""
@@ -119,6 +127,7 @@ def look_at(started: Any, address: str, names: list[str], scheme: str, pictures:
         page.goto(f"{address}/{name}", wait_until="load", timeout=60_000)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate(AT_REST)  # colours on their way have no contrast of their own
             wrong = [*told, *too_wide(page), *accessibility(page)]
             for each in wrong:
                 looked.tell(f"{name} ({width}, {scheme}): {each}")
