@@ -59,7 +59,7 @@ from ackmodel.observe.events import PowerLost, Reply
 
 LOSSES_A_CASE = 10
 
-SMALL_DISK, LARGE_DISK = 16 * MIB, 64 * MIB
+SMALL_DISK, LARGE_DISK = 32 * MIB, 64 * MIB
 """Bytes of the disks that fill up, and of those that lose their power, unless it is said otherwise."""
 
 Journal = Literal["spared", "starved"]

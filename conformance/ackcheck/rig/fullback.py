@@ -56,6 +56,7 @@ from ackcheck.rig.loop import FILE_SYSTEMS, MIB, LoopImage, missing, run, unmoun
 from ackcheck.rig.witness import sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h: _IOWR('X', 119, int) and 120
 BACKED = "ext4"
 """The file system of the disk that fills up."""
 
@@ -66,6 +67,16 @@ def one_page_a_request(device: str) -> None:
     """Have a block device such as `/dev/loop0` asked for one page at a time."""
     limit = Path("/sys/block") / Path(device).name / "queue" / "max_sectors_kb"
     limit.write_text(str(os.sysconf("SC_PAGE_SIZE") // 1024))
+
+
+def settle(mountpoint: Path) -> None:
+    """Have the journal brought to its place: blocks of directories and inodes that are new since the mount get theirs."""
+    descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(descriptor, FIFREEZE, 0)
+        fcntl.ioctl(descriptor, FITHAW, 0)
+    finally:
+        os.close(descriptor)
 
 
 def trim(mountpoint: Path) -> None:
@@ -88,7 +99,7 @@ class FullBackingRig:
         self,
         directory: Path,
         *,
-        size: int = 16 * MIB,
+        size: int = 32 * MIB,
         journal: Literal["spared", "starved"] = "spared",
     ) -> None:
         self._backing = directory / "backing"
@@ -97,6 +108,7 @@ class FullBackingRig:
             self._backing / "disk.img",
             directory / "disk",
             size=size,
+            journal=size // 4,  # the longer it is, the later it has to be brought to its place, which needs blocks
             mount_options=("commit=3600",),
         )
         self._warned = 0
@@ -182,6 +194,7 @@ class FullBackingRig:
                 trim(self._loop.mountpoint)
             self.path.mkdir()
             sync_path(self._loop.mountpoint)
+            settle(self._loop.mountpoint)
         except BaseException:  # an interrupt too must leave no mount behind
             self.close()
             raise

@@ -98,7 +98,7 @@ def unmount_by_force(mountpoint: Path) -> None:
 class LoopImage:
     """An ext4 image of `size` bytes, to be mounted on `mountpoint` (made where it is not there).
 
-    It has blocks of 4 KiB and a journal of 4 MiB, so `size` is at least some 12 MiB.
+    It has blocks of 4 KiB and a journal of `journal` bytes, so `size` is at least three times that.
     Raises `RigUnavailable` where loop mounts cannot work, `MountFailed` where one did not.
     """
 
@@ -108,11 +108,13 @@ class LoopImage:
         mountpoint: Path,
         *,
         size: int,
+        journal: int = 4 * MIB,
         mount_options: Sequence[str] = (),
     ) -> None:
         self.image = image
         self.mountpoint = mountpoint
         self.size = size
+        self.journal = journal
         self.mount_options = tuple(mount_options)
         self._owner = os.getpid()
 
@@ -126,7 +128,7 @@ class LoopImage:
         # Nothing is left for the kernel to initialise later, in its own time.
         lazy = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
         # What mke2fs picks for so small a disk (1 KiB blocks, perhaps no journal) no server has.
-        usual = ("-b", "4096", "-J", "size=4")
+        usual = ("-b", "4096", "-J", f"size={self.journal // MIB}")
         run("mkfs.ext4", "-q", "-F", "-E", lazy, *usual, str(self.image))
 
     def mount(self) -> None:

@@ -85,6 +85,21 @@ def test_with_space_again_the_lost_bytes_stay_lost_and_rewritten_ones_stay(tmp_p
 
 @machine_grade
 @pytest.mark.machine
+def test_a_spared_journal_does_not_die_of_what_it_brings_to_its_place(tmp_path: Path) -> None:
+    """Once it is full, what it holds is written where it belongs: those blocks have their pages too."""
+    with FullBackingRig(tmp_path) as rig:
+        files = [open_synced(rig.path / f"log-{number}") for number in range(20)]
+        rig.fill()
+        for number in range(1500):
+            os.utime(files[number % 20])
+            os.fsync(files[number % 20])
+        assert not rig.is_dead()
+        for file in files:
+            os.close(file)
+
+
+@machine_grade
+@pytest.mark.machine
 def test_a_starved_journal_ends_all_writing(tmp_path: Path) -> None:
     with FullBackingRig(tmp_path, journal="starved") as rig:
         file = open_synced(rig.path / "log")
