@@ -16,17 +16,23 @@ import codecs
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 import click
 
 from ackcheck.cli._output import ENVIRONMENT
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as a shell gives it."""
+"""The exit code after Ctrl-C, as a shell gives it; and where somebody else asks us to end, as a CI that has waited long
+enough does."""
+
+ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that are taken for Ctrl-C: what was started is ended, and mounts and folders are given back."""
 
 TRACEBACK = "ACKCHECK_TRACEBACK"
 """The environment variable that asks for the whole traceback of what nobody has foreseen."""
@@ -40,7 +46,8 @@ def status_of(run: Callable[[], object]) -> int:
     for stream in (sys.stdout, sys.stderr):
         _make_printable(stream)
     try:
-        returned = run()
+        with _asked_to_end():
+            returned = run()
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -62,6 +69,31 @@ def status_of(run: Callable[[], object]) -> int:
         _tell(f"Error: no verdict: {type(error).__name__}: {error}; {_place(error)}")
         return ENVIRONMENT
     return returned if isinstance(returned, int) else 0
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """Take being asked to end for Ctrl-C, once: what comes after must not interrupt the tidying up."""
+    ours, before = os.getpid(), dict[signal.Signals, Any]()
+
+    def interrupt(asked: int, _frame: object) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        if os.getpid() == ours:
+            raise KeyboardInterrupt
+        signal.signal(asked, signal.SIG_DFL)  # a process that we forked, and that somebody ends
+        os.kill(os.getpid(), asked)
+
+    if threading.current_thread() is threading.main_thread():  # others may set no handler
+        before.update((number, signal.getsignal(number)) for number in ASKED_TO_END)
+        for number, handler in before.items():
+            if handler is signal.SIG_DFL:  # `nohup` has it ignored
+                signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _place(error: Exception) -> str:

@@ -140,11 +140,19 @@ class Keeper:
                 os.read(self._woken, 4096)
                 self._reap()
             if self._control.fileno() in ready:
-                asked = self._control.recv(1)
+                asked = self._heard()
                 if not asked:
                     self._end_all()
                     return
                 self._do(asked)
+
+    def _heard(self) -> bytes:
+        """Return the next command, nothing where the other side is gone: also if it went without reading what it was told,
+        as when it was killed."""
+        try:
+            return self._control.recv(1)
+        except ConnectionResetError:
+            return b""
 
     def _do(self, asked: bytes) -> None:
         if asked == b"s":

@@ -1,6 +1,7 @@
 """Whatever happens to a command, its exit code says what it means: what nobody has foreseen is never 1, broken."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,31 @@ def test_a_terminal_that_knows_only_ascii_is_shown_something_plainer() -> None:
     assert (ran.returncode, ran.stderr) == (1, "")
     assert ran.stdout.isascii()
     assert "->" in ran.stdout
+
+
+ASKED = """
+import os, signal, sys, tempfile, time
+from ackcheck.cli._ending import status_of
+
+def run():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        worker = os.fork()
+        if worker:
+            print(os.waitpid(worker, 0)[1])
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+        time.sleep(60)
+
+sys.exit(status_of(run))
+"""
+"""Has a worker, which ends as ever when it is asked to, and a folder to be given back."""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_whoever_is_asked_to_end_tidies_up_as_after_an_interrupt(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ASKED, str(tmp_path), name]
+    ran = subprocess.run(command, env=HERE, text=True, capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr.strip(), ran.stdout) == (130, "interrupted: no verdict", f"{int(signal.Signals[name])}\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_a_module_too() -> None:

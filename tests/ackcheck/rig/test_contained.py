@@ -1,7 +1,9 @@
 """All of a target is killed, whatever it does to get away, and is seen to be gone."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +124,17 @@ def test_it_ends_with_us(held_by: str) -> None:
         assert None not in started
         suite.kill()
     assert eventually(lambda: all(one is not None and process(one.pid) != one for one in started))
+
+
+def test_it_ends_with_us_though_we_have_not_read_what_we_were_told() -> None:
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-I", "-S", str(contained.KEEPER), str(theirs.fileno()), "", "sleep", "60"]
+    with subprocess.Popen(command, pass_fds=[theirs.fileno()]) as kept, ours:
+        theirs.close()
+        told = json.loads(ours.recv(1 << 16, socket.MSG_PEEK))
+        started = process(told["started"])
+        assert started is not None
+    assert (kept.returncode, process(started.pid) != started) == (0, True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
