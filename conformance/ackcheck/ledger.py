@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -30,7 +29,8 @@ from typing import Any
 from attrs import frozen
 
 from ackcheck.findings import Finding
-from ackmodel import Clause
+from ackcheck.given import Unreadable, toml_of
+from ackmodel import Clause, nearest
 
 FIELDS = ("clause", "pattern", "status", "reason", "link", "expires")
 STATUSES = ("fails", "flaky")
@@ -92,17 +92,16 @@ def compared(entries: Sequence[Entry], findings: Iterable[Finding], *, today: da
 def read_ledger(path: Path) -> tuple[Entry, ...]:
     """Return the entries of a ledger."""
     try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadLedger(f"{path} cannot be read as TOML: {error}") from error
+        stated = toml_of(path)
+    except Unreadable as error:
+        raise BadLedger(str(error)) from error
     entries = stated.get("expected", [])
     if set(stated) - {"expected"} or not isinstance(entries, list):
         raise BadLedger(f"{path}: write entries as [[expected]], and nothing else")
-    return tuple(_entry(number, one) for number, one in enumerate(entries, 1))
+    return tuple(_entry(f"{path}: entry {number}", one) for number, one in enumerate(entries, 1))
 
 
-def _entry(number: int, stated: Any) -> Entry:
-    where = f"entry {number}"
+def _entry(where: str, stated: Any) -> Entry:
     if not isinstance(stated, dict) or set(stated) - set(FIELDS):
         raise BadLedger(f"{where}: write only {', '.join(FIELDS)}")
     if not stated.get("reason") or not (stated.get("clause") or stated.get("pattern")):
@@ -112,19 +111,31 @@ def _entry(number: int, stated: Any) -> Entry:
     expires = stated.get("expires")
     if expires is not None and type(expires) is not date:
         raise BadLedger(f"{where}: expires is {expires!r}: write a date, as 2027-01-01")
-    try:
-        re.compile(stated.get("pattern", ""))
-        clause = Clause(stated["clause"]) if "clause" in stated else None
-    except (re.error, ValueError, TypeError) as error:
-        raise BadLedger(f"{where}: {error}") from error
     return Entry(
-        clause=clause,
-        pattern=stated.get("pattern", ""),
+        clause=_clause(where, stated["clause"]) if "clause" in stated else None,
+        pattern=_pattern(where, stated.get("pattern", "")),
         status=stated.get("status", "fails"),
         reason=str(stated["reason"]),
         link=str(stated.get("link", "")),
         expires=expires,
     )
+
+
+def _clause(where: str, stated: object) -> Clause:
+    if not isinstance(stated, str) or stated not in set(Clause):
+        raise BadLedger(f"{where}: no clause {stated!r}; {nearest(str(stated), [*Clause], 'there are')}")
+    return Clause(stated)
+
+
+def _pattern(where: str, stated: object) -> str:
+    if not isinstance(stated, str):
+        raise BadLedger(f"{where}: pattern is {stated!r}: write a regular expression, in quotes")
+    try:
+        re.compile(stated)
+    except re.error as error:
+        mend = "escape what stands for itself"
+        raise BadLedger(f"{where}: {stated!r} is no regular expression: {error}; {mend}") from error
+    return stated
 
 
 def updated(entries: Sequence[Entry], findings: Iterable[Finding]) -> tuple[Entry, ...]:

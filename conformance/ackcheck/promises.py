@@ -20,13 +20,13 @@ ackcheck.promises.BadPromise: no promise 'barier'; did you mean 'barrier'?
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import Attribute, field, fields, frozen
 
+from ackcheck.given import Unreadable, toml_of
 from ackmodel import nearest
 
 MOST_SECONDS = 3600.0
@@ -158,9 +158,13 @@ def _in_words(value: Any) -> str:
 def read_promises(path: Path, more: Mapping[str, Any] | None = None) -> Promises:
     """Return the promises that a TOML file states, and more, which count before the file."""
     try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadPromise(f"{path} cannot be read as TOML: {error}") from error
+        stated = toml_of(path)
+    except Unreadable as error:
+        raise BadPromise(str(error)) from error
+    try:
+        promises_of(stated)
+    except BadPromise as error:
+        raise BadPromise(f"{path}: {error}") from error
     return promises_of({**stated, **(more or {})})
 
 

@@ -93,8 +93,9 @@ class Subject:
                 factory: Callable[[], SteppedTarget] = load_factory(self.target)
         except TargetError as error:
             if isinstance(error.__cause__, ImportError | FileNotFoundError | AttributeError | ValueError):
-                why = f"{error.__cause__}; write module:factory or path/to/file.py:factory"
-                raise NoSuchTarget(f"no target {self.target!r}: {why}") from error
+                mend = "write module:factory or path/to/file.py:factory"
+                why = str(error.__cause__).removesuffix(f"; {mend}")
+                raise NoSuchTarget(f"no target {self.target!r}: {why}; {mend}") from error
             raise
         if not callable(factory):
             raise NoSuchTarget(f"{self.target!r} is no factory: it must return a fresh target each time it is called")

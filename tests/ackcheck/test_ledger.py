@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from ackcheck.cli import main
 from ackcheck.findings import Finding
+from ackcheck.given import MOST_SETTINGS
 from ackcheck.ledger import BadLedger, Entry, as_toml, compared, read_ledger, updated
 from ackmodel import Clause
 
@@ -60,8 +61,11 @@ def test_an_update_keeps_what_comes_and_names_what_is_new(tmp_path: Path) -> Non
         ("x = 1", r"write entries as \[\[expected\]\]"),
         ("[[expected]]\nclause = 'no-limbo'", "write a reason"),
         ("[[expected]]\nreason = 'r'", "a clause or a pattern"),
-        ("[[expected]]\nclause = 'no-limbos'\nreason = 'r'", "'no-limbos' is not a valid"),
-        ("[[expected]]\npattern = '('\nreason = 'r'", "entry 1"),
+        ("[[expected]]\nclause = 'no-limbos'\nreason = 'r'", "no clause 'no-limbos'; did you mean 'no-limbo'"),
+        ("[[expected]]\npattern = '('\nreason = 'r'", r"known.toml: entry 1: '\(' is no regular expression"),
+        ("[[expected]]\npattern = ['a']\nreason = 'r'", "write a regular expression, in quotes"),
+        ("x = " + "[" * 100_000, "lists in lists"),
+        ("#" * (MOST_SETTINGS + 1), "longer than 1 MiB"),
         ("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nstatus = 'odd'", "write fails or flaky"),
         ("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nexpires = 'soon'", "write a date"),
         ("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nwhy = 'x'", "write only clause"),

@@ -14,7 +14,6 @@ ackcheck.brokers.profile.BadProfile: no broker 'reddis'; did you mean 'redis'?
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from attrs import frozen
 from ackcheck.brokers.expectation import ByFault, Configuration, Outcome
 from ackcheck.brokers.place import Place
 from ackcheck.effects import Effect
+from ackcheck.given import Unreadable, toml_of
 from ackcheck.grade import REPLY_TIMEOUT
 from ackcheck.hits import Fault
 from ackcheck.promises import BadPromise, promises_of
@@ -124,9 +124,9 @@ def read_profile(name: str) -> Profile:
         raise BadProfile(f"no broker {name!r}; {nearest(name, names(), 'there are')}")
     path = HERE / name / "profile.toml"
     try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadProfile(f"{path} cannot be read as TOML: {error}") from error
+        stated = toml_of(path)
+    except Unreadable as error:
+        raise BadProfile(str(error)) from error
     return profile_of(stated, path.parent)
 
 

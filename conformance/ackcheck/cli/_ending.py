@@ -26,6 +26,7 @@ from typing import Any, TextIO
 import click
 
 from ackcheck.cli._output import ENVIRONMENT
+from ackcheck.signs import clean
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as a shell gives it; and where somebody else asks us to end, as a CI that has waited long
@@ -106,7 +107,7 @@ def _place(error: Exception) -> str:
 
 def _tell(message: str) -> None:
     with contextlib.suppress(OSError):
-        click.echo(message, err=True)
+        click.echo(clean(message), err=True)
 
 
 def _give_up_output() -> None:

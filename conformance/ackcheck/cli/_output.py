@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+
+from ackcheck.signs import clean
 
 BROKEN, ENVIRONMENT, NOT_JUDGED = 1, 3, 4
 """Exit codes: a clause is broken; the target or the environment failed; too little was at stake for a verdict. Usage
@@ -28,6 +32,9 @@ class EnvironmentFailed(click.ClickException):
     """The target, or the machine, failed, so that nothing can be said of the clauses."""
 
     exit_code = ENVIRONMENT
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))  # it may tell what a target said
 
 
 def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:  # noqa: ARG001 - click's
@@ -46,6 +53,25 @@ def file_only(ctx: click.Context, option: click.Parameter, where: str | None) ->
     if where == "-":
         raise click.BadParameter("name a file: only --json can write to the standard output (-)")
     return writable(ctx, option, where)
+
+
+def check_folder(option: str, place: Path) -> None:
+    """Refuse a folder in which nothing can be written, before the work; it need not be there yet, nor is it made."""
+    above = next(one for one in (place, *place.absolute().parents) if one.exists() or one.is_symlink())
+    try:
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise click.BadParameter(
+            f"nothing can be written to {place} ({above}: {error.strerror}): name another folder", param_hint=option
+        ) from error
+
+
+def finite(_ctx: click.Context, _option: click.Parameter, seconds: float) -> float:
+    """Refuse to wait for ever."""
+    if not math.isfinite(seconds):
+        raise click.BadParameter(f"{seconds} would be for ever: write seconds")
+    return seconds
 
 
 def _try(place: Path) -> None:

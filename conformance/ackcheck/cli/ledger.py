@@ -11,13 +11,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from ackcheck.cli._output import EnvironmentFailed
 from ackcheck.findings import Finding
+from ackcheck.given import json_of
 from ackcheck.ledger import NO_REASON, BadLedger, as_toml, read_ledger, updated
 from ackmodel import Clause
 
@@ -39,10 +39,10 @@ def ledger() -> None:
 def update(file: Path, verdict: Path) -> None:
     """Write FILE anew from a verdict: what no longer comes goes, what is new is there to be given a reason."""
     try:
-        stated = json.loads(verdict.read_text(encoding="utf-8"))["findings"]
+        stated = json_of(verdict)["findings"]
         findings = [Finding(Clause(one["clause"]), one["why"], one["grade"], one["seed"]) for one in stated]
         entries = updated(read_ledger(file) if file.exists() else (), findings)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         where = file if isinstance(error, BadLedger) else verdict
         raise click.BadParameter(f"{where} cannot be used: {error}; --from takes what run --json writes") from error
     try:

@@ -30,8 +30,10 @@ from ackcheck.cli._output import (
     BROKEN,
     NOT_JUDGED,
     EnvironmentFailed,
+    check_folder,
     chosen,
     console_beside,
+    finite,
     json_option,
     seed_option,
     write_json,
@@ -75,7 +77,7 @@ def _promises(where: Path | None, stated: Sequence[str]) -> Promises | None:
             return promises_of(more) if more else None
         return read_promises(where, more)
     except BadPromise as error:
-        raise click.BadParameter(str(error), param_hint="--promise") from error
+        raise click.BadParameter(str(error), param_hint="--promise" if where is None else "--promises") from error
 
 
 def _ledger(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> tuple[Entry, ...] | None:
@@ -223,6 +225,7 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     default=REPLY_TIMEOUT,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     metavar="SECONDS",
     help="When a target on real files hangs.",
 )
@@ -320,6 +323,9 @@ def run(  # noqa: PLR0913 - an argument an option
         shorten,
         filesystem,
     )
+    for option, place in (("--findings", plan.evidence), ("--save", save)):
+        if place is not None:
+            check_folder(option, place)
     _check_case(plan, subject, repeat)
     _check_filesystem(plan)
     console = console_beside(json_to)
@@ -343,7 +349,9 @@ def run(  # noqa: PLR0913 - an argument an option
         console.print("broken in {broken} of {runs} runs of the case".format(**made["repeated"]), highlight=False)
     console.print(f"seed {plan.seed}, profile {profile}")
     write(verdict, ended=True)
-    if expect is not None and verdict.outcome != "not-judged":
-        ctx.exit(_print_expected(console, expect, verdict))
-    if code := {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]:
+    code = {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]
+    if expect is not None:
+        beside = _print_expected(console, expect, verdict)
+        code = code if verdict.outcome == "not-judged" else beside
+    if code:
         ctx.exit(code)

@@ -20,6 +20,7 @@ from attrs import Factory, frozen
 
 from ackcheck.promises import STRICT, BadPromise, Promises, promises_of
 from ackcheck.rig.errors import ProtocolError
+from ackcheck.signs import clean
 from ackcheck.target import OPTIONAL, REPLIES, Delivery
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
@@ -28,6 +29,9 @@ PROTOCOL = 1
 """The version of the protocol (specs/protocol.md), as a request to open names it."""
 
 SHOWN = 200  # characters of an answer that a message shows
+
+MOST = 2**63
+"""The largest number that an answer may hold."""
 
 
 LEFT = (Reply.OK, Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
@@ -94,15 +98,17 @@ def offered_by(result: Any) -> Offered:
     match result:
         case None:
             return Offered()
-        case {"offers": [*names], **others} if all(isinstance(name, str) for name in names):
-            most = others.get("max_attempts")
-            if others.get("protocol", PROTOCOL) != PROTOCOL:
-                raise ProtocolError(f"'open' was answered with protocol {others['protocol']!r}; this is {PROTOCOL}")
-            if most is None or (type(most) is int and most >= 1):
-                return Offered(OPTIONAL & frozenset(names), most, _promised(others.get("promises")))
+        case {**stated}:
+            names: Any = stated.get("offers", [])
+            most = stated.get("max_attempts")
+            if stated.get("protocol", PROTOCOL) != PROTOCOL:
+                raise ProtocolError(f"'open' was answered with protocol {_cut(stated['protocol'])}; this is {PROTOCOL}")
+            listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+            if listed and (most is None or (type(most) is int and most >= 1)):
+                return Offered(OPTIONAL & frozenset(names), most, _promised(stated.get("promises")))
     raise ProtocolError(
-        f"'open' was answered {_cut(result)}; answer null, or an object with offers (a list of "
-        f"{', '.join(sorted(OPTIONAL))}) and, where there is a limit, max_attempts (an integer from 1)"
+        f"'open' was answered {_cut(result)}; answer null, or an object that may have offers (a list of "
+        f"{', '.join(sorted(OPTIONAL))}), max_attempts (an integer from 1, or null) and promises (an object)"
     )
 
 
@@ -147,7 +153,7 @@ def deliveries_of(result: Any) -> list[Delivery]:
 def _is_delivery(one: Any) -> bool:
     match one:
         case {"receipt": str(), "offset": int(offset), "attempt": int(), "deadline": int() | float()}:
-            return offset >= 0
+            return 0 <= offset <= MOST
     return False
 
 
@@ -155,20 +161,35 @@ def shown_by(result: Any) -> Shown:
     """Return what a `stats` shows; what it may leave out is left out, what is there must be in order."""
     if not isinstance(result, dict):
         raise ProtocolError(f"'stats' was answered {_cut(result)}; answer an object, empty if there is nothing to show")
-    try:
+    queues, counts, space = result.get("queues", {}), result.get("outstanding", {}), result.get("space")
+    objects = isinstance(queues, dict) and isinstance(counts, dict)
+    if (
+        objects
+        and all(map(_is_sighting, queues.values()))
+        and all(map(_is_amount, counts.values()))
+        and (space is None or (_is_amount(space) and space >= 0))
+    ):
         return Shown(
-            offsets={
-                str(queue): Sighting(int(seen["committed"]), int(seen["persisted"]))
-                for queue, seen in result.get("queues", {}).items()
-            },
-            outstanding={str(name): float(count) for name, count in result.get("outstanding", {}).items()},
-            space=None if result.get("space") is None else float(result["space"]),
+            offsets={clean(one): Sighting(seen["committed"], seen["persisted"]) for one, seen in queues.items()},
+            outstanding={clean(name): float(count) for name, count in counts.items()},
+            space=None if space is None else float(space),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ProtocolError(
-            f"'stats' was answered {_cut(result)} ({type(error).__name__}: {error}); where it shows them, queues is an "
-            "object of objects with committed and persisted, outstanding an object of numbers, and space a number"
-        ) from None
+    raise ProtocolError(
+        f"'stats' was answered {_cut(result)}; where it shows them, queues is an object of objects with committed and "
+        "persisted (integers from 0), outstanding an object of numbers, and space a number from 0"
+    )
+
+
+def _is_sighting(one: Any) -> bool:
+    match one:
+        case {"committed": int(committed), "persisted": int(persisted)}:
+            return committed >= 0 and persisted >= 0
+    return False
+
+
+def _is_amount(one: Any) -> bool:
+    """Tell whether it is a number that something can be measured by: not NaN, nor so large that it is no number."""
+    return isinstance(one, int | float) and -MOST <= one <= MOST
 
 
 def _cut(result: Any) -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from ackcheck.reports.sheet import Case, Sheet
-from ackcheck.reports.signs import clean
+from ackcheck.signs import clean
 
 
 def junit(sheet: Sheet) -> str:

@@ -11,7 +11,7 @@ GitHub shows at most 1 MiB of a step's summary; findings are cut off well before
 from __future__ import annotations
 
 from ackcheck.reports.sheet import Case, Sheet
-from ackcheck.reports.signs import clean
+from ackcheck.signs import clean
 
 MARKS = {
     "kept": "\N{WHITE HEAVY CHECK MARK}",

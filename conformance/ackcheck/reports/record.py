@@ -15,17 +15,14 @@ ackcheck.reports.record.BadRecord: it has no 'target': give a file that `ackchec
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import Factory, frozen
 
+from ackcheck.given import Unreadable, json_of
 from ackcheck.history import Line
-
-MOST_BYTES = 64 << 20
-"""Bytes of a verdict that are read: a run with very many findings writes a few."""
 
 Kind = TypeVar("Kind")
 
@@ -114,15 +111,11 @@ class Record:
 def read_record(path: Path) -> Record:
     """Return the verdict in a file; raises `BadRecord`, which names the file."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadRecord(f"it is longer than {MOST_BYTES >> 20} MiB: give a file that `ackcheck run --json` wrote")
-        return record_of(json.loads(path.read_text(encoding="utf-8")))
+        return record_of(json_of(path))
     except BadRecord as error:
         raise BadRecord(f"{path}: {error}") from None
-    except OSError as error:
-        raise BadRecord(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadRecord(f"{path} is no JSON ({error}): give a file that `ackcheck run --json` wrote") from error
+    except Unreadable as error:
+        raise BadRecord(f"{error}: give a file that `ackcheck run --json` wrote") from error
 
 
 def record_of(stated: Any) -> Record:

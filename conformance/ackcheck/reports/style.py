@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from ackcheck.reports.signs import clean
+from ackcheck.signs import clean
 
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --raised: #f6f7f9; --line: #d9dde3; --text: #1c2128; --soft: #57606c;

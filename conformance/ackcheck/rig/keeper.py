@@ -147,8 +147,7 @@ class Keeper:
                 self._do(asked)
 
     def _heard(self) -> bytes:
-        """Return the next command, nothing where the other side is gone: also if it went without reading what it was told,
-        as when it was killed."""
+        """Return the next command; nothing where the other side is gone, be it without reading what it was told."""
         try:
             return self._control.recv(1)
         except ConnectionResetError:

@@ -20,6 +20,7 @@ from typing import Any
 from attrs import frozen
 
 from ackcheck.rig.errors import ProtocolError
+from ackcheck.signs import clean
 
 LINE_LIMIT = 1 << 20
 """Bytes in the longest line, unless told otherwise."""
@@ -79,7 +80,7 @@ def decode_reply(line: bytes) -> ReplyLine:
         raise ProtocolError(f"both a result and an error: {line[:SHOWN]!r}; a reply is one of the two")
     match value:
         case {"error": {"type": str(kind), "message": str(message)}}:
-            return ReplyLine(value["id"], error=(kind, message))
+            return ReplyLine(value["id"], error=(clean(kind), clean(message)))
         case {"result": result} if "error" not in value:
             return ReplyLine(value["id"], result=result)
     raise ProtocolError(

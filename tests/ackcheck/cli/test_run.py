@@ -100,6 +100,13 @@ def test_a_stepped_target_has_no_files_and_a_target_on_files_no_steps(targets: P
     assert "mend: " in result.stdout
 
 
+def test_a_ledger_is_compared_with_a_run_that_could_not_be_judged_too(targets: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text("[[expected]]\nclause = 'no-limbo'\nreason = 'r'\nexpires = 2020-01-01\n", encoding="utf-8")
+    result = ran(f"{targets}:broken", "--faults", "process", "--expect", str(known))
+    assert (result.exit_code, "no-limbo (r) expired on 2020-01-01" in result.stdout) == (4, True)
+
+
 @pytest.mark.parametrize(
     ("name", "faults", "error"),
     [
@@ -152,6 +159,12 @@ def test_what_is_no_factory_is_said(targets: Path) -> None:
         (["--promise", "grace"], "write name=value"),
         (["--promise", "grace=long"], "write seconds"),
         (["--disk-mib", "1"], "not in the range"),
+        (["--reply-timeout", "nan"], "nan would be for ever"),
+        (["--reply-timeout", "inf"], "inf would be for ever"),
+        (["--findings", "/proc/found"], "name another folder"),
+        (["--findings", "/dev/null/found"], "name another folder"),
+        (["--save", "/proc/found"], "name another folder"),
+        (["nowhere:"], "'nowhere:' names no factory; write module:factory or path/to/file.py:factory\n"),
         (["--case", "8", "--faults", "process"], "the process grade has 7 at this profile"),
         (["--filesystem", "ntfs"], "'ntfs' is not one of"),
         (["--filesystem", "xfs", "--faults", "power"], "--filesystem is for the disk and the process grade"),

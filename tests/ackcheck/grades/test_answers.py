@@ -15,7 +15,9 @@ from ackcheck.grades.answers import (
     reply_of,
     shown_by,
 )
+from ackcheck.promises import promises_of
 from ackcheck.rig import ProtocolError
+from ackcheck.rig.wire import decode_reply
 from ackcheck.target import REPLIES
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
@@ -51,6 +53,7 @@ def test_deliveries() -> None:
         DELIVERY,
         ["r"],
         [{**DELIVERY, "offset": -1}],
+        [{**DELIVERY, "offset": 10**30}],
         [{**DELIVERY, "offset": "3"}],
         [{**DELIVERY, "receipt": 7}],
         [{key: DELIVERY[key] for key in ("receipt", "offset", "attempt")}],
@@ -81,12 +84,26 @@ def test_a_target_shows_what_it_likes() -> None:
         {"queues": []},
         {"queues": {"q": 3}},
         {"queues": {"q": {"committed": 3}}},
+        {"queues": None},
+        {"queues": {"q": {"committed": -1, "persisted": 0}}},
+        {"queues": {"q": {"committed": float("inf"), "persisted": 0}}},
+        {"queues": {"q": {"committed": "3", "persisted": 0}}},
         {"outstanding": {"acks": "many"}},
+        {"outstanding": {"acks": float("nan")}},
+        {"space": float("inf")},
+        {"space": -1},
+        {"space": "1 MiB"},
     ],
 )
 def test_what_is_shown_must_be_in_order(result: Any) -> None:
     with pytest.raises(ProtocolError, match="'stats' was answered"):
         shown_by(result)
+
+
+def test_names_and_errors_that_no_file_can_hold_are_told_all_the_same() -> None:
+    assert shown_by({"outstanding": {"acks\ud800\x1b": 1}}).outstanding == {"acks\ufffd\ufffd": 1.0}
+    told = decode_reply(rb'{"id": 1, "error": {"type": "OSError", "message": "no file \udcff\u0000"}}').error
+    assert told == ("OSError", "no file \ufffd\ufffd")
 
 
 def test_a_long_answer_is_cut() -> None:
@@ -97,7 +114,8 @@ def test_a_long_answer_is_cut() -> None:
 
 def test_a_target_offers_what_it_likes() -> None:
     assert offered_by(None) == Offered()
-    assert offered_by({"offers": []}) == Offered()
+    assert offered_by({}) == offered_by({"offers": []}) == Offered()
+    assert offered_by({"promises": {"grace": 6}}) == Offered(promises=promises_of({"grace": 6}))
     assert offered_by({"offers": ["renew", "fly"], "version": 2}) == Offered(frozenset({"renew"}))
     assert offered_by({"offers": ["dead"], "max_attempts": 3}) == Offered(frozenset({"dead"}), 3)
 
@@ -112,8 +130,9 @@ def test_dead_letters_are_judged_where_there_can_be_some() -> None:
     "result",
     [
         "OK",
-        {},
+        [],
         {"offers": "renew"},
+        {"offers": None},
         {"offers": [1]},
         {"offers": [], "max_attempts": 0},
         {"offers": [], "max_attempts": True},
@@ -121,7 +140,7 @@ def test_dead_letters_are_judged_where_there_can_be_some() -> None:
     ],
 )
 def test_another_offer_is_named(result: Any) -> None:
-    with pytest.raises(ProtocolError, match=r"'open' was answered .*; answer null, or an object with offers"):
+    with pytest.raises(ProtocolError, match=r"'open' was answered .*; answer null, or an object that may have offers"):
         offered_by(result)
 
 

@@ -33,6 +33,13 @@ def test_a_target_that_dies_is_shown_with_its_last_words() -> None:
     assert "in case 1 of grade process, seed 6" in ran.stderr
 
 
+def test_what_a_target_says_cannot_steer_the_terminal() -> None:
+    steers = DIES.replace("panic", r"\x1b]0;owned\x07panic")
+    ran = CliRunner().invoke(main, ["run", "--faults", "process", "--", sys.executable, "-c", steers])
+    assert "panic: no quorum" in ran.stderr
+    assert not {"\x1b", "\x07"} & set(ran.stderr)
+
+
 def test_without_room_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "LEAST", 1 << 62)
     with pytest.raises(NoRoom, match="TMPDIR"):

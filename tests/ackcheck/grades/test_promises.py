@@ -243,6 +243,9 @@ def test_a_file_states_them(tmp_path: Path) -> None:
     file = tmp_path / "broker.toml"
     file.write_text('barrier = "none"\ninvisible = [0.5, 30]\n', encoding="utf-8")
     assert read_promises(file).departures() == {"barrier": "none", "invisible": (0.5, 30)}
+    file.write_text('barrier = "maybe"', encoding="utf-8")
+    with pytest.raises(BadPromise, match=f"{file}: barrier is 'maybe': write 'yes' or 'none'"):
+        read_promises(file, {"barrier": "none"})
     file.write_text("barrier = ", encoding="utf-8")
     with pytest.raises(BadPromise, match="cannot be read as TOML"):
         read_promises(file)

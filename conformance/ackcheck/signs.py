@@ -1,4 +1,4 @@
-"""Signs that no report may hold: a store can put anything into an error message.
+"""Signs that nothing we write may hold, be it a report or a line on a terminal: a store can put anything into an error.
 
 >>> clean("lost \\x00 at 消息")
 'lost \ufffd at 消息'

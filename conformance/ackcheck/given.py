@@ -1,0 +1,62 @@
+"""Files that are given to us: what is promised, what is expected, verdicts. Each is bounded, and read whole.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = (Path(folder) / "promises.toml").write_text("grace = 6.0")
+...     toml_of(Path(folder) / "promises.toml")
+{'grace': 6.0}
+>>> json_of(Path("/dev/zero"))
+Traceback (most recent call last):
+...
+ackcheck.given.Unreadable: /dev/zero cannot be read as JSON: it is longer than 64 MiB
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 64 << 20
+"""Of a verdict: a thousand findings with long histories."""
+
+MOST_SETTINGS = 1 << 20
+"""Bytes of a file that people write by hand."""
+
+
+class Unreadable(ValueError):
+    """A file cannot be read as what it should be; the message says which, and why."""
+
+
+def toml_of(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; raises `Unreadable`."""
+    try:
+        return tomllib.loads(_text(path, MOST_SETTINGS))
+    except (OSError, ValueError) as error:  # of which those of the decoders are some
+        raise Unreadable(f"{path} cannot be read as TOML: {_why(error)}") from error
+    except RecursionError as error:
+        raise Unreadable(f"{path} cannot be read as TOML: it holds lists in lists, too deep to be read") from error
+
+
+def json_of(path: Path) -> Any:
+    """Return what a JSON file holds; raises `Unreadable`."""
+    try:
+        return json.loads(_text(path, MOST_BYTES))
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path} cannot be read as JSON: {_why(error)}") from error
+    except RecursionError as error:
+        raise Unreadable(f"{path} cannot be read as JSON: it holds lists in lists, too deep to be read") from error
+
+
+def _text(path: Path, most: int) -> str:
+    """Return a file's text; a pipe is read too, as a shell makes one of `<(command)`."""
+    with path.open("rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise ValueError(f"it is longer than {most >> 20} MiB")
+    return found.decode("utf-8")
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
