@@ -70,7 +70,7 @@ def one_page_a_request(device: str) -> None:
 
 
 def settle(mountpoint: Path) -> None:
-    """Have the journal brought to its place: blocks of directories and inodes that are new since the mount get theirs."""
+    """Have what is in the journal written where it belongs: blocks of directories that are new since the mount."""
     descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.ioctl(descriptor, FIFREEZE, 0)
