@@ -53,7 +53,9 @@ def status_of(run: Callable[[], object]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # which click takes for Ctrl-D
+            return _unforeseen(error.__cause__)
         _tell("\ninterrupted: no verdict")
         return INTERRUPTED
     except BrokenPipeError:  # who reads us has seen enough: `| head`
@@ -67,8 +69,7 @@ def status_of(run: Callable[[], object]) -> int:
         _tell(f"Error: no verdict: {error.strerror or error}{where}; {_place(error)}")
         return ENVIRONMENT
     except Exception as error:  # the top of the command: whatever it is, it says nothing of the clauses
-        _tell(f"Error: no verdict: {type(error).__name__}: {error}; {_place(error)}")
-        return ENVIRONMENT
+        return _unforeseen(error)
     return returned if isinstance(returned, int) else 0
 
 
@@ -95,6 +96,11 @@ def _asked_to_end() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _unforeseen(error: Exception) -> int:
+    _tell(f"Error: no verdict: {type(error).__name__}: {error}; {_place(error)}")
+    return ENVIRONMENT
 
 
 def _place(error: Exception) -> str:

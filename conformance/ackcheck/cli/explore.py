@@ -22,7 +22,7 @@ import click
 from rich.console import Console
 
 from ackcheck.cli._exploring import Refused, check_cluster, progress_shown, searched
-from ackcheck.cli._output import BROKEN, file_only, writable, write_json
+from ackcheck.cli._output import BROKEN, check_folder, file_only, writable, write_json
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
 from ackcheck.cli._serve import LOOPBACK, server_for
 from ackcheck.reports.sheet import sheet_of_exploration
@@ -364,6 +364,8 @@ def explore(  # noqa: PLR0913 - an argument an option
         return
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR: where is it to go on from?")
+    if checkpoint is not None:
+        check_folder("--checkpoint", checkpoint)
     if checkpoint is not None and engine == "graph":
         raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
     places = {name: settings.pop(name) for name in EXPORTS}

@@ -22,7 +22,7 @@ from ackcheck.effects import effect_of
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import REPLY_TIMEOUT, Job
 from ackcheck.grades.evidence import keep
-from ackcheck.grades.failing import circumstances
+from ackcheck.grades.failing import circumstances, why_full
 from ackcheck.grades.orders import could_reach, pop_before_the_first_publish
 from ackcheck.grades.rounds import MANY, Kind, kind_of, lengthen, reset
 from ackcheck.grades.session import Session
@@ -127,6 +127,7 @@ def judged_on_files(name: str, judging: Judging, counted: tuple[str, ...], job: 
     """Do a job of a grade on real files; what it counts is how often each of `counted` ran."""
     if job.subject.stepped and not job.subject.ours:
         return GradeReport(name, job.seed, not_judged=NO_FILES)
+    check_room()
 
     def done(report: GradeReport) -> None:
         job.watch(sum(report.ran[what] for what in counted), job.effort)
@@ -323,7 +324,7 @@ class Campaign:
         """Return what went wrong in a case, with what helps to see why."""
         history = [line.text for line in session.traffic.history.lines]
         case = f"case {self._number} of grade {self.grade}, seed {self.seed}"
-        return circumstances(error, case, history, session.child.last_words())
+        return circumstances(error, case, history, session.child.last_words(), why_full(session.directory))
 
     def tell(self) -> None:
         """Tell how far it is."""

@@ -10,19 +10,37 @@ the target's last words:
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ackcheck.rig.errors import RigError, RigFailed
 
 SHOWN = 12
 """Lines of the history that are shown."""
 
+FULL, FEW = 256 << 10, 8
+"""Bytes, and files, of which a disk has less left when it is full."""
 
-def circumstances(error: RigError | OSError, case: str, history: Sequence[str], last_words: str) -> RigError:
-    """Return the error with a note of the case, the end of its history, and what the target said last."""
+
+def circumstances(
+    error: RigError | OSError, case: str, history: Sequence[str], last_words: str, mend: str = ""
+) -> RigError:
+    """Return the error with a note of the case, the end of its history, what the target said last, and a mend."""
     told = error if isinstance(error, RigError) else RigFailed(f"{type(error).__name__}: {error}")
     lines = [f"in {case}; what came last:", *(f"  {line}" for line in history[-SHOWN:])]
     said = [f"  {line}" for line in last_words.splitlines()[-SHOWN:]]
     lines += ["the target's last words:", *said] if said else []
+    lines += [mend] if mend else []
     told.add_note("\n".join(lines))
     return told
+
+
+def why_full(directory: Path) -> str:
+    """Return what to do where the disk under a directory has no room left; empty where it has some."""
+    with contextlib.suppress(OSError):  # a disk that was cut off
+        found = os.statvfs(directory)
+        if found.f_bavail * found.f_frsize < FULL or 0 < found.f_files > found.f_favail < FEW:
+            return "the disk that the target had is full: --disk-mib gives it a larger one in the grades that cut disks"
+    return ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
 from ackcheck.rig.errors import NoRoom
 
@@ -19,7 +20,10 @@ LEAST = 8 << 20
 
 
 def check_room(*, least: int | None = None) -> None:
-    """Raise `NoRoom` where the folder for temporary files has fewer bytes left."""
+    """Raise `NoRoom` where the folder for temporary files has fewer bytes left, or is not the one that was named."""
+    named = os.environ.get("TMPDIR")
+    if named and not (Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK)):  # Python would take another one
+        raise NoRoom(f"nothing can be written to {named}, which TMPDIR names for what is tried: name another folder")
     folder = tempfile.gettempdir()
     found = os.statvfs(folder)
     left = found.f_bavail * found.f_frsize

@@ -147,9 +147,11 @@ def _level(folder: Path, number: int, saved: dict[str, Any], into: Layout) -> Wo
     layout = Layout(widths=tuple(saved["widths"]), word_bits=saved["word_bits"])
     path = folder / _level_file(number)
     try:
-        states = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:  # and no `np.load`: what it raises depends on what the damage looks like
+            states = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise BadCheckpoint(f"{path} cannot be read ({error}): begin anew in another folder") from None
+        why = error.strerror if isinstance(error, OSError) else "it holds no whole array of numbers"
+        raise BadCheckpoint(f"{path} cannot be read ({why}): begin anew in another folder") from None
     if states.shape != (saved["states"], layout.words) or states.dtype != np.uint64:
         raise BadCheckpoint(f"{path} does not hold the states it should: begin anew in another folder")
     if _sum_of(states) != saved["sha256"]:

@@ -23,7 +23,10 @@ def ackcheck(*words: str, **how: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=environment, text=True, stderr=subprocess.PIPE, check=False, **how)
 
 
-@pytest.mark.parametrize("error", [LookupError("no page"), RecursionError("too deep"), AssertionError("a bug of ours")])
+@pytest.mark.parametrize(
+    "error",
+    [LookupError("no page"), RecursionError("too deep"), EOFError("no data left"), AssertionError("a bug of ours")],
+)
 def test_what_nobody_has_foreseen_is_no_verdict(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def unforeseen(*_: Any, **__: Any) -> None:
         raise error
@@ -103,6 +106,7 @@ def test_it_is_a_module_too() -> None:
         (["--uncommitted", "--symmetric", "--liveness"], "--symmetric merges states"),
         (["--uncommitted", "--symmetric", "--dot", "f"], "--symmetric merges states"),
         (["--dot", "-"], "name a file"),
+        (["--engine", "table", "--checkpoint", "/proc/x"], "nothing can be written to /proc/x"),
         (["--memory", "12"], "is 12 bytes, too little"),
         (["--clause", "nope"], "no clause 'nope'"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ackcheck.cli import main
-from ackcheck.grades import run_process_grade
+from ackcheck.grades import failing, run_process_grade
 from ackcheck.grades.session import Session
 from ackcheck.panel import Fallen
 from ackcheck.rig import RigError, TargetDied, room
@@ -44,6 +44,20 @@ def test_without_room_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "LEAST", 1 << 62)
     with pytest.raises(NoRoom, match="TMPDIR"):
         run_process_grade(f"{TOYS}:Toy", Level.DISK, rounds=1)
+
+
+def test_a_folder_that_is_named_and_cannot_be_is_not_passed_over_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/no/such/folder")
+    for grade in ("process", "power", "damage"):
+        ran = CliRunner().invoke(main, ["run", "--faults", grade, f"{TOYS}:Toy"])
+        assert (ran.exit_code, "nothing can be written to /no/such/folder" in ran.stderr) == (3, True)
+
+
+def test_a_target_whose_disk_is_full_is_given_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failing, "FULL", 1 << 62)
+    with pytest.raises(TargetDied) as caught:
+        run_process_grade([sys.executable, "-c", DIES], Level.DISK, seed=6, rounds=1)
+    assert "is full: --disk-mib gives it a larger one" in notes(caught.value)
 
 
 def test_what_breaks_without_room_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:

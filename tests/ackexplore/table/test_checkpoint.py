@@ -120,15 +120,16 @@ def test_what_cannot_be_gone_on_from_is_refused(tmp_path: Path) -> None:
 
 def test_damage_is_told(tmp_path: Path) -> None:
     explore(Config(), Options(engine="table", checkpoint=tmp_path))
-    (tmp_path / "level-00003.npy").write_bytes(b"no array")
-    with pytest.raises(BadCheckpoint, match=r"level-00003.npy cannot be read"):
-        load(Search(Config()), tmp_path)
+    for damage in (b"no array", b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"):
+        (tmp_path / "level-00003.npy").write_bytes(damage)
+        with pytest.raises(BadCheckpoint, match=r"level-00003.npy cannot be read \(it holds no whole array"):
+            load(Search(Config()), tmp_path)
     (tmp_path / "level-00003.npy").write_bytes((tmp_path / "level-00005.npy").read_bytes())
     with pytest.raises(BadCheckpoint, match=r"level-00003.npy does not hold the states it should"):
         load(Search(Config()), tmp_path)
     index = (tmp_path / "search.json").read_text()
-    for damage in ("{", "[]", "3", '{"levels": []}', '{"sha256": "0", "search": {}}', "[" * 100_000):
-        (tmp_path / "search.json").write_text(damage)
+    for text in ("{", "[]", "3", '{"levels": []}', '{"sha256": "0", "search": {}}', "[" * 100_000):
+        (tmp_path / "search.json").write_text(text)
         with pytest.raises(BadCheckpoint, match=r"search.json is damaged|is of another format"):
             load(Search(Config()), tmp_path)
     assert '"seconds": ' in index
