@@ -17,6 +17,7 @@ from ackcheck.cli._output import EnvironmentFailed
 from ackcheck.cli._programs import save_programs
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
+from ackcheck.promises import promises_of
 from ackcheck.show import finding_view, print_verdict, ran_table
 from ackcheck.verdict import ModeReport, Verdict
 from ackexplore.needed import RuleFinding
@@ -151,6 +152,16 @@ def test_what_really_ran_is_told_once_a_grade_and_what_was_not_judged_with_its_r
     assert said.count("not judged: grade power: needs root") == 1
     assert said.count("MiB resident 57.5") == 3
     assert max(map(len, said.splitlines())) <= 80
+
+
+def test_each_promise_that_is_not_the_strictest_is_printed_and_stands_in_the_json() -> None:
+    report = GradeReport("process", 4, cases=1, promises=promises_of({"barrier": "none", "grace": 6}))
+    verdict = Verdict("a store", (ModeReport((Level.DISK,), (report,)),))
+    with (console := Console(width=120)).capture() as capture:
+        print_verdict(console, verdict)
+    said = [line.rpartition(": ")[2].strip() for line in capture.get().splitlines() if "not the strictest" in line]
+    assert said == ["grace = 6", "barrier = none"]
+    assert verdict.as_json()["promises"] == {"grace": 6, "barrier": "none"}
 
 
 def test_the_line_that_runs_a_case_again_is_one_line() -> None:

@@ -11,6 +11,7 @@ from ackcheck.grade import Job
 from ackcheck.grades import campaign, damage, run_damage_grade
 from ackcheck.grades.damage import COUNTED, NOTHING_TO_DAMAGE
 from ackcheck.hits import Fault
+from ackcheck.levels import FLOORS, judged
 from ackcheck.promises import Promises
 from ackcheck.rig.serve import load_factory
 from ackcheck.subject import Subject
@@ -39,6 +40,8 @@ def test_a_store_that_refuses_by_name_is_kept_and_goes_on_from_the_whole() -> No
     assert report.ran["refused by name"] >= 3  # a bit or a sector twice, and a log that is lost or old
     assert report.ran[COUNTED] == report.hits.seen(Fault.DAMAGE) >= 5
     assert report.ran["clean restart"] == 3
+    tested = {level: judged(level, [report], FLOORS["quick"]).tested for level in (Level.MEMORY, Level.DISK)}
+    assert tested == {Level.MEMORY: {Clause.CLOSE_DRAINS: 3}, Level.DISK: {Clause.SURVIVES_POWER_LOSS: 0}}
 
 
 def test_a_store_that_goes_on_in_silence_is_found() -> None:

@@ -151,6 +151,14 @@ def test_one_case_is_run_by_itself_and_begins_as_it_did(monkeypatch: pytest.Monk
     assert (report.cases, report.ran["SIGKILL"], process.cases(2)) == (1, 1, 3)
 
 
+def test_what_a_case_that_ended_early_has_left_is_tried_in_more_cases() -> None:
+    campaign, shares = Campaign(["true"], Level.DISK, "process", 1, counts="SIGKILL"), []
+    for share in campaign.shares(6, 10):
+        shares.append(share)
+        campaign.report.ran["SIGKILL"] += 2  # no level is left standing then
+    assert shares == [6, 4, 2]
+
+
 def test_a_round_is_run_by_itself_and_is_what_it_was_in_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
     def rounds(only: int | None = None, only_round: int | None = None) -> list[tuple[object, ...]]:
         seen: list[tuple[object, ...]] = []

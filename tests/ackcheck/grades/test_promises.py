@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from ackcheck.given import read_promises
 from ackcheck.grades import power, run_power_grade, run_process_grade
 from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.leniency import Leniency
+from ackcheck.grades.session import Session
 from ackcheck.grades.waiting import Waiting
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.panel import Panel
 from ackcheck.promises import SCHEMA, BadPromise, Promises, promises_of
-from ackcheck.rig import TargetError
+from ackcheck.rig import Child, TargetError
 from ackcheck.rig.writeback import NOTHING
 from ackcheck.verdict import ModeReport
-from ackmodel import Clause, Level
+from ackmodel import Clause, CommitPolicy, Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply
 from ackmodel.observe.oracle import Delivered
@@ -134,7 +136,7 @@ def test_an_ack_may_be_undone_until_its_offset_is_persisted(
 
 @pytest.mark.parametrize(
     ("stated", "passed", "breaks"),
-    [({}, 9.0, False), ({"loss_window": 2.0}, 1.5, False), ({"loss_window": 2.0}, 4.0, True)],
+    [({}, 9.0, False), ({"loss_window": 2.0}, 3.4, False), ({"loss_window": 2.0}, 3.6, True)],
 )
 def test_an_ack_is_safe_once_its_loss_window_has_passed(stated: dict[str, Any], passed: float, breaks: bool) -> None:
     panel, waiting = Panel((Level.PAGE_CACHE,)), Waiting(promises_of(stated))
@@ -143,6 +145,17 @@ def test_an_ack_is_safe_once_its_loss_window_has_passed(stated: dict[str, Any], 
     panel.stopped(PowerLost())
     with pytest.raises(Broken, match="survives-power-loss") if breaks else nullcontext():
         comes_again(panel)
+
+
+def test_more_grace_and_coarser_deadlines_lengthen_all_that_is_waited_for() -> None:
+    strict, late, coarse = (
+        Session(
+            Child(["true"]), Path(), Panel((Level.DISK,)), "1", CommitPolicy.ACK, Counter(), stated=promises_of(stated)
+        )
+        for stated in ({"delivery": "exclusive"}, {"grace": 8.0}, {"granularity": 5.0})
+    )
+    for waited in ("patience", "resting", "refusing"):
+        assert getattr(late, waited) == getattr(coarse, waited) == getattr(strict, waited) + 5.0
 
 
 @pytest.mark.parametrize("reply", [Reply.OK, Reply.UNKNOWN])
