@@ -71,6 +71,7 @@ def judge(store: Textbook, seed: int, faults: str = FAULTS, *more: str) -> Judge
             ran = subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
         seconds = time.monotonic() - begun
         if ran.returncode not in (0, 1, 4) or not report.exists():
+            click.echo(f"{store.name}, seed {seed}: {ran.stderr.decode(errors='replace')[-2000:]}", err=True)
             return Judged(store.name, seed, f"exit {ran.returncode}", frozenset(), seconds)
         verdict = json.loads(report.read_bytes())
     broken = (clause["id"] for clause in verdict["clauses"] if clause["status"] == "broken")
