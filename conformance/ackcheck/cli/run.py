@@ -191,7 +191,7 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
         _show(shown, found)
         why = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
         raise EnvironmentFailed("\n".join(why)) from error
-    except KeyboardInterrupt:
+    except BaseException:  # an interrupt, a full disk under the JSON, or what nobody has foreseen
         _show(shown, found)
         raise
 

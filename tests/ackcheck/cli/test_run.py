@@ -193,6 +193,13 @@ def test_a_case_is_run_as_often_as_asked_for_all_levels_at_once_and_the_breaking
     assert result.stdout.count("<- here it breaks") == 1
 
 
+def test_what_was_found_is_shown_where_it_cannot_be_written_down() -> None:
+    words = ["--faults", "process", "--case", "1", "--round", "1", "--stop-at-first", "--json", "/dev/full"]
+    result = ran(f"{TOYS}:WritesNothing", *words)
+    assert (result.exit_code, result.stderr.count("<- here it breaks")) == (3, 1)
+    assert "the JSON could not be written to /dev/full" in result.stderr
+
+
 @pytest.mark.parametrize("later", [KeyboardInterrupt(), RigError("no loop device")])
 def test_what_was_found_before_the_end_is_not_lost(
     tmp_path: Path, few_cases: None, later: BaseException, monkeypatch: pytest.MonkeyPatch
