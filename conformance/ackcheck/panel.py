@@ -115,6 +115,11 @@ class Panel:
         self._fall(dict.fromkeys(self.standing, broken))
         raise broken
 
+    @property
+    def since(self) -> Stop | None:
+        """The last stop; None before the first one."""
+        return self._since
+
     def promises_to_survive(self, event: Stop) -> bool:
         """Tell whether at every level that stands what was answered OK survives such a stop."""
         weakest = next(iter(self.standing), None)

@@ -40,6 +40,7 @@ from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUEST
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
 from ackcheck.grades.stalled import HELD, hold, kill_while_held, lost_by
+from ackcheck.grades.unusable import opens_at_its_first_pop
 from ackcheck.grades.workload import Call
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
@@ -372,8 +373,9 @@ class _Round:
         twin.note("disk", f"is mounted again, from an image ({image.kind})")
         before = Counter(twin.panel.checked)
         try:
-            twin.open(PowerLost(), more=0)
-            twin.survey()
+            with opens_at_its_first_pop(twin):
+                twin.open(PowerLost(), more=0)
+                twin.survey()
         except Broken:
             if self.campaign.over:
                 raise

@@ -50,6 +50,8 @@ class Ages:
 
     oldest_lost: dict[str, float] = Factory(dict)
     """By what took it, in seconds."""
+    came_since: bool = False
+    """Whether something was handed out since the last stop."""
     _answered: dict[Key, float] = Factory(dict)
     _at_stop: dict[Key, float] = Factory(dict)
     _stop: str = ""
@@ -60,11 +62,12 @@ class Ages:
 
     def stopped(self, event: Stop, at: float) -> None:
         """Note that the store was stopped."""
-        self._stop = STOPS[type(event)]
+        self._stop, self.came_since = STOPS[type(event)], False
         self._at_stop = {key: at - answered for key, answered in self._answered.items()}
 
     def came(self, key: Key) -> None:
         """Note that a message was handed out: an ack that was answered before the last stop is lost."""
+        self.came_since = True
         self._answered.pop(key, None)
         if (age := self._at_stop.pop(key, None)) is not None:
             self.oldest_lost[self._stop] = max(age, self.oldest_lost.get(self._stop, 0.0))

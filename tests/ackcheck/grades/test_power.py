@@ -23,7 +23,7 @@ from acklab.zoo import BUGS
 from ackmodel import Clause, Level
 
 TOYS = Path(__file__).with_name("toys.py")
-MIRRORED = Path(__file__).with_name("mirrored.py")
+FILES = Path(__file__).with_name("files.py")
 
 on_machine = pytest.mark.usefixtures("machine_grade")
 
@@ -83,7 +83,7 @@ def test_a_right_store_that_is_not_ours_passes_a_failed_sync(monkeypatch: pytest
 @pytest.mark.machine
 def test_what_a_file_system_said_ok_to_after_it_gave_up_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power, "JOURNALS", ("starved",))
-    report = run_power_grade(f"{MIRRORED}:Mirrored", Level.DISK, seed=1, rounds=0, failed_syncs=3)
+    report = run_power_grade(f"{FILES}:Mirrored", Level.DISK, seed=1, rounds=0, failed_syncs=3)
     assert report.finding is None, str(report.finding)
     assert report.ran["journal that died"] > 0
 

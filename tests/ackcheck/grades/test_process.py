@@ -24,7 +24,7 @@ from acklab.reference import files as reference
 from acklab.zoo import BUGS
 from ackmodel import Clause, CommitPolicy, Level
 
-TOYS = Path(__file__).with_name("toys.py")
+TOYS, FILES = (Path(__file__).with_name(name) for name in ("toys.py", "files.py"))
 
 
 def judge(toy: str, *, rounds: int = 2, seed: int = 1, reply_timeout: float = 10.0) -> GradeReport:
@@ -235,6 +235,13 @@ def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypat
     assert (report.finding.grade, report.finding.seed, report.finding.case) == ("process", seed, 1)
     assert report.finding.lines
     assert report.cases == 1
+
+
+def test_a_store_that_cannot_use_what_it_has_opened_is_caught() -> None:
+    report = run_process_grade(f"{FILES}:RaisesAtTheSecondOpen", Level.DISK, seed=1, rounds=1)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_PROCESS_CRASH
+    assert "the log is malformed" in report.finding.why
 
 
 def test_a_finding_is_told_by_what_concerns_its_message() -> None:

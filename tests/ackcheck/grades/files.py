@@ -1,4 +1,4 @@
-"""A right store with two logs, as a target: `mirrored.py:Mirrored`."""
+"""More toys, whose faults lie in their files, or that only seem to have one: `files.py:Mirrored`."""
 
 import json
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ackcheck.rig.serve import load_factory
+from ackcheck.target import Delivery
 
 if TYPE_CHECKING:
     from tests.ackcheck.grades.toys import Toy
@@ -45,3 +46,16 @@ class Mirrored(Toy):
         self.broken = bool(failed)
         if len(failed) == len(logs):
             raise failed[0]
+
+
+class RaisesAtTheSecondOpen(Toy):
+    """Opens whatever it finds, and cannot use it."""
+
+    def open(self, directory: Path) -> None:
+        self.found = (directory / "log").exists()
+        super().open(directory)
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        if self.found:
+            raise OSError("the log is malformed")
+        return super().pop(queue, count, invisible)
