@@ -80,7 +80,7 @@ def test_the_reference_store_is_judged_at_each_level(monkeypatch: pytest.MonkeyP
 
     def run(command: list[str], **_: object) -> CompletedProcess[bytes]:
         ran.append(command)
-        return CompletedProcess(command, 3)
+        return CompletedProcess(command, 3, stderr=b"no disk")
 
     monkeypatch.setattr("subprocess.run", run)
     assert [judge(store, 7).outcome for store in REFERENCE] == ["exit 3"] * len(Level)

@@ -79,6 +79,7 @@ def run():
         os.kill(os.getpid(), getattr(signal, sys.argv[2]))
         time.sleep(60)
 
+signal.signal(getattr(signal, sys.argv[2]), signal.SIG_DFL)  # `nohup` has SIGHUP ignored
 sys.exit(status_of(run))
 """
 """Has a worker, which ends as ever when it is asked to, and a folder to be given back."""
