@@ -2,7 +2,7 @@
 
 >>> store = Groups()
 >>> store.room is None, RoomForFew.room
-(True, 64)
+(True, 8)
 """
 
 import json

@@ -31,13 +31,19 @@ TOYS = Path(__file__).with_name("toys.py")
 
 
 def graded(
-    name: str, prelude: disk.Prelude, filesystem: str = "ext4", *, images: int = 4, evidence: Path | None = None
+    name: str,
+    prelude: disk.Prelude,
+    filesystem: str = "ext4",
+    *,
+    images: int = 4,
+    evidence: Path | None = None,
+    again: int = 0,
 ) -> GradeReport:
-    """Judge a toy by one cut, after one prelude."""
+    """Judge a toy by one cut, after one prelude; `again` for other seeds."""
     return run_disk_grade(
         f"{TOYS}:{name}",
         Level.DISK,
-        seed=disk.PRELUDES.index(prelude),
+        seed=disk.PRELUDES.index(prelude) + again * len(disk.PRELUDES),
         rounds=1,
         filesystem=filesystem,
         images=images,
@@ -69,7 +75,10 @@ def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: s
 @pytest.mark.usefixtures("disk_grade")
 @pytest.mark.parametrize(("name", "prelude"), [("NeverSyncs", "nothing"), ("SyncsAgain", "writes")])
 def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: disk.Prelude, tmp_path: Path) -> None:
-    report = graded(name, prelude, evidence=tmp_path / "findings")
+    for again in range(6):  # a record that is refused alone is mended by the next one in its block
+        report = graded(name, prelude, evidence=tmp_path / "findings", again=again)
+        if report.finding is not None:
+            break
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
     assert any("from an image" in line.text for line in report.finding.lines)
