@@ -75,10 +75,10 @@ def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: s
 @pytest.mark.usefixtures("disk_grade")
 @pytest.mark.parametrize(("name", "prelude"), [("NeverSyncs", "nothing"), ("SyncsAgain", "writes")])
 def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: disk.Prelude, tmp_path: Path) -> None:
-    for again in range(6):  # a record that is refused alone is mended by the next one in its block
-        report = graded(name, prelude, evidence=tmp_path / "findings", again=again)
-        if report.finding is not None:
-            break
+    report = graded(name, prelude, evidence=tmp_path / "findings")
+    for again in range(1, 6):  # a record that is refused alone is mended by the next one in its block
+        if report.finding is None:
+            report = graded(name, prelude, evidence=tmp_path / "findings", again=again)
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
     assert any("from an image" in line.text for line in report.finding.lines)
