@@ -275,7 +275,6 @@ class _Round:
             session.ran[f"refused {self.prelude}"] += hits
             if self.disk.has_given_up():
                 believe_syncs(session, gave_up=True)
-                session.ran["file system that gave up"] += 1
                 return
             session.run(AfterReplies(REQUESTS // 2))
             session.traffic.settle()

@@ -28,6 +28,7 @@ def doubt_syncs(session: Session, filesystem: str) -> None:
 def believe_syncs(session: Session, *, gave_up: bool) -> None:
     """Note whether the file system has given up since; if not, what was answered counts as ever."""
     if gave_up:
+        session.ran["file system that gave up"] += 1
         session.note("disk", "carries a file system that has given up: it says OK to syncs, and loses the bytes")
     else:
         session.panel.each(lambda oracle: oracle.syncs_were_real())

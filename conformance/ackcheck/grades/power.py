@@ -220,11 +220,10 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
             session.note("disk", "has room again")
             session.traffic.reached.closes()
             write_on(session)
-            believe_syncs(session, gave_up=disk.is_dead())
+            if not disk.is_dead():
+                believe_syncs(session, gave_up=False)
             tell_syncs(session, disk, session.flush())
             session.flush()
-        else:
-            session.ran["journal that died"] += disk.is_dead()
     except TargetDied:
         session.note("store", "ended its process")
         session.ran["the target ended at a failed sync"] += 1

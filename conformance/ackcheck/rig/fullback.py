@@ -52,11 +52,10 @@ from typing import Literal, Self
 
 from ackcheck.rig import namespace
 from ackcheck.rig.errors import RigUnavailable
-from ackcheck.rig.loop import FILE_SYSTEMS, MIB, LoopImage, missing, run, unmount_by_force
+from ackcheck.rig.loop import FILE_SYSTEMS, MIB, LoopImage, freeze_and_thaw, missing, run, unmount_by_force
 from ackcheck.rig.witness import sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
-FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h: _IOWR('X', 119, int) and 120
 BACKED = "ext4"
 """The file system of the disk that fills up."""
 
@@ -67,16 +66,6 @@ def one_page_a_request(device: str) -> None:
     """Have a block device such as `/dev/loop0` asked for one page at a time."""
     limit = Path("/sys/block") / Path(device).name / "queue" / "max_sectors_kb"
     limit.write_text(str(os.sysconf("SC_PAGE_SIZE") // 1024))
-
-
-def settle(mountpoint: Path) -> None:
-    """Have what is in the journal written where it belongs: blocks of directories that are new since the mount."""
-    descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.ioctl(descriptor, FIFREEZE, 0)
-        fcntl.ioctl(descriptor, FITHAW, 0)
-    finally:
-        os.close(descriptor)
 
 
 def trim(mountpoint: Path) -> None:
@@ -194,7 +183,7 @@ class FullBackingRig:
                 trim(self._loop.mountpoint)
             self.path.mkdir()
             sync_path(self._loop.mountpoint)
-            settle(self._loop.mountpoint)
+            freeze_and_thaw(self._loop.mountpoint)  # the directory's block is written where it belongs
         except BaseException:  # an interrupt too must leave no mount behind
             self.close()
             raise

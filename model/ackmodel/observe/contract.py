@@ -121,7 +121,9 @@ class Contract:
                     again |= {(receipt, deadline): None} if deadline > at else {}
                 case PopUnanswered(deadline=deadline):
                     again |= {(UNSEEN, deadline): None} if deadline > at else {}
-                case PowerLost() | ProcessCrashed():
+                case PowerLost():
+                    lost = lost or bool(again)
+                case ProcessCrashed() if self.level is Level.MEMORY:
                     lost = lost or bool(again)
         if again:
             self.observe(ClockSetBack(tuple(again), lost))

@@ -224,7 +224,8 @@ class Oracle(Witness):
     def reset_answered(self, op: int, reply: Reply) -> None:
         """Note that a reset was answered; OK says that the offset is on the disk, and sticks."""
         queue, offset = self._ended(op, self._resets)
-        told, reply = self._queue(queue), Reply.UNKNOWN if self.doubtful and reply is Reply.OK else reply
+        told = self._queue(queue)
+        reply = Reply.UNKNOWN if self.doubtful and reply is Reply.OK else reply
         with told.lock:
             told.resetting.pop(op, None)
             if reply is Reply.OK:
@@ -349,7 +350,7 @@ class Oracle(Witness):
                 told.restarted = told.restarted or told.sighting is not None
                 told.tell_all(event)
         if isinstance(event, PowerLost):
-            self.believe_syncs()
+            self._end_doubt()
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> CannotOpen:
         """Note that the store cannot be opened after `event`: nothing has survived; return what that breaks."""

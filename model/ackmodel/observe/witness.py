@@ -110,13 +110,13 @@ class Witness:
     def syncs_were_real(self) -> None:
         """Note that the file system has not given up: what was answered meanwhile is what the level promises."""
         doubted = self.doubtful
-        self.believe_syncs()
+        self._end_doubt()
         for told in self.queues.values() if doubted and self.level is Level.DISK else ():
             with told.lock:
                 told.survives("answer")
 
-    def believe_syncs(self) -> None:
-        """Note that from here on the file system can be believed; what was answered before is as it is."""
+    def _end_doubt(self) -> None:
+        """Believe syncs from here on; what was answered before is as it is."""
         self.doubtful = False
         self._claims()
 

@@ -73,6 +73,16 @@ def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: s
 
 @pytest.mark.machine
 @pytest.mark.usefixtures("disk_grade")
+def test_a_store_that_cannot_use_an_image_that_it_has_opened_is_caught() -> None:
+    target = f"{TOYS.with_name('files.py')}:RaisesAtTheSecondOpen"
+    report = run_disk_grade(target, Level.DISK, rounds=1, filesystem="ext4", images=1, stop_at_first=True)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
+    assert "the log is malformed" in report.finding.why
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
 @pytest.mark.parametrize(("name", "prelude"), [("NeverSyncs", "nothing"), ("SyncsAgain", "writes")])
 def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: disk.Prelude, tmp_path: Path) -> None:
     report = graded(name, prelude, evidence=tmp_path / "findings")

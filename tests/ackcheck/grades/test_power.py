@@ -63,7 +63,7 @@ def test_the_reference_store_keeps_its_level_when_a_sync_fails(
     assert report.ran["failed fsync"] > 0
     assert (report.hits.tried(Fault.FAILED_SYNC), report.hits.seen(Fault.FAILED_SYNC)) == (2, 2)
     assert report.hits.refused(Fault.FAILED_SYNC) == report.ran["failed fsync"]
-    assert report.ran["journal that died"] == 1
+    assert report.ran["file system that gave up"] == 1
     assert report.checked[Clause.SURVIVES_POWER_LOSS] > 0
     assert report.checked[Clause.FLUSH_REWRITES] > 0
 
@@ -85,7 +85,7 @@ def test_what_a_file_system_said_ok_to_after_it_gave_up_is_no_finding(monkeypatc
     monkeypatch.setattr(power, "JOURNALS", ("starved",))
     report = run_power_grade(f"{FILES}:Mirrored", Level.DISK, seed=1, rounds=0, failed_syncs=2)
     assert report.finding is None, str(report.finding)
-    assert report.ran["journal that died"] > 0
+    assert report.ran["file system that gave up"] > 0
 
 
 @on_machine
@@ -160,7 +160,7 @@ def test_one_case_is_run_by_itself() -> None:
     assert power.cases(2) == 5  # two failed syncs, as many cases as there are losses, at most, and one of held syncs
     report = run_power_grade(f"{TOYS}:Toy", Level.DISK, rounds=2, only=2)
     assert (report.cases, report.ran["full disk"], report.ran["power loss"]) == (1, 1, 0)
-    assert report.ran["journal that died"] == 1
+    assert report.ran["file system that gave up"] == 1
 
 
 @on_machine

@@ -14,7 +14,6 @@ written, as a freeze of the file system does, waits for ever; here until a time-
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import struct
 import tempfile
@@ -27,6 +26,7 @@ from attrs import asdict, frozen
 from ackcheck.disk.behaviour.files import called
 from ackcheck.disk.disk import Disk
 from ackcheck.disk.faults import Fault
+from ackcheck.rig.loop import freeze_and_thaw
 
 PATIENCE: Final = 5.0
 """Seconds for which a freeze is waited for."""
@@ -36,7 +36,6 @@ SETTINGS: Final = ("fail_at_unmount", "metadata/EIO/max_retries", "metadata/EIO/
 TRIED: Final = (None, 3, 0)
 """The numbers of tries of the profile."""
 
-_FREEZE, _THAW = 0xC0045877, 0xC0045878  # FIFREEZE, FITHAW
 _SUPERBLOCK: Final = struct.Struct(">4sIQQQ16sQ")  # magic, block size, blocks, realtime blocks and extents, uuid, log
 
 
@@ -90,7 +89,7 @@ def retries(tries: int | None = None, patience: float = PATIENCE) -> Retries:
         healing.start()
         try:
             sync = called(lambda: _make(disk.directory / "made"))
-            freeze = called(lambda: _freeze(disk.mountpoint))
+            freeze = called(lambda: freeze_and_thaw(disk.mountpoint))
         finally:
             ended.set()
             healing.join()
@@ -123,14 +122,5 @@ def _make(path: Path) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _freeze(mountpoint: Path) -> None:
-    descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.ioctl(descriptor, _FREEZE, 0)
-        fcntl.ioctl(descriptor, _THAW, 0)
     finally:
         os.close(descriptor)
