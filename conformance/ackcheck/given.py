@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ackcheck.promises import BadPromise, Promises, promises_of
 
 MOST_BYTES = 64 << 20
 """Of a verdict: a thousand findings with long histories."""
@@ -47,6 +50,19 @@ def json_of(path: Path) -> Any:
         raise Unreadable(f"{path} cannot be read as JSON: {_why(error)}") from error
     except RecursionError as error:
         raise Unreadable(f"{path} cannot be read as JSON: it holds lists in lists, too deep to be read") from error
+
+
+def read_promises(path: Path, more: Mapping[str, Any] | None = None) -> Promises:
+    """Return the promises that a TOML file states, and more, which count before the file."""
+    try:
+        stated = toml_of(path)
+    except Unreadable as error:
+        raise BadPromise(str(error)) from error
+    try:
+        promises_of(stated)
+    except BadPromise as error:
+        raise BadPromise(f"{path}: {error}") from error
+    return promises_of({**stated, **(more or {})})
 
 
 def _text(path: Path, most: int) -> str:

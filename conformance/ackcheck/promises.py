@@ -26,7 +26,6 @@ from typing import Any
 
 from attrs import Attribute, field, fields, frozen
 
-from ackcheck.given import Unreadable, toml_of
 from ackmodel import nearest
 
 MOST_SECONDS = 3600.0
@@ -153,19 +152,6 @@ def _in_words(value: Any) -> str:
     if isinstance(value, str):
         return value
     return ",".join(f"{one:g}" for one in (value if isinstance(value, tuple) else (value,)))
-
-
-def read_promises(path: Path, more: Mapping[str, Any] | None = None) -> Promises:
-    """Return the promises that a TOML file states, and more, which count before the file."""
-    try:
-        stated = toml_of(path)
-    except Unreadable as error:
-        raise BadPromise(str(error)) from error
-    try:
-        promises_of(stated)
-    except BadPromise as error:
-        raise BadPromise(f"{path}: {error}") from error
-    return promises_of({**stated, **(more or {})})
 
 
 def schema() -> dict[str, Any]:

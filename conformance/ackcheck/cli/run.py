@@ -43,12 +43,13 @@ from ackcheck.cli._reports import Remembered, asked, report_options, typed, writ
 from ackcheck.cli._validate import validated
 from ackcheck.disk.filesystem import FILESYSTEMS
 from ackcheck.findings import Finding
+from ackcheck.given import read_promises
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
 from ackcheck.lab import NoReference
 from ackcheck.ledger import BadLedger, Entry, compared, read_ledger
 from ackcheck.levels import FLOORS
 from ackcheck.origin import origin
-from ackcheck.promises import BadPromise, Promises, promise_in_words, promises_of, read_promises
+from ackcheck.promises import BadPromise, Promises, promise_in_words, promises_of
 from ackcheck.reports.record import record_of
 from ackcheck.rig.errors import RigError
 from ackcheck.show import finding_view, print_verdict

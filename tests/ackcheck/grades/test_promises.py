@@ -12,6 +12,7 @@ import pytest
 from attrs import fields
 
 from ackcheck.findings import GradeReport
+from ackcheck.given import read_promises
 from ackcheck.grades import power, run_power_grade, run_process_grade
 from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.leniency import Leniency
@@ -19,7 +20,7 @@ from ackcheck.grades.session import Session
 from ackcheck.grades.waiting import Waiting
 from ackcheck.grades.workload import QUEUES, SHORT, Call
 from ackcheck.panel import Panel
-from ackcheck.promises import SCHEMA, BadPromise, Promises, promises_of, read_promises
+from ackcheck.promises import SCHEMA, BadPromise, Promises, promises_of
 from ackcheck.rig import Child, TargetError
 from ackcheck.rig.writeback import NOTHING
 from ackcheck.verdict import ModeReport
