@@ -50,7 +50,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
     [
         (
             "ack-success-despite-put-failure",
-            {"no-return", "survives-process-crash", "receipt-is-exact", "close-drains"},
+            {"no-return", "survives-process-crash", "survives-power-loss", "receipt-is-exact", "close-drains"},
         ),
         ("late-ack-ignored-forever", {"receipt-is-exact", "no-return"}),
         ("ack-state-mutated-before-persist", {"receipt-is-exact", "survives-process-crash", "no-return"}),
