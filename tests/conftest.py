@@ -1,10 +1,14 @@
 """What every run of the tests needs: failures named at once, and code that is not measured where a test says so."""
 
+import os
 from collections.abc import Generator
 from typing import Any
 
 import coverage
 import pytest
+
+MEASURED_TOO = "COVERAGE_PROCESS_CONFIG"
+"""What coverage's `patch = subprocess` sets, and what a process finds that is to measure itself."""
 
 
 class NamesAtOnce:
@@ -26,13 +30,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Have a test marked `no_cover` measured by nobody: in a worker of xdist two measure, and pytest-cov pauses one."""
+    """Have a test marked `no_cover` measured by nobody, nor what it starts; in a worker of xdist two measure."""
+    if not item.get_closest_marker("no_cover"):
+        return (yield)
     paused = []
-    while item.get_closest_marker("no_cover") and (measuring := coverage.Coverage.current()):
+    told_to_children = os.environ.pop(MEASURED_TOO, None)
+    while measuring := coverage.Coverage.current():
         measuring.stop()
         paused.append(measuring)
     try:
         return (yield)
     finally:
+        if told_to_children is not None:
+            os.environ[MEASURED_TOO] = told_to_children
         for measuring in reversed(paused):
             measuring.start()

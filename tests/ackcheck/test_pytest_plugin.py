@@ -54,6 +54,7 @@ def run(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=100)
 
 
+@pytest.mark.no_cover
 def test_each_clause_is_a_test_and_what_the_ledger_expects_is_an_xfail(project: Path) -> None:
     chosen = ["--ackcheck-target=target.py:broken", "--ackcheck-faults=sim", "--ackcheck-level=page-cache"]
     ran = run(project, *chosen, "--ackcheck-seed=1", "--ackcheck-ledger=known.toml", "--junit-xml=out.xml")

@@ -7,7 +7,8 @@
 
 >>> import json
 >>> from click.testing import CliRunner
->>> ran = CliRunner().invoke(run, ["--faults", "sim", "--level", "memory", "--seed", "1", "--json", "-"])
+>>> one_round = ["--faults", "process", "--level", "memory", "--seed", "1", "--case", "1", "--round", "0"]
+>>> ran = CliRunner().invoke(run, [*one_round, "--json", "-"])
 >>> ran.exit_code, json.loads(ran.stdout)["level"]
 (0, 'memory')
 """
