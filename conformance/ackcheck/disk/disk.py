@@ -36,7 +36,7 @@ from ackcheck.disk.faults import Fault
 from ackcheck.disk.filesystem import FILESYSTEMS, FileSystem, named
 from ackcheck.disk.images import FEW, Image, Plan, planned
 from ackcheck.rig import namespace
-from ackcheck.rig.witness import holders
+from ackcheck.rig.witness import has_given_up, holders
 
 DEFAULT = "ext4"
 BUSY_SECONDS = 30.0
@@ -160,12 +160,7 @@ class Disk:
 
     def has_given_up(self) -> bool:
         """Tell whether the file system takes nothing any more, until it is mounted again: read-only, or shut down."""
-        try:
-            (self.mountpoint / "tried").touch()
-            (self.mountpoint / "tried").unlink()
-        except OSError:
-            return True
-        return False
+        return has_given_up(self.mountpoint)
 
     def _let_go(self) -> None:
         with contextlib.suppress(DiskFailed):

@@ -220,7 +220,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
             session.note("disk", "has room again")
             session.traffic.reached.closes()
             write_on(session)
-            if not disk.is_dead():
+            if not disk.has_given_up():
                 believe_syncs(session, gave_up=False)
             tell_syncs(session, disk, session.flush())
             session.flush()
@@ -232,7 +232,7 @@ def fail_sync_and_judge(session: Session, disk: FullBackingRig, journal: Journal
     refused = disk.refused()
     session.ran["failed fsync"] += refused
     session.hit(killed, Fault.FAILED_SYNC, refused=refused)
-    believe_syncs(session, gave_up=disk.is_dead())
+    believe_syncs(session, gave_up=disk.has_given_up())
     disk.remount()
     session.note("disk", "is mounted again: only what is really on it can be read")
     session.stopped(killed, PowerLost())

@@ -53,7 +53,7 @@ from typing import Literal, Self
 from ackcheck.rig import namespace
 from ackcheck.rig.errors import RigUnavailable
 from ackcheck.rig.loop import FILE_SYSTEMS, MIB, LoopImage, freeze_and_thaw, missing, run, unmount_by_force
-from ackcheck.rig.witness import sync_path
+from ackcheck.rig.witness import has_given_up, sync_path
 
 FITRIM = 0xC0185879  # linux/fs.h: _IOWR('X', 121, struct fstrim_range)
 BACKED = "ext4"
@@ -124,7 +124,7 @@ class FullBackingRig:
         The file system counts them itself. Only a sync makes them, within the half minute that the kernel leaves dirty
         pages alone.
         """
-        return self._warnings() - self._warned + self.is_dead()
+        return self._warnings() - self._warned + self.has_given_up()
 
     def _warnings(self) -> int:
         [device] = self._loop.devices()
@@ -134,15 +134,9 @@ class FullBackingRig:
         """Give the space back. What a failed sync lost stays lost."""
         (self._backing / "filler").unlink(missing_ok=True)
 
-    def is_dead(self) -> bool:
+    def has_given_up(self) -> bool:
         """Tell whether the file system has given up and takes no new file, as with a starved journal at a sync."""
-        probe = self._loop.mountpoint / "probe"
-        try:
-            probe.touch()
-        except OSError:
-            return True
-        probe.unlink()
-        return False
+        return has_given_up(self._loop.mountpoint)
 
     def remount(self) -> None:
         """Unmount and mount again, so that reads come from the disk. Relieves it first.

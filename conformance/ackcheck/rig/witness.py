@@ -138,6 +138,22 @@ def why_dead(directory: Path) -> str | None:
     return None
 
 
+def has_given_up(directory: Path) -> bool:
+    """Tell whether the file system there takes nothing any more until it is mounted again: read-only, or shut down.
+
+    It is asked for a file that has no name. Nothing is synced: a sync may be answered OK once the journal is dead, and
+    what it says to the target's next one would then be another.
+
+    >>> has_given_up(Path("/tmp"))
+    False
+    """
+    try:
+        os.close(os.open(directory, os.O_RDWR | os.O_TMPFILE, 0o600))
+    except OSError:
+        return True
+    return False
+
+
 def sync_path(path: Path) -> None:
     """fsync a file or a directory."""
     descriptor = os.open(path, os.O_RDONLY)

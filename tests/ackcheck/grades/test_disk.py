@@ -17,6 +17,7 @@ from ackcheck.grades import disk, run_disk_grade
 from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.causes import Causes
 from ackcheck.grades.disk import _Round
+from ackcheck.grades.giving_up import believe_syncs
 from ackcheck.grades.reached import Reached
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
@@ -107,6 +108,29 @@ def test_store_that_panics_at_a_failed_sync_is_kept() -> None:
     assert report.finding is None
     assert report.ran["the target ended at a failed sync"] == 1
     assert report.hits.refused(Fault.FAILED_SYNC)
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+@pytest.mark.parametrize(("filesystem", "doubted"), [("ext4", True), ("xfs", False)])
+def test_what_is_answered_after_a_refused_flush_is_doubted_where_the_file_system_says_ok_to_it(
+    filesystem: str, doubted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason := missing(filesystem):
+        pytest.skip(reason)
+    seen = []
+
+    def believe(session: Session, *, gave_up: bool) -> None:
+        seen.append(session.panel.strictest.doubtful)
+        believe_syncs(session, gave_up=gave_up)
+
+    monkeypatch.setattr(disk, "believe_syncs", believe)
+    target = f"{TOYS.with_name('files.py')}:Mirrored"
+    report = run_disk_grade(
+        target, Level.DISK, seed=disk.PRELUDES.index("a flush"), rounds=1, filesystem=filesystem, images=1
+    )
+    assert report.finding is None, str(report.finding)
+    assert seen == [doubted]
 
 
 def test_machine_that_cannot_have_a_disk_judges_nothing_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_a_spared_journal_does_not_die_of_what_it_brings_to_its_place(tmp_path: 
         for number in range(1500):
             os.utime(files[number % 20])
             os.fsync(files[number % 20])
-        assert not rig.is_dead()
+        assert not rig.has_given_up()
         for file in files:
             os.close(file)
 
@@ -104,14 +104,14 @@ def test_a_starved_journal_ends_all_writing(tmp_path: Path) -> None:
     with FullBackingRig(tmp_path, journal="starved") as rig:
         file = open_synced(rig.path / "log")
         rig.fill()
-        assert not rig.is_dead()
+        assert not rig.has_given_up()
         os.write(file, BLOCK)
         with pytest.raises(OSError, match="No space left"):
             os.fsync(file)  # the bytes
         with pytest.raises(OSError, match="Input/output error"):
             os.fsync(file)  # the journal
         os.fsync(file)  # and then it lies
-        assert rig.is_dead()
+        assert rig.has_given_up()
         rig.relieve()
         with pytest.raises(OSError, match="Read-only file system"):
             os.open(rig.path / "log-2", os.O_CREAT | os.O_RDWR)
@@ -136,7 +136,7 @@ def test_a_starved_journal_loses_what_another_file_was_told_ok_of(tmp_path: Path
         with pytest.raises(OSError, match="Input/output error"):
             os.fsync(files[0])
         os.fsync(files[1])  # no sync of which ever failed
-        assert rig.is_dead()
+        assert rig.has_given_up()
         for file in files:
             os.close(file)
         rig.remount()
