@@ -8,13 +8,16 @@
     expires = 2027-01-01
 
 An expected finding is told apart from the others. One that `fails` and does not come is an error, so that the ledger
-does not outlive the bug; so is an entry that has expired. What a finding refutes it refutes, expected or not.
+does not outlive the bug; so is an entry that has expired. A run that was cut short did not wait for what had not come:
+that is told, and is no error. What a finding refutes it refutes, expected or not.
 
 >>> entry = Entry(clause=Clause.NO_LIMBO, status="fails", reason="known", expires=date(2027, 1, 1))
 >>> compared([entry], [], today=date(2026, 1, 1)).errors
 ('no-limbo (known) was expected, and did not come: remove it from the ledger, or call it flaky',)
 >>> compared([entry], [Finding(Clause.NO_LIMBO, "late", "sim", 1)], today=date(2026, 1, 1)).new
 ()
+>>> compared([entry], [], today=date(2026, 1, 1), cut="it was interrupted").unwaited
+('no-limbo (known) was not waited for: it was interrupted',)
 """
 
 from __future__ import annotations
@@ -72,21 +75,30 @@ class Compared:
     expected: tuple[Finding, ...]
     new: tuple[Finding, ...]
     errors: tuple[str, ...]
+    unwaited: tuple[str, ...]
+    """Which entries could have come yet, where the run was cut short."""
 
 
-def compared(entries: Sequence[Entry], findings: Iterable[Finding], *, today: date) -> Compared:
-    """Tell the expected findings from the others, and say what is wrong with the ledger."""
+def compared(entries: Sequence[Entry], findings: Iterable[Finding], *, today: date, cut: str = "") -> Compared:
+    """Tell the expected findings from the others, and say what is wrong with the ledger.
+
+    `cut` says why the run ended before its end; empty where it did not.
+    """
     expected: list[Finding] = []
     new: list[Finding] = []
     for finding in findings:
         (expected if any(entry.covers(finding) for entry in entries) else new).append(finding)
-    errors = []
+    errors, unwaited = [], []
     for entry in entries:
         if entry.expires is not None and entry.expires < today:
             errors.append(f"{entry.name} expired on {entry.expires}: look at it again, and give it another date")
-        if entry.status == "fails" and not any(entry.covers(finding) for finding in expected):
+        if entry.status != "fails" or any(entry.covers(finding) for finding in expected):
+            continue
+        if cut:
+            unwaited.append(f"{entry.name} was not waited for: {cut}")
+        else:
             errors.append(f"{entry.name} was expected, and did not come: remove it from the ledger, or call it flaky")
-    return Compared(tuple(expected), tuple(new), tuple(errors))
+    return Compared(tuple(expected), tuple(new), tuple(errors), tuple(unwaited))
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:
@@ -138,10 +150,13 @@ def _pattern(where: str, stated: object) -> str:
     return stated
 
 
-def updated(entries: Sequence[Entry], findings: Iterable[Finding]) -> tuple[Entry, ...]:
-    """Return the entries that still come, or are flaky, and a new one for each clause that no entry covers."""
+def updated(entries: Sequence[Entry], findings: Iterable[Finding], *, cut: str = "") -> tuple[Entry, ...]:
+    """Return the entries that still come, or are flaky, and a new one for each clause that no entry covers.
+
+    Of a run that was `cut` short all stay: what had not come might have.
+    """
     found = list(findings)
-    kept = [entry for entry in entries if entry.status == "flaky" or any(entry.covers(one) for one in found)]
+    kept = [entry for entry in entries if cut or entry.status == "flaky" or any(entry.covers(one) for one in found)]
     fresh = {one.clause: None for one in found if not any(entry.covers(one) for entry in kept)}
     return (*kept, *(Entry(clause=clause, reason=NO_REASON) for clause in fresh))
 

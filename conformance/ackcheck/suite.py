@@ -33,6 +33,9 @@ LEVELS: tuple[Level, ...] = tuple(Level)
 TRIES = 3
 """How often a round is run by itself, at most, to see whether it breaks so too."""
 
+UNDER_WAY = "the run was not over yet"
+"""Why a verdict so far is cut short."""
+
 SEEDS = 2**32
 """How many seeds there are, from 0."""
 
@@ -110,7 +113,7 @@ def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None, to
         if run.over:
             break
     verdict = run.verdict()
-    return evolve(verdict, never_ran=tuple(never_ran(verdict)))
+    return evolve(verdict, never_ran=tuple(never_ran(verdict)), cut=run.cut)
 
 
 def judge(
@@ -174,12 +177,19 @@ class _Run:
         """Whether something was found, and that is enough."""
         return self.plan.stop_at_first and any(mode.findings for mode in self.modes)
 
+    @property
+    def cut(self) -> str:
+        """Why it ended before the end of the profile; empty where it did not."""
+        if self.plan.case is not None:
+            return "--case runs one case of many" if self.plan.round is None else "--round runs one round of many"
+        return "--stop-at-first ended the run at its first finding" if self.over else ""
+
     def verdict(self, *more: GradeReport) -> Verdict:
         """Return the verdict so far; `more` is a campaign of the newest mode that is under way."""
         modes = self.modes
         if more:
             modes = [*modes[:-1], evolve(modes[-1], grades=(*modes[-1].grades, *more))]
-        return Verdict(self.subject.name, tuple(modes), chosen=len(self.plan.levels) == 1)
+        return Verdict(self.subject.name, tuple(modes), chosen=len(self.plan.levels) == 1, cut=UNDER_WAY)
 
     def judge(self, levels: tuple[Level, ...], seed: int) -> None:
         """Run every campaign against one mode of the subject."""

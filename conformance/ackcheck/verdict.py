@@ -86,6 +86,8 @@ class Verdict:
     """Whether levels were named that must be kept; else the target keeps the best it can."""
     never_ran: tuple[str, ...] = ()
     """Steps of the simulation that no run took, though it was run and found nothing: then nothing is kept."""
+    cut: str = ""
+    """Why the run ended before the end of its profile, so that more could have been found; empty where it did not."""
 
     @property
     def reports(self) -> tuple[GradeReport, ...]:
@@ -163,6 +165,7 @@ class Verdict:
             "level": self.level.value if self.level else None,
             "promises": self.departures,
             "never_ran": list(self.never_ran),
+            "cut": self.cut,
             "levels": [told.as_json() for told in self.levels],
             "clauses": [
                 {

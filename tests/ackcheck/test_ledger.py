@@ -35,6 +35,15 @@ def test_what_fails_must_come_and_what_is_flaky_may() -> None:
     assert compared([Entry(clause=Clause.NO_LIMBO, reason="known", status="flaky")], [], today=TODAY).errors == ()
 
 
+def test_what_a_run_that_was_cut_short_did_not_wait_for_is_told_and_is_no_error() -> None:
+    entries = [Entry(clause=Clause.NO_LIMBO, reason="comes"), Entry(pattern="x.y", reason="later")]
+    told = compared(entries, [LATE], today=TODAY, cut="it was interrupted")
+    assert (told.errors, told.unwaited) == ((), ("'x.y' (later) was not waited for: it was interrupted",))
+    assert updated(entries, [LATE], cut="it was interrupted") == tuple(entries)
+    late = compared([Entry(pattern="x.y", reason="later", expires=date(2026, 5, 31))], [], today=TODAY, cut="so")
+    assert "expired" in late.errors[0]
+
+
 @pytest.mark.parametrize(("expires", "wrong"), [(date(2026, 5, 31), True), (TODAY, False)])
 def test_an_entry_that_has_expired_is_an_error(expires: date, wrong: bool) -> None:
     entry = Entry(clause=Clause.NO_LIMBO, reason="known", expires=expires)
@@ -91,7 +100,17 @@ def test_the_command_writes_what_a_run_then_expects(tmp_path: Path) -> None:
     assert (again.exit_code, "expected: survives-process-crash" in again.stdout) == (0, True)
     never = Entry(clause=Clause.QUIESCENCE_IS_ZERO, reason="mended long ago")
     known.write_text(as_toml((*read_ledger(known), never)), encoding="utf-8")
-    wrong = CliRunner().invoke(main, [*run, "--expect", str(known), target])
-    assert (wrong.exit_code, "the ledger is wrong: quiescence-is-zero" in wrong.stdout) == (1, True)
-    verdict.write_text(json.dumps([]), encoding="utf-8")
-    assert CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)]).exit_code == 2
+    short = CliRunner().invoke(main, [*run, "--expect", str(known), target])
+    assert (short.exit_code, "did not come" in short.stdout) == (4, False)
+    not_waited = "quiescence-is-zero (mended long ago) was not waited for: --case runs one case of many"
+    assert f"in the ledger: {not_waited}" in short.stdout
+    told = CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)])
+    assert "2 expected, 1 of them" in told.stdout
+    assert "nothing was taken out: --case runs one case of many" in told.stdout
+    whole = json.loads(verdict.read_text(encoding="utf-8")) | {"cut": ""}
+    verdict.write_text(json.dumps(whole), encoding="utf-8")
+    assert CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)]).exit_code == 0
+    assert never not in read_ledger(known)
+    for wrong in ("[]", '{"findings": null}'):
+        verdict.write_text(wrong, encoding="utf-8")
+        assert CliRunner().invoke(main, ["ledger", "update", str(known), "--from", str(verdict)]).exit_code == 2

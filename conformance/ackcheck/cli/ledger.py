@@ -19,6 +19,7 @@ from ackcheck.cli._output import EnvironmentFailed
 from ackcheck.findings import Finding
 from ackcheck.given import json_of
 from ackcheck.ledger import NO_REASON, BadLedger, as_toml, read_ledger, updated
+from ackcheck.signs import clean
 from ackmodel import Clause
 
 
@@ -37,12 +38,16 @@ def ledger() -> None:
     help="The JSON of a verdict.",
 )
 def update(file: Path, verdict: Path) -> None:
-    """Write FILE anew from a verdict: what no longer comes goes, what is new is there to be given a reason."""
+    """Write FILE anew from a verdict: what no longer comes goes, what is new is there to be given a reason.
+
+    Of a run that was cut short (one case, --stop-at-first, an interrupt) nothing goes: it might have come.
+    """
     try:
-        stated = json_of(verdict)["findings"]
-        findings = [Finding(Clause(one["clause"]), one["why"], one["grade"], one["seed"]) for one in stated]
-        entries = updated(read_ledger(file) if file.exists() else (), findings)
-    except (ValueError, LookupError, TypeError) as error:
+        told = json_of(verdict)
+        cut = str(told.get("cut", ""))
+        findings = [Finding(Clause(one["clause"]), one["why"], one["grade"], one["seed"]) for one in told["findings"]]
+        entries = updated(read_ledger(file) if file.exists() else (), findings, cut=cut)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         where = file if isinstance(error, BadLedger) else verdict
         raise click.BadParameter(f"{where} cannot be used: {error}; --from takes what run --json writes") from error
     try:
@@ -51,3 +56,5 @@ def update(file: Path, verdict: Path) -> None:
         raise EnvironmentFailed(f"{file} could not be written: {error.strerror}") from error
     fresh = sum(entry.reason == NO_REASON for entry in entries)
     click.echo(f"{file}: {len(entries)} expected, {fresh} of them without a reason")
+    if cut:
+        click.echo(clean(f"nothing was taken out: {cut}"))

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ackcheck.cli._expected import ledger_in, print_expected
 from ackcheck.cli._output import (
     BROKEN,
     NOT_JUDGED,
@@ -47,7 +47,7 @@ from ackcheck.findings import Finding
 from ackcheck.given import read_promises
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT
 from ackcheck.lab import NoReference
-from ackcheck.ledger import BadLedger, Entry, compared, read_ledger
+from ackcheck.ledger import Entry
 from ackcheck.levels import FLOORS
 from ackcheck.origin import origin
 from ackcheck.promises import BadPromise, Promises, promise_in_words, promises_of
@@ -80,25 +80,6 @@ def _promises(where: Path | None, stated: Sequence[str]) -> Promises | None:
         return read_promises(where, more)
     except BadPromise as error:
         raise click.BadParameter(str(error), param_hint="--promise" if where is None else "--promises") from error
-
-
-def _ledger(_ctx: click.Context, _option: click.Parameter, where: Path | None) -> tuple[Entry, ...] | None:
-    try:
-        return None if where is None else read_ledger(where)
-    except BadLedger as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _print_expected(console: Console, entries: Sequence[Entry], verdict: Verdict) -> int:
-    """Print what was expected, and what is wrong with the ledger; return the exit code."""
-    beside = compared(entries, verdict.findings, today=date.today())
-    for finding in beside.expected:
-        console.print(f"expected: {finding.clause.value}: {finding.why}", markup=False)
-    for finding in beside.new:
-        console.print(f"not expected: {finding.clause.value}: {finding.why}", markup=False)
-    for error in beside.errors:
-        console.print(f"the ledger is wrong: {error}", markup=False)
-    return BROKEN if beside.new or beside.errors else 0
 
 
 def _subject(words: tuple[str, ...], server: tuple[str, ...]) -> Subject:
@@ -170,9 +151,10 @@ def _progress_shown(console: Console) -> Iterator[Watcher]:
         yield watch
 
 
-def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> Verdict:
+def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None], expect: Sequence[Entry] | None) -> Verdict:
     """Run the suite. That something broke is said at once, and `write` gets the verdict so far, so that it is there
-    whatever comes after; the findings themselves are shown once: with the verdict, or where there will be none."""
+    whatever comes after; the findings themselves are shown once: with the verdict, or, beside what was expected, where
+    there will be none."""
     shown = Console(stderr=True)
     found: list[Finding] = []
 
@@ -189,11 +171,12 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None]) -> V
     except (NoSuchTarget, NoReference) as error:
         raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
-        _show(shown, found)
+        _show(shown, found, expect, "the run failed")
         why = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
         raise EnvironmentFailed("\n".join(why)) from error
-    except BaseException:  # an interrupt, a full disk under the JSON, or what nobody has foreseen
-        _show(shown, found)
+    except BaseException as error:  # an interrupt, a full disk under the JSON, or what nobody has foreseen
+        interrupted = isinstance(error, KeyboardInterrupt)
+        _show(shown, found, expect, "the run was interrupted" if interrupted else "the run failed")
         raise
 
 
@@ -202,9 +185,11 @@ def _findings_beside(json_to: str | None) -> Path | None:
     return Path(f"{json_to}.findings") if json_to not in (None, "-") else None
 
 
-def _show(console: Console, found: Iterable[Finding]) -> None:
+def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | None, cut: str) -> None:
+    """Show what was found in a run that was cut short, of which there will be no verdict."""
     for finding in found:
         console.print(finding_view(finding), crop=False)
+    print_expected(console, expect or (), found if expect is not None else (), cut)
 
 
 @click.command(cls=Remembered)
@@ -255,7 +240,7 @@ def _show(console: Console, found: Iterable[Finding]) -> None:
     "--expect",
     "expect",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=_ledger,
+    callback=ledger_in,
     help="A ledger (TOML) of findings that are expected.",
 )
 @click.option(
@@ -342,7 +327,7 @@ def run(  # noqa: PLR0913 - an argument an option
             write_run_reports(ctx, record_of(told))
 
     with validated(subject, validate, reply_timeout):
-        verdicts = [_judged(subject, plan, write), *(_judged(subject, plan, nobody) for _ in range(repeat - 1))]
+        verdicts = [_judged(subject, plan, write if number == 0 else nobody, expect) for number in range(repeat)]
     verdict = next((one for one in verdicts if one.findings), verdicts[0])
     print_verdict(console, verdict)
     save_programs(save, verdict.findings)
@@ -353,7 +338,7 @@ def run(  # noqa: PLR0913 - an argument an option
     write(verdict, ended=True)
     code = {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]
     if expect is not None:
-        beside = _print_expected(console, expect, verdict)
+        beside = print_expected(console, expect, verdict.findings, verdict.cut)
         code = code if verdict.outcome == "not-judged" else beside
     if code:
         ctx.exit(code)

@@ -74,7 +74,7 @@ def test_a_broken_target_is_exit_code_1_and_its_finding_is_told(targets: Path, t
     verdict = json.loads(out.read_text(encoding="utf-8"))
     assert set(verdict) == {
         *("seed", "profile", "target", "outcome", "level", "promises", "levels", "clauses", "never_ran"),
-        *("not_judged", "findings", "runs"),
+        *("cut", "not_judged", "findings", "runs"),
         *("command", "began", "machine"),
     }
     assert (verdict["seed"], verdict["profile"], verdict["level"]) == (1, "quick", None)
@@ -200,21 +200,30 @@ def test_what_was_found_is_shown_where_it_cannot_be_written_down() -> None:
     assert "the JSON could not be written to /dev/full" in result.stderr
 
 
-@pytest.mark.parametrize("later", [KeyboardInterrupt(), RigError("no loop device")])
+@pytest.mark.parametrize(
+    ("later", "cut"), [(KeyboardInterrupt(), "the run was interrupted"), (RigError("no loop"), "the run failed")]
+)
 def test_what_was_found_before_the_end_is_not_lost(
-    tmp_path: Path, few_cases: None, later: BaseException, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few_cases: None, later: BaseException, cut: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise later
 
     monkeypatch.setattr("ackcheck.grades.power.run_power_grade", fails)
-    out = tmp_path / "verdict.json"
-    result = ran(f"{TOYS}:WritesNothing", "--faults", "process,power", "--level", "disk", "--json", str(out))
+    out, known = tmp_path / "verdict.json", tmp_path / "known.toml"
+    known.write_text(
+        "".join(f"[[expected]]\nclause = '{one}'\nreason = 'r'\n" for one in ("survives-process-crash", "written-once"))
+    )
+    words = ["--faults", "process,power", "--level", "disk", "--json", str(out), "--expect", str(known)]
+    result = ran(f"{TOYS}:WritesNothing", *words)
     assert "Verdict" not in result.stdout
+    assert f"in the ledger: written-once (r) was not waited for: {cut}" in result.stderr
+    assert "expected: survives-process-crash: " in result.stderr
     assert "survives-process-crash is broken" in result.stderr
     assert "SIGKILL" in result.stderr
-    kept = json.loads(out.read_text(encoding="utf-8"))["findings"]
-    assert all(found["history"] for found in kept)
+    kept = json.loads(out.read_text(encoding="utf-8"))
+    assert kept["cut"] == "the run was not over yet"
+    assert all(found["history"] for found in kept["findings"])
 
 
 def test_a_store_that_no_fault_could_have_broken_is_not_judged(few_cases: None) -> None:
@@ -234,10 +243,11 @@ def test_without_a_level_the_target_is_judged_once_for_all_of_them() -> None:
 
 def test_a_run_goes_on_after_a_finding_unless_it_is_told_to_stop(few_cases: None) -> None:
     code, whole = judged(f"{TOYS}:WritesNothing", "--faults", "process", "--level", "disk")
-    assert (code, whole["runs"][0]["cases"]) == (1, 2)
+    assert (code, whole["runs"][0]["cases"], whole["cut"]) == (1, 2, "")
     assert sum(found["times"] for found in whole["findings"]) > 1
     code, stopped = judged(f"{TOYS}:WritesNothing", "--faults", "process", "--level", "disk", "--stop-at-first")
     assert (code, stopped["runs"][0]["cases"]) == (1, 1)
+    assert stopped["cut"] == "--stop-at-first ended the run at its first finding"
 
 
 def test_which_faults_were_seen_to_hit_is_told(tmp_path: Path, few_cases: None) -> None:
