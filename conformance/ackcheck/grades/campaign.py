@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -283,6 +284,26 @@ class Campaign:
         session.traffic.reached.states = self.report.in_play
         session.traffic.causes.own_io = not isinstance(child, Apart)
         return session
+
+    @contextmanager
+    def judging_a_copy(self, session: Session, child: Child, folders: list[Path] | None = None) -> Iterator[Session]:
+        """Yield a twin of a session, to be asked in `child` what it owes on a copy of the directory, and end it.
+
+        What breaks there is found, and ends the copy only, unless the campaign is over with it; `folders` hears where
+        it is kept. How often each clause could have failed there counts for the campaign.
+        """
+        twin = session.twin(child)
+        twin.panel.told = lambda fallen: self.found(twin, fallen, folders)
+        before = Counter(twin.panel.checked)
+        try:
+            yield twin
+        except Broken:
+            if self.over:
+                raise
+        finally:
+            child.leave()
+            self.report.checked.update(twin.panel.checked - before)
+            session.ran.update(twin.ran)
 
     def found(self, session: Session, fallen: Fallen, folders: list[Path] | None = None) -> None:
         """Take in that some levels fell, with what has happened until now; `folders` hears where that is kept."""

@@ -41,7 +41,7 @@ from ackcheck.rig.errors import TargetDied, TargetError
 from ackcheck.rig.exchange import Killed
 from ackcheck.rig.spoilt import KINDS, Contents, Damage, contents, damage
 from ackmodel import Clause, Level
-from ackmodel.observe.broken import Broken, CannotOpen
+from ackmodel.observe.broken import CannotOpen
 from ackmodel.observe.events import PowerLost, Reply, Restarted
 
 CLOSED: Final = "closed, to be damaged"
@@ -162,24 +162,15 @@ class _Copy:
             self.campaign.tell()
 
     def _judge_twin(self) -> None:
-        twin = self.session.twin(self.session.child.another())
-        twin.panel.told = lambda fallen: self.campaign.found(twin, fallen)
-        twin.hit(self.killed, Fault.DAMAGE)
-        self.session.hits = twin.hits
-        self.session.ran[COUNTED] += 1
-        self.session.ran[f"damaged: {self.done.kind}"] += 1
-        before = twin.panel.checked
-        try:
+        with self.campaign.judging_a_copy(self.session, self.session.child.another()) as twin:
+            twin.hit(self.killed, Fault.DAMAGE)
+            self.session.hits = twin.hits
+            self.session.ran[COUNTED] += 1
+            self.session.ran[f"damaged: {self.done.kind}"] += 1
             twin.note("disk", str(self.done))
             twin.panel.each(lambda oracle: oracle.damaged(self.done.file))
             twin.stopped(Killed(answered=(), unanswered=()), PowerLost())
             self._open_and_survey(twin)
-        except Broken:
-            if self.campaign.over:
-                raise
-        finally:
-            twin.child.end()
-            self.campaign.report.checked.update(twin.panel.checked - before)
 
     def _open_and_survey(self, twin: Session) -> None:
         try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -49,7 +48,6 @@ from ackcheck.rig.errors import FileSystemDead, TargetDied
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
 from ackcheck.rig.witness import unwritten
 from ackmodel import CommitPolicy, Level
-from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost, Reply
 
 FILESYSTEMS: Final = ("ext4", "xfs", "btrfs", "ext4-writeback", "ext4-journal")
@@ -367,21 +365,10 @@ class _Round:
 
         `child` is the target's process. Where a finding is kept, `folders` hears of its folder.
         """
-        twin = self.session.twin(child)
-        twin.panel.told = lambda fallen: self.campaign.found(twin, fallen, folders)
-        twin.note("disk", f"is mounted again, from an image ({image.kind})")
-        before = Counter(twin.panel.checked)
-        try:
-            with opens_at_its_first_pop(twin):
-                twin.open(PowerLost(), more=0)
-                twin.survey()
-        except Broken:
-            if self.campaign.over:
-                raise
-        finally:
-            twin.child.leave()
-            self.campaign.report.checked.update(twin.panel.checked - before)
-            self.session.ran.update(twin.ran)
+        with self.campaign.judging_a_copy(self.session, child, folders) as twin, opens_at_its_first_pop(twin):
+            twin.note("disk", f"is mounted again, from an image ({image.kind})")
+            twin.open(PowerLost(), more=0)
+            twin.survey()
         return twin.panel.standing.keys() == self.session.panel.standing.keys()
 
 

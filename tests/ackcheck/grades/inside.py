@@ -78,6 +78,10 @@ class Inside:
     def end(self) -> None:
         self.kill()
 
+    def leave(self) -> None:
+        """The same: nothing of it lives on."""
+        self.end()
+
     def close(self) -> int:
         return 0
 

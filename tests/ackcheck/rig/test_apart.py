@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ackcheck.disk.available import missing
-from ackcheck.grades import run_disk_grade, run_power_grade, run_process_grade
+from ackcheck.grades import run_damage_grade, run_disk_grade, run_power_grade, run_process_grade
 from ackcheck.grades.disk import PRELUDES
 from ackcheck.hits import Fault
 from ackcheck.rig.apart import Apart, WithServer
@@ -16,6 +16,7 @@ from ackcheck.rig.errors import TargetDied, TargetHung
 from ackmodel import Clause, Level
 
 TOYS = Path(__file__).parents[1] / "grades" / "toys.py"
+SEALED = f"{Path(__file__).parents[2] / 'textbook' / 'sealed.py'}:SealedLog"
 
 SERVER = """
 import os, socket, sys
@@ -81,7 +82,7 @@ def name(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def server(name: str, toy: str) -> list[str]:
-    return [sys.executable, "-c", SERVER, name, f"{TOYS}:{toy}", "{dir}"]
+    return [sys.executable, "-c", SERVER, name, toy if ":" in toy else f"{TOYS}:{toy}", "{dir}"]
 
 
 def adapter(name: str) -> list[str]:
@@ -115,6 +116,15 @@ def test_an_adapter_and_its_network_live_on_from_image_to_image(name: str) -> No
     assert report.finding is None, str(report.finding)
     assert report.ran["images judged"] >= 2
     assert report.ran["clean restart"] == 1
+
+
+def test_an_adapter_lives_on_from_damaged_copy_to_damaged_copy(name: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    noting = [sys.executable, "-c", f"open({str(begun)!r}, 'a').write('begun ')\n{ADAPTER}", name]
+    report = run_damage_grade(WithServer(noting, server(name, SEALED)), Level.DISK, seed=1, rounds=2)
+    assert report.finding is None, str(report.finding)
+    assert report.ran["refused by name"] >= 2
+    assert begun.read_text() == "begun "
 
 
 def test_a_server_that_ends_by_itself_has_died(tmp_path: Path) -> None:
