@@ -82,7 +82,7 @@ class Grade:
     """One kind of faults.
 
     `effort` says how much of it a profile tries, `counts` what that counts, `cases` how many cases an effort is, where
-    it has any.
+    it has any; `rounds` how many rounds the case of a number has, at most, that can be run by themselves.
     """
 
     name: str
@@ -90,3 +90,10 @@ class Grade:
     counts: str
     effort: Mapping[str, int]
     cases: Callable[[int], int] | None = None
+    rounds: Callable[[int, int], int] | None = None
+    heeds: frozenset[str] = frozenset()
+    """Which parts of its job it looks at, of those that not every grade does: others are passed over in silence."""
+
+
+ON_FILES = frozenset({"case", "evidence", "promises", "reply_timeout", "round", "subject.server"})
+"""What the grades on real files heed."""

@@ -55,6 +55,10 @@ def efforts(profile: str) -> Mapping[str, int]:
     return {name: grade.effort[profile] for name, grade in grades().items()}
 
 
+class BadRequest(ValueError):
+    """There is no such grade, level, profile or case; the message lists those there are."""
+
+
 @frozen
 class Plan:
     """What is to be tried: of each grade so much, judged for these levels; of the grades on real files only the case
@@ -88,9 +92,23 @@ class Plan:
         count = grades()[grade].cases
         return count(self.effort.get(grade, 0)) if count else 0
 
+    def rounds(self, grade: str) -> int:
+        """Return how many rounds its case has there, at most, that can be run by themselves."""
+        count = grades()[grade].rounds
+        return count(self.effort.get(grade, 0), self.case) if count and self.case is not None else 0
 
-class BadRequest(ValueError):
-    """There is no such grade, level or profile; the message lists those there are."""
+    def check_case(self) -> None:
+        """Raise `BadRequest` where a grade has not got the case that is asked for, or the round of it."""
+        if self.case is None:
+            return
+        for grade in self.faults:
+            most, rounds, it = self.cases(grade), self.rounds(grade), f"case {self.case} of the {grade} grade"
+            if self.case > most:
+                raise BadRequest(f"--case {self.case}: the {grade} grade has {most} at this profile, from 1")
+            if self.round is not None and not rounds:
+                raise BadRequest(f"{it} is of one piece: leave --round out")
+            if self.round is not None and self.round > rounds:
+                raise BadRequest(f"--round {self.round}: {it} has {rounds} at this profile, from 1; 0 is what ends it")
 
 
 Watcher = Callable[[str, str, int, int], None]

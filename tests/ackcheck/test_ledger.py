@@ -5,12 +5,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
 from ackcheck.cli import main
-from ackcheck.findings import Finding
+from ackcheck.findings import Finding, GradeReport
 from ackcheck.given import MOST_SETTINGS
 from ackcheck.ledger import BadLedger, Entry, as_toml, compared, read_ledger, updated
+from ackcheck.subject import Subject
+from ackcheck.suite import Plan
+from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Clause
 
 TOYS = Path(__file__).parent / "grades" / "toys.py"
@@ -87,6 +91,21 @@ def test_a_ledger_that_cannot_be_is_refused_with_its_mend(text: str, mend: str, 
     with pytest.raises(BadLedger, match=mend):
         read_ledger(file)
     assert CliRunner().invoke(main, ["run", "--expect", str(file)]).exit_code == 2
+
+
+def test_what_a_later_run_of_a_case_found_is_compared_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only the first that found something is told in full."""
+    known, found = tmp_path / "known.toml", iter([LATE, EARLY])
+    known.write_text(as_toml([Entry(clause=LATE.clause, reason="known")]), encoding="utf-8")
+
+    def run_suite(subject: Subject, plan: Plan, *_: object) -> Verdict:
+        report = GradeReport("process", 1, findings=[evolve(next(found), refutes=plan.levels)])
+        return Verdict(subject.name, (ModeReport(plan.levels, (report,)),), cut="one case")
+
+    monkeypatch.setattr("ackcheck.cli.run.run_suite", run_suite)
+    words = ["run", "--faults", "process", "--case", "1", "--repeat", "2", "--expect", str(known), f"{TOYS}:Toy"]
+    ran = CliRunner().invoke(main, words)
+    assert (ran.exit_code, "not expected: deadline-is-exact: q[4] came early" in ran.stdout) == (1, True)
 
 
 def test_the_command_writes_what_a_run_then_expects(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ BROKEN, ENVIRONMENT, NOT_JUDGED = 1, 3, 4
 """Exit codes: a clause is broken; the target or the environment failed; too little was at stake for a verdict. Usage
 errors are 2, by click."""
 
+WRITTEN = "ackcheck.written"
+"""Where click's context keeps which option writes to which file."""
+
 MOST_SEED = 2**32 - 1
 
 
@@ -37,7 +40,7 @@ class EnvironmentFailed(click.ClickException):
         super().__init__(clean(message))  # it may tell what a target said
 
 
-def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:  # noqa: ARG001 - click's
+def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
     """Refuse a place that cannot be written to before the work, not after it."""
     if where not in (None, "-") and not Path(str(where)).parent.is_dir():
         raise click.BadParameter(f"there is no folder {Path(str(where)).parent}: create it first")
@@ -45,6 +48,7 @@ def writable(ctx: click.Context, option: click.Parameter, where: str | None) -> 
         raise click.BadParameter(f"{where} is a folder: name a file in it")
     if where not in (None, "-"):
         _try(Path(str(where)))
+        _once(ctx, option, Path(str(where)))
     return where
 
 
@@ -72,6 +76,16 @@ def finite(_ctx: click.Context, _option: click.Parameter, seconds: float) -> flo
     if not math.isfinite(seconds):
         raise click.BadParameter(f"{seconds} would be for ever: write seconds")
     return seconds
+
+
+def _once(ctx: click.Context, option: click.Parameter, place: Path) -> None:
+    """Refuse a file that another option of the command writes too, unless it is none, as /dev/null."""
+    if place.exists() and not place.is_file():
+        return
+    names: dict[Path, str] = ctx.meta.setdefault(WRITTEN, {})
+    other = names.setdefault(place.resolve(), option.opts[0])
+    if other != option.opts[0]:
+        raise click.BadParameter(f"{other} writes to {place} too: name another file")
 
 
 def _try(place: Path) -> None:

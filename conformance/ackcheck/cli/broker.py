@@ -32,18 +32,20 @@ from ackcheck.cli._output import (
     ENVIRONMENT,
     NOT_JUDGED,
     EnvironmentFailed,
+    check_folder,
     chosen,
     console_beside,
     json_option,
     seed_option,
     write_json,
 )
+from ackcheck.cli._together import given, refuse, refuse_others
 from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES
 from ackcheck.levels import FLOORS
 from ackcheck.rig.errors import RigError
 from ackcheck.subject import Subject
-from ackcheck.suite import LEVELS, SEEDS, Plan, efforts, run_suite
+from ackcheck.suite import LEVELS, SEEDS, BadRequest, Plan, efforts, run_suite
 
 
 @frozen
@@ -113,8 +115,11 @@ def broker(  # noqa: PLR0913 - an argument an option
 
     Exit codes: 0 as expected, 1 something is new, 2 usage, 3 the broker or the machine failed, 4 not judged.
     """
+    _check(ctx, name, build=build)
     if case is None and (only_round is not None or repeat > 1):
         raise click.UsageError(f"{'--repeat' if only_round is None else '--round'} needs the case: --case K")
+    if evidence is not None:
+        check_folder("--findings", evidence)
     seed, console = chosen(seed), console_beside(json_to)
     effort = Effort(profile, case, only_round, evidence)
     other = [*(("--configuration", only) if only else ()), *(word for one in changes for word in ("--set", one))]
@@ -131,6 +136,7 @@ def broker(  # noqa: PLR0913 - an argument an option
         _say(console, f"{known.name}: {_version(known)}")
         for configuration in _configurations(known, only, changes):
             for grade in _grades(known, faults):
+                _check_case(_plan(grade, effort, seed))
                 seeds = [(seed + number) % SEEDS for number in range(runs)] * repeat
                 wanted += [Run(known, configuration, grade, one) for one in seeds]
     if build:
@@ -143,6 +149,16 @@ def broker(  # noqa: PLR0913 - an argument an option
         write_json(json_to, runs_made.told)
     if code := runs_made.exit_code or (NOT_JUDGED if missing and not runs_made.told else 0):
         ctx.exit(code)
+
+
+def _check(ctx: click.Context, name: str | None, *, build: bool) -> None:
+    """Refuse options that say nothing, or not what they seem to, beside others."""
+    if build:
+        refuse_others(ctx, "--build", ("name", "build"))
+    if name is None and given(ctx, ["changes"]):
+        raise click.UsageError("--set needs the broker whose setting it is: name it")
+    if given(ctx, ["case"]):
+        refuse(ctx, ["record"], "--case", "the table is of whole runs")
 
 
 @frozen
@@ -273,6 +289,17 @@ def _grades(profile: Profile, faults: str | None) -> list[str]:
     return asked
 
 
+def _plan(grade: str, effort: Effort, seed: int) -> Plan:
+    return Plan(LEVELS, (grade,), efforts(effort.profile), seed, case=effort.case, round=effort.round)
+
+
+def _check_case(plan: Plan) -> None:
+    try:
+        plan.check_case()
+    except BadRequest as error:
+        raise click.UsageError(str(error)) from error
+
+
 def _judged(run: Run, effort: Effort, *, pinned: bool) -> Judged:
     """Run the suite on a broker in one configuration, under one grade of faults."""
     broker, configuration, grade = run.broker, run.configuration, run.grade
@@ -283,13 +310,8 @@ def _judged(run: Run, effort: Effort, *, pinned: bool) -> Judged:
             broker.words_for(broker.repair, place) if configuration.repair else (),
             own_network=True,
         )
-        plan = Plan(
-            LEVELS,
-            (grade,),
-            efforts(effort.profile),
-            run.seed,
-            case=effort.case,
-            round=effort.round,
+        plan = evolve(
+            _plan(grade, effort, run.seed),
             reply_timeout=broker.reply_timeout,
             floor=FLOORS[effort.profile],
             evidence=effort.evidence,

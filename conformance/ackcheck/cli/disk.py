@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from ackcheck.cli._output import writable
+from ackcheck.cli._together import refuse
 from ackcheck.disk.available import missing
 from ackcheck.disk.behaviour import TRIED, VARIANTS, Row, cases, probe, retries
 from ackcheck.disk.behaviour.cases import filesystem_of
@@ -44,7 +46,13 @@ ENVIRONMENT = 3
     metavar="NAME",
     help=f"On this one only; may be given several times. Of: {', '.join(VARIANTS)}.",
 )
-@click.option("--json", "json_file", metavar="FILE", help="Write the profile as JSON too; - for the standard output.")
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    callback=writable,
+    help="Write the profile as JSON too; - for the standard output.",
+)
 @click.pass_context
 def disk(
     ctx: click.Context,
@@ -67,6 +75,8 @@ def disk(
         raise click.UsageError("a command goes with --mount")
     if json_file and not profile:
         raise click.UsageError("--json goes with --profile")
+    if image is not None:
+        refuse(ctx, ["names"], "--mount", "the image has its own")
     try:
         for name in names:
             filesystem_of(name)

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import fields
 from rich.console import Console
 
 from ackcheck.cli._exploring import Refused, check_cluster, progress_shown, searched
 from ackcheck.cli._output import BROKEN, check_folder, file_only, writable, write_json
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
 from ackcheck.cli._serve import LOOPBACK, server_for
+from ackcheck.cli._together import given, refuse, refuse_others
 from ackcheck.reports.sheet import sheet_of_exploration
 from ackexplore import (
     MissingExtra,
@@ -154,28 +156,23 @@ EXPORTS = {
 }
 
 
-NOT_WITH_RULES = (
-    "without",
-    "clause",
-    "engine",
-    "memory",
-    "max_states",
-    "checkpoint",
-    "resume",
-    "symmetric",
-    "liveness",
-    "serve",
-    *FORMS,
-)
-"""Options that mean nothing where every rule is switched off in turn; and no export does."""
+INSTEAD = {"rules": ("json_to",), "serve": ("port", "without")}
+"""What does something else than explore, and the options that say something beside it, apart from the model's."""
+
+MODEL = frozenset(field.name for field in fields(Config)) - {"without"}
 
 
-def _check_together(ctx: click.Context, *, rules: bool, symmetric: bool, liveness: bool) -> None:
+def _check_together(ctx: click.Context) -> None:
     """Refuse options that say nothing, or not what they seem to, beside others."""
-    for name in (*NOT_WITH_RULES, *EXPORTS) if rules else ():
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{_flag(name)} says nothing beside --rules: leave one of them out")
-    if symmetric and (liveness or any(ctx.params[name] for name in ("graphml", "dot", "walk"))):
+    asked = ctx.params
+    for name, beside in INSTEAD.items():
+        if asked[name]:
+            refuse_others(ctx, f"--{name}", {name, *beside, *MODEL})
+    if given(ctx, ["port"]) and not asked["serve"]:
+        raise click.UsageError("--port is for --serve: add it")
+    if asked["engine"] == "graph":
+        refuse(ctx, ["memory"], "--engine graph", "it is the table engine's, which is bounded by it")
+    if asked["symmetric"] and (asked["liveness"] or any(asked[name] for name in ("graphml", "dot", "walk"))):
         raise click.UsageError(
             "--symmetric merges states, and --liveness, --graphml, --dot and --walk need each by itself: "
             "leave one of them out"
@@ -357,7 +354,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     setting that is out of its range, or more states than --max-states.
     """
     check_cluster(ctx.params)
-    _check_together(ctx, rules=rules, symmetric=symmetric, liveness=liveness)
+    _check_together(ctx)
     if rules:
         exports = set(EXPORTS)
         _show_rules(ctx, config_of({k: v for k, v in settings.items() if k not in exports}, without), json_to)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from ackcheck.cli._output import (
 )
 from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import Remembered, asked, report_options, typed, write_run_reports
+from ackcheck.cli._together import given
 from ackcheck.cli._validate import validated
 from ackcheck.disk.filesystem import FILESYSTEMS
 from ackcheck.findings import Finding
@@ -55,9 +56,21 @@ from ackcheck.reports.record import record_of
 from ackcheck.rig.errors import RigError
 from ackcheck.show import finding_view, print_verdict
 from ackcheck.subject import NoSuchTarget, Subject
-from ackcheck.suite import LEVELS, Plan, Watcher, efforts, grades, run_suite
+from ackcheck.suite import LEVELS, BadRequest, Plan, Watcher, efforts, grades, run_suite
 from ackcheck.verdict import Verdict
 from ackmodel import Level
+
+SETTINGS: Mapping[str, str] = {
+    "disk_mib": "disk_mib",
+    "reply_timeout": "reply_timeout",
+    "evidence": "evidence",
+    "promises_from": "promises",
+    "stated": "promises",
+    "filesystem": "filesystem",
+    "server": "subject.server",
+    "shorten": "round",
+}
+"""Options that not every grade heeds, and what of its job each is."""
 
 
 def _grades(_ctx: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -112,27 +125,36 @@ def nobody(_verdict: Verdict) -> None:
     """Tell nobody."""
 
 
-def _check_filesystem(plan: Plan) -> None:
-    """Refuse to choose a file system for grades that have no disk of their own."""
-    if plan.filesystem and not {"disk", "process"} & set(plan.faults):
-        raise click.UsageError("--filesystem is for the disk and the process grade: name one of them in --faults")
+def _check_settings(ctx: click.Context, faults: tuple[str, ...]) -> None:
+    """Refuse what none of the chosen grades heeds."""
+    for name, setting in SETTINGS.items():
+        heeding = [grade.name for grade in grades().values() if setting in grade.heeds]
+        for flag in given(ctx, [name]) if not set(heeding) & set(faults) else ():
+            raise click.UsageError(f"{flag} says nothing to {', '.join(faults)}: name {_one_of(heeding)} in --faults")
+    if "sim" not in faults and given(ctx, ["save"]):
+        raise click.UsageError(f"--save says nothing to {', '.join(faults)}: name sim in --faults")
 
 
-def _check_case(plan: Plan, subject: Subject, repeat: int) -> None:
+def _one_of(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}" if names[1:] else names[0]
+
+
+def _check_one_case(plan: Plan, subject: Subject, repeat: int, *, shorten: bool) -> None:
     """Refuse a case that the plan has not got, and what there is only with a case."""
     if plan.case is None:
         if plan.round is not None or repeat > 1:
             raise click.UsageError(f"{'--repeat' if plan.round is None else '--round'} needs the case: --case K")
         return
-    on_files = [grade for grade in plan.faults if grades()[grade].cases]
-    if len(plan.faults) != 1 or not on_files:
+    if len(plan.faults) != 1 or not grades()[plan.faults[0]].cases:
         raise click.UsageError("--case needs one grade: --faults process, or --faults power")
     if subject.ours and len(plan.levels) != 1:
         raise click.UsageError("--case of the reference store, which has a mode a level, needs one: --level L")
-    [grade] = on_files
-    most = plan.cases(grade)
-    if plan.case > most:
-        raise click.BadParameter(f"the {grade} grade has {most} at this profile, from 1", param_hint="--case")
+    if shorten and plan.round is not None:
+        raise click.UsageError("--shorten says nothing beside --round: a round by itself is as short as it gets")
+    try:
+        plan.check_case()
+    except BadRequest as error:
+        raise click.UsageError(str(error)) from error
 
 
 @contextmanager
@@ -183,6 +205,12 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None], expe
 def _findings_beside(json_to: str | None) -> Path | None:
     """Return the folder of the findings where none was named: beside the JSON, if that is a file."""
     return Path(f"{json_to}.findings") if json_to not in (None, "-") else None
+
+
+def _different(verdicts: Sequence[Verdict]) -> list[Finding]:
+    """Return what was found in any run of a case, and each once."""
+    found = {(one.clause, one.why): one for verdict in verdicts for one in verdict.findings}
+    return list(found.values())
 
 
 def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | None, cut: str) -> None:
@@ -246,7 +274,7 @@ def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | 
 @click.option(
     "--filesystem",
     type=click.Choice(sorted(FILESYSTEMS)),
-    help="Of the disk grade, by default each in turn, and of the disk that holds syncs in the process grade: ext4.",
+    help="Of the disk grade, by default each in turn, and of the disk that holds syncs in the others: ext4.",
 )
 @click.option("--validate", is_flag=True, help="Try every call once first, and hold each line against the schema.")
 @save_option()
@@ -313,8 +341,8 @@ def run(  # noqa: PLR0913 - an argument an option
     for option, place in (("--findings", plan.evidence), ("--save", save)):
         if place is not None:
             check_folder(option, place)
-    _check_case(plan, subject, repeat)
-    _check_filesystem(plan)
+    _check_settings(ctx, faults)
+    _check_one_case(plan, subject, repeat, shorten=shorten)
     console = console_beside(json_to)
 
     made = origin(typed(ctx, plan.seed), faults)
@@ -338,7 +366,7 @@ def run(  # noqa: PLR0913 - an argument an option
     write(verdict, ended=True)
     code = {"kept": 0, "broken": BROKEN, "not-judged": NOT_JUDGED}[verdict.outcome]
     if expect is not None:
-        beside = print_expected(console, expect, verdict.findings, verdict.cut)
+        beside = print_expected(console, expect, _different(verdicts), verdict.cut)
         code = code if verdict.outcome == "not-judged" else beside
     if code:
         ctx.exit(code)

@@ -29,6 +29,7 @@ from ackcheck.cli._output import (
     json_option,
     write_json,
 )
+from ackcheck.cli._together import refuse
 from ackcheck.trace.judge import Judge, TooMuchUnderWay
 from ackcheck.trace.lines import BadLine
 from ackcheck.trace.natslog import NatsLog
@@ -76,6 +77,8 @@ def trace(ctx: click.Context, file: Path, level: str, kind: str, commit: str, js
     Exit codes: 0 nothing broke, 1 a clause is broken, 2 usage, 3 there are lines that could not be read, and nothing
     broke, 4 nothing was at stake.
     """
+    if kind != "jsonl":
+        refuse(ctx, ["commit"], f"--format {kind}", "it shows no offsets")
     recording = Recording(Judge(Level(level), CommitPolicy(commit)))
     reader = READERS[kind]()
     bad, count = list[tuple[int, str]](), 0

@@ -20,6 +20,7 @@ import click
 from ackcheck.cli._exploring import Refused
 from ackcheck.cli._output import file_only
 from ackcheck.cli._reports import write_text
+from ackcheck.cli._together import refuse, refuse_others
 from ackcheck.cli.explore import config_of, model_options
 from ackcheck.rig.player import Player
 from ackexplore import Options, TooManyStates
@@ -57,7 +58,9 @@ def vectors(
     With a command after `--`, OUT is read, and its tours are played to that program: exit code 1 where it departs.
     """
     if command:
+        refuse_others(ctx, "a command, which is judged by what OUT holds", ("reply_timeout",))
         ctx.exit(_play(Path(out), command, reply_timeout))
+    refuse(ctx, ["reply_timeout"], "OUT alone", "it is for a command after --")
     config = config_of(settings, ())
     try:
         told = made_of(explore_model(config, Options(engine="graph", max_states=max_states)), longest)

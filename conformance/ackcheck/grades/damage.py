@@ -22,7 +22,7 @@ from typing import Final
 from attrs import frozen
 
 from ackcheck.findings import GradeReport
-from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grade import ON_FILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
     Campaign,
     Progress,
@@ -208,4 +208,12 @@ def judge(job: Job) -> GradeReport | None:
     return judged_on_files("damage", run_damage_grade, (CLOSED,), job)
 
 
-DAMAGE = Grade("damage", judge, counts="closes", effort={"quick": 3, "standard": 12, "deep": 100}, cases=cases)
+DAMAGE = Grade(
+    "damage",
+    judge,
+    counts="closes",
+    effort={"quick": 3, "standard": 12, "deep": 100},
+    cases=cases,
+    rounds=lambda rounds, _: min(rounds, CLOSES_A_CASE),
+    heeds=ON_FILES,
+)

@@ -23,7 +23,7 @@ from ackcheck.disk.blocks import BLOCK
 from ackcheck.disk.filesystem import named
 from ackcheck.disk.kept import keep
 from ackcheck.findings import GradeReport
-from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grade import ON_FILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades.campaign import (
     Campaign,
     Progress,
@@ -382,4 +382,11 @@ def judge(job: Job) -> GradeReport:
     return judged_on_files("disk", judging, ("power cut",), job)
 
 
-DISK = Grade("disk", judge, counts="power cuts", effort={"quick": 3, "standard": 30, "deep": 400}, cases=cases)
+DISK = Grade(
+    "disk",
+    judge,
+    counts="power cuts",
+    effort={"quick": 3, "standard": 30, "deep": 400},
+    cases=cases,
+    heeds=ON_FILES - {"round"} | {"disk_mib", "filesystem"},
+)

@@ -24,7 +24,7 @@ from typing import Literal
 
 from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
-from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grade import ON_FILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import stalled
 from ackcheck.grades.campaign import (
     Campaign,
@@ -155,6 +155,14 @@ def cases(rounds: int) -> int:
     return failing(rounds) + rounds + stalled.cases(rounds)
 
 
+def rounds_of(rounds: int, case: int) -> int:
+    """Return how many rounds a case has, at most, of so many in all; a full disk is of one piece."""
+    held = case - failing(rounds) - rounds
+    if held > 0:
+        return stalled.rounds_of(rounds, held)
+    return 0 if case <= failing(rounds) else min(rounds, LOSSES_A_CASE)
+
+
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ackcheck-") as folder:
@@ -277,4 +285,12 @@ def judge(job: Job) -> GradeReport:
     return judged_on_files("power", judging, ("SIGKILL", "power loss"), job)
 
 
-POWER = Grade("power", judge, counts="power losses", effort={"quick": 5, "standard": 20, "deep": 200}, cases=cases)
+POWER = Grade(
+    "power",
+    judge,
+    counts="power losses",
+    effort={"quick": 5, "standard": 20, "deep": 200},
+    cases=cases,
+    rounds=rounds_of,
+    heeds=ON_FILES | {"disk_mib", "filesystem"},
+)

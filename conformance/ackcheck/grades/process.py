@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
-from ackcheck.grade import REPLY_TIMEOUT, Grade, Job
+from ackcheck.grade import ON_FILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import stalled
 from ackcheck.grades.campaign import (
     Campaign,
@@ -107,6 +107,11 @@ def cases(rounds: int) -> int:
     return rounds + stalled.cases(rounds)
 
 
+def rounds_of(rounds: int, case: int) -> int:
+    """Return how many rounds a case has, at most, of so many in all."""
+    return min(rounds, KILLS_A_CASE) if case <= rounds else stalled.rounds_of(rounds, case - rounds)
+
+
 def kill_and_judge(session: Session, kind: Kind, *, may_repeat: bool = False) -> None:
     """Work, kill, perhaps kill again while it opens, open again and judge."""
     begin_round(session)
@@ -137,4 +142,12 @@ def judge(job: Job) -> GradeReport:
     return judged_on_files("process", judging, ("SIGKILL",), job)
 
 
-PROCESS = Grade("process", judge, counts="SIGKILLs", effort={"quick": 6, "standard": 60, "deep": 2_000}, cases=cases)
+PROCESS = Grade(
+    "process",
+    judge,
+    counts="SIGKILLs",
+    effort={"quick": 6, "standard": 60, "deep": 2_000},
+    cases=cases,
+    rounds=rounds_of,
+    heeds=ON_FILES | {"disk_mib", "filesystem"},
+)

@@ -111,3 +111,8 @@ def stalls(rounds: int) -> int:
 def cases(rounds: int) -> int:
     """Return how many cases those are."""
     return math.ceil(stalls(rounds) / STALLS_A_CASE)
+
+
+def rounds_of(rounds: int, case: int) -> int:
+    """Return how many of them the case has whose number, from 1, that is."""
+    return max(0, min(STALLS_A_CASE, stalls(rounds) - (case - 1) * STALLS_A_CASE))

@@ -167,7 +167,6 @@ def test_what_is_no_factory_is_said(targets: Path) -> None:
         (["nowhere:"], "'nowhere:' names no factory; write module:factory or path/to/file.py:factory\n"),
         (["--case", "8", "--faults", "process"], "the process grade has 7 at this profile"),
         (["--filesystem", "ntfs"], "'ntfs' is not one of"),
-        (["--filesystem", "xfs", "--faults", "power"], "--filesystem is for the disk and the process grade"),
         (["--case", "0", "--faults", "process"], "not in the range"),
     ],
 )
