@@ -6,7 +6,8 @@
     python -m tests.textbook --seeds 33 --reference --jobs 4 --beside-load --log loaded.jsonl
 
 A run waits most of its time for deadlines, so that several fit beside each other; a log, a line a run, is gone on with.
-Exit code 1 where a right store was not kept, or a wrong one was not refused by a clause that must refuse it.
+Exit code 1 where a right store was not kept, or a wrong one was not refused by a clause that must refuse it; 4 where
+nothing was judged.
 """
 
 import contextlib
@@ -162,6 +163,9 @@ def main(
         else:
             table.add_row(*row(store, [each for each in judged if each.store == store.name]))
     Console().print(table)
+    if not judged:
+        click.echo("nothing was judged: there is no such store, or not what it needs", err=True)
+        sys.exit(4)
     sys.exit(0 if all(each.as_expected_of(named(each.store)) for each in judged) else 1)
 
 

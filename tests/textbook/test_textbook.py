@@ -9,7 +9,8 @@ from subprocess import CompletedProcess, Popen
 
 import pytest
 from attrs import evolve
-from tests.textbook.__main__ import FAULTS, Judged, judge, judge_all, load
+from click.testing import CliRunner
+from tests.textbook.__main__ import FAULTS, Judged, judge, judge_all, load, main
 from tests.textbook.catalogue import CATALOGUE, HERE, REFERENCE, SYNC, NoSuchStore, Textbook, named
 
 from ackcheck.rig.serve import load_factory
@@ -31,6 +32,7 @@ def header(store: Textbook) -> str:
 def test_names_are_told_apart_and_both_kinds_are_there() -> None:
     assert len(set(IDS)) == len(IDS)
     assert {store.right for store in CATALOGUE} == {True, False}
+    assert {store.language for store in CATALOGUE} == {"Python", "Node", "Go"}
 
 
 @pytest.mark.parametrize("store", CATALOGUE, ids=IDS)
@@ -66,6 +68,28 @@ def test_a_wrong_store_must_be_refused_by_its_own_clause() -> None:
     assert not evolve(judged, clauses=frozenset({"no-limbo"})).as_expected_of(wrong)
     assert not evolve(judged, outcome="not-judged").as_expected_of(wrong)
     assert not evolve(judged, outcome="not-judged", clauses=frozenset()).as_expected_of(named("WalFull"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "clauses", "words", "code"),
+    [
+        ("broken", {"survives-power-loss"}, ["--only", "NeverSyncs"], 0),
+        ("broken", {"no-limbo"}, ["--only", "NeverSyncs"], 1),
+        ("kept", set(), ["--only", "AppendLog"], 0),
+        ("not-judged", set(), ["--only", "AppendLog"], 1),
+        ("kept", set(), ["--only", "AppendLog", "--wrong"], 4),
+    ],
+)
+def test_the_exit_code_says_whether_all_came_as_expected(
+    outcome: str, clauses: set[str], words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(store: Textbook, seed: int, *_: str) -> Judged:
+        return Judged(store.name, seed, outcome, frozenset(clauses), 1.0)
+
+    monkeypatch.setattr("tests.textbook.__main__.judge", judged)
+    ran = CliRunner().invoke(main, ["--seeds", "2", *words])
+    assert ran.exit_code == code
+    assert ran.stdout.count('"outcome"') == (0 if code == 4 else 2)
 
 
 def test_what_a_log_has_is_not_judged_again(tmp_path: Path) -> None:

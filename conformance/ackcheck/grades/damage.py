@@ -127,7 +127,7 @@ def close_and_damage(campaign: Campaign, session: Session, older: Contents, kept
     killed, peers = session.end()
     session.hit(killed, Fault.CLEAN_RESTART, peers=peers)
     for kind in KINDS:
-        done = damage(now.files, older.files, older.replaced_in(now), kind, session.random)
+        done = damage(now.files, older.files, older.replaced_in(now), kind, session.random, older.earlier)
         if done is not None:
             _Copy(campaign, session, killed, done).judge()
     session.fault = Fault.CLEAN_RESTART
@@ -135,7 +135,7 @@ def close_and_damage(campaign: Campaign, session: Session, older: Contents, kept
     session.ran["clean restart"] += 1
     session.open(Restarted())
     session.survey()
-    return now
+    return now.after(older)
 
 
 @frozen
@@ -185,10 +185,11 @@ class _Copy:
     def _refused(self, twin: Session, said: str) -> None:
         """Judge how a target refuses a damaged directory: by the name of a file."""
         names = {Path(self.done.file).name, *(path.name for path in twin.directory.rglob("*"))}
-        if not names_one_of(names, said.replace(str(twin.directory), "")):
+        if names_one_of(names, said.replace(str(twin.directory), "")):
+            self.session.ran["refused by name"] += 1
+        else:
             why = f"{self.done}; it is refused, and no file is named: {said.strip()}"
             twin.panel.broke(CannotOpen(Clause.SURVIVES_POWER_LOSS, why))
-        self.session.ran["refused by name"] += 1
 
 
 def names_one_of(names: Iterable[str], said: str) -> bool:

@@ -10,6 +10,9 @@ Damage(kind='stale', file='log', data=b'record')
 True
 >>> damage({"log": b"record"}, {"log": b"record"}, (), "lost", Random(1)) is None           # and empty
 True
+>>> once = {state_of({"a": b"1"})}      # so it was at the first close, before there was a second file
+>>> damage({"a": b"1", "b": b"2"}, {"a": b"1", "b": b"2"}, {"a"}, "lost", Random(1), once) is None
+True
 >>> damage({"log": b"record"}, {}, (), "sector", Random(1)).data
 b'\\x00\\x00\\x00\\x00\\x00\\x00'
 """
@@ -17,17 +20,21 @@ b'\\x00\\x00\\x00\\x00\\x00\\x00'
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from random import Random
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 Kind = Literal["bit", "sector", "lost", "stale"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+State: TypeAlias = frozenset[tuple[str, bytes]]
+"""What tells one directory from another: the names of its files, each with a digest of what it holds."""
 
 SECTOR: Final = 512
 
@@ -68,10 +75,21 @@ class Contents:
 
     files: Mapping[str, bytes] = Factory(dict)
     numbers: Mapping[str, int] = Factory(dict)
+    earlier: frozenset[State] = frozenset()
+    """What the directory was like before."""
+
+    def after(self, older: Contents) -> Contents:
+        """Return this as what comes after what was there at the close before."""
+        return evolve(self, earlier=older.earlier | {state_of(older.files)})
 
     def replaced_in(self, later: Contents) -> frozenset[str]:
         """Return the files of which there is another of the same name later."""
         return frozenset(name for name, number in later.numbers.items() if self.numbers.get(name, number) != number)
+
+
+def state_of(files: Mapping[str, bytes]) -> State:
+    """Return what tells these files from others."""
+    return frozenset((name, hashlib.sha256(data).digest()) for name, data in files.items())
 
 
 def contents(directory: Path, kept: contextlib.ExitStack) -> Contents | None:
@@ -94,22 +112,27 @@ def contents(directory: Path, kept: contextlib.ExitStack) -> Contents | None:
 
 
 def damage(
-    now: Mapping[str, bytes], older: Mapping[str, bytes], replaced: Collection[str], kind: Kind, random: Random
+    now: Mapping[str, bytes],
+    older: Mapping[str, bytes],
+    replaced: Collection[str],
+    kind: Kind,
+    random: Random,
+    earlier: Collection[State] = (),
 ) -> Damage | None:
     """Choose what is to be damaged like that; None where there is nothing that a store could see.
 
-    `older` are the files at an earlier close, `replaced` those that were replaced as a whole since: only one that was
-    there then, and was not, is lost, or turns up as it was.
+    `older` are the files at the close before, `replaced` those that were replaced as a whole since: only one that was
+    there then, and was not, is lost, or turns up as it was. `earlier` is what the directory was like before that.
     """
     stays = now.keys() & older.keys() - set(replaced)
     names = sorted(name for name, data in now.items() if data and (kind in ("bit", "sector") or name in stays))
     random.shuffle(names)
     for name in names:
         done = Damage(kind, name, _spoilt(now[name], older.get(name), kind, random))
-        after = {**now, name: done.data}
-        if done.data is None:
-            del after[name]
-        if done.data != now[name] and any(after.values()) and after != older:
+        after = {other: held for other, held in now.items() if other != name}
+        if done.data is not None:
+            after[name] = done.data
+        if done.data != now[name] and any(after.values()) and after != older and state_of(after) not in earlier:
             return done
     return None
 
