@@ -24,6 +24,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypedDict, runtime_checkable
 
+PROTOCOL = 1
+"""The version of the protocol (specs/protocol.md), as a request to open names it."""
+
 OPTIONAL = frozenset({"renew", "release", "reset", "dead", "leave"})
 """The methods of `Extended`, by the names they have on the wire."""
 

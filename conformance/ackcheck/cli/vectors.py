@@ -22,6 +22,7 @@ from ackcheck.cli._output import file_only
 from ackcheck.cli._reports import write_text
 from ackcheck.cli._together import refuse, refuse_others
 from ackcheck.cli.explore import config_of, model_options
+from ackcheck.grade import REPLY_TIMEOUT
 from ackcheck.rig.player import Player
 from ackexplore import Options, TooManyStates
 from ackexplore import explore as explore_model
@@ -40,7 +41,9 @@ BROKEN = 1
     "--longest", default=60, show_default=True, metavar="N", type=click.IntRange(1, 10_000), help="Steps of a tour."
 )
 @click.option("--max-states", default=20_000, show_default=True, metavar="N", type=click.IntRange(1, 10**6))
-@click.option("--reply-timeout", default=15.0, show_default=True, metavar="S", type=click.FloatRange(0.1, 3600.0))
+@click.option(
+    "--reply-timeout", default=REPLY_TIMEOUT, show_default=True, metavar="S", type=click.FloatRange(0.1, 3600.0)
+)
 @click.pass_context
 def vectors(
     ctx: click.Context,

@@ -21,12 +21,9 @@ from attrs import Factory, frozen
 from ackcheck.promises import STRICT, BadPromise, Promises, promises_of
 from ackcheck.rig.errors import ProtocolError
 from ackcheck.signs import clean
-from ackcheck.target import OPTIONAL, REPLIES, Delivery
+from ackcheck.target import OPTIONAL, PROTOCOL, REPLIES, Delivery
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
-
-PROTOCOL = 1
-"""The version of the protocol (specs/protocol.md), as a request to open names it."""
 
 SHOWN = 200  # characters of an answer that a message shows
 
@@ -34,8 +31,8 @@ MOST = 2**63
 """The largest number that an answer may hold."""
 
 
-LEFT = (Reply.OK, Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
-"""What a leave may be answered."""
+DONE_OR_NOT = (Reply.OK, Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
+"""What a leave, and a barrier, may be answered: they are of no delivery."""
 
 REFUSALS = (Reply.BUSY, Reply.FAILED, Reply.UNKNOWN)
 """What a pop may be answered instead of deliveries."""
@@ -78,11 +75,11 @@ def reply_of(result: Any, op: str) -> Reply:
     return Reply(result)
 
 
-def left_by(result: Any) -> Reply:
-    """Return how a leave was answered."""
-    reply = reply_of(result, "leave")
-    if reply not in LEFT:
-        raise ProtocolError(f"'leave' was answered {_cut(result)}; answer {', '.join(one.value for one in LEFT)}")
+def done_or_not(result: Any, op: str) -> Reply:
+    """Return how something that is of no delivery was answered."""
+    reply = reply_of(result, op)
+    if reply not in DONE_OR_NOT:
+        raise ProtocolError(f"{op!r} was answered {_cut(result)}; answer {', '.join(one.value for one in DONE_OR_NOT)}")
     return reply
 
 

@@ -14,13 +14,13 @@ from random import Random
 
 from attrs import Factory, define, evolve, field
 
-from ackcheck.grades.answers import PROTOCOL, Offered, Shown, offered_by, reply_of
+from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
 from ackcheck.grades.copied import copied
 from ackcheck.grades.draining import BATCH, RECORDED, TOO_SLOW, Pace, at_once
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
-from ackcheck.grades.workload import QUEUES, Call
+from ackcheck.grades.workload import QUEUES, WINDOW, Call
 from ackcheck.hits import Fault, Hits
 from ackcheck.panel import Panel, Stop
 from ackcheck.promises import STRICT, Promises
@@ -29,13 +29,11 @@ from ackcheck.rig.errors import FileSystemDead, ProtocolError, RigError, TargetD
 from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterReplies, KillPoint
 from ackcheck.rig.witness import held_in, why_dead
+from ackcheck.target import PROTOCOL
 from ackmodel import CommitPolicy
 from ackmodel.observe.events import ProcessCrashed, Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.survey import AtRest, DeadLetters, Popping, settle_everything, survey
-
-WINDOW = 16
-"""Calls under way at once."""
 
 LAST_MOMENT = 0.003
 """Seconds, at most, from the last call of a round to its end; mostly much less, so that it ends inside of something."""
@@ -417,6 +415,8 @@ class Session:
         for start in range(0, len(receipts), BATCH):
             batch = tuple(receipts[start : start + BATCH])
             self.traffic.ask(Call("ack_many", "ack_many", receipts=batch))
+            if self.traffic.under_way >= WINDOW:
+                self.traffic.settle()
         self.traffic.settle()
 
     def barrier(self) -> Reply | None:

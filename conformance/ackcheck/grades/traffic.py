@@ -41,7 +41,7 @@ from attrs import Factory, define, evolve, field
 from ackcheck.grades.answers import (
     Shown,
     deliveries_of,
-    left_by,
+    done_or_not,
     offsets_of,
     refusal_of,
     replies_of,
@@ -283,9 +283,9 @@ class Traffic:
             case "dead":
                 self._saw_dead(asked.call.queue, offsets_of(exchange.result), at)
             case "leave":
-                self._left(asked, left_by(exchange.result), at)
+                self._left(asked, done_or_not(exchange.result, "leave"), at)
             case "flush":
-                self._flushed(asked, reply_of(exchange.result, "flush"))
+                self._flushed(asked, done_or_not(exchange.result, "flush"))
             case "stats":
                 self._saw(shown_by(exchange.result))
 

@@ -30,6 +30,9 @@ from ackmodel.observe.oracle import Delivered
 
 QUEUES = ("orders/billing/0", "orders/billing/1", "orders/billing/2")
 
+WINDOW = 16
+"""Calls under way at once."""
+
 SHORT, LONG = 0.25, 30.0
 """Seconds that a popped message stays invisible: until the store is up again after a crash, or beyond the case."""
 

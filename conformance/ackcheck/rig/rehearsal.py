@@ -18,11 +18,10 @@ from typing import Any
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import ProtocolError, RigError, TargetError
 from ackcheck.rig.schema import every_line_checked
-from ackcheck.target import OPTIONAL
+from ackcheck.target import OPTIONAL, PROTOCOL
 
 __all__ = ["Child", "every_line_checked", "rehearsed", "tempfile"]
 
-PROTOCOL = 1
 HIDDEN = 30.0
 
 

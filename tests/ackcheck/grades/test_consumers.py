@@ -7,7 +7,7 @@ import pytest
 from tests.textbook.catalogue import named
 
 from ackcheck.grades import session
-from ackcheck.grades.answers import left_by
+from ackcheck.grades.answers import done_or_not
 from ackcheck.grades.campaign import child_of
 from ackcheck.grades.consumers import Consumers
 from ackcheck.grades.rounds import let_a_consumer_leave
@@ -79,6 +79,6 @@ def test_what_may_be_over_when_a_leave_is_answered_is_left_open() -> None:
 
 
 def test_a_leave_is_answered_by_four_replies_only() -> None:
-    assert left_by("BUSY") is Reply.BUSY
+    assert done_or_not("BUSY", "leave") is Reply.BUSY
     with pytest.raises(ProtocolError, match="'leave' was answered 'EXPIRED'; answer OK, BUSY, FAILED, UNKNOWN"):
-        left_by("EXPIRED")
+        done_or_not("EXPIRED", "leave")

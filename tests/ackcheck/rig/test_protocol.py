@@ -45,7 +45,14 @@ def test_every_line_of_a_run_is_as_the_schema_says(target: str, monkeypatch: pyt
 
 
 def test_the_schema_refuses_what_the_suite_refuses() -> None:
-    for op, result in {"pop": "OK", "ack": "yes", "dead": [-1], "open": {"offers": "renew"}, "stats": []}.items():
+    for op, result in {
+        "pop": "OK",
+        "ack": "yes",
+        "dead": [-1],
+        "open": {"offers": "renew"},
+        "stats": [],
+        "flush": "SETTLED",
+    }.items():
         assert complaints("results", {op: result}), op
     assert complaints("request", {"id": 1, "op": "reset", "queue": "q"})
     assert complaints("request", {"id": 1, "op": "fly"})
