@@ -31,10 +31,11 @@ WORN = (
     {"attempts": 2**8 - 2, "opens": 2**16 - 2, "resets": 2**8 - 2},
     {"attempts": 2**16 - 2, "opens": 2**31 - 3, "resets": 2**13 - 2},
     {"attempts": 2**31 - 2, "opens": 2**32 - 3, "resets": 2**16 - 2},
-    {"attempts": 2**32 - 90, "opens": 2**40 - 90, "resets": 2**24 - 90},
+    {"attempts": 2**32 - 1_000, "opens": 2**40 - 10_000, "resets": 2**24 - 1_000},
 )
 """Stores whose deliveries, opens and resets are about to be too many: for so many bits, for a number that JavaScript
-keeps exactly (an epoch of 2^13 resets and 2^40 opens), for the reference. No run has ninety of any of them."""
+keeps exactly (an epoch of 2^13 resets and 2^40 opens), for the reference. No run has a thousand of any of them, nor ten
+thousand segments, each of which takes a number as an open does."""
 
 BEGUN: tuple[int | dict[str, int] | None, ...] = (None,) * 11 + FIRST + WORN
 """How a run begins: most with a new store."""

@@ -110,7 +110,7 @@ class LogDamaged(LogError):
 
 
 class NumbersExhausted(LogError):
-    """The directory was opened more often than an epoch can number."""
+    """The directory was opened, or its segments were full, more often than an epoch can number."""
 
 
 class LogUnreadable(LogError):

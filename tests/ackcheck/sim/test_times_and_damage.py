@@ -174,6 +174,15 @@ def test_a_store_may_be_about_to_run_out_of_numbers(wear: dict[str, int], logs: 
     assert first == sorted(first)
 
 
+def test_the_numbers_of_a_worn_store_last_as_long_as_a_run() -> None:
+    """A full segment takes one, as an open does: after 90 the reference store could not be opened any more."""
+    taken: list[Step] = [("pop", {"count": 1}), ALL, *[("renew_often", {"which": 0, "times": 33}), ALL] * 12]
+    run = replay(begin(ReferenceSetup()), [("grow_old", WORN[3]), *taken, ("crash", {"fate": 0}), ("survey", {})])
+    assert run.broken is None
+    last = max(int(name[4:-4]) for name in run.disk.entries if name.startswith("log-"))
+    assert last - WORN[3]["opens"] > 90
+
+
 class HandsOutFew(Reference):
     """Lets go of all but the first hundred that expire at once."""
 
