@@ -20,7 +20,7 @@ from ackcheck.history import LANES, Line
 from ackcheck.hits import Hits
 from ackcheck.levels import FAULT_NAMES, LevelVerdict
 from ackcheck.needs import NEEDS
-from ackcheck.sim.aims import all_aims, never_met
+from ackcheck.sim.aims import all_aims, never_met, never_opened
 from ackcheck.verdict import ClauseVerdict, ModeReport, Verdict
 
 FAILED = (": EIO", ": ENOSPC", ": hangs", "the process dies", "the power goes")
@@ -185,20 +185,20 @@ def _not_judged(verdict: Verdict) -> dict[str, str]:
 
 
 def _in_play(verdict: Verdict) -> list[str]:
-    """Return how many of the faults that were aimed were met, and which never were."""
+    """Return how many of the faults that were aimed were met, and which never were, and which windows never opened."""
     met: Counter[str] = Counter()
     for report in verdict.reports:
         met.update(report.in_play)
-    missed = never_reached(met)
-    unreached = [f"never reached on real files in this profile: {', '.join(missed)}"] if missed else []
-    aims = [aim for aim in all_aims() if aim in met]
-    if not aims:
-        return unreached
-    never = never_met(met)
+    aims, never = [aim for aim in all_aims() if aim in met], never_met(met)
     reached = (
         f"in play: {len(aims) - len(never)} of {len(aims)} aimed faults; with what was done then, {len(+met)} states"
     )
-    return [reached, *([f"never met in this profile: {', '.join(never)}"] if never else []), *unreached]
+    missed = {
+        "never met in this profile": never,
+        "windows that never opened in this profile": never_opened(met),
+        "never reached on real files in this profile": never_reached(met),
+    }
+    return [*([reached] if aims else []), *(f"{which}: {', '.join(each)}" for which, each in missed.items() if each)]
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:

@@ -268,7 +268,7 @@ class _Round:
                 if hits >= WANTED:
                     break
             self.disk.disarm()
-            session.traffic.reached.closes()
+            session.traffic.reached.closes(hit=hits > 0)
             session.note("disk", f"is well again; it has refused {hits}")
             session.ran[f"refused {self.prelude}"] += hits
             if self.disk.has_given_up():

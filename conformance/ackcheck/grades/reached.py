@@ -5,13 +5,14 @@ target is stopped. What happens in it is counted, and so is each order of calls 
 should have reached, of this target, stands there with 0 until it has:
 
 >>> reached = Reached()
->>> reached.should({CROWD, HELD})
+>>> reached.should({CROWD, HELD, REFUSED})
 >>> reached.opens(HELD); reached.asked("ack"); reached.stopped("SIGKILL")
 >>> reached.asked("ack")                                    # the window is closed
+>>> reached.opens(REFUSED); reached.asked("pop"); reached.closes(hit=False)      # nothing was refused
 >>> {state: times for state, times in reached.states.items() if times}
 {'syncs are held': 1, 'syncs are held, then ack': 1, 'syncs are held, then SIGKILL': 1}
 >>> never_reached(reached.states)
-['hundreds of calls in flight']
+['hundreds of calls in flight', 'the disk refuses writes, or a flush']
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Reached:
 
     states: Counter[str] = Factory(Counter)
     _window: str = ""
+    _in_it: Counter[str] = Factory(Counter)
+    """What was counted since the window opened."""
 
     def should(self, states: Iterable[str]) -> None:
         """Note what a case should reach."""
@@ -60,20 +63,27 @@ class Reached:
         self.states[order] += 1
 
     def opens(self, window: str) -> None:
-        """Note that a fault is there, as the rig saw or made sure."""
+        """Note that a fault is there: as the rig made sure, or as `closes` will tell."""
         self._window = window
-        self.states[window] += 1
+        self._in_it.clear()
+        self._count(window)
 
-    def closes(self) -> None:
-        """Note that it is over."""
+    def closes(self, *, hit: bool = True) -> None:
+        """Note that it is over; without a `hit` nothing has met it, and it was not reached."""
+        if not hit:
+            self.states.subtract(self._in_it)
         self._window = ""
 
     def asked(self, op: str) -> None:
         """Note that something is asked."""
         if self._window:
-            self.states[f"{self._window}, then {op}"] += 1
+            self._count(f"{self._window}, then {op}")
 
     def stopped(self, how: str) -> None:
         """Note that the target was stopped; that closes the window."""
         self.asked(how)
         self.closes()
+
+    def _count(self, state: str) -> None:
+        self.states[state] += 1
+        self._in_it[state] += 1

@@ -88,6 +88,7 @@ def hold(session: Session, disk: Disk) -> tuple[int, int]:
     session.run(AfterReplies(REQUESTS // 2))
     session.note("disk", "holds every flush from here on")
     session.traffic.causes.disk_fails()
+    session.traffic.reached.should({HELD_SYNCS})
     fault = disk.arm(Fault(on="flush", do="stall"))
     for _ in range(SLICES):
         session.run(AfterDelay(HELD))

@@ -81,6 +81,10 @@ class Aim:
         return self.at in purposes if self.message is None else self.message in messages
 
 
+WINDOW = "window: "
+"""What the name of a window begins with (`ackcheck.sim.narrow`), among the states that were reached."""
+
+
 def all_aims() -> list[str]:
     """Return every fault that can be aimed, in the words of a report."""
     return [Aim(at, how).describe() for at in (*PURPOSES, ONE_MESSAGE) for how in HOWS]
@@ -89,6 +93,11 @@ def all_aims() -> list[str]:
 def never_met(in_play: Mapping[str, int]) -> list[str]:
     """Return the faults that were to be met, and never were."""
     return [aim for aim in all_aims() if in_play.get(aim) == 0]
+
+
+def never_opened(in_play: Mapping[str, int]) -> list[str]:
+    """Return the windows that were to be opened, and never were."""
+    return [name.removeprefix(WINDOW) for name, times in in_play.items() if name.startswith(WINDOW) and not times]
 
 
 @define

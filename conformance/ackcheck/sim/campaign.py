@@ -20,9 +20,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen
-from ackcheck.sim.aimed import AimedRules
 from ackcheck.sim.aims import all_aims
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
+from ackcheck.sim.narrow import NarrowWindows, all_windows
 from ackcheck.sim.setup import SimSetup
 from ackcheck.sim.shrink import Step, shortest, simplest
 from ackcheck.sim.simulation import Simulation, begin, breaks
@@ -52,7 +52,7 @@ def run_sim_grade(
     started = time.monotonic()
     known: dict[tuple[str, ...], Finding] = {}
 
-    class Machine(AimedRules, AckStoreMachine):
+    class Machine(NarrowWindows, AckStoreMachine):
         def begin(self, max_attempts: int | None, fastpath: bool) -> Simulation:
             self.setup = setup.with_traits(max_attempts, fastpath)
             return begin(self.setup)
@@ -92,6 +92,7 @@ def _count(report: GradeReport, run: Simulation, setup: SimSetup) -> None:
     report.add_stakes(run.panel.at_stake)
     report.ran.update(run.ran)
     report.in_play.update(dict.fromkeys(all_aims(), 0) if run.says_purposes else {})
+    report.in_play.update(dict.fromkeys(all_windows(), 0))
     report.in_play.update(run.in_play)
     if setup.logs > 1:
         report.ran["run with several logs"] += 1

@@ -119,6 +119,12 @@ class Simulation(Host, Surveyor):
         if receipts:
             self._ack(receipts)
 
+    @step
+    def ack_unsettled(self, *, queue: int) -> None:
+        """Have consumers ack what they have in hand of a queue, all of it."""
+        if receipts := self.panel.unsettled(QUEUES[queue % len(QUEUES)]):
+            self._ack(receipts)
+
     def _may_change(self, receipt: str) -> bool:
         """Whether one more renewal or release of a delivery can be judged now."""
         return self.panel.all_agree(lambda oracle: oracle.may_change(receipt))
@@ -362,6 +368,12 @@ class Simulation(Host, Surveyor):
     def survey(self) -> None:
         """Heal the disk, pass every deadline, and pop everything that comes: is it what must come?"""
         self._survey()
+
+    @step
+    def drain(self, *, queue: int) -> None:
+        """Pop a queue until it is empty, at this very moment, on a disk that works: what may come by now must."""
+        self._heal()
+        self._drain(QUEUES[queue % len(QUEUES)])
 
     @step
     def settle_everything(self) -> None:

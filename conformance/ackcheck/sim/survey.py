@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ackcheck.history import History
 from ackcheck.panel import Panel
-from ackcheck.sim.devices import LONG, OK, QUEUES, Asked, Pending
+from ackcheck.sim.devices import LONG, MESSAGES, OK, QUEUES, Asked, Pending
 from ackcheck.sim.disk import Disk
 from ackcheck.sim.target import Extended, SteppedTarget
 from ackmodel import Clause
-from ackmodel.observe.broken import Broken
+from ackmodel.observe.broken import Broken, Key
 from ackmodel.observe.events import Reply
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered
@@ -55,6 +55,7 @@ class Surveyor:
     given: list[Delivered]
     ends: dict[str, int]
     _first: dict[str, int]
+    _where: dict[str, Key]
     _replies: dict[int, Reply]
     _latest: float
     look: Callable[[], None]
@@ -64,6 +65,7 @@ class Surveyor:
     _wait: Callable[[float], None]
     _finish: Callable[..., None]
     _ask: Callable[[Asked, str], int]
+    _is_busy: Callable[..., bool]
     _pop: Callable[..., int]
     _ack: Callable[[list[str]], int]
     _flush: Callable[[], int]
@@ -134,6 +136,24 @@ class Surveyor:
         self.rest()
         self._wait_working(max(self._latest, self.now) + 1.0)
         survey(self)
+
+    def _drain(self, queue: str) -> None:
+        """Pop a queue until nothing comes, while no time passes; not judged where the store refuses, or takes time."""
+        began = len(self.given)
+        self._wait(self.now)
+        while ready := self.ready:
+            self._finish(ready[0], OK)
+        for _ in range(PATIENCE):
+            before = len(self.given)
+            op = self._pop(queue, MESSAGES, LONG)
+            while ready := self.ready:
+                self._finish(ready[0], OK)
+            if self._is_busy(queue, "pop") or self._replies[op] is not Reply.OK:
+                return
+            if len(self.given) == before:
+                came = {seen.offset for seen in self.given[began:] if self._where[seen.receipt][0] == queue}
+                self.panel.drained(queue, came, self.now)
+                return
 
     def _wait_working(self, until: float) -> None:
         """Let time pass on a disk that works."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,10 +19,11 @@ from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.causes import Causes
 from ackcheck.grades.disk import _Round
 from ackcheck.grades.giving_up import believe_syncs
-from ackcheck.grades.reached import Reached
+from ackcheck.grades.reached import HELD as HELD_SYNCS
+from ackcheck.grades.reached import REFUSED, Reached, never_reached
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
-from ackcheck.grades.stalled import HELD
+from ackcheck.grades.stalled import HELD, hold
 from ackcheck.grades.workload import Call
 from ackcheck.hits import Fault
 from ackcheck.rig.errors import TargetDied
@@ -166,12 +168,22 @@ def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_a
 class Recorded:
     """Stands for a session and a disk: notes what is done, in order; a call under way is answered after some polls."""
 
-    def __init__(self, polls: int = 0, *, dies: bool = False) -> None:
+    filesystem = SimpleNamespace(name="xfs")
+    panel = SimpleNamespace(each=lambda _: None)
+    random = Random(1)
+
+    def __init__(self, polls: int = 0, *, dies: bool = False, hit: int = 1) -> None:
         self.done: list[str] = []
-        self.polls, self.dies, self.now = polls, dies, 0.0
+        self.polls, self.dies, self.now, self.hit = polls, dies, 0.0, hit
         self.ran = Counter[str]()
         self.traffic: Any = SimpleNamespace(
-            forgiving=False, under_way=0, ask=self.ask, take=lambda _: None, causes=Causes(), reached=Reached()
+            forgiving=False,
+            under_way=0,
+            ask=self.ask,
+            take=lambda _: None,
+            settle=lambda: None,
+            causes=Causes(),
+            reached=Reached(),
         )
         self.child = SimpleNamespace(poll=self.poll)
         self.promises = SimpleNamespace(barrier="durable")
@@ -200,15 +212,21 @@ class Recorded:
     def look(self) -> None:
         self.done.append("look")
 
+    def publish(self, more: int) -> None:
+        self.done.append(f"publish {more}")
+
+    def has_given_up(self) -> bool:
+        return False
+
     def arm(self, fault: DiskFault) -> int:
         self.done.append(f"{fault.do} on {fault.on}")
         return 7
 
-    def disarm(self, number: int) -> None:
+    def disarm(self, number: int | None = None) -> None:
         self.done.append(f"disarm {number}")
 
     def hits(self, _number: int) -> int:
-        return 1
+        return self.hit
 
     def round(self, prelude: disk.Prelude) -> _Round:
         return _Round(cast(Campaign, None), cast(Session, self), cast(Disk, self), prelude, cast(Spares, None), 1)
@@ -237,3 +255,17 @@ def test_store_that_ends_at_a_sync_that_does_not_end_is_judged_by_what_it_has_le
     seen = Recorded(3, dies=True)
     seen.round("held")._ask_while_held()
     assert seen.ran["the target ended at a sync that did not end"] == 1
+
+
+@pytest.mark.parametrize(("refused", "never"), [(0, [REFUSED]), (1, [])])
+def test_that_the_disk_refuses_was_reached_only_where_it_has_refused_something(refused: int, never: list[str]) -> None:
+    seen = Recorded(hit=refused)
+    seen.round("a flush")._refuse()
+    assert never_reached(seen.traffic.reached.states) == never
+
+
+@pytest.mark.parametrize(("held", "never"), [(0, [HELD_SYNCS]), (1, [])])
+def test_that_syncs_are_held_was_reached_only_where_one_was(held: int, never: list[str]) -> None:
+    seen = Recorded(hit=held)
+    hold(cast(Session, seen), cast(Disk, seen))
+    assert never_reached(seen.traffic.reached.states) == never

@@ -71,6 +71,10 @@ class _RetiresWhatIsClosed(Compaction):
         if self.phase == "copy":
             self.victims = list(self.log.closed)
 
+    def remove(self, now: float) -> None:
+        self.victims = [segment for segment in self.victims if segment in self.log.closed]  # some was given up since
+        super().remove(now)
+
 
 class RetiresWhatIsNotFlushed(Core):
     """Compaction removes every closed segment, also one with records that were not FLUSHED when it began."""
