@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ackcheck.trace.counts import IGNORED, MOST_AT_ONCE, MOST_UNANSWERED, Count
-from ackcheck.trace.lane import ACKED, ASKED, HELD, PASSED, Lane, Message
+from ackcheck.trace.lane import ACKED, ASKED, HELD, OPEN, PASSED, Lane, Message
 from ackmodel import Clause, Contract, Level, Reply
 from ackmodel.observe.events import AckAnswered, AckAsked, Popped
 from ackmodel.observe.queue import item
@@ -249,6 +249,7 @@ class Simple:
             self._steps["again" if old.popped_at < old.until else "again at last"] += 1
             message.earlier = [*old.earlier, Popped(old.receipt, old.popped_at, old.until)]
             message.before = (*old.before, old.receipt)
+            old.stage = OPEN  # its receipt is no more the current one
         elif old is NOBODY:
             self._begin(lane, offset)
         lane.live[offset] = message

@@ -195,6 +195,21 @@ def test_what_is_simple_is_taken_on_the_fast_path_and_what_is_not_comes_back_to_
     assert found > 0
 
 
+def test_an_ok_with_an_earlier_receipt_is_found_though_the_pop_after_it_took_longer_than_its_time() -> None:
+    history: list[dict[str, Any]] = []
+    for number, (asked, answered) in enumerate([(0.0, 0.0), (0.0, 40.0)], 1):
+        delivery = {"receipt": f"r{number}", "offset": 0, "attempt": number, "deadline": 0}
+        request = {"id": number, "op": "pop", "queue": "q", "count": 1, "invisible": 30}
+        history += [{"at": asked, "asked": request}, {"at": answered, "answered": {"id": number, "result": [delivery]}}]
+    history += [{"at": 40.0, "asked": {"id": 3, "op": "ack", "receipt": "r1"}}]
+    history += [{"at": 40.0, "answered": {"id": 3, "result": "OK"}}]
+    lines = [json.dumps(line).encode() for line in history]
+    judge, bad = by_the_oracle(lines, Level.DISK)
+    recording, _, _ = on_the_fast_path(lines, Level.DISK, least=50)
+    assert told(recording.judge, 0) == told(judge, bad)
+    assert [one.clause.value for one in recording.judge.findings] == ["receipt-is-exact"]
+
+
 def test_a_record_that_begins_anywhere_takes_no_time_for_what_was_before() -> None:
     far = 10**15
     delivery = {"receipt": "r", "offset": far, "attempt": 1, "deadline": 0}
