@@ -148,13 +148,14 @@ BUGS = (
     Bug(
         "acquired-without-timer-after-failed-persist",
         AcquiredWithoutTimer,
-        (*LIMBO, Clause.REPLY_NEVER_FALSE),  # answered FAILED, and never back: as if it had taken effect
+        # Answered FAILED, and never back: as if it had taken effect, or as if a late ack had settled it.
+        (*LIMBO, Clause.REPLY_NEVER_FALSE, Clause.NO_RETURN),
         "Kafka KAFKA-19476",
     ),
     Bug(
         "reput-checkpoint-result-ignored",
         RedeliveryResultIgnored,
-        (*LIMBO, Clause.RECEIPT_IS_EXACT),
+        (*LIMBO, Clause.RECEIPT_IS_EXACT, Clause.REPLY_NEVER_FALSE),
         "RocketMQ, read in its code",
     ),
     Bug(
@@ -199,14 +200,20 @@ BUGS = (
         "wrong-failure-code-and-late-success",
         FailedForUnknown,
         # What was answered FAILED, and settles the message all the same, is passed by the offset too.
-        (Clause.REPLY_NEVER_FALSE, Clause.RECEIPT_IS_EXACT, Clause.NO_LIMBO, Clause.COMMIT_IS_SAFE),
+        (
+            Clause.REPLY_NEVER_FALSE,
+            Clause.RECEIPT_IS_EXACT,
+            Clause.NO_LIMBO,
+            Clause.COMMIT_IS_SAFE,
+            Clause.DERIVED_NEVER_AHEAD,
+        ),
         "RocketMQ #1895",
         level=Level.DISK,
     ),
     Bug(
         "sync-flush-always-times-out-with-write-buffer",
         FlushesAheadOfTheCopy,
-        (Clause.FLUSH_WHEN_IDLE, *STUCK),
+        (Clause.FLUSH_WHEN_IDLE, *STUCK, Clause.UNKNOWN_HAS_A_CAUSE),
         "RocketMQ #7523",
         level=Level.DISK,
     ),
