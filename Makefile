@@ -15,7 +15,7 @@ GOOD       := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(GOOD)' >/dev/null 2>&1 && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs look tutorials wheels mutants twin cluster lint format lock clean
+.PHONY: help check brokers check-brokers deep test hunt textbook zoo images skeletons right zootable docs look tutorials wheels action mutants twin cluster lint format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -70,6 +70,9 @@ tutorials: $(STAMP) ## type what the page "Your first verdict" shows, with its p
 
 wheels: $(STAMP) ## build the wheels, and run one with each Python that is here, by uvx, pipx and pip (ARGS="3.13")
 	$(BIN)/python -m tests.installing $(ARGS)
+
+action: $(STAMP) ## run the steps of action.yml in order, in a clean folder (ARGS="process"); a minute or two
+	$(BIN)/python -m tests.installing.action $(ARGS)
 
 mutants: $(STAMP) ## change the core in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'

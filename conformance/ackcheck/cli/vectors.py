@@ -68,7 +68,8 @@ def vectors(
     try:
         told = made_of(explore_model(config, Options(engine="graph", max_states=max_states)), longest)
     except TooManyStates as error:
-        raise Refused(str(error)) from error
+        mend = "allow more with --max-states, or take fewer messages, deliveries or faults"
+        raise Refused(f"more than {error.limit:,} states: {mend}") from error
     write_text(Path(out), json.dumps(told, separators=(",", ":")) + "\n")
     steps = sum(map(len, told["tours"]))
     share = f"{told['covered']['transitions']:,} of {told['covered']['of']:,} transitions"
