@@ -82,8 +82,9 @@ mutants: $(STAMP) ## change the core in small ways, and see that a test fails (A
 twin: $(STAMP) ## set the model beside its twin in TLA+ (needs Java; ARGS="--random 50"); some minutes
 	PYTHONPATH=tests/support $(BIN)/python -m tests.tla.run $(ARGS)
 
-cluster: $(STAMP) ## explore on workers of this machine, and kill some in the middle (ARGS="--workers 4 --large"); a minute
+cluster: $(STAMP) ## explore and judge on workers of this machine, and kill some in the middle (ARGS="--workers 4 --large"); minutes
 	$(BIN)/python -m tests.hunts.lost_workers $(ARGS)
+	$(BIN)/python -m tests.hunts.lost_in_campaigns
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check $(SOURCES)

@@ -13,11 +13,12 @@ be tried, the report says why, and what would mend it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from attrs import frozen
 
+from ackcheck.cluster import HERE, Crew, Share
 from ackcheck.findings import GradeReport
 from ackcheck.promises import Promises
 from ackcheck.subject import Subject
@@ -70,6 +71,8 @@ class Job:
     """Told how much is done, and of how much."""
     tell: Callable[[GradeReport], None] = no_one
     """Given the report as it is, now and then, and whenever something was found."""
+    crew: Crew = HERE
+    """Who runs its shares, where the grade has any."""
 
     @property
     def level(self) -> Level:
@@ -93,6 +96,8 @@ class Grade:
     rounds: Callable[[int, int], int] | None = None
     heeds: frozenset[str] = frozenset()
     """Which parts of its job it looks at, of those that not every grade does: others are passed over in silence."""
+    shares: Callable[[Job], Iterable[Share]] | None = None
+    """The parts of a job that a crew may run anywhere and in any order; None where all is done on this machine."""
 
 
 ON_FILES = frozenset({"case", "evidence", "promises", "reply_timeout", "round", "subject.server"})

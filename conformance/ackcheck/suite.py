@@ -11,12 +11,13 @@ import random
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import Factory, define, evolve, frozen
 
 from ackcheck import lab
+from ackcheck.cluster import HERE, Crew, Share
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import PROFILES, REPLY_TIMEOUT, Grade, Job
 from ackcheck.grades import OWN
@@ -119,19 +120,37 @@ Told = Callable[[Verdict], None]
 """Told of the verdict so far."""
 
 
-def run_suite(subject: Subject, plan: Plan, watch: Watcher = lambda *_: None, told: Told = lambda _: None) -> Verdict:
+def run_suite(
+    subject: Subject,
+    plan: Plan,
+    watch: Watcher = lambda *_: None,
+    told: Told = lambda _: None,
+    crew: Crew = HERE,
+) -> Verdict:
     """Run every campaign of the plan; raise a `RigError` where the target or the machine does not work.
 
     `told` hears of the verdict so far whenever a campaign has ended, or has found something: what comes after may be
-    interrupted.
+    interrupted. `crew` runs what can be run anywhere; the verdict is the same whoever does.
     """
-    run = _Run(subject, plan, watch, told)
-    for number, levels in enumerate(subject.modes(plan.levels)):
-        run.judge(levels, (plan.seed + 10 * number) % SEEDS)
+    run = _Run(subject, plan, watch, told, crew)
+    modes = [(levels, (plan.seed + 10 * number) % SEEDS) for number, levels in enumerate(subject.modes(plan.levels))]
+    crew.begin(_shares(subject, plan, modes))
+    for levels, seed in modes:
+        run.judge(levels, seed)
         if run.over:
             break
     verdict = run.verdict()
     return evolve(verdict, never_ran=tuple(never_ran(verdict)), cut=run.cut)
+
+
+def _shares(subject: Subject, plan: Plan, modes: Sequence[tuple[tuple[Level, ...], int]]) -> Iterator[Share]:
+    """Yield what of the campaigns can be run anywhere, in their order."""
+    for levels, seed in modes:
+        for name in plan.faults:
+            if (shares := grades()[name].shares) is not None:
+                yield from shares(
+                    Job(subject, levels, plan.effort.get(name, 0), seed, stop_at_first=plan.stop_at_first)
+                )
 
 
 def judge(
@@ -188,6 +207,7 @@ class _Run:
     plan: Plan
     watch: Watcher
     told: Told
+    crew: Crew
     modes: list[ModeReport] = Factory(list)
 
     @property
@@ -250,6 +270,7 @@ class _Run:
             evidence=self.plan.evidence,
             watch=lambda done, of: self.watch(mode, name, done, of),
             tell=tell,
+            crew=self.crew,
         )
 
     def _shorten(self, levels: tuple[Level, ...], report: GradeReport) -> None:

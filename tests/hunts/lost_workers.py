@@ -20,8 +20,9 @@ from typing import Any
 import click
 
 from ackexplore import Options, Progress, Result
+from ackexplore.cluster.joining import client_of
 from ackexplore.cluster.levels import explore_in_parts
-from ackexplore.cluster.on_dask import DaskCrew, client_of
+from ackexplore.cluster.on_dask import DaskCrew
 from ackexplore.table.engine import explore_table
 from ackmodel import Config
 

@@ -26,6 +26,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ackcheck.cli._cluster import check_spread, cluster_options, crew_of
 from ackcheck.cli._expected import ledger_in, print_expected
 from ackcheck.cli._output import (
     BROKEN,
@@ -43,6 +44,7 @@ from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import Remembered, asked, report_options, typed, write_run_reports
 from ackcheck.cli._together import given
 from ackcheck.cli._validate import validated
+from ackcheck.cluster import Crew
 from ackcheck.disk.filesystem import FILESYSTEMS
 from ackcheck.findings import Finding
 from ackcheck.given import read_promises
@@ -173,7 +175,9 @@ def _progress_shown(console: Console) -> Iterator[Watcher]:
         yield watch
 
 
-def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None], expect: Sequence[Entry] | None) -> Verdict:
+def _judged(
+    subject: Subject, plan: Plan, write: Callable[[Verdict], None], expect: Sequence[Entry] | None, crew: Crew
+) -> Verdict:
     """Run the suite. That something broke is said at once, and `write` gets the verdict so far, so that it is there
     whatever comes after; the findings themselves are shown once: with the verdict, or, beside what was expected, where
     there will be none."""
@@ -189,7 +193,7 @@ def _judged(subject: Subject, plan: Plan, write: Callable[[Verdict], None], expe
 
     try:
         with _progress_shown(shown) as watch:
-            return run_suite(subject, plan, watch, told)
+            return run_suite(subject, plan, watch, told, crew)
     except (NoSuchTarget, NoReference) as error:
         raise click.BadParameter(str(error), param_hint="TARGET") from error
     except RigError as error:
@@ -277,6 +281,7 @@ def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | 
     help="Of the disk grade, by default each in turn, and of the disk that holds syncs in the others: ext4.",
 )
 @click.option("--validate", is_flag=True, help="Try every call once first, and hold each line against the schema.")
+@cluster_options
 @save_option()
 @click.option("--stop-at-first", is_flag=True, help="End at the first finding; else go on to the end of the profile.")
 @click.option(
@@ -310,6 +315,8 @@ def run(  # noqa: PLR0913 - an argument an option
     expect: tuple[Entry, ...] | None,
     filesystem: str | None,
     validate: bool,
+    cluster: str | None,
+    local: int | None,
     save: Path | None,
     stop_at_first: bool,
     server: tuple[str, ...],
@@ -342,6 +349,7 @@ def run(  # noqa: PLR0913 - an argument an option
         if place is not None:
             check_folder(option, place)
     _check_settings(ctx, faults)
+    check_spread(faults, cluster, local)
     _check_one_case(plan, subject, repeat, shorten=shorten)
     console = console_beside(json_to)
 
@@ -354,8 +362,8 @@ def run(  # noqa: PLR0913 - an argument an option
         if asked(ctx):
             write_run_reports(ctx, record_of(told))
 
-    with validated(subject, validate, reply_timeout):
-        verdicts = [_judged(subject, plan, write if number == 0 else nobody, expect) for number in range(repeat)]
+    with validated(subject, validate, reply_timeout), crew_of(cluster, local) as crew:
+        verdicts = [_judged(subject, plan, write if number == 0 else nobody, expect, crew) for number in range(repeat)]
     verdict = next((one for one in verdicts if one.findings), verdicts[0])
     print_verdict(console, verdict)
     save_programs(save, verdict.findings)

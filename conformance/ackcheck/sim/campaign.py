@@ -21,6 +21,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen
 from ackcheck.sim.aims import all_aims
+from ackcheck.sim.chances import of_the_seed_only
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.narrow import NarrowWindows, all_windows
 from ackcheck.sim.setup import SimSetup
@@ -32,10 +33,19 @@ from ackmodel.observe.broken import Broken
 STEPS_A_RUN = 30
 
 MOST_SHORTENED = 8
-"""Findings of different kinds that are shortened, in one campaign."""
+"""Findings of different kinds that are shortened, in one go."""
 
 AT_ONCE = 1_000
 """Runs that Hypothesis makes in one go. It remembers every choice of all of them, some 50 KB a run."""
+
+
+def goes(cases: int) -> list[tuple[int, int]]:
+    """Return the goes of a campaign, which know nothing of each other: where each begins, and how many runs it has.
+
+    >>> goes(2_500)
+    [(0, 1000), (1000, 1000), (2000, 500)]
+    """
+    return [(begun, min(AT_ONCE, cases - begun)) for begun in range(0, cases, AT_ONCE)]
 
 
 def run_sim_grade(
@@ -43,11 +53,44 @@ def run_sim_grade(
     *,
     seed: int,
     cases: int,
-    progress: Callable[[GradeReport], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
     stop_at_first: bool = False,
     shorten: bool = True,
 ) -> GradeReport:
-    """Run `cases` runs, or until the first finding; a few findings are shortened. Equal seeds give equal campaigns."""
+    """Run `cases` runs, or until the first finding; a few findings are shortened. Equal seeds give equal campaigns.
+
+    `progress` is told how many runs are over.
+    """
+    whole = GradeReport("sim", seed, simulated=True)
+    for begun, count in goes(cases):
+        before = whole.cases
+        whole.add(
+            run_go(
+                setup,
+                seed=seed,
+                begun=begun,
+                cases=count,
+                progress=lambda done, before=before: progress(before + done),  # type: ignore[misc]
+                stop_at_first=stop_at_first,
+                shorten=shorten,
+            )
+        )
+        if stop_at_first and whole.findings:
+            break
+    return whole
+
+
+def run_go(
+    setup: SimSetup,
+    *,
+    seed: int,
+    begun: int,
+    cases: int,
+    progress: Callable[[int], None],
+    stop_at_first: bool = False,
+    shorten: bool = True,
+) -> GradeReport:
+    """Run one go of a campaign; `begun` says where in it that begins."""
     report = GradeReport("sim", seed, simulated=True)
     started = time.monotonic()
     known: dict[tuple[str, ...], Finding] = {}
@@ -66,8 +109,7 @@ def run_sim_grade(
                     before = len(known) if shorten else MOST_SHORTENED
                     known[found.kind] = _shortened(self.setup, run, fallen, found, before)
                 report.found(known[found.kind])
-            report.seconds = time.monotonic() - started
-            progress(report)
+            progress(report.cases)
             if stop_at_first and run.broken is not None:
                 raise run.broken
 
@@ -75,10 +117,9 @@ def run_sim_grade(
         """As `Machine`, with one rule more."""
 
     machine = WithSeveralLogs if setup.logs > 1 else Machine
-    with suppress(Broken):
-        for begun in range(0, cases, AT_ONCE):
-            with_seed(f"{seed}/{begun}" if begun else seed)(machine)
-            run_state_machine_as_test(machine, settings=_settings(min(AT_ONCE, cases - begun)))
+    with suppress(Broken), of_the_seed_only():
+        with_seed(f"{seed}/{begun}" if begun else seed)(machine)
+        run_state_machine_as_test(machine, settings=_settings(cases))
     report.seconds = time.monotonic() - started
     return report
 

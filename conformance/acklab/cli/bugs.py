@@ -22,13 +22,14 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ackcheck.cli._cluster import cluster_options, crew_of
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
 from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
 from ackcheck.reports.sheet import sheet_of_bugs
 from ackcheck.show import finding_view
 from acklab.zoo import BUGS, UnknownBug, bug_named
-from acklab.zoo.hunt import MOST_CASES, Catch, hunt
+from acklab.zoo.hunt import MOST_CASES, Catch, Hunt, catch_of
 
 
 @click.command(cls=Remembered)
@@ -37,12 +38,20 @@ from acklab.zoo.hunt import MOST_CASES, Catch, hunt
 @click.option(
     "--cases", default=MOST_CASES, show_default=True, type=click.IntRange(1, 10**7), help="Runs a bug, at most."
 )
+@cluster_options
 @save_option()
 @json_option("what caught each bug, and in how many cases and seconds,")
 @report_options(*FORMS)
 @click.pass_context
 def bugs(
-    ctx: click.Context, names: tuple[str, ...], seed: int | None, cases: int, save: Path | None, json_to: str | None
+    ctx: click.Context,
+    names: tuple[str, ...],
+    seed: int | None,
+    cases: int,
+    cluster: str | None,
+    local: int | None,
+    save: Path | None,
+    json_to: str | None,
 ) -> None:
     """Run the suite against the bug zoo: real bugs, rebuilt in the reference store.
 
@@ -56,11 +65,13 @@ def bugs(
     console = console_beside(json_to)
     catches: list[Catch] = []
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    hunts = [Hunt(bug.name, seed, cases) for bug in chosen_bugs]
+    with crew_of(cluster, local) as crew, Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
-        for bug in chosen_bugs:
+        crew.begin(hunts)
+        for bug, hunt in zip(chosen_bugs, hunts, strict=True):
             progress.update(task, description=f"hunting {bug.name} ({len(catches)} of {len(chosen_bugs)} done)")
-            catches.append(hunt(bug, seed=seed, cases=cases))
+            catches.append(catch_of(bug, crew.report(hunt, lambda _: None)))
     for catch in catches if names else ():
         console.print(catch.bug.mechanism, style="italic")
         if catch.finding:

@@ -12,9 +12,11 @@ from typing import Any
 
 from attrs import frozen
 
-from ackcheck.findings import Finding
+from ackcheck.cluster import Watch
+from ackcheck.findings import Finding, GradeReport
 from ackcheck.sim.campaign import run_sim_grade
 from acklab.reference.simulated import ReferenceSetup
+from acklab.zoo import bug_named
 from acklab.zoo.bug import Bug
 
 MOST_CASES = 4000
@@ -48,8 +50,29 @@ class Catch:
         }
 
 
+@frozen
+class Hunt:
+    """The hunt of one bug, by its name: what a crew is sent (`ackcheck.cluster.Share`)."""
+
+    name: str
+    seed: int
+    cases: int = MOST_CASES
+
+    def run(self, watch: Watch) -> GradeReport:
+        """Run the simulated grade against the bug until it is caught, or for so many runs."""
+        return _campaign(bug_named(self.name), self.seed, self.cases, watch)
+
+
 def hunt(bug: Bug, *, seed: int, cases: int = MOST_CASES, shorten: bool = True) -> Catch:
     """Run the simulated grade against a bug until it is caught, or for `cases` runs."""
-    setup = ReferenceSetup((bug.level,), commit=bug.commit, core=bug.core, bug=bug.name, logs=bug.logs)
-    report = run_sim_grade(setup, seed=seed, cases=cases, stop_at_first=True, shorten=shorten)
+    return catch_of(bug, _campaign(bug, seed, cases, lambda _: None, shorten=shorten))
+
+
+def catch_of(bug: Bug, report: GradeReport) -> Catch:
+    """Return what a campaign against a bug came to."""
     return Catch(bug, report.finding, report.cases, report.seconds)
+
+
+def _campaign(bug: Bug, seed: int, cases: int, watch: Watch, *, shorten: bool = True) -> GradeReport:
+    setup = ReferenceSetup((bug.level,), commit=bug.commit, core=bug.core, bug=bug.name, logs=bug.logs)
+    return run_sim_grade(setup, seed=seed, cases=cases, progress=watch, stop_at_first=True, shorten=shorten)

@@ -8,18 +8,16 @@ cluster is only for those who may run programs on it.
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from attrs import define, evolve, field
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future
 
 from ackexplore.cluster import ClusterFailed, WorkerLost
+from ackexplore.cluster.joining import client_of
 from ackexplore.cluster.levels import explore_in_parts
 from ackexplore.cluster.part import Part
 from ackexplore.options import DEFAULTS, Options
@@ -32,7 +30,6 @@ from ackmodel import Config
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_FOR_A_WORKER = 60.0
-SECONDS_FOR_A_SCHEDULER = 10.0
 PARTS: dict[tuple[str, int], Part] = {}
 """The parts in this process, if it is a worker: by search and number."""
 
@@ -151,29 +148,6 @@ class DaskCrew:
             taken.append(self._submit(part, do, self.search, part, "take", envelopes))
         founds = [self._submit(part, item, expanded[part], 1) for part in every]
         return self._results(founds), self._results(taken)
-
-
-@contextmanager
-def client_of(address: str | None, local: int | None) -> Iterator[Client]:
-    """Yield a client of the cluster at an address, or of one with so many workers, started here and ended with it."""
-    if address is not None:
-        try:
-            client = Client(address, timeout=SECONDS_FOR_A_SCHEDULER)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterFailed(f"no Dask scheduler answers at {address}: start one (dask scheduler)") from error
-        with client:
-            yield client
-        return
-    cluster = LocalCluster(
-        n_workers=local or 1,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        memory_limit=0,
-        silence_logs=logging.ERROR,
-    )
-    with cluster, Client(cluster) as client:
-        yield client
 
 
 def explore_on_cluster(

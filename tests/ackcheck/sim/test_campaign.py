@@ -70,7 +70,7 @@ def arguments_of_all_rules() -> list[dict[tuple[str, str], object]]:
 
 def test_the_campaign_tells_of_every_run() -> None:
     told: list[int] = []
-    report = run_sim_grade(ReferenceSetup(), seed=1, cases=3, progress=lambda report: told.append(report.cases))
+    report = run_sim_grade(ReferenceSetup(), seed=1, cases=3, progress=told.append)
     assert told == list(range(1, report.cases + 1))
     assert report.seconds > 0
 

@@ -113,6 +113,6 @@ def test_where_no_scheduler_answers_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     def nobody(address: str, timeout: float) -> None:
         raise OSError(f"timed out after {timeout} s")
 
-    monkeypatch.setattr(on_dask, "Client", nobody)
+    monkeypatch.setattr("ackexplore.cluster.joining.Client", nobody)
     with pytest.raises(ClusterFailed, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1: start one"):
         on_dask.explore_on_cluster(Config(), address="tcp://127.0.0.1:1")
