@@ -24,7 +24,7 @@ def of_the_seed_only() -> Iterator[None]:
     if collect is None:
         yield
         return
-    none = providers.Constants()
+    none = type(collect())()
     providers._get_local_constants = lambda: none
     providers.CONSTANTS_CACHE.cache.clear()
     try:

@@ -68,14 +68,14 @@ def test_a_lost_worker_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch
         runs[go] += 1
         if go.number == 1 and not lost:
             lost.append(get_worker().address)
-            cluster = client.cluster
+            cluster = mine.cluster
             cluster.sync(cluster.scheduler.remove_worker, address=lost[0], stimulus_id="lost")
         return run(go, watch)
 
     monkeypatch.setattr(Go, "run", run_until_lost)
-    with started() as client:
-        assert verdict(Subject(), 1, DaskCrew(client)) == whole
-        assert len(client.nthreads()) == 1
+    with started() as mine:
+        assert verdict(Subject(), 1, DaskCrew(mine)) == whole
+        assert len(mine.nthreads()) == 1
     assert {go.number for go, times in runs.items() if times > 1} >= {1}
 
 
