@@ -21,7 +21,6 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen
 from ackcheck.sim.aims import all_aims
-from ackcheck.sim.chances import of_the_seed_only
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.narrow import NarrowWindows, all_windows
 from ackcheck.sim.setup import SimSetup
@@ -117,7 +116,7 @@ def run_go(
         """As `Machine`, with one rule more."""
 
     machine = WithSeveralLogs if setup.logs > 1 else Machine
-    with suppress(Broken), of_the_seed_only():
+    with suppress(Broken):
         with_seed(f"{seed}/{begun}" if begun else seed)(machine)
         run_state_machine_as_test(machine, settings=_settings(cases))
     report.seconds = time.monotonic() - started
