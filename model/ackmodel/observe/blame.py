@@ -71,6 +71,8 @@ def _blame(history: list[Event], event: Event, worlds: frozenset[World], claim: 
 
 def _misnumbered(event: events.Popped, worlds: frozenset[World], claim: Claim) -> bool:
     """Tell whether it could be handed out now under another number, and never under this one."""
+    if event.attempt is None:
+        return False
     drifted = [now for world in worlds for now in drift(world)]
     another, later = evolve(event, attempt=None), evolve(event, at=float("inf"))
     return any(possible_after(another, now, claim) for now in drifted) and not any(
@@ -81,8 +83,10 @@ def _misnumbered(event: events.Popped, worlds: frozenset[World], claim: Claim) -
 def _came_anew(history: list[Event], event: events.Popped, worlds: frozenset[World], claim: Claim) -> bool:
     """Tell whether it came after a stop before its deadline, and under a number that was given before: then it is not
     its deadline alone that was forgotten. Not where it is known what took it."""
+    if event.attempt is None or not _forgot(event, worlds):
+        return False
     drifted = [now for world in worlds for now in drift(world)]
-    if event.attempt is None or all(world.gone for world in drifted) or not _forgot(event, worlds):
+    if all(world.gone for world in drifted):
         return False
     stopped = any(isinstance(seen, STOPS) for seen in _since_popped(history))
     ever = any(possible_after(evolve(event, at=float("inf")), now, claim) for now in drifted)
@@ -207,10 +211,17 @@ def _last_kept(history: list[Event], promised: int) -> int:
     return max([promised, *stayed])
 
 
+def last_popped(history: list[Event]) -> int | None:
+    """Return where the message was last handed out; None where it never was."""
+    for at in range(len(history) - 1, -1, -1):
+        if isinstance(history[at], events.Popped):
+            return at
+    return None
+
+
 def _since_popped(history: list[Event]) -> list[Event]:
     """Return what was observed since the message was last handed out, that included."""
-    popped = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=0)
-    return history[popped:]
+    return history[last_popped(history) or 0 :]
 
 
 def was_reset(history: list[Event]) -> bool:
@@ -235,7 +246,7 @@ def _discarded(history: list[Event]) -> bool:
 
 def index_of_promise(history: list[Event]) -> int | None:
     """Return where the strongest promise that still stands was made, if any was: the last barrier, or else the OK."""
-    popped = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=0)
+    popped = last_popped(history) or 0
     durable, answered = [], []
     for index, seen in enumerate(history[popped:], popped):
         if isinstance(seen, events.MadeDurable):

@@ -26,7 +26,7 @@ from attrs import Factory, define, evolve, field
 from ..spec.clauses import Clause
 from ..spec.stages import Level
 from .blame import blame, was_reset
-from .domination import undominated, undominated_now
+from .domination import drifted, undominated
 from .events import (
     Absent,
     AckAnswered,
@@ -44,7 +44,7 @@ from .events import (
 )
 from .possible import UNAFFECTED, possible_after
 from .tested import tested_by
-from .worlds import UNSEEN, Claim, Settled, World, drift
+from .worlds import UNSEEN, Claim, Settled, World
 
 DENIALS = (Reply.FAILED, Reply.BUSY, Reply.EXPIRED, Reply.INVALID)
 """Replies that say that an operation took no effect."""
@@ -140,8 +140,7 @@ class Contract:
     def worlds_after(self, event: Event) -> frozenset[World]:
         """Return the worlds that an observation would leave, without taking it up."""
         claim = self.claim
-        drifted = undominated_now(now for world in self.worlds for now in drift(world))
-        return undominated(after for now in drifted for after in possible_after(event, now, claim))
+        return undominated(after for now in drifted(self.worlds) for after in possible_after(event, now, claim))
 
     def _false_answer(self, event: Event) -> tuple[Clause, str] | None:
         """Return what falls if an operation took effect whose answer says that it did not: with an answer that says

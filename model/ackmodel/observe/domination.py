@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from functools import reduce
+from functools import lru_cache, reduce
 
 from attrs import evolve
 
-from .worlds import UNHEARD, Change, Lease, Settled, World
+from .worlds import UNHEARD, Change, Lease, Settled, World, drift
 
 MANY = 64
 """Worlds of one message that are kept apart. Beyond, those that are alike become one that allows what each allows."""
@@ -36,6 +36,13 @@ def undominated(worlds: Iterable[World]) -> frozenset[World]:
 def undominated_now(worlds: Iterable[World]) -> frozenset[World]:
     """Return the same of worlds in which nothing more takes effect before the next observation."""
     return _best_of(worlds, lambda stronger, weaker: _settled_so(stronger, weaker) and _allows_more(stronger, weaker))
+
+
+@lru_cache(maxsize=10_000)
+def drifted(worlds: frozenset[World]) -> frozenset[World]:
+    """Return what worlds may have become unobserved. It is asked several times of the same ones: what an observation
+    puts to the test, and what it leaves."""
+    return undominated_now(now for world in worlds for now in drift(world))
 
 
 def dominates(stronger: World, weaker: World) -> bool:

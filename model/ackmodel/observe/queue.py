@@ -114,7 +114,8 @@ class Queue:
             contract.perhaps(event)
             return
         tested = contract.tested_by(event)
-        self.checked.update(tested)
+        for clause in tested:
+            self.checked[clause] += 1
         try:
             contract.observe(event)
         except ContractBroken as broken:

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from ..spec.clauses import Clause
 from . import events
-from .blame import blame, index_of_promise, read_back, was_reset
+from .blame import blame, index_of_promise, last_popped, read_back, was_reset
+from .domination import drifted
 from .events import Event, Reply
 from .possible import possible_after
-from .worlds import Claim, Settled, World, drift
+from .worlds import Claim, Settled, World
 
 CERTAIN = (Reply.OK, Reply.SETTLED, Reply.EXPIRED, Reply.INVALID)
 """Replies that say what became of the message."""
@@ -44,13 +45,13 @@ def tested_by(history: list[Event], event: Event, worlds: frozenset[World], clai
 
 def forbidden(event: Event, worlds: frozenset[World], claim: Claim) -> bool:
     """Tell whether no world allows an observation."""
-    return not any(possible_after(event, now, claim) for world in worlds for now in drift(world))
+    return not any(possible_after(event, now, claim) for now in drifted(worlds))
 
 
 def _of_a_return(history: list[Event], at: float, worlds: frozenset[World], claim: Claim) -> tuple[Clause, ...]:
     """Return what a message tests that was handed out: it might stay away, or come before its deadline."""
     found: dict[Clause, None] = {}
-    before = max((index for index, seen in enumerate(history) if isinstance(seen, events.Popped)), default=None)
+    before = last_popped(history)
     if (before is not None or was_reset(history)) and forbidden(events.Absent(at), worlds, claim):
         found[blame(history, events.Absent(at), worlds, claim)[0]] = None
     if before is not None:

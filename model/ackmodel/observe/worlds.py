@@ -157,6 +157,8 @@ class World:
 
     def unheard(self, *ops: int) -> World:
         """Return the same world when these operations get no answer any more: what they may do is as before."""
+        if not ops:
+            return self
         gone = frozenset(ops)
         return evolve(
             self,
@@ -193,13 +195,17 @@ class World:
 
 NAMES = tuple(each.name for each in fields(World))
 _VALUES = attrgetter(*NAMES)
+_PLACES = {name: place for place, name in enumerate(NAMES)}
 Value = TypeVar("Value", bound=World | Lease | Change)
 
 
 def evolve(value: Value, **changes: Any) -> Value:
     """Return a copy with these changes, as `attrs.evolve` does: a world in a fifth of the time."""
     if isinstance(value, World):
-        return cast("Value", World(**{**dict(zip(NAMES, _VALUES(value), strict=True)), **changes}))
+        values = list(_VALUES(value))
+        for name, changed in changes.items():
+            values[_PLACES[name]] = changed
+        return cast("Value", World(*values))
     return any_evolve(value, **changes)
 
 
