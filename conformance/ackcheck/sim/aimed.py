@@ -13,7 +13,7 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ackcheck.sim.aims import MIDDLE, PURPOSES
+from ackcheck.sim.aims import LYING, MIDDLE, PURPOSES, RESET_SYNC
 from ackcheck.sim.damage import KINDS
 from ackcheck.sim.devices import LONG, QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
@@ -79,7 +79,7 @@ class AimedRules(RuleBasedStateMachine):
         self.take(
             "aim",
             at=at,
-            how=random.choice(("fails", "fails", "hangs")),
+            how=random.choice(("fails", "fails", "hangs", *(("lies",) * 3 if at in LYING else ()))),
             times=random.choice((1, 1, 2, 9)),
             written=MIDDLE if at == "batch" else random.choice((0, 0, 20, MIDDLE, 1000)),
             wider=random.random() < 0.3,
@@ -202,7 +202,7 @@ class AimedRules(RuleBasedStateMachine):
             self.take("wait", seconds=0.15)
         elif at == "batch":
             self.take("renew", which=-1)  # its write is under way, and what comes meanwhile goes into the next one
-        elif at in ("state", "sync", "reset") or at.startswith("derived"):
+        elif at in ("state", "sync", "reset", RESET_SYNC) or at.startswith("derived"):
             self.take("ack", which=-1)
             self.take("finish_writes")
         elif at == "unlink" and self.run.can("renew"):
@@ -218,7 +218,7 @@ class AimedRules(RuleBasedStateMachine):
             self.take(at.replace("renewal", "renew"), which=-1)
         elif at == "dead letter":
             self.take("wait", seconds=SHORT)
-        elif at == "reset":
+        elif at in ("reset", RESET_SYNC):
             self.take("finish_all")
             self.take("reset", queue=queue, offset=self._near_what_is_out(queue, random))
         elif at == "rewrite":

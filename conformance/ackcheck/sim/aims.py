@@ -20,7 +20,7 @@ from attrs import Factory, define, evolve, frozen
 
 from ackmodel.observe.broken import Key
 
-How = Literal["fails", "hangs"]
+How = Literal["fails", "hangs", "lies"]
 
 FOR_EVER = 10**9
 """So many times: until the disk is healed."""
@@ -48,8 +48,14 @@ STEPS = ("create", "sync", "sync_directory", "unlink")
 DERIVED = ("derived create", "derived write", "derived sync", "derived rename")
 """The steps by which a file is replaced that derives from a log."""
 
-PURPOSES = (*RECORDS, *STEPS, *DERIVED)
+RESET_SYNC = "sync of a reset"
+"""A sync of a file to which a reset was written since it was last synced. No target need say so: it is seen."""
+
+PURPOSES = (*RECORDS, *STEPS, RESET_SYNC, *DERIVED)
 """Everything a fault can be aimed at, in a target that says so."""
+
+LYING = (RESET_SYNC,)
+"""What may lie: it says OK, and neither this nor anything after it reaches the disk until the power goes."""
 
 ONE_MESSAGE = "one message"
 """What a fault is aimed at that every write meets which speaks of one message."""
@@ -59,7 +65,7 @@ HOWS: tuple[How, ...] = get_args(How)
 
 @frozen
 class Aim:
-    """The next `times` I/Os that are `at` this purpose, or hold a record of this `message`, fail or hang.
+    """The next `times` I/Os that are `at` this purpose, or hold a record of this `message`, fail, hang or lie.
 
     A write that fails has `written` so many bytes; with `wider`, a sync that fails loses also what was written while it
     ran.
@@ -87,7 +93,8 @@ WINDOW = "window: "
 
 def all_aims() -> list[str]:
     """Return every fault that can be aimed, in the words of a report."""
-    return [Aim(at, how).describe() for at in (*PURPOSES, ONE_MESSAGE) for how in HOWS]
+    every = [Aim(at, how) for at in (*PURPOSES, ONE_MESSAGE) for how in HOWS]
+    return [aim.describe() for aim in every if aim.how != "lies" or aim.at in LYING]
 
 
 def never_met(in_play: Mapping[str, int]) -> list[str]:
@@ -112,10 +119,10 @@ class Aims:
         """Have a fault wait for its moment."""
         self.waiting.append(aim)
 
-    def take(self, purposes: Collection[str], messages: Collection[Key] = ()) -> Aim | None:
+    def take(self, purposes: Collection[str], messages: Collection[Key] = (), *, may_lie: bool = False) -> Aim | None:
         """Return the fault that waits for such an I/O, if one does; it has one time less then."""
         for index, aim in enumerate(self.waiting):
-            if aim.meets(purposes, messages):
+            if aim.meets(purposes, messages) and (may_lie or aim.how != "lies"):
                 self.waiting[index : index + 1] = [evolve(aim, times=aim.times - 1)] if aim.times > 1 else []
                 return aim
         return None

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from ackcheck.history import History
 from ackcheck.panel import Panel
-from ackcheck.sim.aims import MIDDLE, Aim, Aims
+from ackcheck.sim.aims import MIDDLE, RESET_SYNC, Aim, Aims
 from ackcheck.sim.disk import Disk, SyncBegun
 from ackcheck.sim.last_records import LastRecords
 from ackcheck.sim.target import Extended, Io, Outcome, SteppedTarget
@@ -85,6 +85,7 @@ class Devices:
     make: Callable[[], SteppedTarget]
     levels: tuple[Level, ...]
     commit: CommitPolicy = CommitPolicy.ACK
+    logs: int = 1
     disk: Disk = Factory(Disk)
     panel: Panel = field(init=False)
     history: History = Factory(History)
@@ -104,6 +105,10 @@ class Devices:
     """When timers of the store last ran so late that its clients may have been waiting for that alone."""
     """How often an I/O failed, or took long."""
     _held: LastRecords = Factory(LastRecords)
+    _with_resets: set[str] = Factory(set)
+    """The files to which a reset was written since they were synced."""
+    _synced: bool = False
+    """Whether a sync of a log has succeeded since the store was opened."""
     _replaced: set[str] = Factory(set)
     """The files that are replaced as a whole."""
     _in_vain: int = 0
@@ -140,7 +145,16 @@ class Devices:
                 self._met(pending.aim)
 
     def _aimed_at(self, io: Io) -> Aim | None:
-        return self.aims.take(io.purposes or (io.action,), io.messages or ()) if self.aims.waiting else None
+        if not self.aims.waiting:
+            return None
+        return self.aims.take(io.purposes or (io.action,), io.messages or (), may_lie=self._may_lie)
+
+    @property
+    def _may_lie(self) -> bool:
+        """Whether a sync may lie. Not before each log was synced since the store was opened: what tells this open from
+        the next would be lost, and no store could tell its receipts from later ones. Of several logs it is not known
+        which sync is whose."""
+        return self._synced and self.logs == 1
 
     def _met(self, aim: Aim | None) -> None:
         if aim is not None:
@@ -174,6 +188,8 @@ class Devices:
 
     def _begin(self, io: Io) -> None:
         begun = None
+        if io.action == "sync" and io.file in self._with_resets:
+            io = evolve(io, purposes=(*(io.purposes or (io.action,)), RESET_SYNC))
         if io.syncs:
             begun = self.disk.begin_sync(io.file if io.action == "sync" else None)
         self.history.add("store", f"asks: {io.describe()}")
@@ -204,6 +220,8 @@ class Devices:
         if pending.aim is not None:
             self._met(pending.aim)
             outcome, lost_since = _outcome_of(pending.aim, pending.io), pending.aim.wider
+            if pending.aim.how == "lies":
+                self._give_up()
         outcome = self._apply(pending, outcome, lost_since=lost_since)
         if pending.slow or not outcome.ok:
             self._in_trouble()
@@ -213,6 +231,12 @@ class Devices:
             self.panel.each(lambda oracle: oracle.write_failed())
         self.target.finish(pending.io.id, outcome, self.now)
         self._take()
+
+    def _give_up(self) -> None:
+        """Let nothing reach the disk any more, though every sync says OK: what that promises is in doubt."""
+        self.history.add("disk", "has given up: it says OK to every sync, and keeps nothing more until the power goes")
+        self.disk.given_up = True
+        self.panel.each(lambda oracle: oracle.doubt_syncs())
 
     def _apply(self, pending: Pending, outcome: Outcome, *, lost_since: bool = False) -> Outcome:
         """Do one I/O on the simulated disk, and count it."""
@@ -249,6 +273,13 @@ class Devices:
 
     def _note_held(self, io: Io, covers: frozenset[Key]) -> None:
         """Note of which messages there is a record in a file, and tell when the last of one is removed."""
+        if "reset" in io.purposes:
+            self._with_resets.add(io.file)
+        elif io.action == "sync":
+            self._with_resets.discard(io.file)
+            self._synced = self._synced or not io.purposes or io.action in io.purposes
+        if self.disk.given_up:
+            return  # none of it is so on the disk
         if io.action == "write":
             self._held.wrote(io.file, io.messages or ())
         elif io.action == "sync":
@@ -307,6 +338,8 @@ class Devices:
 
 def _outcome_of(aim: Aim, io: Io) -> Outcome:
     """Return how an I/O ends that a fault was waiting for."""
+    if aim.how == "lies":
+        return OK
     if io.action != "write":
         return Outcome(errno.ENOSPC if io.action == "create" else errno.EIO)
     written = len(io.data) // 2 if aim.written == MIDDLE else aim.written

@@ -93,6 +93,9 @@ class Disk:
     entries: dict[str, File] = Factory(dict)
     durable_entries: dict[str, File] = Factory(dict)
     changes: list[EntryChange] = Factory(list)
+    given_up: bool = False
+    """The file system has given up, as ext4 does whose journal cannot be written: until the power goes nothing reaches
+    the disk any more, though every sync says OK."""
 
     def names(self) -> list[str]:
         """Return the names of the files, sorted."""
@@ -132,6 +135,8 @@ class Disk:
 
         A failed sync of the directory loses nothing: the entries stay to be written.
         """
+        if ok and self.given_up:
+            return
         if begun.file is None:
             if ok:
                 self._settle_entries([change for change in self.changes if change in begun.covers])
@@ -154,6 +159,8 @@ class Disk:
 
         It is asked, in order, of each entry change (1 part) and of each dirty write (its bytes); phantoms never live.
         """
+        if self.given_up:
+            survival, self.given_up = (lambda _: 0), False
         survivors = [change for change in self.changes if survival(1)]
         lost = [change.describe() for change in self.changes if not any(change is kept for kept in survivors)]
         self._settle_entries(survivors)

@@ -302,6 +302,8 @@ class Host(Devices):
             forgotten.clear()
         self._accepted.clear()  # what an earlier process held for flushed, the new one may have yet to prove
         self._failed_at = None
+        self._with_resets.clear()
+        self._synced = False
         if isinstance(event, PowerLost):
             self._held.restarted(self.disk.names())
         self.panel.stopped(event)

@@ -5,7 +5,7 @@ two of them it is in a state that lasts for one I/O, and that chance comes to on
 here leads to one kind of such states, takes a few steps more, and stops the store or asks what it owes.
 
 >>> all_windows()[:3]
-['window: between steps of a reset', 'window: acks around a reset', 'window: after a failed sync']
+['window: between steps of a reset', 'window: acks around a reset', 'window: around the sync of a reset']
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from random import Random
 from typing import ClassVar
 
 from ackcheck.sim.aimed import CHURNED, AimedRules
-from ackcheck.sim.aims import DERIVED, MIDDLE, WINDOW
+from ackcheck.sim.aims import DERIVED, MIDDLE, RESET_SYNC, WINDOW
 from ackcheck.sim.devices import LONG, MESSAGES, QUEUES, SHORT
 
 MANY_FAILURES = 9
@@ -56,6 +56,25 @@ class NarrowWindows(AimedRules):
             self.take(random.choice(("ack", "renew", "release")), which=which)
         self.take("finish_all")
         self.take("survey")
+
+    def around_the_sync_of_a_reset(self, queue: int, random: Random) -> None:
+        """Have the sync of a reset fail, hang, or say OK to what is lost; go on from there, and stop the store."""
+        self._hand_out(queue, random.randint(2, 4))
+        self._ack_one_by_one(random.randint(0, 2))
+        self._come_to_rest(1)
+        how = random.choice(("fails", "fails", "hangs", "lies", "lies"))
+        self.take("aim", at=RESET_SYNC, how=how, times=random.choice((1, 1, 2)), wider=random.random() < 0.3)
+        self.take("reset", queue=queue, offset=self._near_what_is_out(queue, random))
+        self.take("finish_all")
+        if random.random() < 0.5:
+            self.take("wait", seconds=random.choice((0.05, 0.15, 1.0)))
+            self.take("finish_all")
+        if random.random() < 0.5:
+            self.take("pop", count=2, queue=queue)
+            self.take("finish_writes")
+            self.take("ack", which=-1)
+            self.take(random.choice(("finish_writes", "finish_all")))
+        self.stop(random.choice(("not", "lose_power", *FATES)), random.randint(0, 9))
 
     def after_a_failed_sync(self, queue: int, random: Random) -> None:
         """Have a sync of acks fail, and stop the store while it does what it does then."""
@@ -198,6 +217,7 @@ class NarrowWindows(AimedRules):
     WINDOWS: ClassVar[tuple[Callable[[NarrowWindows, int, Random], None], ...]] = (
         between_steps_of_a_reset,
         acks_around_a_reset,
+        around_the_sync_of_a_reset,
         after_a_failed_sync,
         after_a_torn_batch,
         after_a_late_result,

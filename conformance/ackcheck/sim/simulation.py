@@ -285,7 +285,7 @@ class Simulation(Host, Surveyor):
 
     @step
     def aim(self, *, at: str, how: How, times: int = 1, written: int = 0, wider: bool = False) -> None:
-        """Have the next I/O that is for this fail, or hang until the disk is healed."""
+        """Have the next I/O that is for this fail, hang until the disk is healed, or lie."""
         self._wait_for(Aim(at, how, times, written, wider))
 
     @step
@@ -303,7 +303,13 @@ class Simulation(Host, Surveyor):
 
     @step
     def crash(self, *, fate: int, clock: float = 0.0) -> None:
-        """Kill the process; `fate` seeds what becomes of the I/O it had under way; it is started again."""
+        """Kill the process; `fate` seeds what becomes of the I/O it had under way; it is started again.
+
+        Where the file system has given up the machine is rebooted: nobody can go on there.
+        """
+        if self.disk.given_up:
+            self._lose_power(fate, clock)
+            return
         random = Random(fate)
         for pending in self.pending if fate else []:
             chance = random.random()
@@ -319,15 +325,18 @@ class Simulation(Host, Surveyor):
 
         `fewer` messages are there afterwards, of those that nobody was ever handed.
         """
+        for queue, end in self.ends.items() if fewer else ():
+            left = max(self._perhaps_out[queue], self._handed_out[queue], self._first[queue] + 1, end - fewer)
+            if left < end and not self._is_busy(queue, "reset"):
+                self._withdraw(queue, left)
+        self._lose_power(fate, clock)
+
+    def _lose_power(self, fate: int, clock: float) -> None:
         random = Random(fate)
         took = self.disk.lose_power(
             lambda parts: {0: 0, 1: parts}.get(fate, random.choice((0, parts, random.randint(0, parts))))
         )
         self.history.add("disk", f"the power takes {', '.join(took) or 'nothing that was written'}")
-        for queue, end in self.ends.items() if fewer else ():
-            left = max(self._perhaps_out[queue], self._handed_out[queue], self._first[queue] + 1, end - fewer)
-            if left < end and not self._is_busy(queue, "reset"):
-                self._withdraw(queue, left)
         self._restart(PowerLost(), clock)
 
     @step
@@ -341,14 +350,18 @@ class Simulation(Host, Surveyor):
         self._reopen(self._close(in_trouble=True), 0.0)
 
     def _reopen(self, reply: Reply, clock: float) -> None:
-        if reply is Reply.OK:
+        if self.disk.given_up:
+            self._lose_power(0, clock)
+        elif reply is Reply.OK:
             self._restart(Restarted(), clock)
         else:  # what it has not done is as after a crash
             self._restart(ProcessCrashed(), clock, f"closed, which was answered {reply.value}, and ended")
 
     @step
     def damage(self, *, kind: Kind, which: int, at: int) -> None:
-        """Close the store, damage a file of it, and open it again."""
+        """Close the store, damage a file of it, and open it again; not where what it holds may be on no disk."""
+        if self.disk.given_up:
+            return
         if self._close() is not Reply.OK:
             self._restart(ProcessCrashed(), how="closed, which was not answered OK, and ended")
             return
@@ -389,7 +402,7 @@ class Simulation(Host, Surveyor):
 
 def begin(setup: SimSetup) -> Simulation:
     """Return a fresh run of what a setup says."""
-    return Simulation(setup.target, setup.levels, setup.commit)
+    return Simulation(setup.target, setup.levels, setup.commit, setup.logs)
 
 
 def breaks(setup: SimSetup, script: Sequence[tuple[str, dict[str, Any]]]) -> Simulation | None:

@@ -273,7 +273,7 @@ class Oracle(Witness):
 
     def called_back(self, keys: Iterable[Key], at: float) -> None:
         """Note that the durable callback of an ack of these messages ran: what settles them survives power loss."""
-        for name, offset in sorted(keys):
+        for name, offset in sorted(keys) if not self.doubtful else ():
             told = self._queue(name)
             with told.lock:
                 told.observe(offset, MadeDurable("callback", at))

@@ -101,8 +101,8 @@ class Witness:
         """Note that the file system may have given up, and says OK all the same to a sync of what is lost
         (specs/filesystems.md).
 
-        Until `syncs_were_real`, or the power goes, OK promises what it does at level PAGE_CACHE, a barrier and a reset
-        promise nothing, and nobody knows which offset is on the disk.
+        Until `syncs_were_real`, or the power goes, OK promises what it does at level PAGE_CACHE, a barrier, a reset, a
+        callback and what is shown as flushed promise nothing, and nobody knows which offset is on the disk.
         """
         self.doubtful = True
         self._claims()
@@ -209,7 +209,7 @@ class Witness:
 
         That of an earlier delivery, from before a reset, says nothing of the ack that settles the message now.
         """
-        for (name, offset), receipt in sorted((self._receipts[receipt], receipt) for receipt in receipts):
+        for (name, offset), receipt in sorted((self._receipts[each], each) for each in receipts if not self.doubtful):
             told = self._queue(name)
             with told.lock:
                 newest = receipt == told.receipts[offset][-1]

@@ -40,11 +40,19 @@ def closed(oracle: Oracle) -> None:
     oracle.closed(Reply.OK)
 
 
+def called_back(oracle: Oracle) -> None:
+    oracle.called_back([("q", 0)], at=2.0)
+
+
+def shown_as_flushed(oracle: Oracle) -> None:
+    oracle.saw_flushed(["r1"])
+
+
 def nothing(_: Oracle) -> None:
     pass
 
 
-@pytest.mark.parametrize("promises", [nothing, barrier, closed])
+@pytest.mark.parametrize("promises", [nothing, barrier, closed, called_back, shown_as_flushed])
 def test_what_is_answered_meanwhile_may_be_lost_with_the_power(
     oracle: Oracle, promises: Callable[[Oracle], None]
 ) -> None:

@@ -211,6 +211,23 @@ def test_a_barrier_hears_at_once_that_a_reset_has_taken_what_it_waited_for(drive
     assert store.reply(flush) is Reply.OK
 
 
+def test_a_barrier_hears_at_the_next_look_that_a_renewal_has_taken_what_it_waited_for(drive: Any) -> None:
+    """The renewal is on the disk by then, so nothing is written, or made FLUSHED, that the barrier could hear of."""
+    store = merging(drive, flush_interval=SWEEP / 2)
+    [receipt] = ready(store, 1)
+    renewal = store.submit(Renew(receipt, 60.0))
+    flush = store.flush()
+    for pause in (0.0, 0.9 * SWEEP):
+        store.wait(pause)
+        while store.pending:
+            store.finish(object)
+    assert (store.reply(renewal), store.core.log.unflushed) == (Reply.OK, 0)
+    assert store.reply(flush) is None
+    store.wait(SWEEP)
+    assert store.core.merge.empty
+    assert store.reply(flush) is Reply.OK
+
+
 def test_what_is_on_its_way_is_not_written_twice(drive: Any) -> None:
     store = merging(drive)
     for _ in range(3):
