@@ -345,8 +345,11 @@ class Child:
     # -- pipes
 
     def _wait_for(self, done: Callable[[], bool], awaited: Exchange | None) -> None:
-        deadline = time.monotonic() + self.reply_timeout
+        """Wait until something is done; who answers meanwhile what was sent before it, is not hung."""
+        open_, deadline = len(self._in_flight), time.monotonic() + self.reply_timeout
         while not done():
+            if len(self._in_flight) < open_:
+                open_, deadline = len(self._in_flight), time.monotonic() + self.reply_timeout
             if self._at_eof:
                 raise self._death()
             remaining = deadline - time.monotonic()

@@ -16,7 +16,7 @@ from ackcheck.rig.errors import (
     TargetHung,
     TargetNotStarted,
 )
-from ackcheck.rig.exchange import SecondAnswer
+from ackcheck.rig.exchange import Exchange, SecondAnswer
 
 StartToy = Callable[..., Child]
 
@@ -126,6 +126,21 @@ def test_pipelining_does_not_deadlock_on_full_pipes() -> None:
         for _ in range(2000):  # some 4 MB each way, far over what pipes hold
             child.send("ack", receipt="y" * 2000)
         assert len({child.receive().id for _ in range(2000)}) == 2000
+
+
+def test_a_target_that_answers_others_meanwhile_is_not_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    child, now = Child(["none"], reply_timeout=1.0), [0.0]
+    child._in_flight = {number: Exchange(id=number, op="ack", arguments={}, sent_ns=0) for number in range(5)}
+
+    def slowly(_seconds: float) -> bool:
+        now[0] += 0.8
+        child._in_flight.pop(next(iter(child._in_flight)))
+        return True
+
+    monkeypatch.setattr(child, "_exchange_bytes", slowly)
+    monkeypatch.setattr("ackcheck.rig.child.time.monotonic", lambda: now[0])
+    child._wait_for(lambda: not child._in_flight, None)
+    assert now[0] > 3 * child.reply_timeout
 
 
 def test_hung(toy: StartToy) -> None:
