@@ -41,7 +41,7 @@ def printed(what: Any, width: int) -> list[str]:
     ("where", "command"),
     [
         ("ackcheck.cli.run.run_suite", ["run", "--faults", "process"]),
-        ("acklab.cli.bugs.hunt", ["bugs", "nack-half-applied"]),
+        ("acklab.zoo.hunt.run_sim_grade", ["bugs", "nack-half-applied"]),
         ("ackcheck.cli._exploring.explore_model", ["explore"]),
         ("acklab.cli.bench.race", ["bench"]),
     ],
