@@ -155,7 +155,7 @@ def lay_out(scans: list[Scan], flushed: int) -> Laid:
     """Put segments together, the oldest first; the offset file derives from records up to `flushed`."""
     proved = max([flushed, *(found.synced for found in scans)])
     history, limits = _history(scans)
-    return Laid(proved, limits, tuple(_begun(history, scans, proved)))
+    return Laid(proved, limits, tuple(_begun(history, scans, proved, flushed)))
 
 
 def recover(config: Config, reader: Reader, log: int = 1) -> Recovered:
@@ -266,21 +266,32 @@ def _contiguous(history: list[Piece], begin: int) -> list[Piece]:
     return pieces
 
 
-def _begun(history: list[Piece], scans: list[Scan], proved: int) -> list[Piece]:
+def _begun(history: list[Piece], scans: list[Scan], proved: int, flushed: int) -> list[Piece]:
     """Return the pieces from where the log begins, up to the first hole.
 
     It begins with LSN 1, or where the latest proved STATE says that from there to itself nothing is missing. Records
     below are retired, also if they are still there: the segments go one by one. One that is not proved counts only if
     the log cannot begin otherwise, as when the offset file that proved it was moved away.
+
+    A proved STATE that the offset file does not derive from, as the power went between the two, has had nothing removed
+    yet. The log then begins where it did before: a RESET that is retired tells which offsets of the file are from
+    before it, and a STATE does not.
     """
     begins = {lsn: start for found in scans for lsn, start in found.starts if _stands(history, found, lsn, start)}
     known = [lsn for lsn in begins if lsn <= proved]
-    if known:
-        begin = begins[max(known)]
-    elif begins and history[0].first > 1:
-        begin = begins[max(begins)]
-    else:
-        begin = 1
+    if not known:
+        begin = begins[max(begins)] if begins and history[0].first > 1 else 1
+        return _from(history, begin)
+    latest = _from(history, begins[max(known)])
+    if max(known) <= flushed:
+        return latest
+    before = [lsn for lsn in known if lsn <= flushed]
+    whole = _from(history, begins[max(before)] if before else 1)
+    return whole if whole and whole[-1].last == latest[-1].last else latest
+
+
+def _from(history: list[Piece], begin: int) -> list[Piece]:
+    """Return the pieces from LSN `begin` up to the first hole, whatever lies before."""
     return _contiguous([piece.part(begin, piece.last) for piece in history if piece.last >= begin], begin)
 
 
@@ -288,7 +299,7 @@ def _stands(history: list[Piece], found: Scan, lsn: int, start: int) -> bool:
     """Tell whether a STATE at `lsn` of this file is part of the history, and everything from `start` to itself."""
     if not any(piece.file is found and piece.first <= lsn <= piece.last for piece in history):
         return False
-    there = _contiguous([piece.part(start, piece.last) for piece in history if piece.last >= start], start)
+    there = _from(history, start)
     return bool(there) and there[-1].last >= lsn
 
 

@@ -229,13 +229,28 @@ def with_state(data: bytes, lsn: int, start: int, *more: int, synced: int = 0) -
 
 
 @pytest.mark.parametrize(
-    ("segments", "lsns"),
+    ("segments", "flushed", "lsns"),
     [
-        pytest.param([with_state(segment(1, [1, 2]), 3, 2)], [1, 2, 3], id="not proved, and the log has a beginning"),
-        pytest.param([with_state(segment(1, [1, 2]), 3, 2, 4, synced=3)], [2, 3, 4], id="proved"),
-        pytest.param([with_state(segment(1, [2]), 3, 2)], [2, 3], id="not proved, and the first record is gone"),
+        pytest.param(
+            [with_state(segment(1, [1, 2]), 3, 2)], 0, [1, 2, 3], id="not proved, and the log has a beginning"
+        ),
+        pytest.param([with_state(segment(1, [1, 2]), 3, 2, 4, synced=3)], 3, [2, 3, 4], id="proved"),
+        pytest.param(
+            [with_state(segment(1, [1, 2]), 3, 2, 4, synced=3)],
+            2,
+            [1, 2, 3, 4],
+            id="proved, but the offset file is older, and all is still there",
+        ),
+        pytest.param(
+            [with_state(segment(1, [2]), 3, 2, 4, synced=3)],
+            2,
+            [2, 3, 4],
+            id="proved, the offset file is older, and the first record is gone",
+        ),
+        pytest.param([with_state(segment(1, [2]), 3, 2)], 0, [2, 3], id="not proved, and the first record is gone"),
         pytest.param(
             [with_state(with_state(segment(1, [3, 4]), 5, 3, 6, synced=5), 7, 6, synced=5)],
+            5,
             [3, 4, 5, 6, 7],
             id="the latest that is proved",
         ),
@@ -244,13 +259,15 @@ def with_state(data: bytes, lsn: int, start: int, *more: int, synced: int = 0) -
                 with_state(segment(1, [1, 2]), 3, 2),
                 segment(2, [3], epoch=2, parent=1, keeps=2) + encode_record(ACK, b"2:4", 4, 3),
             ],
+            3,
             [1, 2, 3, 4],
             id="a later epoch has cut it off",
         ),
     ],
 )
-def test_the_log_begins_where_a_state_says_that_counts(segments: list[bytes], lsns: list[int]) -> None:
-    got = recover(Config(), Reader({f"log-{number:08d}.seg": data for number, data in enumerate(segments, 1)}))
+def test_the_log_begins_where_a_state_says_that_counts(segments: list[bytes], flushed: int, lsns: list[int]) -> None:
+    files = {f"log-{number:08d}.seg": data for number, data in enumerate(segments, 1)}
+    got = recover(Config(), Reader(files | {"offsets": encode_offsets({}, flushed)}))
     assert [lsn for lsn, *_ in got.records()] == lsns
 
 
