@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define
+from distributed import Client
 
 from ackexplore import Options
 from ackexplore.cluster.joining import client_of
@@ -66,13 +67,16 @@ def on_workers(config: Config, workers: int) -> tuple[int, float]:
     """Explore on so many workers, which have explored something small before; states and seconds."""
     with client_of(None, workers) as client:
         client.wait_for_workers(workers)
-        for asked in (Config(), config):
-            crew = DaskCrew(client, asked, Options())
-            began = time.perf_counter()
-            found = explore_in_parts(crew, Options())
-            seconds = time.perf_counter() - began
-            crew.close()
-    return found.states, seconds
+        _explored(client, Config())
+        return _explored(client, config)
+
+
+def _explored(client: Client, config: Config) -> tuple[int, float]:
+    crew = DaskCrew(client, config, Options())
+    began = time.perf_counter()
+    found = explore_in_parts(crew, Options())
+    crew.close()
+    return found.states, time.perf_counter() - began
 
 
 def main() -> None:

@@ -16,8 +16,9 @@ from collections.abc import Hashable
 from attrs import evolve
 
 from ackexplore.graph.engine import explore_graph
-from ackexplore.graph.structure import Label, commuting, graph_of
+from ackexplore.graph.structure import Label, commuting
 from ackexplore.interning import interned, successors
+from ackexplore.reports.exports import graph_of
 from ackexplore.result import Result
 from ackmodel import Config, Message, Shared
 
