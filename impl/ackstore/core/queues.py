@@ -334,8 +334,8 @@ class Queue(QueueFields):
     def replay_state(self, floor: int, generation: int, forgotten: int, lsn: int, *, proved: bool) -> None:
         """Take over what a STATE says of the queue as a whole. The offset follows once it is FLUSHED.
 
-        Where it tells of a generation whose RESET is gone, that was before here, and an offset file from before here may
-        not know of it.
+        Where it tells of a generation whose RESET is gone, that was before here, and an offset file from before here
+        may not know of it.
         """
         if generation > self.generation:
             self.generation, self.reset_at = generation, lsn

@@ -9,7 +9,7 @@ from ackmodel import CommitPolicy, Level
 
 CASES: dict[str, tuple[ReferenceSetup, list[Step]]] = {
     "a reset that is retired, and the power goes before the offset file tells of that": (
-        ReferenceSetup(levels=(Level.PAGE_CACHE,), commit=CommitPolicy.CHECKPOINT),
+        ReferenceSetup(levels=(Level.PAGE_CACHE,), commit=CommitPolicy.CHECKPOINT, max_attempts=2),
         [
             ("pop", {"count": 2, "queue": 1, "invisible": 5.0}),
             ("finish_all", {}),
