@@ -143,12 +143,25 @@ def table(done: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"| `{module}` | {len(mine)} | {len(mine) - left} ({1 - left / len(mine):.0%}) | {left} |"
 
 
+def part_of(_ctx: object, _option: object, text: str) -> tuple[int, int]:
+    """Return where the part of a machine begins, and how many there are.
+
+    >>> part_of(None, None, "2/4")
+    (1, 4)
+    """
+    number, _, parts = text.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise click.BadParameter(f"{text!r} is no part: write K/N, as 1/4 for the first of four machines")
+    return int(number) - 1, int(parts)
+
+
 @click.command()
 @click.argument("modules", nargs=-1)
 @click.option("--sample", type=click.IntRange(1), help="This many of each file, chosen by seed; all by default.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the sample.")
+@click.option("--part", default="1/1", callback=part_of, metavar="K/N", help="The part of one of N machines.")
 @click.option("--results", type=click.Path(path_type=Path), default=Path("build/mutants-compiled.jsonl"))
-def main(modules: tuple[str, ...], sample: int | None, seed: int, results: Path) -> None:
+def main(modules: tuple[str, ...], sample: int | None, seed: int, part: tuple[int, int], results: Path) -> None:
     """Try the mutants of the compiled part, and print what came of them. What the results have already is not tried."""
     results = results.absolute()
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +170,7 @@ def main(modules: tuple[str, ...], sample: int | None, seed: int, results: Path)
     for module in [name for name in MODULES if name in modules or not modules]:
         found = mutants_of(module)
         chosen += Random(f"{seed}/{module}").sample(found, min(sample or len(found), len(found)))
+    chosen = chosen[part[0] :: part[1]]
     with tempfile.TemporaryDirectory(prefix="ackcheck-mutants-") as folder:
         copy = Path(folder)
         for name in COPIED:

@@ -5,6 +5,8 @@
     make mutants ARGS="core.acks core.pops"          # these modules
     make mutants ARGS="fastpath.compiled.basics"     # of what the fast path has in C (see `tests.mutants.compiled`)
     make mutants ARGS="--again build/mutants.jsonl"  # what survived then, after tests have been written for it
+    make mutants ARGS="--part 2/4"                   # what the second of four machines tries; put the results together
+                                                     # with `cat`, and run again without it: what is there is not tried
 
 The mutants are tried in random order, so that those of a run that did not come to its end are a fair sample. With
 `--most 2` only the first two seconds of the tests of each are tried: most mutants fall to those, and `--again` without
@@ -27,6 +29,7 @@ from typing import Any
 import click
 import pytest
 from tests.mutants.compiled import MODULES as COMPILED
+from tests.mutants.compiled import part_of
 from tests.mutants.making import MODULES, ROOT, Mutant, mutants_of, plainly
 from tests.mutants.trial import Trial
 
@@ -128,15 +131,18 @@ def choose(modules: Sequence[str], sample: int | None, seed: int, again: Path | 
 @click.option("--sample", type=click.IntRange(1), help="This many of each module, chosen by seed; all by default.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the sample, and of the order.")
 @click.option("--jobs", default=2, show_default=True, help="Mutants tried at once.")
+@click.option("--part", default="1/1", callback=part_of, metavar="K/N", help="The part of one of N machines.")
 @click.option("--most", default=float("inf"), help="Seconds of tests to spend on a mutant; all by default.")
 @click.option("--again", type=click.Path(exists=True, path_type=Path), help="Only what survived in these results.")
 @click.option("--afresh", is_flag=True, help="Forget what an earlier run has written to the results.")
 @click.option("--results", type=click.Path(path_type=Path), help="build/mutants.jsonl, or with --again beside that.")
 def main(
+    *,
     modules: tuple[str, ...],
     sample: int | None,
     seed: int,
     jobs: int,
+    part: tuple[int, int],
     most: float,
     again: Path | None,
     afresh: bool,
@@ -155,7 +161,7 @@ def main(
     results.parent.mkdir(parents=True, exist_ok=True)
     if afresh:
         results.unlink(missing_ok=True)
-    trial = Noted(choose(modules or MODULES, sample, seed, again), jobs, most, results)
+    trial = Noted(choose(modules or MODULES, sample, seed, again)[part[0] :: part[1]], jobs, most, results)
     os.chdir(ROOT)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--timeout=0"]
     options += ["--assert=plain", "--tb=native"]  # nobody reads why it failed
