@@ -328,6 +328,8 @@ BY_HAND = (
             ("finish_writes", {}),
             ("pop", {"count": 1, "queue": 1, "invisible": 5.0}),
             ("finish_all", {}),
+            ("wait", {"seconds": 0.15}),
+            ("finish_all", {}),
             ("crash", {"fate": 0}),
             ("pop", {"count": 1}),
             ("finish_all", {}),
