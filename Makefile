@@ -34,7 +34,7 @@ deep: $(STAMP) ## the same with the deep profile, and fuzzing under Atheris (ARG
 	$(BIN)/ackcheck run --profile deep $(ARGS)
 
 test: lint ## lint, types, and every test, with line and branch coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 hunt: $(STAMP) ## raise in a store at random moments, from the handler of SIGALRM (ARGS="--seed 1 --count 2000")
 	$(BIN)/python -m tests.hunts.interrupts $(ARGS)

@@ -124,6 +124,7 @@ def test_the_python_skeleton_refuses_what_comes_after_its_close_and_lives(tmp_pa
         store.pop("q", 1, 60.0)
 
 
+@pytest.mark.no_cover
 def test_the_stepped_skeleton_breaks_nothing_in_the_simulated_grade(tmp_path: Path) -> None:
     assert CliRunner().invoke(new, ["stepped", str(tmp_path / "a")]).exit_code == 0
     target = f"{tmp_path / 'a' / 'target.py'}:Store"

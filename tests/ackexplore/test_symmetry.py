@@ -95,6 +95,7 @@ def test_no_step_looks_at_the_place_of_a_message(config: Config) -> None:
     assert all(len(different) == 1 for different in steps.values())
 
 
+@pytest.mark.no_cover
 def test_states_of_several_words_are_sorted_alike() -> None:
     config = Config(messages=3, uncommitted=True)
     graph = explore_graph(config, Options(symmetric=True))

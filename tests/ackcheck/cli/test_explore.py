@@ -178,6 +178,7 @@ def test_a_checkpoint_may_be_resumed(tmp_path: Path) -> None:
     assert "use --engine table" in run(*where, "--engine", "graph").stderr
 
 
+@pytest.mark.no_cover
 def test_liveness_is_judged_on_request() -> None:
     ran = run("--sync-failures", "1", "--liveness")
     assert ran.exit_code == 0

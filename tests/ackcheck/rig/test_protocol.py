@@ -25,6 +25,7 @@ def complaints(what: str, value: Any) -> list[str]:
     return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(value)]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("target", ["acklab.reference.files:async_store", f"{TOYS}:Extended"])
 def test_every_line_of_a_run_is_as_the_schema_says(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Exchange] = []

@@ -7,6 +7,7 @@ from ackcheck.trace.simple import Simple
 from ackmodel import Level
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("level", "most", "under"), [(Level.MEMORY, 5, 1), (Level.PAGE_CACHE, 4, 2), (Level.DISK, 5, 1)]
 )

@@ -47,6 +47,7 @@ def test_parts_find_what_one_machine_finds(asked: Any, options: Options, parts: 
     same(explore_table(asked, options), explore_in_parts(Here(asked, options, parts=parts), options))
 
 
+@pytest.mark.no_cover
 def test_states_of_several_words_are_in_parts_too() -> None:
     crew = Here(SMALL, Options(), parts=2)
     crew._all = [Part(SMALL, Options(), number=number, parts=2, word_bits=11) for number in range(2)]

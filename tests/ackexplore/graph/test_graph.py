@@ -189,6 +189,7 @@ def test_the_watcher_sees_progress() -> None:
     assert seen[-1].rate > 0
 
 
+@pytest.mark.no_cover
 def test_hits_and_reached_cover_the_model() -> None:
     results = [
         explore(Config(deliveries=2, process_crashes=1)),

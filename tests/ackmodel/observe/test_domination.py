@@ -231,6 +231,7 @@ def test_a_thousand_events_leave_few_worlds(level: Level, limit: int | None, see
     assert 10 < most < 200
 
 
+@pytest.mark.no_cover
 def test_many_worlds_are_joined_and_none_that_could_save_a_store_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(domination, "MANY", 2)
     for seed in range(60):
