@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -294,7 +293,7 @@ class Campaign:
         """
         twin = session.twin(child)
         twin.panel.told = lambda fallen: self.found(twin, fallen, folders)
-        before = Counter(twin.panel.checked)
+        before = twin.panel.checked
         try:
             yield twin
         except Broken:

@@ -62,14 +62,13 @@ def run_sim_grade(
     """
     whole = GradeReport("sim", seed, simulated=True)
     for begun, count in goes(cases):
-        before = whole.cases
         whole.add(
             run_go(
                 setup,
                 seed=seed,
                 begun=begun,
                 cases=count,
-                progress=lambda done, before=before: progress(before + done),  # type: ignore[misc]
+                progress=lambda done: progress(whole.cases + done),
                 stop_at_first=stop_at_first,
                 shorten=shorten,
             )

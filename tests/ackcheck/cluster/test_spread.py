@@ -82,7 +82,7 @@ def test_a_lost_worker_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch
 class Numbered:
     """A share that says its number; the first finds something, the last waits until the campaign is left."""
 
-    left = threading.Event()
+    begun, left = threading.Event(), threading.Event()
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -91,6 +91,7 @@ class Numbered:
         report = GradeReport("sim", self.number)
         try:
             while self.number == 2:
+                Numbered.begun.set()
                 watch(1)
                 Numbered.left.wait(0.01)
         except BaseException:
@@ -104,6 +105,7 @@ def test_what_nobody_waits_for_is_left(client: Client) -> None:
     shares, crew = [Numbered(1), Numbered(2)], DaskCrew(client)
     crew.begin(shares)
     assert crew.report(shares[0], lambda _: None).seed == 1
+    assert Numbered.begun.wait(60)  # one that nobody has begun is left by not being run
     crew.end()
     assert Numbered.left.wait(60)
 
