@@ -101,10 +101,14 @@ class Numbered:
 
 
 def test_what_nobody_waits_for_is_left(client: Client) -> None:
-    """What a finding of an earlier share has made needless."""
-    shares, crew = [Numbered(1), Numbered(2)], DaskCrew(client)
-    crew.begin(shares)
-    assert crew.report(shares[0], lambda _: None).seed == 1
+    """What a finding of an earlier share has made needless.
+
+    The second is begun last: the workers of this process run one share at a time, and it ends only when it is left.
+    """
+    first, second, crew = Numbered(1), Numbered(2), DaskCrew(client)
+    crew.begin([first])
+    assert crew.report(first, lambda _: None).seed == 1
+    crew.begin([second])
     assert Numbered.begun.wait(60)  # one that nobody has begun is left by not being run
     crew.end()
     assert Numbered.left.wait(60)
@@ -125,10 +129,11 @@ def test_what_fails_on_a_worker_says_where(client: Client) -> None:
 
 
 def test_workers_of_other_versions_are_found_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    share, crew = Numbered(1), DaskCrew(client)
-    crew.begin([share])
+    """What each has is replaced before a worker may begin: its answer is the first."""
     told = iter([{"Python": "3.9"}, {"Python": "3.8"}, {"Python": "3.8"}])
     monkeypatch.setattr(on_dask, "versions", lambda: next(told))
+    share, crew = Numbered(1), DaskCrew(client)
+    crew.begin([share])
     with pytest.raises(ClusterFailed, match=r"has Python 3\.9, and here is Python 3\.8: .*install the same"):
         crew.report(share, lambda _: None)
 
