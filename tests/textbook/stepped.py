@@ -303,14 +303,13 @@ class Journal(Stepped):
             least = unsealed(directory.read("current"))
             if least is None:
                 raise Damaged("current is damaged: restore it from a copy")
+        if least and least not in numbers:  # one before it may be there still, where its removal failed
+            raise Damaged(f"log.{least} is missing: restore it from a copy")
         for number in reversed(numbers):
             if self._read_log(directory.read(f"log.{number}"), number):
                 break
             if number <= least:
                 raise Damaged(f"log.{number} is damaged: restore it from a copy")
-        else:
-            if least:
-                raise Damaged(f"log.{least} is missing: restore it from a copy")
         self.number = max([least, *numbers])
         self._old = [f"log.{number}" for number in numbers]
 

@@ -108,3 +108,22 @@ def test_what_was_refused_does_not_come_back_with_the_log_that_was_given_up(fate
         ("finish_all", {}),
     ]
     replay(Simulation(Journal, (LEVELS["Journal"],)), script)
+
+
+def test_a_log_that_is_gone_is_missed_where_one_before_it_could_not_be_removed() -> None:
+    script: list[Step] = [
+        ("pop", {"count": 1, "queue": 0, "invisible": 5.0}),
+        ("finish_all", {}),
+        ("wait", {"seconds": 5.0}),
+        ("fail_sync", {"which": 0, "wider": False}),
+        ("aim", {"at": "unlink", "how": "fails", "times": 0, "written": -1, "wider": False}),
+        ("wait", {"seconds": 9.0}),
+        ("finish_all", {}),
+        ("close", {}),
+        ("finish_all", {}),
+    ]
+    disk: Disk = replay(Simulation(Journal, (Level.PAGE_CACHE,)), script).disk
+    assert {"log.1", "log.2"} <= set(disk.names())
+    disk.unlink("log.2")
+    with pytest.raises(Damaged, match=r"log\.2 is missing"):
+        Journal().open(disk, now=2000.0)
