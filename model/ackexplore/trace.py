@@ -80,11 +80,16 @@ class TraceStep:
 
 @frozen(kw_only=True)
 class Trace:
-    """Steps from the initial state; `broken` are the clauses that fall at the end of it."""
+    """Steps from the initial state; `broken` are the clauses that fall at the end of it, or never come to pass.
+
+    A lasso has a `loop`: after so many steps those that are left are taken for ever round; if none is left, nothing
+    happens any more.
+    """
 
     initial: State
     steps: tuple[TraceStep, ...]
     broken: tuple[Clause, ...] = ()
+    loop: int | None = None
 
     def __len__(self) -> int:
         """Return the number of steps."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,13 @@ from ackexplore import (
     UnknownEngine,
     explore_rules,
 )
+from ackexplore.graph.progress import ProgressFinding
 from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.reports.show import findings_view, progress_view, result_view
 from ackexplore.reports.walk import TooLarge, walk_page
+from ackexplore.trace import Trace
 from ackmodel import (
     BadConfig,
     CommitPolicy,
@@ -186,7 +189,7 @@ def _export_options(command: Any) -> Any:
     return command
 
 
-def _export(result: Result, places: dict[str, str | None], command: str) -> None:
+def _export(result: Result, shown: Trace | None, places: dict[str, str | None], command: str) -> None:
     """Write what was asked for; without a counterexample, say that there is none to write."""
     off = [f"switched off: {rule_named(name).name}: {rule_named(name).says}" for name in sorted(result.config.without)]
     about = [command, *off]
@@ -198,11 +201,10 @@ def _export(result: Result, places: dict[str, str | None], command: str) -> None
         Path(places["walk"]).write_text(_walk_page(result, command), encoding="utf-8")
     for name in ("itf", "html"):
         where = places[name]
-        if where and result.counterexample is None:
+        if where and shown is None:
             Console(stderr=True).print(f"nothing is broken, so there is no counterexample to write to {where}")
-        elif where and result.counterexample is not None:
-            trace = result.counterexample
-            text = html_page(trace, about) if name == "html" else json.dumps(itf(trace), indent=1) + "\n"
+        elif where and shown is not None:
+            text = html_page(shown, about) if name == "html" else json.dumps(itf(shown), indent=1) + "\n"
             Path(where).write_text(text, encoding="utf-8")
 
 
@@ -224,11 +226,21 @@ def _serve(config: Config, command: str, port: int) -> None:
         server.serve_forever()
 
 
-def _steps(result: Result) -> str:
-    """Return the steps of the counterexample, a line each."""
-    steps = () if result.counterexample is None else result.counterexample.steps
+def _steps(trace: Trace | None) -> str:
+    """Return the steps of a trace, a line each, and of a lasso how it goes on."""
+    steps = () if trace is None else trace.steps
     told = (("" if step.actor is None else f" of message {step.actor}", step) for step in steps)
-    return "\n".join(f"{step.number:4} {step.action}{actor}" for actor, step in told)
+    lines = [f"{step.number:4} {step.action}{actor}" for actor, step in told]
+    if trace is not None and trace.loop is not None:
+        left = len(trace) - trace.loop
+        lines.append(f"the last {left} for ever round" if left else "nothing happens any more")
+    return "\n".join(lines)
+
+
+def _shortest_lasso(findings: Sequence[ProgressFinding]) -> Trace | None:
+    """Return the shortest way to see that something never comes to pass; None where all does."""
+    found = [finding.trace for finding in findings if finding.trace is not None]
+    return min(found, key=len, default=None)
 
 
 def _flag(name: str) -> str:
@@ -392,12 +404,13 @@ def explore(  # noqa: PLR0913 - an argument an option
             console.print(part)
         if not any(settings[name] for name in FAULTS | EVENTS):
             Console(stderr=True).print(f"[dim]{NO_FAULTS}[/dim]")
+    told = result.as_json()
+    if liveness:
+        told["liveness"] = [finding.as_json() for finding in findings]
     if json_to:
-        told = result.as_json()
-        if liveness:
-            told["liveness"] = [finding.as_json() for finding in findings]
         write_json(json_to, told)
-    _export(result, places, typed(ctx))
-    write_reports(ctx, sheet_of_exploration(result.as_json(), typed(ctx), _steps(result)))
+    _export(result, result.counterexample or _shortest_lasso(findings), places, typed(ctx))
+    lassos = {finding.name: _steps(finding.trace) for finding in findings if finding.lasso}
+    write_reports(ctx, sheet_of_exploration(told, typed(ctx), _steps(result.counterexample), lassos))
     if not result.holds or any(finding.lasso for finding in findings):
         ctx.exit(BROKEN)

@@ -11,6 +11,7 @@ A sheet has a case for each thing that passes or fails by itself, with an id tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from attrs import Factory, frozen
@@ -136,19 +137,32 @@ def sheet_of_bugs(catches: Sequence[Mapping[str, Any]], command: str) -> Sheet:
     return Sheet("ackcheck bugs", title, "broken" if missed else "kept", tuple(cases), {"command": command}, seconds)
 
 
-def sheet_of_exploration(told: Mapping[str, Any], command: str, trace: str) -> Sheet:
-    """Return the sheet of `ackcheck explore --json`: a row a clause; one that was never at stake is skipped."""
+def sheet_of_exploration(
+    told: Mapping[str, Any], command: str, trace: str, lassos: Mapping[str, str] = MappingProxyType({})
+) -> Sheet:
+    """Return the sheet of `ackcheck explore --json`: a row a clause; one that was never at stake is skipped.
+
+    `trace` has the steps of the counterexample, `lassos` those of each property that never comes to pass, by its name.
+    """
     broken, at_stake = told["violations"], told["at_stake"]
+    never: dict[str, list[str]] = {}
+    for finding in told.get("liveness", ()):
+        if not finding["holds"]:
+            never.setdefault(finding["clause"], []).append(finding["name"])
     cases = []
     for clause in Clause:
         id_ = clause.value
         if id_ in broken:
             case = Case(f"model.{id_}", "failed", promise_of(id_), f"broken {broken[id_]} times", trace, shown=id_)
+        elif id_ in never:
+            why, steps = f"never in the end: {', '.join(never[id_])}", lassos.get(never[id_][0], "")
+            case = Case(f"model.{id_}", "failed", promise_of(id_), why, steps, shown=id_)
         elif at_stake.get(id_):
             case = Case(f"model.{id_}", "passed", promise_of(id_), shown=id_)
         else:
             case = Case(f"model.{id_}", "skipped", promise_of(id_), "never at stake in this configuration", shown=id_)
         cases.append(case)
-    title = f"the model: {told['states']:,} states, {len(broken)} clauses broken"
+    fallen = len({*broken, *never})
+    title = f"the model: {told['states']:,} states, {fallen} clauses broken"
     facts = {"command": command, **{name: str(value) for name, value in told["config"].items()}}
-    return Sheet("ackcheck explore", title, "broken" if broken else "kept", tuple(cases), facts, told["seconds"])
+    return Sheet("ackcheck explore", title, "broken" if fallen else "kept", tuple(cases), facts, told["seconds"])

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ackexplore.graph.liveness import Edge, Fairness, Lasso, find_lasso
 from ackexplore.result import Result
@@ -76,6 +76,23 @@ class ProgressFinding:
     lasso: Lasso | None
     prefix: Trace | None = None
     cycle: Trace | None = None
+
+    @property
+    def trace(self) -> Trace | None:
+        """The lasso as one trace, which says where its cycle begins; None where the property holds.
+
+        >>> from ackexplore import explore
+        >>> lazy = [group for group in fairness_of(Config()) if group.name != "begin_sync"]
+        >>> found = next(each for each in check_progress(explore(Config()), fairness=lazy) if each.lasso)
+        >>> found.trace.actions, found.trace.loop
+        (('pop(0)', 'write_checkpoint(0)', 'deliver(0)'), 3)
+        """
+        if self.prefix is None or self.cycle is None:
+            return None
+        begins = len(self.prefix)
+        cycle = (evolve(step, number=step.number + begins) for step in self.cycle.steps)
+        steps = (*self.prefix.steps, *cycle)
+        return Trace(initial=self.prefix.initial, steps=steps, broken=(self.clause,), loop=begins)
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as JSON types: `holds`, and the two parts of the lasso, null if there is none."""

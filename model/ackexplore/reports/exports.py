@@ -103,7 +103,7 @@ def _itf_value(value: Any) -> Any:
 def itf(trace: Trace) -> dict[str, Any]:
     """Return a trace in the Informal Trace Format, with the name of the step that led to each state as `action`.
 
-    `actor` is the message that acted, -1 where none did.
+    `actor` is the message that acted, -1 where none did; of a lasso, `loop` is the index of the state it comes back to.
     """
     moves: list[tuple[str, int]] = [("init", -1)]
     moves += [(step.action, -1 if step.actor is None else step.actor) for step in trace.steps]
@@ -119,4 +119,5 @@ def itf(trace: Trace) -> dict[str, Any]:
             {"#meta": {"index": index}, "action": action, "actor": _itf_value(actor), **_itf_value(state_json(state))}
             for index, ((action, actor), state) in enumerate(zip(moves, states, strict=True))
         ],
+        **({} if trace.loop is None else {"loop": trace.loop}),
     }

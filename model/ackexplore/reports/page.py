@@ -133,7 +133,8 @@ def _head(step: TraceStep, several: bool) -> str:
 
 def _rows(trace: Trace, several: bool) -> Iterator[str]:
     for step in trace.steps:
-        last = " class=last" if trace.broken and step is trace.steps[-1] else ""
+        falls = trace.broken and trace.loop is None and step is trace.steps[-1]
+        last = " class=last" if falls else ""
         cells = "".join(f'<td{last} data-lane="{name}">{told(step)}</td>' for name, told in LANES)
         yield f"<tr>{_head(step, several)}{cells}</tr>"
 
@@ -145,6 +146,17 @@ def lanes_table(trace: Trace) -> str:
     return "\n".join(
         [f"<div class=wide tabindex=0><table><thead><tr>{head}</tr></thead><tbody>", *rows, "</tbody></table></div>"]
     )
+
+
+def _for_ever(trace: Trace) -> str:
+    """Return what comes after the steps of a lasso, as a paragraph; empty for any other trace."""
+    if trace.loop is None:
+        return ""
+    left = len(trace) - trace.loop
+    if not left:
+        return "<p><b>After these steps nothing happens any more</b>: what the clause asks for never comes.</p>"
+    steps = "the last step is" if left == 1 else f"the last {left} steps are"
+    return f"<p><b>For ever round {steps} taken</b>: what the clause asks for never comes.</p>"
 
 
 def html_page(trace: Trace, about: Iterable[str] = ()) -> str:
@@ -164,6 +176,7 @@ def html_page(trace: Trace, about: Iterable[str] = ()) -> str:
             "there is after the step. A record in the page cache is <i>dirty</i> (it will be written some day) or "
             "<i>phantom</i> (readable, but it never will be).</p>",
             lanes_table(trace),
+            _for_ever(trace),
             "</body></html>",
             "",
         ]

@@ -107,7 +107,8 @@ def result_view(result: Result) -> Iterator[RenderableType]:
         yield Text("never at stake, and so not judged: " + ", ".join(clause.value for clause in idle), style="dim")
     if result.holds:
         yield Text(
-            f"every clause that was at stake holds: {len(AT_STAKE) - len(idle)} of {len(AT_STAKE)}", style="green"
+            f"every clause that was at stake holds in every state: {len(AT_STAKE) - len(idle)} of {len(AT_STAKE)}",
+            style="green",
         )
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False)

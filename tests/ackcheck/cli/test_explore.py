@@ -208,6 +208,27 @@ def test_a_lasso_is_shown_and_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nothing happens any more" in ran.stdout
 
 
+def test_what_never_comes_to_pass_is_broken_in_every_report_and_export(tmp_path: Path) -> None:
+    places = {name: tmp_path / f"out.{name}" for name in ("itf", "html", "junit", "ctrf", "markdown")}
+    ran = run(
+        *("--sync-failures", "1", "--without", "retry-after-failure", "--liveness"),
+        *(word for name, where in places.items() for word in (f"--{name}", str(where))),
+    )
+    assert ran.exit_code == 1
+    assert "nothing is broken" not in ran.stderr
+    itf = json.loads(places["itf"].read_text())
+    assert itf["loop"] == len(itf["states"]) - 1 == 4  # four steps, and then nothing any more
+    page = places["html"].read_text()
+    assert "flush-when-idle, in 4 steps" in page
+    assert "nothing happens any more" in page
+    assert 'failures="4"' in places["junit"].read_text()
+    told = json.loads(places["ctrf"].read_text())["results"]["tests"]
+    failed = {each["name"]: each["message"] for each in told if each["status"] == "failed"}
+    assert failed["model.flush-degrades"] == "never in the end: flush-degrades"
+    assert len(failed) == 4
+    assert "4 clauses broken" in places["markdown"].read_text()
+
+
 def test_exports_are_written(tmp_path: Path) -> None:
     broken = ["--without", "commit-after-flush", "--clause", "commit-is-safe"]
     places = {name: tmp_path / f"out.{name}" for name in ("graphml", "dot", "itf", "html")}

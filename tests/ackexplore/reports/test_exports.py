@@ -8,8 +8,10 @@ from pathlib import Path
 import itf_py
 import networkx as nx
 import pytest
+from attrs import evolve
 
 from ackexplore import Options, explore
+from ackexplore.ending import explore_to_the_end
 from ackexplore.reports.exports import NoGraph, dot_lines, itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.trace import trace_through
@@ -149,3 +151,15 @@ def test_a_long_run_of_several_messages_names_each() -> None:
     assert "class=broken" not in page
     assert "phase 1: <span class=new>popping</span>" in page
     assert "commit (1)" in page
+
+
+def test_a_lasso_is_written_with_the_state_that_it_comes_back_to() -> None:
+    stuck = Config(rules={"retry-after-failure": False}, sync_failures=1)
+    _, findings = explore_to_the_end(stuck, Options(engine="graph"))
+    trace = next(finding.trace for finding in findings if finding.trace is not None)
+    assert itf_py.trace_from_json(json.loads(json.dumps(itf(trace)))).loop == trace.loop == len(trace)
+    goes_round = evolve(trace, loop=len(trace) - 2)
+    assert "For ever round the last 2 steps are taken" in html_page(goes_round)
+    assert "For ever round the last step is taken" in html_page(evolve(trace, loop=len(trace) - 1))
+    assert itf(goes_round)["loop"] == len(trace) - 2
+    assert "class=last" not in html_page(goes_round)
