@@ -99,8 +99,8 @@ def run_go(
             return begin(self.setup)
 
         def done(self) -> None:
-            run = self.run
-            _count(report, run, setup)
+            _count(report, self.run, setup)
+            run = undamaged(self.setup, self.run)
             for fallen in run.panel.fallen:
                 found = Finding(fallen.broken.clause, fallen.broken.why, "sim", seed, refutes=fallen.levels)
                 if found.kind not in known:
@@ -151,6 +151,16 @@ def _settings(cases: int) -> settings:
         verbosity=Verbosity.quiet,
         report_multiple_bugs=False,
     )
+
+
+def undamaged(setup: SimSetup, failed: Simulation) -> Simulation:
+    """Return a run that shows the same store broken and in which no file is damaged, if it is broken in that too: what
+    is lost then was not lost to the damage, and is not put down to it."""
+    script = [("restart", {}) if name == "damage" else (name, arguments) for name, arguments in failed.script]
+    if not failed.panel.fallen or script == failed.script:
+        return failed
+    run = breaks(setup, script)
+    return run if run is not None and set(run.panel.standing) <= set(failed.panel.standing) else failed
 
 
 def _shortened(setup: SimSetup, failed: Simulation, fallen: Fallen, found: Finding, before: int) -> Finding:

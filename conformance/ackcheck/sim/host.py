@@ -315,10 +315,9 @@ class Host(Devices):
     def _open_damaged(self, hurt: str, whole: Disk) -> None:
         """Open a directory in which this file was damaged after it had been synced.
 
-        A store that refuses it by name, that file's or another's that tells of it, is given the whole one; one that
-        opens it owes what it owed before.
+        A store that refuses it by name, that file's or another's that tells of it, is given the whole one, and nothing
+        was damaged; one that opens it owes what it owed before.
         """
-        self.panel.each(lambda oracle: oracle.damaged(hurt))
         self._stopped(PowerLost(), 0.0, "is shut down")
         try:
             self._open()
@@ -328,6 +327,8 @@ class Host(Devices):
             self.history.add("store", f"refuses: {error}")
             self.disk, self.target = whole, self.make()
             self._open_or_broken(PowerLost())
+        else:
+            self.panel.each(lambda oracle: oracle.damaged(hurt))
 
 
 def _items(ended: Ended) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acklab.zoo.bug import Bug
+from acklab.zoo.bug import LOST_DELIVERY, Bug
 from ackmodel import Clause, Level
 from ackstore.core.compaction import Compaction
 from ackstore.core.core import Core
@@ -75,8 +75,18 @@ class BufferClearedAtClose(Core):
 
 
 BUGS = (
-    Bug("retention-removes-unprocessed-file", LiveCheckpointsRemoved, GONE, "NSQ #1354; ActiveMQ AMQ-1479"),
-    Bug("non-atomic-ack-journal-rewrite", RemovedBeforeTheCopyIsOnDisk, GONE, "Kestrel #1"),
+    Bug(
+        "retention-removes-unprocessed-file",
+        LiveCheckpointsRemoved,
+        (*GONE, *LOST_DELIVERY),  # a delivery is gone after any stop, and with it how many there were
+        "NSQ #1354; ActiveMQ AMQ-1479",
+    ),
+    Bug(
+        "non-atomic-ack-journal-rewrite",
+        RemovedBeforeTheCopyIsOnDisk,
+        (*GONE, Clause.COMMIT_IS_MONOTONE),  # the RESET is gone that tells which offsets of the file are newer
+        "Kestrel #1",
+    ),
     Bug("aof-rewrite-drops-pending-state", CopyDropsPendingState, GONE, "Redis #5426, #15729"),
     Bug(
         "role-switch-drops-buffered-acks",

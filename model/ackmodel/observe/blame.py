@@ -56,7 +56,7 @@ def _blame(history: list[Event], event: Event, worlds: frozenset[World], claim: 
         case events.Popped():
             return _blame_return(history, event, worlds, claim)
         case events.Absent():
-            return _blame_absence(history, event)
+            return _blame_absence(history, event, is_lost_dead_letter(event, worlds, claim))
         case events.DeadLettered(at=at) if index_of_promise(history) is None:
             return Clause.NO_LIMBO, f"a dead letter at {at}, though it had attempts left, or time"
         case events.DeadLettered(at=at):
@@ -70,13 +70,15 @@ def _blame(history: list[Event], event: Event, worlds: frozenset[World], claim: 
 
 
 def _misnumbered(event: events.Popped, worlds: frozenset[World], claim: Claim) -> bool:
-    """Tell whether it could be handed out now under another number, and never under this one."""
+    """Tell whether it could be handed out now under another number, and never under this one: not even if it were not
+    settled where it is."""
     if event.attempt is None:
         return False
     drifted = [now for world in worlds for now in drift(world)]
     another, later = evolve(event, attempt=None), evolve(event, at=float("inf"))
+    unsettled = [evolve(now, settled=Settled.NO, by=None) for now in drifted]
     return any(possible_after(another, now, claim) for now in drifted) and not any(
-        possible_after(later, now, claim) for now in drifted
+        possible_after(later, now, claim) for now in unsettled
     )
 
 
@@ -113,7 +115,14 @@ def _blame_number(history: list[Event], event: events.Popped, worlds: frozenset[
     return Clause.SURVIVES_PROCESS_CRASH if events.ProcessCrashed() in recent else Clause.CLOSE_DRAINS
 
 
-def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, str]:
+def is_lost_dead_letter(event: events.Absent, worlds: frozenset[World], claim: Claim) -> bool:
+    """Tell whether all that is wrong is that it is not among the dead letters: it had its last delivery."""
+    unseen = evolve(event, dead=None)
+    drifted = (now for world in worlds for now in drift(world))
+    return event.dead is False and any(possible_after(unseen, now, claim) for now in drifted)
+
+
+def _blame_absence(history: list[Event], event: events.Absent, lost_dead_letter: bool) -> tuple[Clause, str]:
     """Return why a message should have come, or should not be listed as it is."""
     if event.dead and index_of_promise(history) is not None:
         return _blame(history, events.DeadLettered(event.at), frozenset(), Claim(Level.DISK))
@@ -122,7 +131,7 @@ def _blame_absence(history: list[Event], event: events.Absent) -> tuple[Clause, 
     why = f"not settled, and yet it did not come though the queue was popped empty at {event.at}"
     if event.dead is False:
         why += ", nor was it among the dead letters"
-    if was_reset(history):
+    if was_reset(history) and not lost_dead_letter:
         return Clause.COMMIT_IS_MONOTONE, why + ": the reset of the offset did not stick"
     if _discarded(history):
         return Clause.RETIRE_IS_SAFE, why + ": the file with its last record had been removed"
@@ -155,6 +164,8 @@ def _why_over(history: list[Event], op: int) -> str:
         return "but its receipt names nothing"
     if asked.receipt != given[-1].receipt:
         return "but its receipt is of an earlier delivery: the message has been handed out again"
+    if index_of_promise(history) is not None:
+        return "but the message had been settled"
     when = "its renewed deadline had passed" if _renewed(history) else f"the deadline was {given[-1].deadline}"
     return f"but came too late: it was asked for at {asked.at}, and {when}"
 

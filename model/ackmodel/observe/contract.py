@@ -25,7 +25,7 @@ from attrs import Factory, define, evolve, field
 
 from ..spec.clauses import Clause
 from ..spec.stages import Level
-from .blame import blame, was_reset
+from .blame import blame, is_lost_dead_letter, was_reset
 from .domination import drifted, undominated
 from .events import (
     Absent,
@@ -150,6 +150,8 @@ class Contract:
         match event:
             case Popped(at=at):  # no ack brings a message back
                 may_have, came = (ChangeAnswered, ResetAnswered), f"handed out at {at:g}"
+            case Absent() if is_lost_dead_letter(event, self.worlds, self.claim):
+                return None
             case Absent(at=at) | DeadLettered(at=at):
                 may_have, came = tuple(ASKED), f"it did not come at {at:g}"
             case _:

@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from ackcheck.sim.campaign import undamaged
 from ackcheck.sim.damage import KINDS
 from ackcheck.sim.devices import QUEUES
 from ackcheck.sim.disk import Disk
 from ackcheck.sim.machine import WORN
+from ackcheck.sim.setup import FactorySetup
 from ackcheck.sim.shrink import Step
-from ackcheck.sim.simulation import Simulation, begin, replay
+from ackcheck.sim.simulation import Simulation, begin, breaks, replay
 from ackcheck.sim.target import Directory, Ended, Told
 from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
+from acklab.zoo import bug_named
 from acklab.zoo.unforeseen import UNFORESEEN
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
@@ -159,6 +162,48 @@ def test_damage_that_is_skipped_or_not_named_is_caught(wrong: type[Reference]) -
         replay(begun(wrong), script)
     lost = Clause.SURVIVES_POWER_LOSS if wrong is RefusesWithoutAName else Clause.RECEIPT_IS_EXACT
     assert broken.value.clause is lost
+
+
+LOSES_DEAD_LETTERS = bug_named("revive-progress-committed-before-async-revive-done")
+NO_DEAD_LETTER: list[Step] = [
+    ("pop", {"count": 1, "invisible": 5.0}),
+    ALL,
+    ("wait", {"seconds": 5.0}),
+    ("pop", {"count": 1, "invisible": 5.0}),
+    ALL,
+    ("survey", {}),
+]
+
+
+def test_what_a_store_loses_that_refused_what_was_damaged_is_not_put_down_to_the_damage() -> None:
+    setup = ReferenceSetup(core=LOSES_DEAD_LETTERS.core, max_attempts=2)
+    damage: Step = ("damage", {"kind": "sector", "which": 0, "at": 0})
+    run = breaks(setup, [*ACKED, damage, *NO_DEAD_LETTER])
+    assert run is not None
+    assert any("refuses: " in line.text for line in run.history.lines)
+    assert run.broken is not None
+    assert run.broken.clause is Clause.NO_LIMBO
+
+
+def test_what_is_lost_without_damage_too_is_shown_without_it() -> None:
+    setup = ReferenceSetup(core=LOSES_DEAD_LETTERS.core, max_attempts=2)
+    accepted: Step = ("damage", {"kind": "bit", "which": 0, "at": 0})  # nothing says yet that it was on the disk
+    run = breaks(setup, [accepted, *NO_DEAD_LETTER])
+    assert run is not None
+    assert run.broken is not None
+    assert run.broken.clause is Clause.SURVIVES_POWER_LOSS
+    shown = undamaged(setup, run)
+    assert shown.broken is not None
+    assert (shown.broken.clause, shown.script[0]) == (Clause.NO_LIMBO, ("restart", {}))
+    assert undamaged(setup, shown) is shown
+
+
+def test_what_only_damage_takes_is_shown_with_it() -> None:
+    wrong = FactorySetup(make=SkipsWhatIsDamaged)
+    damage: Step = ("damage", {"kind": "bit", "which": 0, "at": 800})
+    run = breaks(wrong, [*ACKED, ALL, damage, ("survey", {})])
+    assert run is not None
+    assert undamaged(wrong, run) is run
 
 
 @pytest.mark.parametrize("wear", WORN, ids=lambda wear: f"{wear['attempts']}")

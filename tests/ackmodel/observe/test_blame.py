@@ -16,8 +16,11 @@ from ackmodel.observe.events import (
     Popped,
     PowerLost,
     ProcessCrashed,
+    ReleaseAsked,
     RenewAsked,
     Reply,
+    ResetAnswered,
+    ResetAsked,
     Restarted,
     Secured,
     SyncEnded,
@@ -33,8 +36,8 @@ SECURED = Secured("r1")
 CLOSED = MadeDurable("close")
 
 
-def broken(*history: Event, level: Level = Level.PAGE_CACHE) -> ContractBroken:
-    contract = Contract(level)
+def broken(*history: Event, level: Level = Level.PAGE_CACHE, max_attempts: int | None = None) -> ContractBroken:
+    contract = Contract(level, max_attempts=max_attempts)
     for event in history[:-1]:
         contract.observe(event)
     with pytest.raises(ContractBroken) as caught:
@@ -101,3 +104,26 @@ def test_what_damage_took_and_nobody_refused_is_named_with_the_file(history: tup
 def test_but_damage_excuses_no_wrong_answer() -> None:
     told = broken(POP, Damaged("a.log"), PowerLost(), AckAsked(9, "other", at=1.0), AckAnswered(9, Reply.OK, at=1.0))
     assert told.clause is Clause.RECEIPT_IS_EXACT
+
+
+def test_a_message_whose_ack_was_lost_and_that_comes_with_the_next_number_is_not_called_misnumbered() -> None:
+    """A reset of unknown outcome would have it come as number 1; but what is wrong is that it comes."""
+    found = broken(ResetAsked(1, anew=True), ProcessCrashed(), *ACKED, Popped("r2", at=99.0, deadline=129.0, attempt=2))
+    assert (found.clause, str(found)) == (
+        Clause.NO_RETURN,
+        "no-return: handed out again at 99.0, though its ack was answered OK",
+    )
+
+
+def test_a_change_of_what_was_settled_is_not_called_late() -> None:
+    found = broken(*ACKED, ReleaseAsked(3, "r1", at=2.0), ChangeAnswered(3, Reply.OK, at=2.0))
+    assert str(found) == "receipt-is-exact: operation 3 was answered OK, but the message had been settled"
+
+
+@pytest.mark.parametrize("reply", [Reply.FAILED, Reply.OK])
+def test_a_dead_letter_that_is_lost_is_not_put_down_to_a_reset(reply: Reply) -> None:
+    asked, answered = ResetAsked(1, anew=reply is Reply.OK), ResetAnswered(1, reply)
+    history = (answered, POP) if reply is Reply.FAILED else (POP, answered)
+    found = broken(asked, *history, Absent(at=99.0, dead=False), max_attempts=1)
+    assert found.clause is Clause.NO_LIMBO
+    assert str(found).endswith("nor was it among the dead letters")
