@@ -85,9 +85,9 @@ class Host(Devices):
                     key[1] for receipt, key in self._accepted.items() if key[0] == queue and not held.get(receipt, True)
                 ]
             self.panel.each(lambda oracle: oracle.saw_offset(queue, now, unflushed))
-        self.panel.each(
-            lambda oracle: oracle.saw_flushed(receipt for receipt, flushed in (look.flushed or {}).items() if flushed)
-        )
+        flushed = [receipt for receipt, survives in (look.flushed or {}).items() if survives]
+        if flushed:
+            self.panel.each(lambda oracle: oracle.saw_flushed(flushed))
         self.panel.each(lambda oracle: oracle.saw_memory(look.outstanding, look.limits))
 
     def _ask(self, asked: Asked, text: str) -> int:

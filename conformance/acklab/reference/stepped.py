@@ -167,6 +167,8 @@ class Reference:
     def take(self) -> list[Told]:
         before, self._told = self._told, []
         found = self._core.take_effects()
+        if not found:
+            return before
         while kept := [io for io, effect in found if isinstance(effect, effects.Reserve)]:
             found = [each for each in found if each[0] not in kept]
             for io in kept:  # the simulated disk has no end

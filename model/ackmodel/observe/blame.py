@@ -38,8 +38,8 @@ LOSES = (
 def blame(history: list[Event], event: Event, worlds: frozenset[World], claim: Claim) -> tuple[Clause, str]:
     """Return the clause that an impossible `event` breaks, and why, from what had been observed before it."""
     clause, why = _blame(history, event, worlds, claim)
-    hurt = [seen.file for seen in history if isinstance(seen, events.Damaged)]
-    if hurt and clause in LOSES:
+    if clause in LOSES and events.Damaged in map(type, history):
+        hurt = [seen.file for seen in history if isinstance(seen, events.Damaged)]
         return Clause.SURVIVES_POWER_LOSS, f"{why}; {hurt[-1]} had been damaged, and was not refused by its name"
     return clause, why
 
@@ -131,7 +131,7 @@ def _blame_absence(history: list[Event], event: events.Absent, lost_dead_letter:
     why = f"not settled, and yet it did not come though the queue was popped empty at {event.at}"
     if event.dead is False:
         why += ", nor was it among the dead letters"
-    if was_reset(history) and not lost_dead_letter:
+    if _made_as_new(history) and not lost_dead_letter:
         return Clause.COMMIT_IS_MONOTONE, why + ": the reset of the offset did not stick"
     if _discarded(history):
         return Clause.RETIRE_IS_SAFE, why + ": the file with its last record had been removed"
@@ -238,6 +238,15 @@ def _since_popped(history: list[Event]) -> list[Event]:
 def was_reset(history: list[Event]) -> bool:
     """Tell whether a reset was answered OK, and the message was not handed out since."""
     return any(isinstance(seen, events.ResetAnswered) and seen.reply is Reply.OK for seen in _since_popped(history))
+
+
+def _made_as_new(history: list[Event]) -> bool:
+    """Tell whether a reset was asked for since the message was last handed out, and answered OK. One that had been
+    asked for before may have been over by then."""
+    recent = _since_popped(history)
+    asked = {seen.op for seen in recent if isinstance(seen, events.ResetAsked)}
+    answered = (seen for seen in recent if isinstance(seen, events.ResetAnswered) and seen.reply is Reply.OK)
+    return any(seen.op in asked for seen in answered)
 
 
 def _renewed(history: list[Event]) -> bool:

@@ -19,6 +19,7 @@ survives-process-crash: handed out again at 99, though its ack was answered OK
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from attrs import Factory, define, evolve, field
@@ -56,6 +57,22 @@ ASKED: dict[type[Answered], str] = {
     ChangeAnswered: "a renewal or a release",
     ResetAnswered: "a reset",
 }
+
+
+@lru_cache(maxsize=10_000)
+def _worlds_after(event: Event, worlds: frozenset[World], claim: Claim) -> frozenset[World]:
+    """Return the worlds that an observation would leave. Many messages are in the same ones, and are observed alike."""
+    return undominated(after for now in drifted(worlds) for after in possible_after(event, now, claim))
+
+
+@lru_cache(maxsize=10_000)
+def _certainly_unsettled(worlds: frozenset[World], limit: int | None) -> bool:
+    return all(
+        world.settled is Settled.NO
+        and not (world.asked or world.resets or world.shaky)
+        and not (limit is not None and world.most >= limit)
+        for world in worlds
+    )
 
 
 def _overtaken(world: World, event: Event) -> World:
@@ -139,8 +156,7 @@ class Contract:
 
     def worlds_after(self, event: Event) -> frozenset[World]:
         """Return the worlds that an observation would leave, without taking it up."""
-        claim = self.claim
-        return undominated(after for now in drifted(self.worlds) for after in possible_after(event, now, claim))
+        return _worlds_after(event, self.worlds, self.claim)
 
     def _false_answer(self, event: Event) -> tuple[Clause, str] | None:
         """Return what falls if an operation took effect whose answer says that it did not: with an answer that says
@@ -193,10 +209,4 @@ class Contract:
     @property
     def certainly_unsettled(self) -> bool:
         """Whether no world left has the message settled, nor dead, nor an ack or a reset that may still take effect."""
-        limit = self.max_attempts
-        return all(
-            world.settled is Settled.NO
-            and not (world.asked or world.resets or world.shaky)
-            and not (limit is not None and world.most >= limit)
-            for world in self.worlds
-        )
+        return _certainly_unsettled(self.worlds, self.max_attempts)

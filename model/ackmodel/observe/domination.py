@@ -101,8 +101,8 @@ def _in_common(world: World) -> Hashable:
         world.deadline,
         world.earliest,
         world.dead,
-        world.asked - _HEARD,
-        world.unconfirmed - _HEARD,
+        world.asked - _HEARD if world.asked else world.asked,
+        world.unconfirmed - _HEARD if world.unconfirmed else world.unconfirmed,
         _under_way(world.changes),
     )
 

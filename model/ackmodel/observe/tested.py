@@ -15,6 +15,8 @@ of that ack where its return would have been forbidden, and nothing where it was
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..spec.clauses import Clause
 from . import events
 from .blame import blame, index_of_promise, last_popped, read_back, was_reset
@@ -43,6 +45,7 @@ def tested_by(history: list[Event], event: Event, worlds: frozenset[World], clai
     return ()
 
 
+@lru_cache(maxsize=10_000)
 def forbidden(event: Event, worlds: frozenset[World], claim: Claim) -> bool:
     """Tell whether no world allows an observation."""
     return not any(possible_after(event, now, claim) for now in drifted(worlds))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -45,7 +44,7 @@ UNHEARD = -1
 still do does not depend on which of them it is. Operations that are under way have numbers from 0."""
 
 
-@frozen
+@frozen(cache_hash=True)
 class Claim:
     """What a store says of itself: the level at which it answers, and after how many attempts it dead-letters."""
 
@@ -213,7 +212,6 @@ def _unheard(change: Change, ops: frozenset[int]) -> Change:
     return evolve(change, op=UNHEARD) if change.op in ops else change
 
 
-@lru_cache(maxsize=10_000)
 def drift(world: World) -> tuple[World, ...]:
     """Return what a world may have become unobserved: an ack or a change took effect, or came closer to the disk."""
     if not world.changes and (world.settled is Settled.DURABLE or not (world.asked or world.settled)):

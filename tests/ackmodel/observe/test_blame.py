@@ -127,3 +127,16 @@ def test_a_dead_letter_that_is_lost_is_not_put_down_to_a_reset(reply: Reply) -> 
     found = broken(asked, *history, Absent(at=99.0, dead=False), max_attempts=1)
     assert found.clause is Clause.NO_LIMBO
     assert str(found).endswith("nor was it among the dead letters")
+
+
+@pytest.mark.parametrize(
+    ("clause", "history"),
+    [
+        (Clause.COMMIT_IS_MONOTONE, (POP, ResetAsked(1, anew=True))),
+        (Clause.NO_LIMBO, (ResetAsked(1, anew=True), POP)),  # handed out as new, perhaps: then the reset did stick
+    ],
+)
+def test_what_never_comes_is_put_down_to_a_reset_only_if_it_had_not_come_after_that(
+    clause: Clause, history: tuple[Event, ...]
+) -> None:
+    assert broken(*history, ResetAnswered(1, Reply.OK), AWAY).clause is clause
