@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from ackcheck.disk import Cut, Disk, Fault
 from ackcheck.grades.reached import HELD as HELD_SYNCS
-from ackcheck.grades.rounds import REQUESTS
+from ackcheck.grades.rounds import MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.hits import Fault as Hurt
 from ackcheck.rig.exchange import Killed
@@ -83,15 +84,18 @@ CALLED: Final[Mapping[Callable[[Session, Disk], None], str]] = {
 def hold(session: Session, disk: Disk) -> tuple[int, int]:
     """Hold every flush from a moment on, and make calls until one is seen to be held, and for a while after that.
 
-    Return the fault, and how many are held.
+    Return the fault, and how many are held. Until one is held a few calls are made now and then: were it as many as the
+    target takes, all would be acked by then, and nothing would be left that it could answer while it is held.
     """
     session.run(AfterReplies(REQUESTS // 2))
+    session.publish(MANY // 2)
     session.note("disk", "holds every flush from here on")
     session.traffic.causes.disk_fails()
     session.traffic.reached.should({HELD_SYNCS})
     fault = disk.arm(Fault(on="flush", do="stall"))
     for _ in range(SLICES):
-        session.run(AfterDelay(HELD))
+        session.run(AfterDelay(0.0))
+        time.sleep(HELD)
         if disk.hits(fault):
             session.traffic.reached.opens(HELD_SYNCS)
             session.run(AfterDelay(HELD))
