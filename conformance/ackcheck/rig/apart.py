@@ -246,7 +246,7 @@ class Apart(Child):
 
     def _death(self) -> TargetDied:
         if self._server is not None and (status := self._server.status()) is not None:
-            return TargetDied(status, len(self._in_flight), self._server_words())
+            return TargetDied(status, [exchange.op for exchange in self._in_flight.values()], self._server_words())
         return super()._death()
 
     def __enter__(self) -> Self:

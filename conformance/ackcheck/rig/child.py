@@ -428,7 +428,7 @@ class Child:
     def _death(self) -> TargetDied:
         assert self._process is not None
         returncode = self._process.status(ENDED_SECONDS)
-        return TargetDied(returncode, len(self._in_flight), self.last_words())
+        return TargetDied(returncode, [exchange.op for exchange in self._in_flight.values()], self.last_words())
 
 
 def unnamed_file() -> IO[bytes]:

@@ -40,7 +40,7 @@ class TargetHung(RigError):
 class TargetDied(RigError):
     """The target's process ended, or closed its output, while the rig still needed it."""
 
-    def __init__(self, returncode: int | None, unanswered: int, stderr_tail: str) -> None:
+    def __init__(self, returncode: int | None, unanswered: Sequence[str], stderr_tail: str) -> None:
         if returncode is None:
             how = "closed its output but did not exit"
         elif returncode < 0:
@@ -48,9 +48,10 @@ class TargetDied(RigError):
         else:
             how = f"exited with status {returncode}"
         tail = f"; its standard error ends:\n{stderr_tail}" if stderr_tail else "; it wrote no error"
-        super().__init__(f"the target {how} with {unanswered} requests unanswered{tail}")
+        named = f" ({', '.join(dict.fromkeys(unanswered))})" if unanswered else ""
+        super().__init__(f"the target {how} with {len(unanswered)} requests unanswered{named}{tail}")
         self.returncode = returncode
-        self.unanswered = unanswered
+        self.unanswered = tuple(unanswered)
         self.stderr_tail = stderr_tail
 
 

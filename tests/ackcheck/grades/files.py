@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,4 +59,22 @@ class RaisesAtTheSecondOpen(Toy):
     def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
         if self.found:
             raise OSError("the log is malformed")
+        return super().pop(queue, count, invisible)
+
+
+class EndsAtTheSecondOpen(RaisesAtTheSecondOpen):
+    """Opens whatever it finds, and ends when it reads it, as a program does whose assertion fails."""
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        if self.found:
+            os._exit(2)
+        return super().pop(queue, count, invisible)
+
+
+class IsKilledAtTheSecondOpen(RaisesAtTheSecondOpen):
+    """Is killed at its first pop by somebody else, as by a machine that has no memory left."""
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        if self.found:
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().pop(queue, count, invisible)

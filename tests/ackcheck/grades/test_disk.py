@@ -197,7 +197,7 @@ class Recorded:
 
     def poll(self, seconds: float) -> None:
         if self.dies:
-            raise TargetDied(1, 1, "")
+            raise TargetDied(1, ["pop"], "")
         self.polls -= 1
         self.now += seconds
         self.traffic.under_way = int(self.polls > 0)

@@ -237,11 +237,23 @@ def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypat
     assert report.cases == 1
 
 
-def test_a_store_that_cannot_use_what_it_has_opened_is_caught() -> None:
-    report = run_process_grade(f"{FILES}:RaisesAtTheSecondOpen", Level.DISK, seed=1, rounds=1)
+@pytest.mark.parametrize(
+    ("toy", "why"),
+    [
+        ("RaisesAtTheSecondOpen", "the log is malformed"),
+        ("EndsAtTheSecondOpen", "exited with status 2 with 1 requests unanswered (pop)"),
+    ],
+)
+def test_a_store_that_cannot_use_what_it_has_opened_is_caught(toy: str, why: str) -> None:
+    report = run_process_grade(f"{FILES}:{toy}", Level.DISK, seed=1, rounds=1)
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_PROCESS_CRASH
-    assert "the log is malformed" in report.finding.why
+    assert why in report.finding.why
+
+
+def test_a_target_that_somebody_else_kills_at_its_first_pop_is_no_finding() -> None:
+    with pytest.raises(TargetDied, match="killed by signal 9"):
+        run_process_grade(f"{FILES}:IsKilledAtTheSecondOpen", Level.DISK, seed=1, rounds=1)
 
 
 def test_a_finding_is_told_by_what_concerns_its_message() -> None:

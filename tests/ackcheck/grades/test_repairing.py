@@ -18,7 +18,7 @@ from ackmodel import Level
 from ackmodel.observe.broken import Broken
 from ackmodel.observe.events import PowerLost
 
-REFUSED = TargetDied(1, 1, "bad log")
+REFUSED = TargetDied(1, ["open"], "bad log")
 
 
 @define
