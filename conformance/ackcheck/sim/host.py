@@ -37,6 +37,8 @@ class Host(Devices):
     _offsets: dict[str, Sighting] = Factory(dict)
     _handed_out: dict[str, int] = Factory(lambda: dict.fromkeys(QUEUES, 0))
     """Below which message of each queue all have been handed out, or passed by a reset."""
+    _doubted: int | None = None
+    """How many deliveries there had been when the store was opened on a disk that has given up, if it was."""
     _ops: int = 0
     _asked_since_open: int = 0
     _latest: float = 0.0
@@ -302,6 +304,10 @@ class Host(Devices):
             forgotten.clear()
         self._accepted.clear()  # what an earlier process held for flushed, the new one may have yet to prove
         self._failed_at = None
+        if isinstance(event, PowerLost):
+            self._discard_doubted()
+        elif self.disk.given_up and self._doubted is None:
+            self._doubted = len(self.given)
         self._with_resets.clear()
         self._synced = False
         if isinstance(event, PowerLost):
@@ -311,6 +317,13 @@ class Host(Devices):
             self.panel.each(lambda oracle: oracle.clock_set_back(self.now))
         self.history.add("store", "opens the directory")
         self.target = self.make()
+
+    def _discard_doubted(self) -> None:
+        """Have no client use a receipt again that was issued by a store which the disk knows nothing of: no store could
+        tell them from those that it issues now."""
+        if self._doubted is not None:
+            del self.given[self._doubted :]
+        self._doubted = None
 
     def _open_damaged(self, hurt: str, whole: Disk) -> None:
         """Open a directory in which this file was damaged after it had been synced.

@@ -303,13 +303,7 @@ class Simulation(Host, Surveyor):
 
     @step
     def crash(self, *, fate: int, clock: float = 0.0) -> None:
-        """Kill the process; `fate` seeds what becomes of the I/O it had under way; it is started again.
-
-        Where the file system has given up the machine is rebooted: nobody can go on there.
-        """
-        if self.disk.given_up:
-            self._lose_power(fate, clock)
-            return
+        """Kill the process; `fate` seeds what becomes of the I/O it had under way; it is started again."""
         random = Random(fate)
         for pending in self.pending if fate else []:
             chance = random.random()
@@ -350,9 +344,7 @@ class Simulation(Host, Surveyor):
         self._reopen(self._close(in_trouble=True), 0.0)
 
     def _reopen(self, reply: Reply, clock: float) -> None:
-        if self.disk.given_up:
-            self._lose_power(0, clock)
-        elif reply is Reply.OK:
+        if reply is Reply.OK:
             self._restart(Restarted(), clock)
         else:  # what it has not done is as after a crash
             self._restart(ProcessCrashed(), clock, f"closed, which was answered {reply.value}, and ended")

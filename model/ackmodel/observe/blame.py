@@ -209,7 +209,7 @@ def _broken_promise(history: list[Event], promised: int, why: str) -> tuple[Clau
         return Clause.REPLY_NEVER_FALSE, why + ", and a write had failed"
     if events.ProcessCrashed() in since:
         return Clause.SURVIVES_PROCESS_CRASH, why
-    if events.Restarted() in since:
+    if events.Restarted in map(type, since):
         return Clause.CLOSE_DRAINS, why + " before a clean restart"
     return Clause.NO_RETURN, why
 

@@ -180,7 +180,10 @@ class PowerLost:
 
 @frozen
 class Restarted:
-    """The store was closed, answered OK to that, and was opened again."""
+    """The store was closed, answered OK to that, and was opened again. `proved` says that it is not in doubt what a
+    sync is worth, so that all that it had done by then is on the disk."""
+
+    proved: bool = True
 
 
 @frozen

@@ -109,7 +109,7 @@ class Oracle(Witness):
                 why = back if seen.offset < told.done_with else None
                 told.check(Clause.NO_RETURN, why, could_fail=told.done_with > 0)
                 told.check(Clause.RECEIPT_IS_EXACT, self._strange(seen.receipt, key))
-                self._receipts[seen.receipt] = key
+                self._issued(seen.receipt, key)
                 told.receipts.setdefault(seen.offset, []).append(seen.receipt)
                 told.void(seen.offset)
                 overtaken = seen.offset in before
@@ -333,13 +333,15 @@ class Oracle(Witness):
             under_way.clear()
         self._overtaken.clear()
         merged = self.level is Level.MEMORY and isinstance(event, ProcessCrashed)
+        if self.doubtful and isinstance(event, Restarted):
+            event = Restarted(proved=False)
         self.io_in_trouble()  # what it reads it may have to write again
         if not isinstance(event, Restarted):
             self._counted.clear()
         for told in self.queues.values():
             with told.lock:
                 told.resetting.clear()
-                if told.resets and isinstance(event, Restarted):  # they count now, or never will
+                if told.resets and event == Restarted():  # they count now, or never will
                     told.sighting, told.kept = None, 0
                     told.resets.clear()
                     told.acknowledged.clear()  # a reset may have taken them back: no barrier speaks of them
@@ -349,8 +351,7 @@ class Oracle(Witness):
                     told.acknowledged.clear()  # a later barrier covers only what is acknowledged after it
                 told.restarted = told.restarted or told.sighting is not None
                 told.tell_all(event)
-        if isinstance(event, PowerLost):
-            self._end_doubt()
+        self._opened(power_lost=isinstance(event, PowerLost))
 
     def cannot_open(self, event: ProcessCrashed | PowerLost | Restarted, error: Exception) -> CannotOpen:
         """Note that the store cannot be opened after `event`: nothing has survived; return what that breaks."""

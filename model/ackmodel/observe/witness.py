@@ -57,6 +57,10 @@ class Witness:
     _checked: Counter[Clause] = Factory(Counter)
     doubtful: bool = False
     """Whether the file system may say OK to a sync of what is lost."""
+    _opened_in_doubt: bool = False
+    """Whether it was when the store was opened last: a power loss may take that it was ever opened so."""
+    _unproved: set[str] = Factory(set)
+    """The receipts that were issued since: after a power loss the store cannot tell them from those to come."""
     _hurt: bool = False
     """Whether the disk has failed: only then is it something that the store answers again."""
     _lock: AbstractContextManager[object] = field(init=False)
@@ -117,7 +121,8 @@ class Witness:
 
     def _end_doubt(self) -> None:
         """Believe syncs from here on; what was answered before is as it is."""
-        self.doubtful = False
+        self.doubtful = self._opened_in_doubt = False
+        self._unproved.clear()
         self._claims()
 
     @property
@@ -304,7 +309,34 @@ class Witness:
         return Clause.COMMIT_IS_MONOTONE if undone else None
 
     def _forget_below(self, told: Queue, offset: int) -> None:
-        for receipt in told.forget_below(offset):
+        self._forget(told.forget_below(offset))
+
+    def _issued(self, receipt: str, key: Key) -> None:
+        """Note of which message a receipt is."""
+        self._receipts[receipt] = key
+        if self._opened_in_doubt:
+            self._unproved.add(receipt)
+
+    def _opened(self, *, power_lost: bool) -> None:
+        """Note that the store was opened again: after a power loss on a disk that there is no doubt of."""
+        if power_lost:
+            self._forget_unproved()
+            self._end_doubt()
+        self._opened_in_doubt = self.doubtful
+
+    def _forget_unproved(self) -> None:
+        """Forget the receipts of a store that was opened in doubt: the next may be issued anew."""
+        for receipt in self._unproved:
+            name, offset = self._receipts.get(receipt, ("", -1))
+            issued = self._queue(name).receipts if name else {}
+            issued[offset] = [other for other in issued.get(offset, ()) if other != receipt]
+            if not issued[offset]:
+                del issued[offset]
+        self._forget(self._unproved)
+
+    def _forget(self, receipts: Iterable[str]) -> None:
+        """Forget what was issued: these receipts name nothing any more."""
+        for receipt in receipts:
             self._receipts.pop(receipt, None)
             self._submitted.discard(receipt)
             self._confirmed.discard(receipt)

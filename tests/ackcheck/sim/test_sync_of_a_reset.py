@@ -48,6 +48,20 @@ def test_what_is_answered_after_a_lying_sync_is_judged_again_once_the_power_was_
     assert not run.panel.strictest.doubtful
 
 
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("stop", [("restart", {}), ("crash", {"fate": 0}), ("stop_in_trouble", {})])
+def test_a_store_may_be_opened_again_on_a_disk_that_has_given_up(level: Level, stop: Step) -> None:
+    """What it does then is lost with the power: the reset, and that it was ever opened, so that receipts come again."""
+    work: list[Step] = [("pop", {"count": 2}), ALL, ("ack", {"which": -1}), ALL, ("flush", {}), ALL]
+    run = replay(begin(ReferenceSetup((level,))), reset_whose_sync("lies", WAIT, ALL, stop, ALL, *work, stop, *work))
+    issued = [line.text for line in run.history.lines if "is answered OK: [" in line.text]
+    assert run.broken is None
+    assert not run.disk.given_up
+    assert len(issued) > 4
+    replay(run, [("settle_everything", {}), ("close", {})])
+    assert len({seen.receipt for seen in run.given}) == len(run.given)
+
+
 class _AnswersAtAFailedSync(Flusher):
     def sync_failed(self, now: float) -> None:
         core = cast("Core", self.host)

@@ -6,7 +6,7 @@ import pytest
 
 from ackmodel import Clause, Level
 from ackmodel.observe.broken import Broken
-from ackmodel.observe.events import PowerLost, Reply
+from ackmodel.observe.events import PowerLost, ProcessCrashed, Reply, Restarted
 from ackmodel.observe.monitors import Sighting
 from ackmodel.observe.oracle import Delivered, Oracle
 from one_popped import ack
@@ -164,3 +164,47 @@ def test_to_believe_what_was_never_doubted_changes_nothing(oracle: Oracle) -> No
     oracle.stopped(PowerLost())
     with pytest.raises(Broken):
         comes_again(oracle)
+
+
+def reset_in_doubt(oracle: Oracle) -> None:
+    """Have the only message settled and covered by a barrier, and then a reset that a lying sync makes durable."""
+    ack(oracle)
+    barrier(oracle)
+    oracle.doubt_syncs()
+    oracle.reset_asked(4, "q", 0)
+    oracle.reset_answered(4, Reply.OK)
+
+
+def test_a_clean_restart_proves_no_reset_that_is_in_doubt(oracle: Oracle) -> None:
+    reset_in_doubt(oracle)
+    oracle.closed(Reply.OK)
+    oracle.stopped(Restarted())
+    comes_again(oracle, at=100.0)
+    oracle.stopped(PowerLost())
+    oracle.drained("q", [], at=400.0)  # what settled it before is on the disk, and the reset is not
+
+
+def test_what_is_issued_by_a_store_that_was_opened_in_doubt_may_be_issued_anew_after_a_power_loss(
+    oracle: Oracle,
+) -> None:
+    oracle.doubt_syncs()
+    oracle.stopped(ProcessCrashed())
+    comes_again(oracle, at=100.0)
+    oracle.stopped(ProcessCrashed())
+    oracle.stopped(PowerLost())
+    assert oracle.unsettled("q") == ["r1"]
+    comes_again(oracle, at=400.0)
+    assert oracle.unsettled("q") == ["r9"]
+
+
+@pytest.mark.parametrize("believed", [True, False])
+def test_but_not_where_it_was_not_or_what_it_did_is_on_the_disk(oracle: Oracle, believed: bool) -> None:
+    if believed:
+        oracle.doubt_syncs()
+        oracle.stopped(ProcessCrashed())
+    comes_again(oracle, at=100.0)
+    oracle.syncs_were_real()
+    oracle.stopped(PowerLost())
+    with pytest.raises(Broken) as broken:
+        comes_again(oracle, at=400.0)
+    assert broken.value.clause is Clause.RECEIPT_IS_EXACT
