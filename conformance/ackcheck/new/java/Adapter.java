@@ -40,7 +40,7 @@ final class Adapter {
   private FileChannel log;
 
   // YOURS 1 of 7: open or recover your store in this directory. What is returned may say what it offers.
-  Object open(Path directory) throws IOException {
+  Object open(Path directory) throws Exception {
     Path name = directory.resolve("log");
     byte[] found = Files.exists(name) ? Files.readAllBytes(name) : new byte[0];
     int whole = 0;
@@ -62,13 +62,13 @@ final class Adapter {
   }
 
   // YOURS 2 of 7: the queue holds the messages 0 to end - 1. It is told again after every open.
-  Object publish(String queue, int end) {
+  Object publish(String queue, int end) throws Exception {
     ends.merge(queue, end, Math::max);
     return null;
   }
 
   // YOURS 3 of 7: hand out up to `count` messages, and hide each for `invisible` seconds.
-  List<Delivery> pop(String queue, int count, double invisible) {
+  List<Delivery> pop(String queue, int count, double invisible) throws Exception {
     List<Delivery> given = new ArrayList<>();
     StringBuilder lines = new StringBuilder();
     for (int offset = 0; offset < ends.getOrDefault(queue, 0) && given.size() < count; offset++) {
@@ -85,7 +85,7 @@ final class Adapter {
   }
 
   // YOURS 4 of 7: settle the delivery that this receipt names.
-  String ack(String receipt) {
+  String ack(String receipt) throws Exception {
     Message message = where.get(receipt);
     if (message == null) return "INVALID";
     if (acked.contains(message)) return "SETTLED";
@@ -96,17 +96,17 @@ final class Adapter {
   }
 
   // YOURS 5 of 7: OK once everything that was answered before survives power loss. Here it always does.
-  String flush() {
+  String flush() throws Exception {
     return "OK";
   }
 
   // YOURS 6 of 7: {"queues": {queue: {"committed": offset, "persisted": offset}}}, if you have consumer offsets.
-  Object stats() {
+  Object stats() throws Exception {
     return Map.of();
   }
 
   // YOURS 7 of 7: finish what is under way. OK says that what was answered before survives power loss.
-  String close() throws IOException {
+  String close() throws Exception {
     log.close();
     return "OK";
   }
@@ -143,7 +143,7 @@ final class Adapter {
 
   // --- the protocol: a JSON object a line, in and out. Nothing here needs a change -------------------------------------
 
-  private Object answer(Map<?, ?> asked) throws IOException {
+  private Object answer(Map<?, ?> asked) throws Exception {
     switch ((String) asked.get("op")) {
       case "open":
         return open(Path.of((String) asked.get("directory")));
@@ -164,8 +164,11 @@ final class Adapter {
       }
       case "ack":
         return ack((String) asked.get("receipt"));
-      case "ack_many":
-        return ((List<?>) asked.get("receipts")).stream().map(receipt -> (Object) ack((String) receipt)).toList();
+      case "ack_many": {
+        List<Object> replies = new ArrayList<>();
+        for (Object receipt : (List<?>) asked.get("receipts")) replies.add(ack((String) receipt));
+        return replies;
+      }
       case "flush":
         return flush();
       case "stats":
@@ -190,7 +193,7 @@ final class Adapter {
       reply.put("id", ((Double) asked.get("id")).longValue());
       try {
         reply.put("result", adapter.answer(asked));
-      } catch (IOException | RuntimeException error) {
+      } catch (Exception error) {
         reply.put("error", Map.of("type", error.getClass().getSimpleName(), "message", String.valueOf(error.getMessage())));
       }
       System.out.write((Json.write(reply) + "\n").getBytes(StandardCharsets.UTF_8));

@@ -61,9 +61,10 @@ impl Store {
     }
 
     /// YOURS 2 of 7: the queue holds the messages 0 to end - 1. It is told again after every open.
-    fn publish(&mut self, queue: &str, end: usize) {
+    fn publish(&mut self, queue: &str, end: usize) -> io::Result<()> {
         let known = self.ends.entry(queue.to_string()).or_default();
         *known = end.max(*known);
+        Ok(())
     }
 
     /// YOURS 3 of 7: hand out up to `count` messages, and hide each for `invisible` seconds.
@@ -86,35 +87,35 @@ impl Store {
     }
 
     /// YOURS 4 of 7: settle the delivery that this receipt names.
-    fn ack(&mut self, receipt: &str) -> &'static str {
+    fn ack(&mut self, receipt: &str) -> io::Result<&'static str> {
         let Some(message) = self.messages.get(receipt).cloned() else {
-            return "INVALID";
+            return Ok("INVALID");
         };
         if self.acked.contains(&message) {
-            return "SETTLED";
+            return Ok("SETTLED");
         }
         let current = &self.hands[&message];
         if current.receipt != receipt || current.deadline <= now() {
-            return "EXPIRED";
+            return Ok("EXPIRED");
         }
         self.save(&format!("{} acked 0 0 {}\n", message.1, message.0));
-        "OK"
+        Ok("OK")
     }
 
     /// YOURS 5 of 7: OK once everything that was answered before survives power loss. Here it always does.
-    fn flush(&mut self) -> &'static str {
-        "OK"
+    fn flush(&mut self) -> io::Result<&'static str> {
+        Ok("OK")
     }
 
     /// YOURS 6 of 7: {"queues": {queue: {"committed": offset, "persisted": offset}}}, if you have consumer offsets.
-    fn stats(&self) -> Json {
-        Json::object([])
+    fn stats(&self) -> io::Result<Json> {
+        Ok(Json::object([]))
     }
 
     /// YOURS 7 of 7: finish what is under way. OK says that what was answered before survives power loss.
-    fn close(&mut self) -> &'static str {
+    fn close(&mut self) -> io::Result<&'static str> {
         self.log = None;
-        "OK"
+        Ok("OK")
     }
 
     // --- the store as it stands: yours takes the place of all up to the protocol -----------------------------------
@@ -163,20 +164,23 @@ fn answer(store: &mut Store, asked: &Json) -> io::Result<Json> {
     Ok(match asked.get("op").as_str() {
         "open" => store.open(Path::new(asked.get("directory").as_str()))?,
         "publish" => {
-            store.publish(queue, asked.get("end").as_f64() as usize);
+            store.publish(queue, asked.get("end").as_f64() as usize)?;
             Json::Null
         }
         "pop" => {
             let given = store.pop(queue, asked.get("count").as_f64() as usize, asked.get("invisible").as_f64())?;
             Json::List(given.iter().map(told).collect())
         }
-        "ack" => Json::text(store.ack(asked.get("receipt").as_str())),
+        "ack" => Json::text(store.ack(asked.get("receipt").as_str())?),
         "ack_many" => {
-            Json::List(asked.get("receipts").as_list().iter().map(|each| Json::text(store.ack(each.as_str()))).collect())
+            let receipts = asked.get("receipts").as_list().iter();
+            let replies: io::Result<Vec<Json>> =
+                receipts.map(|each| store.ack(each.as_str()).map(Json::text)).collect();
+            Json::List(replies?)
         }
-        "flush" => Json::text(store.flush()),
-        "stats" => store.stats(),
-        "close" => Json::text(store.close()),
+        "flush" => Json::text(store.flush()?),
+        "stats" => store.stats()?,
+        "close" => Json::text(store.close()?),
         other => return Err(io::Error::other(format!("no operation {other:?}"))),
     })
 }
