@@ -4,7 +4,7 @@ Each call runs in a thread of the store's own, so that no write, however long it
 
 **Cancelled**, a coroutine ends at once, and the call goes on in its thread: a cancelled ack may have happened, as one
 that was answered UNKNOWN may have. Nothing leaks: what a cancelled pop is still handed is released, so that somebody
-else can have it at once.
+else can have it at once. In a forked child every call is refused by name, as those of `ackstore.Store` are.
 
 >>> import asyncio, tempfile
 >>> async def main():
@@ -47,6 +47,8 @@ class Store:
         self.store = opened
         """The same store for threads."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ackstore-aio")
+        self._process = os.getpid()
+        """The only one that has these threads."""
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str], config: Config | None = None, *, threads: int = THREADS) -> Store:
@@ -57,6 +59,8 @@ class Store:
         return cls(await _result(job, lambda opened: opened.close()), threads)
 
     async def _call(self, call: Callable[[], Got], undo: Callable[[Got], object] = lambda _: None) -> Got:
+        if os.getpid() != self._process:
+            return call()  # refused by name, at once
         return await _result(self._threads.submit(call), undo)
 
     async def publish(self, queue: QueueId | str, end: int) -> None:
@@ -128,6 +132,8 @@ class Store:
 
     async def close(self, timeout: float = 10.0) -> Reply:
         """Do as `ackstore.Store.close`. Cancelled, it is closed all the same."""
+        if os.getpid() != self._process:
+            return self.store.close(timeout)
         closing = ThreadPoolExecutor(1, thread_name_prefix="ackstore-aio-close")  # the others may all be at work
         job = closing.submit(self.store.close, timeout)
         closing.shutdown(wait=False)

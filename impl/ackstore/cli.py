@@ -1,6 +1,7 @@
 """The command `ackstore`: `ackstore inspect DIR` shows what a store's directory holds, and changes nothing.
 
-Exit codes: 0 where the store would open, 1 where it would not, 2 where there is none.
+Exit codes: 0 where the store would open, 1 where it would not, 2 where there is none, 3 where that could not be found
+out or shown.
 
 >>> import tempfile
 >>> from ackstore.store import Store
@@ -24,7 +25,9 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 
 from attrs import asdict
 
@@ -40,15 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         found = inspect(given.directory)
+        text = json.dumps(asdict(found), indent=2) if given.json else "\n".join(_lines(found, most=given.queues))
     except DirectoryError as error:
         print(f"ackstore: {error}", file=sys.stderr)
         return 2
+    except Exception:
+        # The program's top: whatever it was, it says nothing of the store, as Python's own exit code would.
+        traceback.print_exc()
+        return 3
+    return _show(text) or (1 if found.problem else 0)
+
+
+def _show(text: str) -> int:
+    """Print it; 3 where that cannot be done."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may be of any bytes
     try:
-        text = json.dumps(asdict(found), indent=2) if given.json else "\n".join(_lines(found, most=given.queues))
         print(text, flush=True)
-    except BrokenPipeError:  # who reads it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1 if found.problem else 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes there once more at its end
+        if not isinstance(error, BrokenPipeError):  # who reads it has seen enough
+            print(f"ackstore: what was found cannot be written ({error.strerror})", file=sys.stderr)
+            return 3
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         "inspect",
         help="show what a directory holds, without changing it",
         description="Show segments, records and queues, what of them is proved to have been synced, and where the "
-        "store would not open, what could be saved. Exit codes: 0 it would open, 1 it would not, 2 there is no store.",
+        "store would not open, what could be saved. Exit codes: 0 it would open, 1 it would not, 2 there is no store, "
+        "3 that could not be found out or shown.",
     )
     command.add_argument("directory", metavar="DIR", help="the directory of a store, open or closed")
     command.add_argument("--json", action="store_true", help="as JSON, with every queue")

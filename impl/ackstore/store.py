@@ -224,13 +224,17 @@ class Store:
         way round, but for those that were given before: what was in hand then is in hand in both.
         Raises `DirectoryNotEmpty` and other `DirectoryError`, and `StoreStalled` as `publish`.
         """
-        driver = self._driver
+        driver, target = self._driver, Path(path).absolute()
         reply = self.flush(timeout)
-        if reply is Reply.OK:
-            found = driver.lock.run(driver.config.op_timeout, snapshots.opened, self.path)
-            if found is False:
+        if reply is not Reply.OK:
+            return reply
+        found: list[snapshots.Opened] = []
+        try:
+            if driver.lock.run(driver.config.op_timeout, snapshots.open_all, self.path, found) is False:
                 raise driver.stalled()
-            snapshots.write(found, Path(path).absolute(), driver.clock())
+            snapshots.write(found, target, driver.clock())
+        finally:
+            snapshots.close(found)
         return reply
 
     def close(self, timeout: float = 10.0) -> Reply:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ackstore import Config, QueueUnknown, Reply, Store, aio
+from children import said_in_child
 
 
 def test_its_calls_are_those_of_the_store(tmp_path: Path) -> None:
@@ -129,5 +130,30 @@ def test_a_cancelled_open_leaves_the_directory_to_others(tmp_path: Path, monkeyp
             await asyncio.to_thread(closed.wait)
         async with await aio.Store.open(tmp_path) as store:
             assert await store.flush() is Reply.OK
+
+    asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_is_refused_at_once(tmp_path: Path) -> None:
+    """The threads that its calls would run in are not there."""
+
+    async def main() -> None:
+        async with await aio.Store.open(tmp_path, threads=1) as store:
+            await store.publish("q", 2)
+            (delivery,) = await store.pop("q")
+
+            def in_child() -> list[str]:
+                return [
+                    said_in_child(lambda: asyncio.run(asyncio.wait_for(store.ack(delivery.receipt), 20.0))),
+                    said_in_child(lambda: asyncio.run(asyncio.wait_for(store.pop("q"), 20.0))),
+                    said_in_child(lambda: asyncio.run(asyncio.wait_for(store.close(), 20.0))),
+                ]
+
+            acked, got, closed = await asyncio.to_thread(in_child)
+            assert acked.startswith("StoreForked: ")
+            assert got.startswith("StoreForked: ")
+            assert closed == f"returned {Reply.UNKNOWN!r}"
+            assert await store.ack(delivery.receipt) is Reply.OK
 
     asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,40 @@ def test_it_lists_some_queues_and_all_of_them_as_json(tmp_path: Path, capsys: py
     assert "and 10 queues more" in capsys.readouterr().out
     assert main(["inspect", str(tmp_path / "store"), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["logs"][0]["queues"]) == 60
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_cannot_be_shown_says_nothing_of_the_store(tmp_path: Path, options: list[str]) -> None:
+    path = lived(tmp_path / "store")
+    command = [sys.executable, "-m", "ackstore.cli", "inspect", str(path), *options]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 3
+    assert ran.stderr == "ackstore: what was found cannot be written (No space left on device)\n"
+
+
+def test_what_goes_wrong_otherwise_says_nothing_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_path: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("ackstore.cli.inspect", fails)
+    assert main(["inspect", str(tmp_path)]) == 3
+    assert "MemoryError" in capsys.readouterr().err
+
+
+def test_a_name_that_the_terminal_has_no_letters_for_is_shown(tmp_path: Path) -> None:
+    path = lived(tmp_path / "store").rename(tmp_path / os.fsdecode(b"\xe9-\xc3\xa9"))
+    ran = subprocess.run(
+        [sys.executable, "-m", "ackstore.cli", "inspect", path],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "it would open" in ran.stdout
 
 
 def test_it_is_a_command(tmp_path: Path) -> None:

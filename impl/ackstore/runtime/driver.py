@@ -132,11 +132,12 @@ class Driver(DriverFields):
 
     def _start(self) -> None:
         """Begin: with the timer, and with what the core asks for."""
+        forks.watch(self, self._opened_by)
+        self._check_process()
         for watch in self._watches:
             watch.recovered().emit()
         self.lock.run(threading.TIMEOUT_MAX, self._begin)
         self._timer.start()
-        forks.watch(self)
 
     def leave_behind(self) -> None:
         """Do nothing any more: this is a child of the process that opened the store. No lock is taken, since a thread

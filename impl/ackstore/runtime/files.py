@@ -38,6 +38,7 @@ from ackstore.core.effects import (
 )
 from ackstore.fields.classes import DiskFields, FileFields
 from ackstore.format.filenames import log_in
+from ackstore.runtime import forks
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
 from ackstore.runtime.reserve import reserve
 from ackstore.words.errors import (
@@ -316,10 +317,15 @@ def a_link(file: Path) -> FileIsALink:
     )
 
 
-def prepare(path: Path) -> None:
-    """See that `path` is a directory; a new one is made durable, with its parents."""
+def check_name(path: Path) -> None:
+    """Refuse what no file system takes for a name."""
     if "\0" in str(path):
         raise DirectoryNameInvalid(f"{shown(str(path))} can name no directory (a null character): give another path")
+
+
+def prepare(path: Path) -> None:
+    """See that `path` is a directory; a new one is made durable, with its parents."""
+    check_name(path)
     try:
         missing = [each for each in (path, *path.parents) if not each.exists()]
         is_file = path.exists() and not path.is_dir()
@@ -365,6 +371,7 @@ class DirectoryLock:
     _fd = -1
 
     def __init__(self, path: Path) -> None:
+        forks.watch(self, os.getpid())  # a child of any moment lets go of it
         try:
             self._fd = os.open(
                 path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE
@@ -407,7 +414,7 @@ class DirectoryLock:
         if fd >= 0:
             os.close(fd)
 
-    __del__ = forget
+    __del__ = leave_behind = forget
 
     def release(self) -> None:
         """Let others in. Unlocked before it is closed: a forked child may hold the file too."""

@@ -10,7 +10,7 @@ C code that calls the system itself and runs Python in the child.
 
 >>> from unittest.mock import Mock
 >>> driver = Mock()
->>> watch(driver)
+>>> watch(driver, os.getpid())
 >>> leave_behind()
 >>> driver.leave_behind.assert_called_once()
 """
@@ -32,9 +32,12 @@ class Forkable(Protocol):
 _opened: WeakSet[Forkable] = WeakSet()
 
 
-def watch(store: Forkable) -> None:
-    """Have a store told in every child."""
+def watch(store: Forkable, process: int) -> None:
+    """Have a store of this process told in every child, now too if this is one: one that was forked in the midst of
+    opening, and goes on with it."""
     _opened.add(store)
+    if os.getpid() != process:
+        store.leave_behind()
 
 
 def leave_behind() -> None:

@@ -7,11 +7,16 @@ was there at that instant: files only grow, and one that compaction removes stay
 The copy goes on in numbers that the original does not reach (an empty segment with a number much higher), so that the
 two never give equal receipts for different deliveries.
 
+While it is made it is in a folder of its own beside its place, whose name nobody else has: nothing that is there is
+touched, and of several that are made for one place the first to be done gets it. (A crash leaves that folder: its name
+begins with that of the place, and ends with `.partial`.)
+
 >>> import tempfile
 >>> here = Path(tempfile.mkdtemp())
 >>> (here / "log-00000001.seg").write_bytes(b"12345"), (here / "reserve").write_bytes(b"0")
 (5, 1)
->>> write(opened(here), here / "copy", now=0.0)
+>>> found = []
+>>> open_all(here, found); write(found, here / "copy", now=0.0); close(found)
 >>> first, jump = sorted(file.name for file in (here / "copy").iterdir())
 >>> first, (here / "copy" / jump).stat().st_size
 ('log-00000001.seg', 0)
@@ -19,16 +24,20 @@ two never give equal receipts for different deliveries.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
 
 from ackstore.format.filenames import FileNames, names_of
-from ackstore.runtime.files import FILE_MODE, FileReader, prepare
-from ackstore.words.errors import DirectoryNotEmpty, DirectoryNotWritable, LogUnreadable
+from ackstore.runtime.files import FILE_MODE, FileReader, check_name, prepare
+from ackstore.words.errors import DirectoryNotEmpty, DirectoryNotWritable, LogUnreadable, shown
 
 PIECE = 1 << 20
 """Bytes that are copied at a time."""
@@ -49,9 +58,10 @@ class Opened:
     size: int
 
 
-def opened(path: Path) -> list[Opened]:
-    """Open all that counts of a store's directory. (The store's lock is held.)"""
-    reader, found = FileReader(path), []
+def open_all(path: Path, found: list[Opened]) -> None:
+    """Open all that counts of a store's directory; `found` gets it, to be closed whatever comes of it. (The store's
+    lock is held.)"""
+    reader = FileReader(path)
     try:
         for name in reader.names():
             if names_of(name) is not None:
@@ -61,15 +71,10 @@ def opened(path: Path) -> list[Opened]:
                     continue
                 found.append(Opened(name, fd, os.fstat(fd).st_size))
     except OSError as error:
-        close(found)
         raise LogUnreadable(
             f"the files of {path} cannot be opened ({error.strerror}): nothing was copied. See to the limit on open "
             "files, and to the disk"
         ) from error
-    except BaseException:
-        close(found)
-        raise
-    return found
 
 
 def close(found: list[Opened]) -> None:
@@ -79,34 +84,55 @@ def close(found: list[Opened]) -> None:
 
 
 def write(found: list[Opened], target: Path, now: float) -> None:
-    """Copy what was opened to a new directory, and make it durable; `now` is what the store's clock shows. Closes the
-    files."""
-    partial = target.with_name(target.name + PARTIAL)
+    """Copy what was opened to a new directory, and make it durable; `now` is what the store's clock shows."""
     try:
         _check(target)
-        shutil.rmtree(partial, ignore_errors=True)  # what an earlier attempt has left
-        prepare(partial)
-        for file in found:
-            _copy(file, partial / file.name, now)
-        for names, number in _jumps(found):
-            os.close(_create(partial / names.segment(number)))
-        _sync(partial)
-        partial.rename(target)
-        _sync(target.parent)
+        prepare(target.parent)
+        with _made_aside(target) as partial:
+            for file in found:
+                _copy(file, partial / file.name, now)
+            for names, number in _jumps(found):
+                os.close(_create(partial / names.segment(number)))
+            _sync(partial)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _is_there(target) from error
         raise DirectoryNotWritable(
-            f"{target} cannot be written ({error.strerror}): nothing is there. Make room, or give another path"
+            f"{shown(str(target))} cannot be written ({error.strerror}): nothing is there. Make room, or give another "
+            "path"
         ) from error
-    finally:
-        close(found)
+
+
+@contextmanager
+def _made_aside(target: Path) -> Iterator[Path]:
+    """Give a new directory beside `target`, which becomes that in the end; whatever goes wrong, nothing is left."""
+    there = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=PARTIAL, dir=target.parent))
+    try:
+        yield there
+        there = there.rename(target)
+        _sync(target.parent)
+    except BaseException:
+        shutil.rmtree(there, ignore_errors=True)
+        raise
 
 
 def _check(target: Path) -> None:
-    if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
-        raise DirectoryNotEmpty(
-            f"{target} is there already: a snapshot goes to a new directory, or to an empty one. Give another path"
-        )
+    """Refuse a place where something is, or nothing can be."""
+    check_name(target)
+    try:
+        taken = target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir())))
+    except OSError as error:
+        raise DirectoryNotWritable(
+            f"{shown(str(target))} cannot be looked at ({error.strerror}): give another path"
+        ) from error
+    if taken:
+        raise _is_there(target)
+
+
+def _is_there(target: Path) -> DirectoryNotEmpty:
+    return DirectoryNotEmpty(
+        f"{target} is there already: a snapshot goes to a new directory, or to an empty one. Give another path"
+    )
 
 
 def _jumps(found: list[Opened]) -> list[tuple[FileNames, int]]:

@@ -6,12 +6,15 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ackstore import Config, Reply, Store, StoreForked
+from ackstore.core.core import Core
+from children import said_in_child
 from locked import locked_elsewhere
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -32,22 +35,10 @@ CALLS: dict[str, Callable[[Store, str], Any]] = {
 }
 
 
-def said_in_child(call: Callable[[], Any]) -> str:
-    """What a call comes to in a forked child."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            said = f"returned {call()!r}"
-        except BaseException as error:
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
-        os.kill(os.getpid(), signal.SIGKILL)  # nothing that the test runner would do at its end is done twice
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read().decode()
-    os.waitpid(child, 0)
-    return said
+def descriptors_of(file: Path) -> list[str]:
+    """By which this process has a file open."""
+    found = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
+    return [each for each in found if os.path.lexists(each) and os.path.realpath(each) == str(file.resolve())]
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -88,20 +79,59 @@ def test_a_child_is_refused_though_a_thread_that_it_lacks_had_the_lock(tmp_path:
 
 def test_a_child_leaves_the_directory_to_others(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-
-        def holds() -> list[str]:
-            files = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
-            return [
-                file
-                for file in files
-                if os.path.lexists(file) and os.path.realpath(file) == str(tmp_path.resolve() / "lock")
-            ]
-
-        assert len(holds()) == 1
-        assert said_in_child(holds) == "returned []"
+        assert len(descriptors_of(tmp_path / "lock")) == 1
+        assert said_in_child(lambda: descriptors_of(tmp_path / "lock")) == "returned []"
         store.publish("q", 1)
         assert said_in_child(store.close) == f"returned {Reply.UNKNOWN!r}"
         assert store.flush() is Reply.OK
+
+
+def test_a_child_that_was_forked_while_a_store_was_opened_keeps_nobody_out(tmp_path: Path) -> None:
+    opening, seen = threading.Event(), threading.Event()
+
+    class Opened(Core):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            opening.set()
+            seen.wait()
+            super().__init__(*given, **named)
+
+    with ThreadPoolExecutor(1) as threads:
+        job = threads.submit(Store, tmp_path, core_class=Opened)
+        opening.wait()
+        try:
+            assert len(descriptors_of(tmp_path / "lock")) == 1
+            assert said_in_child(lambda: descriptors_of(tmp_path / "lock")) == "returned []"
+        finally:
+            seen.set()
+        assert job.result().close() is Reply.OK
+
+
+def test_a_child_that_goes_on_with_the_opening_of_a_store_does_not_get_it(tmp_path: Path) -> None:
+    """A signal handler, or what is called meanwhile, forks, and returns in both."""
+    reading, writing = os.pipe()
+    parent = os.getpid()
+
+    class Divides(Core):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            if not os.fork():
+                os.close(reading)
+
+    told = "opened"
+    try:
+        store = Store(tmp_path, core_class=Divides)
+    except StoreForked as error:
+        told = f"StoreForked: {error}"
+        raise
+    finally:
+        if os.getpid() != parent:
+            os.write(writing, told.encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read().decode().startswith("StoreForked: ")
+    os.wait()
+    assert store.close() is Reply.OK
 
 
 _shared: list[Store] = []

@@ -6,10 +6,21 @@ import os
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ackstore import Config, Delivery, DirectoryNotEmpty, DirectoryNotWritable, Reply, Store, StoreClosed
+from ackstore import (
+    Config,
+    Delivery,
+    DirectoryError,
+    DirectoryNotEmpty,
+    DirectoryNotWritable,
+    Reply,
+    Store,
+    StoreClosed,
+)
+from ackstore.runtime import snapshots
 
 SMALL = Config(segment_bytes=2000, compact_above=8000, flush_interval=0.01, offset_interval=0.01)
 
@@ -45,7 +56,7 @@ def test_it_holds_what_was_answered_before_while_clients_and_compaction_go_on(tm
     with Store(tmp_path / "copy", config) as copy:
         assert {copy.ack(receipt) for receipt in before} == {Reply.SETTLED}
         assert copy.stats().recovery.cut_records == 0
-    assert not (tmp_path / "copy.partial").exists()
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_neither_takes_the_others_receipts_for_its_own(tmp_path: Path) -> None:
@@ -97,6 +108,70 @@ def test_where_something_is_already_nothing_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
     with pytest.raises(StoreClosed):
         store.snapshot(tmp_path / "later")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_others_keep_beside_it_is_left_alone(tmp_path: Path, kind: str) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "thesis").write_text("mine")
+    partial = tmp_path / "copy.partial"
+    own.rename(partial) if kind == "folder" else partial.symlink_to(own)
+    with Store(tmp_path / "store") as store:
+        popped(store, "q", 1)
+        assert store.snapshot(tmp_path / "copy") is Reply.OK
+    assert [file.name for file in partial.iterdir()] == ["thesis"]
+    assert not (tmp_path / "copy").is_symlink()
+
+
+def test_of_two_at_a_time_to_one_place_one_is_whole_and_the_other_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is made from beginning to end while the first is about to copy its first file."""
+    copy, second = snapshots._copy, []
+
+    def beside(file: snapshots.Opened, to: Path, now: float) -> None:
+        monkeypatch.undo()
+        second.append(store.snapshot(tmp_path / "copy"))
+        copy(file, to, now)
+
+    with Store(tmp_path / "store") as store:
+        (delivery,) = popped(store, "q", 1)
+        store.ack(delivery.receipt)
+        monkeypatch.setattr(snapshots, "_copy", beside)
+        with pytest.raises(DirectoryNotEmpty, match="is there already"):
+            store.snapshot(tmp_path / "copy")
+    assert second == [Reply.OK]
+    with Store(tmp_path / "copy") as again:
+        assert again.ack(delivery.receipt) is Reply.SETTLED
+    assert {each.name for each in tmp_path.iterdir()} == {"store", "copy"}
+
+
+def test_one_that_could_not_be_made_durable_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = snapshots._sync
+
+    def fails(directory: Path) -> None:
+        if directory == tmp_path:
+            raise OSError(5, "Input/output error")
+        sync(directory)
+
+    with Store(tmp_path / "store") as store:
+        popped(store, "q", 1)
+        monkeypatch.setattr(snapshots, "_sync", fails)
+        with pytest.raises(DirectoryNotWritable, match="nothing is there"):
+            store.snapshot(tmp_path / "copy")
+    assert {each.name for each in tmp_path.iterdir()} == {"store"}
+
+
+@pytest.mark.parametrize("target", ["/", "", "a\0b", "x" * 300, "/dev/null/x", 5, None])
+def test_a_place_that_is_none_is_refused_and_no_file_stays_open(tmp_path: Path, target: Any) -> None:
+    with Store(tmp_path / "store") as store:
+        popped(store, "q", 1)
+        store.flush()
+        before = set(os.listdir("/proc/self/fd"))
+        with pytest.raises(DirectoryError if isinstance(target, str) else TypeError):
+            store.snapshot(target)
+        assert set(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_disk_without_room_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
