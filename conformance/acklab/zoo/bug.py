@@ -67,8 +67,11 @@ STUCK = (
     Clause.CLOSE_DRAINS,
     Clause.REPLY_EXACTLY_ONCE,
     Clause.REPLY_NEVER_FALSE,
+    Clause.UNKNOWN_HAS_A_CAUSE,
 )
-"""The clauses one of which falls when something waits for ever for what does not come."""
+"""The clauses one of which falls when something waits for ever for what does not come: `unknown-has-a-cause`, because a
+close that waits for it ends UNKNOWN at its time-out, with a disk that works.
+"""
 
 
 LIMBO = (Clause.NO_LIMBO, Clause.COMMIT_PROGRESSES, Clause.COMMIT_IS_SAFE, Clause.DEADLINE_IS_EXACT)

@@ -177,13 +177,20 @@ BUGS = (
             Clause.NO_RETURN,  # it was seen to be settled below the offset, which stands, and came again
             Clause.SURVIVES_PROCESS_CRASH,
             Clause.SURVIVES_POWER_LOSS,
+            Clause.CLOSE_DRAINS,  # what it wrote at its close it refuses itself: the offset is ahead of the log
         ),
         "RocketMQ #9369, #9695",
     ),
     Bug(
         "ack-offset-narrowed-or-out-of-range",
         AckOffsetNarrowed,
-        (Clause.SUBMITTED_IS_WRITTEN, Clause.RECEIPT_IS_EXACT, Clause.REPLY_AFTER_STAGE, Clause.COMMIT_PROGRESSES),
+        (
+            Clause.SUBMITTED_IS_WRITTEN,
+            Clause.RECEIPT_IS_EXACT,
+            Clause.REPLY_AFTER_STAGE,
+            Clause.COMMIT_PROGRESSES,
+            *LOST_ACK,  # another message is settled, and its own comes back
+        ),
         "RocketMQ #11180, #6012",
     ),
 )

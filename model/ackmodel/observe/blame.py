@@ -148,14 +148,14 @@ def _blame_answer(
     """Return what is wrong with an answer."""
     answered = f"operation {event.op} was answered {event.reply.value}"
     if event.reply in (Reply.OK, Reply.SETTLED):
-        return Clause.RECEIPT_IS_EXACT, f"{answered}, {_why_over(history, event.op)}"
+        return Clause.RECEIPT_IS_EXACT, f"{answered}, {_why_over(history, event.op, event.reply)}"
     effective = any(world.settled is not Settled.NO or event.op in world.unconfirmed for world in worlds)
     if event.reply in (Reply.EXPIRED, Reply.INVALID) and not effective:
         return Clause.RECEIPT_IS_EXACT, f"{answered}, though it had the current receipt, in time"
     return Clause.REPLY_NEVER_FALSE, f"{answered}, but had taken effect"
 
 
-def _why_over(history: list[Event], op: int) -> str:
+def _why_over(history: list[Event], op: int, reply: Reply) -> str:
     """Return why the receipt of an operation settles, moves and gives back nothing, as far as is known."""
     asking = (events.AckAsked, events.RenewAsked, events.ReleaseAsked)
     asked = next((seen for seen in history if isinstance(seen, asking) and seen.op == op), None)
@@ -166,6 +166,8 @@ def _why_over(history: list[Event], op: int) -> str:
         return "but its receipt is of an earlier delivery: the message has been handed out again"
     if index_of_promise(history) is not None:
         return "but the message had been settled"
+    if asked.at < given[-1].deadline and not _renewed(history):
+        return "but nothing had settled it" if reply is Reply.SETTLED else "but the delivery was over by then"
     when = "its renewed deadline had passed" if _renewed(history) else f"the deadline was {given[-1].deadline}"
     return f"but came too late: it was asked for at {asked.at}, and {when}"
 

@@ -115,9 +115,21 @@ def test_a_message_whose_ack_was_lost_and_that_comes_with_the_next_number_is_not
     )
 
 
-def test_a_change_of_what_was_settled_is_not_called_late() -> None:
-    found = broken(*ACKED, ReleaseAsked(3, "r1", at=2.0), ChangeAnswered(3, Reply.OK, at=2.0))
-    assert str(found) == "receipt-is-exact: operation 3 was answered OK, but the message had been settled"
+@pytest.mark.parametrize(
+    ("why", "history", "reply"),
+    [
+        ("the message had been settled", ACKED, Reply.OK),
+        ("nothing had settled it", (POP,), Reply.SETTLED),
+        (
+            "the delivery was over by then",
+            (POP, ReleaseAsked(2, "r1", 1.0), ChangeAnswered(2, Reply.OK, 1.0)),
+            Reply.OK,
+        ),
+    ],
+)
+def test_a_change_in_time_is_not_called_late(why: str, history: tuple[Event, ...], reply: Reply) -> None:
+    found = broken(*history, ReleaseAsked(3, "r1", at=2.0), ChangeAnswered(3, reply, at=2.0))
+    assert str(found) == f"receipt-is-exact: operation 3 was answered {reply.value}, but {why}"
 
 
 @pytest.mark.parametrize("reply", [Reply.FAILED, Reply.OK])
