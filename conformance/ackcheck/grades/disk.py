@@ -10,6 +10,7 @@ Images that hold the same where anything was read are judged once. From one of t
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,7 @@ from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
 from ackcheck.rig.errors import FileSystemDead, TargetDied
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
+from ackcheck.rig.replaced import Changes
 from ackcheck.rig.witness import unwritten
 from ackmodel import CommitPolicy, Level
 from ackmodel.observe.events import PowerLost, Reply
@@ -83,13 +85,18 @@ GIVING_UP: Final = 5.0
 """Seconds for which a barrier is waited for whose sync the disk holds: a store that gives a sync up after a time may
 have another to give up before it answers."""
 
-Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush"]
+SOON: Final = 3
+"""Flushes, at most, between a change of a file and the cut."""
 
-PRELUDES: Final[tuple[Prelude, ...]] = ("nothing", "writes", "held", "at a flush", "writes", "a flush")
-"""What is done to the disk before the cut, in turn: nothing, or its flushes are slow; the writes of the target's files
-are refused for a while; its flushes are held while the process is killed, and again, with a barrier asked for, until
-the power is cut; the power is cut by a flush itself; one flush is refused. Three in a row have refused writes among
-them."""
+Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush", "at a change"]
+
+PRELUDES: Final[tuple[Prelude, ...]] = tuple(
+    prelude for last in ("held", "a flush", "at a flush", "nothing") for prelude in ("at a change", "writes", last)
+)
+"""What is done to the disk before the cut, in turn. The power is cut by one of the next flushes after a file was made,
+opened, renamed or removed; the writes of the target's files are refused for a while; its flushes are held while the
+process is killed, and again, with a barrier asked for, until the power is cut; one flush is refused; the power is cut
+by a flush itself; nothing, or its flushes are slow. Three in a row have the first two of these among them."""
 
 
 def run_disk_grade(  # noqa: PLR0913 - an argument an option
@@ -221,11 +228,31 @@ class _Round:
             self.session.note("disk", f"loses its power at the flush after {at} more, if it comes to that")
             self.disk.arm(Fault(on="flush", do="cut", after=at))
             self.session.run(AfterDelay(HELD))
+        elif self.prelude == "at a change":
+            self._cut_after_a_change()
         else:
             if random.random() < SLOW:
                 self.session.note("disk", f"takes {LATENCY:g} s for each flush")
                 self.disk.arm(Fault(on="flush", do="slow", seconds=LATENCY))
             self.session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
+
+    def _cut_after_a_change(self) -> None:
+        """Have the power cut by one of the next flushes once a file was made, opened, renamed or removed."""
+        after = self.session.random.randrange(SOON)
+        self.session.run(AfterReplies(REQUESTS // 2))
+        self.session.note(
+            "disk", f"loses its power {after} flushes after the next change of a file, if it comes to that"
+        )
+        with Changes(self.disk.directory) as changes:
+            waiting = threading.Thread(target=self._arm_at, args=(changes, after), daemon=True)
+            waiting.start()
+            self.session.run(AfterDelay(HELD))
+            waiting.join()
+
+    def _arm_at(self, changes: Changes, after: int) -> None:
+        if changes.come(HELD):
+            self.disk.arm(Fault(on="flush", do="cut", after=after))
+            self.session.ran["cut after a change"] += 1
 
     def _ask_while_held(self) -> None:
         """Have the flushes held until the power is cut, and a barrier asked for: whoever says OK meanwhile is wrong.

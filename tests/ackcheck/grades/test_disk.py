@@ -143,9 +143,26 @@ def test_machine_that_cannot_have_a_disk_judges_nothing_and_says_why(monkeypatch
     assert (report.not_judged, report.cases, report.finding) == ("a disk needs root", 0, None)
 
 
-def test_three_cases_in_a_row_have_refused_writes_among_them() -> None:
+def test_three_cases_in_a_row_have_refused_writes_and_a_cut_after_a_change_among_them() -> None:
     twice = disk.PRELUDES * 2
-    assert all("writes" in twice[start : start + 3] for start in range(len(disk.PRELUDES)))
+    assert all({"writes", "at a change"} < {*twice[start : start + 3]} for start in range(len(disk.PRELUDES)))
+
+
+def test_power_is_cut_by_one_of_the_next_flushes_once_a_file_is_opened(tmp_path: Path) -> None:
+    seen = Recorded()
+    seen.directory = tmp_path
+    asked: list[KillPoint] = []
+
+    def run(until: KillPoint) -> None:
+        asked.append(until)
+        if until == AfterDelay(HELD):
+            (tmp_path / "offsets").touch()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(seen, "run", run)
+        seen.round("at a change")._work()
+    assert seen.done[1:] == ["cut on flush"]
+    assert seen.ran["cut after a change"] == 1
 
 
 def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_after_the_cut() -> None:
