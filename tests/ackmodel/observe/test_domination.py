@@ -37,7 +37,7 @@ from ackmodel.observe.events import (
 from ackmodel.observe.possible import possible_after
 from ackmodel.observe.worlds import UNHEARD, Lease, Reset, Settled, World, drift
 
-STOPS = (ProcessCrashed, PowerLost, Restarted)
+STOPS = (ProcessCrashed(), PowerLost(), Restarted(), Restarted(proved=False))
 INVISIBLE = (5.0, 60.0)
 
 
@@ -137,7 +137,7 @@ class History:
         return ClockSetBack(tuple((receipt, self._until()) for receipt in again), self.random.random() < 0.5)
 
     def _stop(self) -> Event:
-        return self.random.choice(STOPS)()
+        return self.random.choice(STOPS)
 
 
 LEVELS = st.sampled_from(Level)
