@@ -66,7 +66,7 @@ def core_state(core: Core) -> list[Any]:
         segment and [getattr(segment, name) for name in SegmentFields.__slots__],
         [(record.kind, record.lsn, record.data, record.queue.token, len(record.entries)) for record in log.tail],
         (merge.count, merge.merges, merge.next_at, flusher.mode, flusher.hurry, flusher.wanted),
-        core.operations.replies.copy(),
+        core.operations.replied(log.answered),
     ]
 
 

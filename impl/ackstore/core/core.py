@@ -66,8 +66,6 @@ from ackstore.words.replies import DeadLetter, Reply, Stage
 from ackstore.words.requests import Ack, AckMany, Close, Degrade, Flush, Pop, Publish, Release, Renew, Request, Reset
 from ackstore.words.stats import Recovery, Stats
 
-REPLIES = tuple((reply.name, reply) for reply in Reply)
-
 
 class Core(CoreFields):
     """One store. Its parts are class attributes, so that a variant can put others in their place.
@@ -441,7 +439,7 @@ class Core(CoreFields):
             segment_bytes=log.closed_bytes + (log.current.size if log.current else 0),
             compactions=self.compaction.rounds,
             removed_segments=self.compaction.removed,
-            replies={reply: self.operations.replies[name] for name, reply in REPLIES},
+            replies=self.operations.replied(log.answered),
             recovery=self.recovery,
             queues={each.id: each.stats(persisted.get(token, 0), count=count) for token, each in self.queues.items()},
         )

@@ -21,7 +21,7 @@ outstanding then is waited for and written again too.
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol, Self
@@ -99,7 +99,7 @@ class Log(LogFields):
         """Not CACHED, and in no write."""
         self.rewrites = rewrites
         """CACHED in files that cannot be trusted: to be written again, before anything fresh."""
-        self.tail: deque[RecordFields] = deque()
+        self.tail: list[RecordFields] = []
         """CACHED in files that can, not FLUSHED."""
         self.writing: list[RecordFields] = []
         """In the outstanding write: first those written again, then fresh ones."""
@@ -128,8 +128,9 @@ class Log(LogFields):
         self.most_records, self.most_bytes = (
             min(most, MOST) for most in (config.max_unflushed_records, config.max_unflushed_bytes)
         )
-        self.submitted = self.resolved = 0
-        """Of those submitted, how many are no longer PENDING."""
+        self.answered = self.submitted = self.resolved = 0
+        """Deliveries that the fast path has answered OK; records that were submitted, and how many of them are no
+        longer PENDING."""
         self.write_failures = self.rewritten = 0
 
     @classmethod
@@ -386,8 +387,8 @@ class Log(LogFields):
             tail.clear()
         else:
             records = []
-            while tail and tail[0].lsn <= covered:
-                records.append(tail.popleft())
+            records = tail[: bisect_right(tail, covered, key=lambda record: record.lsn)]
+            del tail[: len(records)]
         self.unflushed_bytes -= bytes_of(records)
         self.unflushed -= len(records)
         self.host.flushed(records, now)

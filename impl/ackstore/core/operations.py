@@ -98,6 +98,10 @@ class Operations:
         self.replies: dict[str, int] = {reply.name: 0 for reply in Reply}
         """Answers by kind; a batch counts once an item."""
 
+    def replied(self, besides: int) -> dict[Reply, int]:
+        """Return the answers by kind, with those of OK that the fast path has given."""
+        return {reply: self.replies[reply._name_] + (besides if reply is Reply.OK else 0) for reply in Reply}
+
     def begin(self, op: int, deadline: float, items: int | None = None) -> Operation:
         """Begin an operation, whose request was submitted; with `items`, a batch of that many."""
         operation = self.live[op] = Operation(op, deadline)

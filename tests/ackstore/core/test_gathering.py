@@ -8,7 +8,7 @@ import pytest
 
 from ackstore import Reply
 from ackstore.core.effects import Sync, Write
-from ackstore.core.gathering import ALONE, LONGEST_ALONE, Gathering
+from ackstore.core.gathering import ALONE, LONGEST_ALONE, MOST, Gathering
 
 TOOK = 0.0005
 """Seconds that each sync takes."""
@@ -105,3 +105,31 @@ def test_who_comes_seldom_is_waited_for_seldom() -> None:
     assert waits(gathering, 2)  # a third is enough
     assert waits(gathering, 1)
     assert [waits(gathering, 6) for _ in range(ALONE + 1)] == [False] * ALONE + [True]
+
+
+def test_one_wait_step_by_step() -> None:
+    gathering = Gathering()
+    assert gathering.due(since=5.0, last=0) == 5.0
+    gathering.ends(last=9)
+    gathering.begins(answered=1, last=10, now=1.0, took=0.5)
+    assert gathering.due(since=1.0, last=10) == 1.0
+    gathering.begins(answered=6, last=10, now=1.0, took=0.5)
+    assert gathering.due(since=1.0, last=10) == 1.0 + MOST
+    assert gathering.due(since=1.0, last=15) == 1.0 + MOST
+    assert gathering.due(since=1.0, last=16) == 1.0  # all have come
+    assert gathering.due(since=1.5, last=10) == 1.5
+    gathering.ends(last=12)  # a third has
+    assert (gathering.due(since=1.0, last=12), gathering.alone, gathering.next_alone) == (1.0, 0, ALONE)
+    gathering.begins(answered=2, last=12, now=2.0, took=MOST / 4)
+    assert gathering.due(since=2.0, last=12) == 2.0 + MOST / 2
+
+
+def test_a_wait_in_vain_is_followed_by_twice_as_many_cycles_without() -> None:
+    gathering = Gathering()
+    for alone in (16, 32, 64, 128, 256, 512, 1024, 1024):
+        gathering.begins(answered=6, last=10, now=1.0, took=0.5)
+        gathering.ends(last=11)
+        assert gathering.alone == alone
+        gathering.alone = 1
+        gathering.begins(answered=6, last=11, now=1.0, took=0.5)
+        assert (gathering.until, gathering.alone) == (None, 0)

@@ -1,5 +1,6 @@
 """The fast path as the threaded store calls it, compiled and in Python: the lock, the clock, the timer, which log."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,16 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
 
 class Watched:
-    """Stands before the store's lock, and notes how it is asked for; the first `taken` times somebody has it."""
+    """Stands before the lock, and notes how this thread asks for it; the first `taken` times somebody has it."""
 
     def __init__(self, lock: Any, taken: int = 0) -> None:
         self.asked: list[tuple[Any, ...]] = []
-        self.acquire, self.taken = lock.acquire, taken
+        self.acquire, self.taken, self.thread = lock.acquire, taken, threading.get_ident()
         lock.acquire = self
 
     def __call__(self, *how: Any, **named: Any) -> bool:
+        if threading.get_ident() != self.thread:
+            return self.acquire(*how, **named)  # the timer, or what ends a sync
         self.asked.append(how)
         return len(self.asked) > self.taken and self.acquire(*how, **named)
 

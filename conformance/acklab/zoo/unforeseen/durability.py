@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import cast
 
@@ -73,7 +72,7 @@ class _RewritesWhatWasCovered(Log):
             return
         covers = cast("Core", self.host).flusher.covers
         later = [record for record in self.tail if record.lsn > covers]
-        self.tail = deque(record for record in self.tail if record.lsn <= covers)
+        self.tail = [record for record in self.tail if record.lsn <= covers]
         super()._give_up_condemned()
         self.tail.extend(later)
 

@@ -84,6 +84,7 @@ cdef const uint8_t *text_of(object receipt) noexcept:
 
 
 @cython.no_gc
+@cython.freelist(4)
 cdef class Deliveries:
     def __dealloc__(self):
         if self.offsets is not self.only:

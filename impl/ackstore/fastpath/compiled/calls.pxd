@@ -6,6 +6,8 @@ from ackstore.fastpath.compiled cimport acks, basics
 from ackstore.fastpath.compiled.basics cimport Deliveries
 from ackstore.fields.compiled.classes cimport DriverFields, LockFields, PathFields
 
+cdef tuple AT_ONCE
+
 @cython.locals(paths=tuple)
 cdef PathFields path_of(DriverFields driver, Deliveries deliveries)
 

@@ -127,7 +127,7 @@ def stored(path: FastPath, segment: Segment, record: Record, now: float, disk: b
     log.resolved += 1
     log.unflushed += 1
     log.unflushed_bytes += size
-    path.counts["OK"] += count
+    log.answered += count
     return path.ok
 
 
@@ -165,7 +165,7 @@ def merged(
         entry.ack = new_record(queue, MERGED)  # so that `judged` does not find it twice
         entry.held = False
     path.merge.merges += deliveries.count
-    path.counts["OK"] += deliveries.count
+    path.log.answered += deliveries.count
     return path.ok
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ackstore.words.replies import Reply
 
 
+AT_ONCE = (False,)
+"""What a lock is told that nobody waits for. Compiled, it is given on as it is: no tuple is made for each call."""
+
+
 def path_of(driver: classes.DriverFields, deliveries: basics.Deliveries) -> FastPath:
     """Return the fast path of the log which their queue is in."""
     paths: tuple[FastPath, ...] = driver.paths
@@ -30,7 +34,7 @@ def call(driver: classes.DriverFields, deliveries: basics.Deliveries) -> Reply |
         return None
     lock = driver.lock
     try:
-        if not (lock.acquire(False) or take_turns(lock.acquire)):
+        if not (lock.acquire(*AT_ONCE) or take_turns(lock.acquire)):
             return None
         if lock.inside:  # a signal handler, in the midst of a call of this thread
             lock.release()

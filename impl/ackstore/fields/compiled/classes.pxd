@@ -23,11 +23,11 @@ cdef class SegmentFields:
 
 
 cdef class LogFields:
-    cdef public object dirty_since, current, tail
+    cdef public object dirty_since, current
     cdef public uint64_t flushed, last
-    cdef public list fresh, rewrites
+    cdef public list fresh, rewrites, tail
     cdef public bint busy, stuck, condemned
-    cdef public long long unflushed, unflushed_bytes, most_records, most_bytes, submitted, resolved
+    cdef public long long unflushed, unflushed_bytes, most_records, most_bytes, submitted, resolved, answered
 
 
 cdef class FlusherFields:
@@ -46,7 +46,8 @@ cdef class MergeFields:
 
 
 cdef class CoreFields:
-    cdef public object now, closing
+    cdef public object closing
+    cdef public double now
     cdef public list effects
 
 
