@@ -26,7 +26,7 @@ from ackcheck.grade import REPLY_TIMEOUT
 from ackcheck.rig.player import Player
 from ackexplore import Options, TooManyStates
 from ackexplore import explore as explore_model
-from ackexplore.reports.played import BadVectors, difference, read_vectors, steps_of
+from ackexplore.reports.played import BadVectors, coverage_of, difference, read_vectors, steps_of
 from ackexplore.reports.vectors import vectors as made_of
 
 BROKEN = 1
@@ -80,6 +80,7 @@ def _play(path: Path, command: tuple[str, ...], reply_timeout: float) -> int:
     """Play each tour of a file to a program; return the exit code."""
     try:
         told = read_vectors(path)
+        covered = coverage_of(told)
     except BadVectors as error:
         raise click.UsageError(str(error)) from error
     began = time.monotonic()
@@ -90,6 +91,5 @@ def _play(path: Path, command: tuple[str, ...], reply_timeout: float) -> int:
                 click.echo(wrong)
                 return BROKEN
     rate = len(told["tours"]) / max(time.monotonic() - began, 1e-9)
-    covered = f"{told['covered']['transitions']:,} of {told['covered']['of']:,} transitions"
     click.echo(f"{len(told['tours']):,} tours played, {rate:,.0f} a second: {covered}, and no difference")
     return 0

@@ -1,73 +1,76 @@
 // A runner of test vectors, in Node (specs/vectors.md): `node vectors_runner.mjs vectors.json [break]` reads the file, and
-// compares; `ackcheck vectors vectors.json -- node vectors_runner.mjs - [break]` plays them to it, a line a tour, and compares.
+// compares; `ackcheck vectors vectors.json -- node vectors_runner.mjs - MESSAGES [break]` plays them to it, a line a tour.
 //
-// The store under test is small: one message, level page-cache, its offset waits for a record that can hand it out again.
+// The store under test is small: level page-cache, and its offset waits for a record that can hand a message out again.
 // What the environment does is input: a fault, and where the bytes are after it. Everything else is the store's, and compared.
 import fs from "node:fs";
 import readline from "node:readline";
 
-const broken = process.argv[3] === "break"; // a store that takes what it has recovered for flushed
+const broken = process.argv.includes("break"); // a store that takes what it has recovered for flushed
+
+const RECORDS = ["checkpoint", "ack"];
+let count = 1; // messages
 
 class Store {
-  phase = "waiting";
-  delivery = 0;
-  checkpoint = "none";
-  ack = "none";
   syncing = false;
-  cache = new Set();
+  cache = new Set(); // names of records: what is readable, and what a loss of power would leave
   disk = new Set();
   offset = { memory: 0, file: 0, disk: 0 };
+  messages = Array.from({ length: count }, () => ({ phase: "waiting", delivery: 0, checkpoint: "none", ack: "none" }));
 
-  pop() { Object.assign(this, { phase: "popping", delivery: this.delivery + 1, checkpoint: "pending" }); }
-  write_checkpoint() { this.write("checkpoint"); }
-  write_ack() { this.write("ack"); }
-  write(record) { this[record] = "cached"; this.cache.add(record); }
-  rewrite_checkpoint() { this.rewrite("checkpoint"); }
-  rewrite_ack() { this.rewrite("ack"); }
-  rewrite(record) { this[record] = "cached"; if (!this.disk.has(record)) this.cache.add(record); }
-  deliver() { this.phase = "delivered"; }
-  ask_ack() { Object.assign(this, { phase: "acking", ack: "pending" }); }
-  answer_ack() { this.phase = "settled"; }
+  pop(m) { Object.assign(m, { phase: "popping", delivery: m.delivery + 1, checkpoint: "pending" }); }
+  write_checkpoint(m) { this.write(m, "checkpoint"); }
+  write_ack(m) { this.write(m, "ack"); }
+  write(m, record) { m[record] = "cached"; this.cache.add(this.name(m, record)); }
+  rewrite_checkpoint(m) { this.rewrite(m, "checkpoint"); }
+  rewrite_ack(m) { this.rewrite(m, "ack"); }
+  rewrite(m, record) { m[record] = "cached"; if (!this.disk.has(this.name(m, record))) this.cache.add(this.name(m, record)); }
+  deliver(m) { m.phase = "delivered"; }
+  ask_ack(m) { Object.assign(m, { phase: "acking", ack: "pending" }); }
+  answer_ack(m) { m.phase = "settled"; }
   durable_callback() {}
   begin_sync() {
     this.syncing = true;
-    for (const record of ["checkpoint", "ack"]) if (this[record] === "cached") this[record] = "flushing";
+    for (const [m, record] of this.records()) if (m[record] === "cached") m[record] = "flushing";
   }
   sync_ok() {
     this.syncing = false;
-    for (const record of ["checkpoint", "ack"]) {
-      if (this[record] !== "flushing") continue;
-      this[record] = "flushed";
-      this.cache.delete(record);
-      this.disk.add(record);
+    for (const [m, record] of this.records()) {
+      if (m[record] !== "flushing") continue;
+      m[record] = "flushed";
+      this.cache.delete(this.name(m, record));
+      this.disk.add(this.name(m, record));
     }
   }
-  commit() { this.offset.memory = 1; }
+  commit() { this.offset.memory += 1; }
   write_offset() { this.offset.file = this.offset.memory; }
   sync_directory() { this.offset.disk = this.offset.file; }
 
-  // The power goes: what is left, and on which side of the disk, is not the store's to say.
-  power_loss(left) {
+  // A fault: what is left, and on which side of the disk, is not the store's to say.
+  stopped(left) {
     this.syncing = false;
-    this.cache = new Set(left.cache.map((line) => line.split(" ")[0]));
+    this.cache = new Set(left.cache.map((line) => line.split(" (")[0]));
     this.disk = new Set(left.disk);
-    const [memory, file, disk] = left.offset.map((line) => Number(line.split(" ")[1]));
-    this.offset = { memory, file, disk };
+    [this.offset.memory, this.offset.file, this.offset.disk] = left.offset.map((line) => Number(line.split(" ")[1]));
   }
   recover() {
-    const has = (record) => this.disk.has(record) || this.cache.has(record);
-    const stage = (record) => (has(record) ? (broken ? "flushed" : "suspect") : "none");
-    this.checkpoint = stage("checkpoint");
-    this.ack = stage("ack");
-    this.phase = has("ack") ? "settled" : has("checkpoint") ? "delivered" : "waiting";
-    this.delivery = has("checkpoint") || has("ack") ? this.delivery : 0;
-    this.offset.memory = this.offset.file = this.offset.disk;
+    for (const m of this.messages) {
+      const has = (record) => this.disk.has(this.name(m, record)) || this.cache.has(this.name(m, record));
+      for (const record of RECORDS) m[record] = has(record) ? (broken ? "flushed" : "suspect") : "none";
+      m.phase = has("ack") ? "settled" : has("checkpoint") ? "delivered" : "waiting";
+      m.delivery = has("checkpoint") || has("ack") ? m.delivery : 0;
+    }
+    this.offset.memory = this.offset.file;
   }
 
+  of(m) { return count > 1 ? ` ${this.messages.indexOf(m)}` : ""; }
+  name(m, record) { return record + this.of(m); }
+  records() { return this.messages.flatMap((m) => RECORDS.map((record) => [m, record])); }
   seen() {
+    const told = (m) => ["phase", "checkpoint", "ack"].map((what) => `${what}${this.of(m)}: ${m[what]}`);
     const sorted = (records, how) => [...records].map((record) => record + how).sort();
     return {
-      store: [`phase: ${this.phase}`, `checkpoint: ${this.checkpoint}`, `ack: ${this.ack}`],
+      store: this.messages.flatMap(told),
       cache: sorted(this.cache, " (dirty)"),
       disk: sorted(this.disk, ""),
       offset: Object.entries(this.offset).map(([place, value]) => `${place} ${value}`),
@@ -75,9 +78,10 @@ class Store {
   }
 }
 
-function play(store, action, left) {
-  store[action](left);
-  return action === "power_loss" ? null : store.seen();
+function play(store, action, message, left) {
+  if (!action.endsWith("_crash") && !action.endsWith("_loss")) store[action](store.messages[message]);
+  else return store.stopped(left);
+  return store.seen();
 }
 
 // What is shown of the store is compared line by line, of the other lanes as a whole.
@@ -88,19 +92,21 @@ function differs(seen, wanted) {
 }
 
 if (process.argv[2] === "-") {
+  count = Number(process.argv[3]);
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { tour, steps } = JSON.parse(line);
     const store = new Store();
-    console.log(JSON.stringify({ tour, seen: steps.map(([action, , left]) => play(store, action, left)) }));
+    console.log(JSON.stringify({ tour, seen: steps.map(([action, message, left]) => play(store, action, message, left)) }));
   }
 } else {
   const vectors = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
   if (vectors.format !== 1) throw new Error(`format ${vectors.format}: this runner knows 1`);
+  count = vectors.config.messages;
   const began = process.hrtime.bigint();
   for (const [number, tour] of vectors.tours.entries()) {
     const store = new Store();
-    for (const [step, [action, , state]] of tour.entries()) {
-      const seen = play(store, action, vectors.states[state]);
+    for (const [step, [action, message, state]] of tour.entries()) {
+      const seen = play(store, action, message, vectors.states[state]);
       const wrong = seen && differs(seen, vectors.states[state]);
       if (!wrong) continue;
       console.log(`tour ${number}, step ${step + 1} (${action}): ${wrong} is not among ${vectors.states[state].store}`);
