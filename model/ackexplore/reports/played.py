@@ -91,7 +91,8 @@ def _is_step(told: Any, states: int) -> bool:
     if not isinstance(told, list) or len(told) != 3:
         return False
     action, message, after = told
-    return isinstance(action, str) and (message is None or type(message) is int) and type(after) is int and 0 <= after < states
+    named = isinstance(action, str) and (message is None or type(message) is int)
+    return named and type(after) is int and 0 <= after < states
 
 
 @frozen
