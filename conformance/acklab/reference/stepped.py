@@ -34,6 +34,7 @@ from ackstore.words.config import Config
 from ackstore.words.errors import QueueUnknown
 from ackstore.words.identity import Delivery, QueueId, parse_token, receipt_text
 from ackstore.words.replies import Reply as StoreReply
+from ackstore.words.stats import Stats
 
 STEPPED = Config(
     segment_bytes=300,
@@ -82,6 +83,8 @@ class Reference:
     _path: EnginePath = field(init=False)
     _cores: Sequence[engine.OneLog] = field(init=False)
     _told: list[Told] = field(init=False, factory=list)
+    _stats: Stats | None = field(init=False, default=None)
+    """What there was to see when somebody looked; None where something may have changed since."""
     _hands: dict[str, list[str]] = field(init=False, factory=dict)
     """What each consumer was handed since it came."""
     _popping: dict[int, str] = field(init=False, factory=dict)
@@ -92,13 +95,20 @@ class Reference:
         self._core = open_engine(self.config, directory, now, self.core_class)
         self._path = EnginePath(self._core)
         self._cores = self._core.cores
+        self._stats = None
+
+    @property
+    def _acting(self) -> engine.Engine:
+        """The store, for what may change it."""
+        self._stats = None
+        return self._core
 
     def publish(self, queue: str, end: int, now: float) -> None:
-        self._core.submit(0, requests.Publish(queue, end), now)
+        self._acting.submit(0, requests.Publish(queue, end), now)
 
     def pop(self, op: int, queue: str, count: int, invisible: float, now: float) -> None:
         try:
-            self._core.submit(op, requests.Pop(queue, count, invisible), now)
+            self._acting.submit(op, requests.Pop(queue, count, invisible), now)
         except QueueUnknown:  # nothing was ever published
             self._told.append(Ended(op, Reply.OK))
 
@@ -115,17 +125,17 @@ class Reference:
         for index, receipt in enumerate(receipts):
             part = -(op * MOST_IN_HAND + index)
             self._leaving[part] = leaving
-            self._core.submit(part, requests.Release(receipt), now)
+            self._acting.submit(part, requests.Release(receipt), now)
 
     def ack(self, op: int, receipts: Sequence[str], now: float) -> None:
         if self.fastpath and self._core.closing is None and self._path.open:
-            self._core.now = now
+            self._acting.now = now
             ended = self._acked_at_once(op, receipts, now)
             if ended is not None:
                 self._told += [*self.take(), ended]
                 return
         request = requests.Ack(receipts[0]) if len(receipts) == 1 else requests.AckMany(receipts)
-        self._core.submit(op, request, now)
+        self._acting.submit(op, request, now)
 
     def _acked_at_once(self, op: int, receipts: Sequence[str], now: float) -> Ended | None:
         if len(receipts) == 1:
@@ -140,23 +150,23 @@ class Reference:
         return effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
 
     def flush(self, op: int, now: float) -> None:
-        self._core.submit(op, requests.Flush(), now)
+        self._acting.submit(op, requests.Flush(), now)
 
     def close(self, op: int, now: float) -> None:
-        self._core.submit(op, requests.Close(), now)
+        self._acting.submit(op, requests.Close(), now)
 
     @property
     def max_attempts(self) -> int | None:
         return self.config.max_attempts
 
     def renew(self, op: int, receipt: str, invisible: float, now: float) -> None:
-        self._core.submit(op, requests.Renew(receipt, invisible), now)
+        self._acting.submit(op, requests.Renew(receipt, invisible), now)
 
     def release(self, op: int, receipt: str, now: float) -> None:
-        self._core.submit(op, requests.Release(receipt), now)
+        self._acting.submit(op, requests.Release(receipt), now)
 
     def reset(self, op: int, queue: str, offset: int, now: float) -> None:
-        self._core.submit(op, requests.Reset(queue, offset), now)
+        self._acting.submit(op, requests.Reset(queue, offset), now)
 
     def worn(self, queues: Sequence[str], wear: Wear) -> Mapping[str, bytes]:
         return worn_files(self.config, queues, wear)
@@ -169,10 +179,11 @@ class Reference:
         found = self._core.take_effects()
         if not found:
             return before
+        self._stats = None
         while kept := [io for io, effect in found if isinstance(effect, effects.Reserve)]:
             found = [each for each in found if each[0] not in kept]
             for io in kept:  # the simulated disk has no end
-                self._core.complete(io, effects.DONE, self._core.now)
+                self._acting.complete(io, effects.DONE, self._core.now)
             found += self._core.take_effects()
         again = {core.log.current.file for core in self._cores if core.log.rewrites and core.log.current}
         told = [told for io, effect in found if (told := _told(io, effect, again))]
@@ -193,16 +204,18 @@ class Reference:
 
     def finish(self, io: int, outcome: Outcome, now: float) -> None:
         result = effects.DONE if outcome.ok else effects.Failed(outcome.error, outcome.written)
-        self._core.complete(io, result, now)
+        self._acting.complete(io, result, now)
 
     def tick(self, now: float) -> None:
-        self._core.tick(now)
+        self._acting.tick(now)
 
     def next_tick(self) -> float | None:
         return self._core.next_tick()
 
     def look(self, receipts: Sequence[str]) -> Look:
-        stats = self._core.stats(count=False)
+        if self._stats is None:
+            self._stats = self._core.stats(count=False)
+        stats = self._stats
         stages = {receipt: self._core.stage(receipt) for receipt in receipts}
         return Look(
             offsets={str(queue): Sighting(seen.committed, seen.persisted) for queue, seen in stats.queues.items()},

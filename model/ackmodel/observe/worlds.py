@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar, cast
 
-from attrs import evolve as any_evolve
 from attrs import fields, frozen
 
 from ..spec.stages import Level
@@ -192,20 +191,23 @@ class World:
         return evolve(self, changes=left, unconfirmed=self.unconfirmed - {op})
 
 
-NAMES = tuple(each.name for each in fields(World))
-_VALUES = attrgetter(*NAMES)
-_PLACES = {name: place for place, name in enumerate(NAMES)}
 Value = TypeVar("Value", bound=World | Lease | Change)
+
+_PLACES = {
+    kind: {each.name: place for place, each in enumerate(fields(kind))}
+    for kind in (World, Lease, Renewal, Release, Reset)
+}
+_VALUES = {kind: attrgetter(*places, "__class__") for kind, places in _PLACES.items()}
 
 
 def evolve(value: Value, **changes: Any) -> Value:
-    """Return a copy with these changes, as `attrs.evolve` does: a world in a fifth of the time."""
-    if isinstance(value, World):
-        values = list(_VALUES(value))
-        for name, changed in changes.items():
-            values[_PLACES[name]] = changed
-        return cast("Value", World(*values))
-    return any_evolve(value, **changes)
+    """Return a copy with these changes, as `attrs.evolve` does, in a fifth of the time."""
+    kind: type[Any] = type(value)
+    *values, _kind = _VALUES[kind](value)
+    places = _PLACES[kind]
+    for name, changed in changes.items():
+        values[places[name]] = changed
+    return cast("Value", kind(*values))
 
 
 def _unheard(change: Change, ops: frozenset[int]) -> Change:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ackcheck.sim.campaign import run_sim_grade
 from ackcheck.sim.machine import SeveralLogsMachine
 from ackcheck.sim.narrow import NarrowWindows
 from ackcheck.sim.setup import FactorySetup
+from ackcheck.sim.target import Look
 from ackcheck.suite import LEVELS
 from acklab.reference.simulated import ReferenceSetup
 from acklab.reference.stepped import Reference
@@ -125,6 +127,20 @@ class Raises(Reference):
 def test_what_a_target_raises_is_not_swallowed() -> None:
     with pytest.raises(LookupError, match="no receipt"):
         run_sim_grade(FactorySetup(make=Raises), seed=1, cases=20)
+
+
+class LooksAgain(Reference):
+    """Sees that what it shows is what there is to see."""
+
+    def look(self, receipts: Sequence[str]) -> Look:
+        shown = super().look(receipts)
+        assert self._stats == self._core.stats(count=False)
+        return shown
+
+
+@pytest.mark.no_cover
+def test_what_is_shown_is_not_what_was_to_be_seen_before() -> None:
+    assert run_sim_grade(FactorySetup(make=LooksAgain), seed=3, cases=3).finding is None
 
 
 @pytest.mark.parametrize("level", LEVELS)
