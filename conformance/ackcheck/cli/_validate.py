@@ -21,7 +21,7 @@ from ackcheck.grades.campaign import child_of
 from ackcheck.rig.rehearsal import rehearsed
 from ackcheck.rig.schema import Checked, NoValidator, every_line_checked
 from ackcheck.sim.rehearsal import rehearsed as rehearsed_steps
-from ackcheck.subject import Subject, target_code
+from ackcheck.subject import NoSuchTarget, Subject, target_code
 from ackmodel import Level
 
 __all__ = ["Checked", "validated"]
@@ -33,7 +33,9 @@ def validated(subject: Subject, wanted: bool, reply_timeout: float) -> Iterator[
     if not wanted:
         yield
         return
-    if subject.stepped and not subject.ours:
+    with _named():
+        stepped = subject.stepped and not subject.ours
+    if stepped:
         with target_code("factory"):
             wrong = rehearsed_steps(subject.factory())
         _refuse(wrong)
@@ -47,6 +49,15 @@ def validated(subject: Subject, wanted: bool, reply_timeout: float) -> Iterator[
     except NoValidator as error:
         raise click.UsageError(str(error)) from error
     click.echo(f"{checked.lines:,} answers are as the schema says", err=True)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Refuse a target that there is not as the run itself would."""
+    try:
+        yield
+    except NoSuchTarget as error:
+        raise click.BadParameter(str(error), param_hint="TARGET") from error
 
 
 def _rehearse(subject: Subject, reply_timeout: float) -> None:

@@ -138,6 +138,13 @@ def test_a_target_that_is_not_there_is_a_usage_error_with_a_mend(target: str, wh
     assert "file.py:factory" in result.stderr
 
 
+@pytest.mark.parametrize("target", ["nowhere.py:Store", "ackcheck:NOTHING"])
+def test_a_target_that_there_is_not_is_a_usage_error_to_validate_too(target: str) -> None:
+    result = ran(target, "--faults", "process", "--validate")
+    assert result.exit_code == 2
+    assert "no target" in result.stderr
+
+
 def test_what_is_no_factory_is_said(targets: Path) -> None:
     result = ran(f"{targets}:NOTHING", "--faults", "sim")
     assert result.exit_code == 2
