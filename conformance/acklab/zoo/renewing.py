@@ -10,6 +10,7 @@ from ackmodel import Clause
 from ackstore.core.core import Core
 from ackstore.core.entries import RELEASED
 from ackstore.core.queues import Entry, Queue
+from ackstore.fields.plain.settling import Timer
 from ackstore.words.replies import Reply
 
 
@@ -67,7 +68,7 @@ class _ForgetsWhoseLastItWas(Queue):
         self.uncounted = set(self.entries)
         super().replayed()
 
-    def _timers(self, entry: Entry) -> list[tuple[float, int]]:
+    def _timers(self, entry: Entry) -> list[Timer]:
         return self.expiring if entry.offset in self.uncounted else super()._timers(entry)
 
 

@@ -30,7 +30,9 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 
 from ackstore.core.entries import MAX_ATTEMPT, Claim, Entry, epoch_of, generation_of, open_of
+from ackstore.core.timers import next_of
 from ackstore.fields.classes import QueueFields, RecordFields
+from ackstore.fields.plain.settling import Timer
 from ackstore.fields.settling import first_unsettled, timers_of
 from ackstore.format.payloads import queue_prefix
 from ackstore.words.identity import QueueId
@@ -87,10 +89,9 @@ class Queue(QueueFields):
         """The offset may not pass the first before a STATE is FLUSHED that says so of the second: of `unproved`."""
         self.unproved: list[RecordFields] = []
         self.entries: dict[int, Entry] = {}
-        self.expiring: list[tuple[float, int]] = []
-        """Heap of (deadline, offset) of what can be handed out again. An item counts only while it agrees with its
-        entry."""
-        self.ending: list[tuple[float, int]] = []
+        self.expiring: list[Timer] = []
+        """Heap of the deadlines of what can be handed out again (see `ackstore.core.timers`)."""
+        self.ending: list[Timer] = []
         """The same for last attempts."""
         self.free: list[int] = []
         """Heap of offsets."""
@@ -118,7 +119,7 @@ class Queue(QueueFields):
         """
         claims: list[Claim] = []
         while len(claims) < count and self.expiring and self.expiring[0][0] <= now:
-            due, offset = heappop(self.expiring)
+            due, offset = next_of(self.expiring)
             entry = self.entries.get(offset)
             if entry is None or entry.deadline != due:
                 continue
@@ -142,7 +143,7 @@ class Queue(QueueFields):
         """Return up to `most` messages whose last attempt's deadline has passed, each of them once until `unsettle`."""
         found: list[Entry] = []
         while len(found) < most and self.ending and self.ending[0][0] <= now:
-            due, offset = heappop(self.ending)
+            due, offset = next_of(self.ending)
             entry = self.entries.get(offset)
             if entry is not None and entry.deadline == due:
                 entry.timed = False
@@ -150,13 +151,24 @@ class Queue(QueueFields):
                     found.append(entry)
         return found
 
-    def _time(self, entry: Entry) -> None:
-        """See that the entry's deadline is in its heap, once."""
-        if not entry.timed:
+    def _time(self, *entries: Entry) -> None:
+        """See that each deadline is in its heap, once: as one item where messages follow each other."""
+        heap, item = self.expiring, None
+        for entry in entries:
+            if entry.timed:
+                continue
             entry.timed = True
-            heappush(self._timers(entry), (entry.deadline, entry.offset))
+            own, deadline, offset = self._timers(entry), entry.deadline, entry.offset
+            if item is not None and own is heap and item[0] == deadline and item[2] == offset - 1:
+                item = deadline, item[1], offset
+                continue
+            if item is not None:
+                heappush(heap, item)
+            heap, item = own, (deadline, offset, offset)
+        if item is not None:
+            heappush(heap, item)
 
-    def _timers(self, entry: Entry) -> list[tuple[float, int]]:
+    def _timers(self, entry: Entry) -> list[Timer]:
         last = entry.attempt >= self.max_attempts
         return self.ending if last else self.expiring
 
@@ -166,9 +178,10 @@ class Queue(QueueFields):
 
     def stored(self, claims: Iterable[Claim]) -> None:
         """Note that the checkpoint of `claims` is CACHED: their time runs."""
-        for claim in claims:
-            claim.entry.moving = claim.entry.held = False
-            self._time(claim.entry)
+        entries = [claim.entry for claim in claims]
+        for entry in entries:
+            entry.moving = entry.held = False
+        self._time(*entries)
 
     def unclaim(self, claims: Iterable[Claim]) -> None:
         """Put everything as it was before: the checkpoint of `claims` was not stored."""

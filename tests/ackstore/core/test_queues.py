@@ -68,16 +68,42 @@ class TestHandingOut:
         queue.stored(claims)
         queue.unrenew(claim.entry for claim in claims)
         queue.unsettle(claim.entry for claim in claims)
-        assert sorted(queue.expiring) == [(30.0, 0), (30.0, 1)]
+        assert queue.expiring == [(30.0, 0, 1)]
+
+    def test_what_was_handed_out_together_has_one_item_and_comes_back_one_by_one(self) -> None:
+        queue = new()
+        queue.stored(pop(queue, 5))
+        later = pop(queue, 3, 10.0)
+        queue.stored(later[:1] + later[2:])
+        assert queue.expiring == [(30.0, 0, 4), (40.0, 5, 5), (40.0, 7, 7)]
+        for gone in (0, 2):
+            queue.settle([queue.entries[gone]])
+        assert [claim.entry.offset for claim in pop(queue, 1, 30.0)] == [1]
+        assert queue.expiring[0] == (30.0, 2, 4)
+        assert [claim.entry.offset for claim in pop(queue, 3, 35.0, limit=0)] == [3, 4]
+        assert [claim.entry.offset for claim in pop(queue, 3, 40.0, limit=0)] == [5, 7]
+        assert queue.expiring == []
+
+    @pytest.mark.parametrize("deadlines", [(7.0, 7.0, 7.0, 9.0), (9.0, 7.0, 7.0, 7.0), (7.0, 9.0, 7.0, 7.0)])
+    @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 0, 1)])
+    def test_after_recovery_they_come_back_by_deadline_and_offset(
+        self, deadlines: tuple[float, ...], order: tuple[int, ...]
+    ) -> None:
+        queue = new()
+        for offset in order:
+            queue.replay_checkpoint([(offset, 1)], deadline=deadlines[offset], epoch=1, proved=True)
+        queue.replayed()
+        found = [claim.entry.offset for _ in order for claim in pop(queue, 1, 9.0, limit=0)]
+        assert found == sorted(order, key=lambda offset: (deadlines[offset], offset))
 
     @pytest.mark.parametrize(("more", "swept"), [(0, False), (1, True)])
     def test_deadlines_that_do_not_count_are_swept_out_when_they_are_too_many(self, more: int, swept: bool) -> None:
         queue = holding(*range(10), max_attempts=2)
         most = 2 * 10 + SPARE_TIMERS
-        queue.expiring = [(1.0, 999)] * (most - 400)
-        queue.ending = [(1.0, 999)] * (400 + more)
+        queue.expiring = [(1.0, 999, 999)] * (most - 400)
+        queue.ending = [(1.0, 999, 999)] * (400 + more)
         queue.renewed([], 0.0)
-        assert len(queue.expiring) + len(queue.ending) == (10 if swept else most)
+        assert len(queue.expiring) + len(queue.ending) == (1 if swept else most)
 
 
 class TestLifting:

@@ -52,7 +52,7 @@ class Watched:
 
     def __call__(self, *how: Any, **named: Any) -> bool:
         if threading.get_ident() != self.thread:
-            return self.acquire(*how, **named)  # the timer, or what ends a sync
+            return bool(self.acquire(*how, **named))  # the timer, or what ends a sync
         self.asked.append(how)
         return len(self.asked) > self.taken and self.acquire(*how, **named)
 

@@ -3,10 +3,14 @@
 from libc.stdint cimport uint64_t
 
 
+cdef extern from *:
+    ctypedef bint flag "char"  # True or False in one byte: there is an entry for each message in hand
+
+
 cdef class EntryFields:
     cdef public object offset, deadline, epoch, ack  # shared with the queue's tables, not made anew
     cdef public uint64_t attempt
-    cdef public bint moving, renewing, held, timed, saved, settled
+    cdef public flag moving, renewing, held, timed, saved, settled
 
 
 cdef class RecordFields:

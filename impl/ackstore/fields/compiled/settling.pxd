@@ -1,7 +1,7 @@
 # The types of `ackstore.fields.plain.settling`.
 
 cimport cython
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from ackstore.fields.compiled.classes cimport EntryFields, QueueFields, RecordFields
 
@@ -13,7 +13,9 @@ cpdef Py_ssize_t settle(list records, Py_ssize_t at, dict queues)
 @cython.locals(entry=EntryFields)
 cpdef uint64_t first_unsettled(dict entries, uint64_t floor)
 
-@cython.locals(entry=EntryFields, expiring=list, ending=list, latest=double, deadline=double, ordered=bint)
+@cython.locals(
+    entry=EntryFields, expiring=list, ending=list, latest=double, deadline=double, ordered=bint, at=int64_t, offset=int64_t
+)
 cpdef tuple timers_of(dict entries, most)
 
 @cython.locals(entry=EntryFields, record=RecordFields, found=list)

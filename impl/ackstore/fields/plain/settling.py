@@ -21,8 +21,9 @@ MERGED = 0
 ACK = 2
 """That of an ack in the log, as in `ackstore.format.records`."""
 
-Timer = tuple[float, int]
-"""A deadline, and the offset of the message that has it."""
+Timer = tuple[float, int, int]
+"""A deadline, and the messages that have it, from the first offset to the last: one item for those that were handed out
+together."""
 
 Entry = TypeVar("Entry", bound=EntryFields)
 
@@ -67,23 +68,34 @@ def first_unsettled(entries: dict[int, Entry], floor: int) -> int:
 
 
 def timers_of(entries: dict[int, Entry], most: int | None) -> tuple[list[Timer], list[Timer]]:
-    """Return the deadlines of the entries that may be handed out again, as heaps of (deadline, offset): of those that
-    are not at their last attempt, of `most` (None for no limit), and of those that are."""
+    """Return the deadlines of the entries that may be handed out again, as heaps: of those that are not at their last
+    attempt, of `most` (None for no limit), and of those that are."""
     expiring: list[Timer] = []
     ending: list[Timer] = []
-    latest = -1.0
+    due: Any = None
+    first: Any = None
+    end: Any = None
+    latest, at = -1.0, -1
     ordered = True
     for entry in entries.values():
         entry.timed = entry.ack is None and not (entry.settled or entry.moving or entry.renewing)
         if not entry.timed:
             continue
         if most is not None and entry.attempt >= most:
-            ending.append((entry.deadline, entry.offset))
+            ending.append((entry.deadline, entry.offset, entry.offset))
             continue
-        deadline = entry.deadline
-        ordered = ordered and deadline >= latest
-        latest = deadline
-        expiring.append((entry.deadline, entry.offset))
+        deadline, offset = entry.deadline, entry.offset
+        if deadline == latest and offset - 1 == at:
+            at = offset
+            end = entry.offset
+            continue
+        if due is not None:
+            expiring.append((due, first, end))
+        ordered = ordered and (deadline > latest or (deadline == latest and offset > at))
+        latest, at = deadline, offset
+        due, first, end = entry.deadline, entry.offset, entry.offset
+    if due is not None:
+        expiring.append((due, first, end))
     if not ordered:  # what is sorted is a heap
         heapify(expiring)
     heapify(ending)
