@@ -220,7 +220,8 @@ def test_a_store_may_be_a_little_late() -> None:
 def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 0.5)  # what is missing is waited for
     monkeypatch.setattr(session, "REFUSING", 0.5)
-    monkeypatch.setattr(session, "RESTING", 0.5)
+    if clause is Clause.QUIESCENCE_IS_ZERO:  # of the others, a busy machine would make one that has not come to rest
+        monkeypatch.setattr(session, "RESTING", 0.5)
     monkeypatch.setattr(workload, "KINDS", {**workload.KINDS, "ack again": 30})  # a few rounds have to do
     monkeypatch.setattr(workload, "EXTENDED", {"renew": 30, "release": 40, "reset": 5})
     for seed in range(1, 9):  # when the processes are killed is the machine's
