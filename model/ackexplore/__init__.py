@@ -32,7 +32,6 @@ from ackexplore.needed import RuleFinding, explore_rule, explore_rules
 from ackexplore.options import Options, UnknownEngine, clauses_named
 from ackexplore.result import (
     BadCheckpoint,
-    NotSymmetric,
     Progress,
     Result,
     StateSpace,
@@ -42,6 +41,7 @@ from ackexplore.result import (
     Watcher,
     WontFit,
 )
+from ackexplore.symmetry import NotSymmetric
 from ackexplore.system import Broadcast, Step, System
 from ackexplore.trace import Change, Trace, TraceStep, changes_between, trace_json
 from ackexplore.values import state_json

@@ -181,14 +181,16 @@ class Interned:
         """Return how many states a canonical code stands for.
 
         >>> model = interned(Config(messages=3, uncommitted=True), symmetric=True)
-        >>> model.orbit((0, 1, 2, 2)), model.orbit((0, 1, 1, 1))
+        >>> start = model.initial()
+        >>> popped = next(successors(model, start))[2]
+        >>> model.orbit(popped), model.orbit(start)
         (3, 1)
         """
         if not self.symmetric:
             return 1
         orbit, apart = 1, self.system.apart
         for first in range(apart):
-            alike = code[1 + first :: apart]
+            alike = [code for code in code[1 + first :: apart] if self.system.interchangeable(self.messages[code])]
             orbit *= factorial(len(alike))
             for times in Counter(alike).values():
                 orbit //= factorial(times)

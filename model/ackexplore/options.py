@@ -18,7 +18,8 @@ from typing import Literal, TypeAlias, get_args
 from attrs import Attribute, field, frozen
 from attrs.validators import ge, optional
 
-from ackexplore.result import NotSymmetric, Watcher
+from ackexplore.result import Watcher
+from ackexplore.symmetry import symmetric_form
 from ackexplore.system import System, system_of
 from ackmodel import Clause, Config, UnknownClause, clause_named
 from ackmodel.spec.vacuity import AT_STAKE
@@ -75,8 +76,8 @@ class Options:
 
     `stop_at`: a clause, its id, or "any": end after the level of states in which it first falls; None: go on to the
     end, and count every violation. `symmetric`: one state stands for all that differ in the order of alike messages,
-    which takes `System.apart` (of the model of this project, `Config.uncommitted`). `max_states`: refuse
-    (`TooManyStates`) to go beyond; None: the engine's own limit.
+    where the system allows it (`ackexplore.symmetry.symmetric_form`). `max_states`: refuse (`TooManyStates`) to
+    go beyond; None: the engine's own limit.
 
     `memory` (bytes; half of the machine's if None) and `threads` (one a processor if None) concern the table engine:
     when memory runs short it puts its levels on disk, in the folder that TMPDIR names; it refuses to take more
@@ -102,6 +103,10 @@ class Options:
         """The clauses whose fall ends the search."""
         return clauses_named(self.stop_at)
 
+    def system(self, asked: Config | System) -> System:
+        """Return the system to explore; with symmetry, one whose alike messages have no order."""
+        return symmetric_form(asked) if self.symmetric else system_of(asked)
+
     def wanted(self, clauses: Sequence[Enum]) -> int:
         """Return the same as a mask, bit i standing for the i-th of the clauses of a system."""
         if self.stop_at == ANY:
@@ -110,9 +115,7 @@ class Options:
 
     def check(self, asked: Config | System) -> None:
         """Raise `NotSymmetric`, `UnknownEngine`, `UnknownClause` where a system or an engine cannot be asked that."""
-        system = system_of(asked)
-        if self.symmetric and not system.apart:
-            raise NotSymmetric
+        system = self.system(asked)
         if self.clauses and not self.wanted(system.clauses):
             raise UnknownClause(f"the model has no clause {self.clauses[0].value!r}: name one of its own, or 'any'")
         if self.engine == "graph" and self.checkpoint is not None:

@@ -217,12 +217,5 @@ class WontFit(Unfinished):
         )
 
 
-class NotSymmetric(ValueError):
-    """Symmetry was asked for in a configuration whose messages are not alike."""
-
-    def __init__(self) -> None:
-        super().__init__("the offset tells messages apart: set uncommitted, or explore without symmetry")
-
-
 class BadCheckpoint(ValueError):
     """A folder holds no checkpoint that this search can go on from, or one that it would overwrite."""

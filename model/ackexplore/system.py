@@ -22,7 +22,7 @@ has a default. `ackexplore.examples.two_phase_commit` is one in a hundred lines;
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -144,6 +144,14 @@ class System(ABC):
     def placed(self, message: Any, place: int) -> Any:
         """Return the message as it would be in another place, that of one like it."""
         return message
+
+    def interchangeable(self, message: Any) -> bool:
+        """Tell whether exchanging the message with one like it makes another state; not where it tells its place."""
+        return True
+
+    def told(self, states: Sequence[Any]) -> tuple[tuple[int, ...], Sequence[Any]]:
+        """Return the place of each message of a trace, and its states with all messages in their places."""
+        return tuple(range(self.messages)), states
 
 
 @frozen

@@ -118,8 +118,8 @@ def trace_through(model: Interned, codes: Sequence[Code], broken: int = 0) -> Tr
     Where several transitions lead on, the first is taken; the last must break the clauses of `broken`, by itself or by
     the state that it leads to. Raises `ValueError` where no transition leads on.
     """
-    steps = []
-    fallen, code = model.broken_state(codes[0]), codes[0]
+    code, way, moved = codes[0], [codes[0]], list[tuple[int, int | None]]()
+    fallen = model.broken_state(code)
     for number, then in enumerate(codes[1:], start=1):
         last, goal = number == len(codes) - 1, model.canonical(then)
         wanted = broken & ~model.broken_state(then) if last else 0
@@ -129,17 +129,29 @@ def trace_through(model: Interned, codes: Sequence[Code], broken: int = 0) -> Tr
             raise ValueError(f"state {number} does not follow from the one before it")
         action, actor, after, breaks = found
         fallen = breaks | model.broken_state(after)
-        steps.append(
-            TraceStep(
-                number=number,
-                action=model.actions[action],
-                actor=actor,
-                before=model.decode(code),
-                after=model.decode(after),
-            )
-        )
+        moved.append((action, actor))
+        way.append(after)
         code = after
-    return Trace(initial=model.decode(codes[0]), steps=tuple(steps), broken=model.clauses_in(fallen if broken else 0))
+    return _told(model, way, moved, model.clauses_in(fallen if broken else 0))
+
+
+def _told(
+    model: Interned, way: Sequence[Code], moved: Sequence[tuple[int, int | None]], broken: tuple[Any, ...]
+) -> Trace:
+    """Return the trace through states by the steps between them, with each message in its place."""
+    decoded = [model.decode(code) for code in way]
+    places, states = model.system.told(decoded) if model.symmetric else (range(len(way[0]) - 1), decoded)
+    steps = tuple(
+        TraceStep(
+            number=number,
+            action=model.actions[action],
+            actor=None if actor is None else places[actor],
+            before=states[number - 1],
+            after=states[number],
+        )
+        for number, (action, actor) in enumerate(moved, start=1)
+    )
+    return Trace(initial=states[0], steps=steps, broken=broken)
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_states_of_several_words_are_sorted_alike() -> None:
 
 def test_where_the_offset_tells_messages_apart_there_is_no_symmetry() -> None:
     with pytest.raises(NotSymmetric, match="set uncommitted"):
-        explore(Config(messages=2), Options(symmetric=True))
+        explore(Config(messages=2, resets=1), Options(symmetric=True))
     with pytest.raises(BadConfig, match="rely on the offset"):
         Config(uncommitted=True, compaction=True)
     for rule in RULES.values():

@@ -329,7 +329,7 @@ def _number(name: str, default: int, text: str) -> Any:
     "--local", type=click.IntRange(min=1), metavar="N", help="The same on N workers, started on this machine and ended."
 )
 @click.option("--resume", is_flag=True, help="Go on from what --checkpoint holds.")
-@click.option("--symmetric", is_flag=True, help="One state for all orders of alike messages (needs --uncommitted).")
+@click.option("--symmetric", is_flag=True, help="One state for all orders of alike messages, where that is exact.")
 @click.option("--liveness", is_flag=True, help="Judge also what must happen in the end.")
 @click.option("--serve", is_flag=True, help="Serve the page to walk in, for this machine only, until Ctrl-C.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), metavar="N", help="The port for --serve; 0 for any.")

@@ -173,7 +173,7 @@ def explore_graph(asked: Config | System, options: Options = DEFAULTS) -> Result
     new. With `Options.symmetric`, one state stands for all that differ in the order of alike messages, and the result
     has no graph, which would mix them up. Raises `TooManyStates`.
     """
-    model = interned(asked, symmetric=options.symmetric)
+    model = interned(options.system(asked), symmetric=options.symmetric)
     most = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
     search = _Search(model=model, wanted=options.wanted(model.clauses), max_states=most, watcher=options.watcher)
     search.run()

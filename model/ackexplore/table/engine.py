@@ -115,7 +115,7 @@ class Search:
         self.max_states = DEFAULT_MAX_STATES if options.max_states is None else options.max_states
         self.memory = memory_here() if options.memory is None else options.memory
         self.threads = threads_here() if options.threads is None else options.threads
-        steps = StepTables(self.asked, options.symmetric)
+        steps = StepTables(options.system(self.asked), options.symmetric)
         self.wanted = options.wanted(steps.model.clauses)
         self.pairs = Pairs(steps)
         self.layout = Layout(widths=(FIRST_BITS,) * (steps.messages + 1), word_bits=self.word_bits)
@@ -189,7 +189,7 @@ class Search:
         def look(part: tuple[int, int], number: int) -> int:
             count(level[slice(*part)], tables.fields, occurrences[number])
             if tables.alike:
-                found.unreduced[number] += orbits(level[slice(*part)], tables.fields, tables.alike)
+                found.unreduced[number] += orbits(level[slice(*part)], tables)
             return int(scan(level, *part, tables, missing[number]))
 
         found.unreduced += [0] * (len(parts) - len(found.unreduced))

@@ -19,6 +19,7 @@ from ackexplore.table.layout import OCCUPIED, Layout, Words
 Table: TypeAlias = npt.NDArray[np.int32]
 Counts: TypeAlias = npt.NDArray[np.int64]
 Bits: TypeAlias = npt.NDArray[np.uint64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 U64: TypeAlias = Any  # a NumPy scalar inside a kernel
 
 U = np.uint64
@@ -39,7 +40,7 @@ class Tables(NamedTuple):
     `fields[f]` is the (word, shift, mask) of a field. The row of a pair is `pair_rows[first + shared * stride +
     message] - 1`, where `places[slot]` is (first, stride, slot to ask for): so zero means none. `at_most` is a
     bound on the successors of any one state. With symmetry, slots `alike` apart hold alike messages, kept in order;
-    else it is 0.
+    else it is 0. Those may be exchanged whose values in the slot are `free`.
     """
 
     fields: Bits
@@ -54,6 +55,7 @@ class Tables(NamedTuple):
     casts: Table
     at_most: int
     alike: int
+    free: Flags
 
 
 class Tally(NamedTuple):
@@ -190,18 +192,22 @@ def count(states: Words, fields: Bits, occurrences: Counts) -> None:
 
 
 @kernel
-def orbits(states: Words, fields: Bits, alike: int) -> int:
-    """Return how many states these stand for: the orders of the alike messages of each."""
-    total = 0
+def orbits(states: Words, tables: Tables) -> int:
+    """Return how many states these stand for: the orders of the alike messages of each, of values that are `free`."""
+    fields, alike, free, total = tables.fields, tables.alike, tables.free, 0
     for index in range(states.shape[0]):
         orbit = 1
         for slot in range(fields.shape[0] - 1):
             # The k-th of a log can stand in k places, of which those among its equals are the same.
             message, place, equals = field_at(states, index, fields, slot + 1), 1, 1
+            if not free[slot, message]:
+                continue
             other = slot - alike
             while other >= 0:
-                place += 1
-                if field_at(states, index, fields, other + 1) == message:
+                before = field_at(states, index, fields, other + 1)
+                if free[other, before]:
+                    place += 1
+                if before == message:
                     equals += 1
                 other -= alike
             orbit = orbit * place // equals

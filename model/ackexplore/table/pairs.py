@@ -75,6 +75,7 @@ class Pairs:
             casts=steps.casts.data,
             at_most=steps.at_most,
             alike=steps.alike,
+            free=steps.free,
         )
 
     def add(self, names: npt.NDArray[np.uint64]) -> None:

@@ -124,6 +124,17 @@ class StepTables:
         return self.model.system.apart if self.symmetric else 0
 
     @property
+    def free(self) -> npt.NDArray[np.bool_]:
+        """Which values of each slot are of messages that may be exchanged, by slot and number; none if none may."""
+        if not self.symmetric:
+            return np.zeros((0, 0), dtype=np.bool_)
+        free = np.zeros((self.messages, max(self.counts[1:])), dtype=np.bool_)
+        for slot, values in zip(free, self.slots, strict=True):
+            for number, message in enumerate(values.to_model):
+                slot[number] = self.model.system.interchangeable(self.model.messages[message])
+        return free
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """How many distinct values each field has so far: the shared part, then each slot."""
         return (len(self.model.shareds), *(len(slot.to_model) for slot in self.slots))

@@ -64,7 +64,7 @@ def test_alike_messages_stand_for_each_other() -> None:
     told = json.loads(ran.stdout)
     assert ran.exit_code == 0
     assert told["states"] < told["unreduced"] < 2 * told["states"]
-    refused = run("--messages", "2", "--symmetric")
+    refused = run("--messages", "2", "--resets", "1", "--symmetric")
     assert refused.exit_code == 2
     assert "set uncommitted" in refused.stderr
 

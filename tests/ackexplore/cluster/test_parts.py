@@ -39,6 +39,7 @@ def same(whole: Result, parts: Result) -> None:
         (Config(power_losses=1), Options(), 3),
         (Config(sync_failures=1, rules={"rewrite-after-failure": False}), Options(), 3),
         (Config(messages=2, uncommitted=True), Options(symmetric=True), 3),
+        (BROKEN, Options(symmetric=True), 3),
         (TwoPhaseCommit(resource_managers=4, waits_for_all=False), Options(), 3),
     ],
     ids=str,
