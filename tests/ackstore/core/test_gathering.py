@@ -122,6 +122,9 @@ def test_one_wait_step_by_step() -> None:
     assert (gathering.due(since=1.0, last=12), gathering.alone, gathering.next_alone) == (1.0, 0, ALONE)
     gathering.begins(answered=2, last=12, now=2.0, took=MOST / 4)
     assert gathering.due(since=2.0, last=12) == 2.0 + MOST / 2
+    gathering.begins(answered=8, last=12, now=2.0, took=0.5)
+    gathering.ends(last=14)  # a quarter is too few
+    assert gathering.alone == ALONE
 
 
 def test_a_wait_in_vain_is_followed_by_twice_as_many_cycles_without() -> None:

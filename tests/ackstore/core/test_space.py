@@ -113,6 +113,8 @@ def test_nobody_looks_where_no_segment_is_written_or_none_is_kept(parts: Parts) 
     parts.log.current = None
     parts.log.closed[0].size = BEGIN
     assert space.due() is None
+    space.look(5.0)
+    assert (space.seen, space.need) == ((0, 0), NEED)
 
 
 # How much
