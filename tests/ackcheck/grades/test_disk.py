@@ -148,6 +148,14 @@ def test_three_cases_in_a_row_have_refused_writes_and_a_cut_after_a_change_among
     assert all({"writes", "at a change"} < {*twice[start : start + 3]} for start in range(len(disk.PRELUDES)))
 
 
+def test_where_the_kernel_tells_of_no_change_the_power_is_cut_all_the_same() -> None:
+    seen = Recorded()  # whose directory is not there
+    seen.round("at a change")._work()
+    assert seen.done[0] == seen.done[-1] == "calls"
+    assert "hears of no change (No such file or directory)" in seen.done[2]
+    assert not seen.ran
+
+
 def test_power_is_cut_by_one_of_the_next_flushes_once_a_file_is_opened(tmp_path: Path) -> None:
     seen = Recorded()
     seen.directory = tmp_path
