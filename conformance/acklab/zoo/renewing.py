@@ -11,6 +11,7 @@ from ackstore.core.core import Core
 from ackstore.core.entries import RELEASED
 from ackstore.core.queues import Entry, Queue
 from ackstore.fields.plain.settling import Timer
+from ackstore.words.identity import QueueId
 from ackstore.words.replies import Reply
 
 
@@ -107,6 +108,18 @@ class ResetForgottenByRecovery(Core):
     """A reset changes one of the two places where an offset is kept, and after a restart the other one counts."""
 
     queue_class = _ForgetsResets
+
+    _recovered = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._recovered = True
+
+    def _new_queue(self, queue: QueueId) -> Queue:
+        made = super()._new_queue(queue)
+        if self._recovered:
+            made.replayed()  # it is new: no reset of it is read from a log
+        return made
 
 
 class _NarrowsOffsets(Queue):

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -54,11 +55,12 @@ def row_of(hunts: Sequence[Hunted]) -> str:
     return f"sim | {clauses} | {caught} | {median(cases):g} ({max(cases)}) | {took}"
 
 
-def written(text: str, rows: Sequence[str]) -> str:
-    """Return the page with these rows in its table, in place of those that were there."""
+def written(text: str, rows: Mapping[str, str]) -> str:
+    """Return the page with these rows in its table, by bug, in place of those that were there of the same bugs."""
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    table = "\n".join([HEAD, "|" + "---|" * 6, *(f"| {row} |" for row in rows)])
+    table, _, after = rest.partition(END)
+    all_rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", table, re.MULTILINE)) | dict(rows)
+    table = "\n".join([HEAD, "|" + "---|" * 6, *(f"| `{bug}` | {all_rows[bug]} |" for bug in BUGS if bug in all_rows)])
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
@@ -74,14 +76,16 @@ def done_before(log: Path | None, cases: int) -> dict[tuple[str, int], Hunted]:
     return found
 
 
-def hunt_all(seeds: int, cases: int, jobs: int, log: Path | None) -> Iterator[tuple[str, int, Hunted]]:
-    """Hunt every bug with every seed, all of them with one before any with the next; yield each with its bug and seed.
+def hunt_all(
+    bugs: Sequence[str], seeds: int, cases: int, jobs: int, log: Path | None
+) -> Iterator[tuple[str, int, Hunted]]:
+    """Hunt each bug with every seed, all of them with one before any with the next; yield each with its bug and seed.
 
     What the log has is not hunted again, and every hunt is added to it, so that a campaign that was ended goes on.
     """
     before = done_before(log, cases)
-    yield from ((bug, seed, found) for (bug, seed), found in before.items() if bug in BUGS and seed <= seeds)
-    left = [(bug, seed) for seed in range(1, seeds + 1) for bug in BUGS if (bug, seed) not in before]
+    yield from ((bug, seed, found) for (bug, seed), found in before.items() if bug in bugs and seed <= seeds)
+    left = [(bug, seed) for seed in range(1, seeds + 1) for bug in bugs if (bug, seed) not in before]
     with ProcessPoolExecutor(jobs, mp_context=get_context("forkserver")) as pool:
         waiting = {pool.submit(hunted, bug, seed, cases): (bug, seed) for bug, seed in left}
         for done in as_completed(waiting):
@@ -94,18 +98,22 @@ def hunt_all(seeds: int, cases: int, jobs: int, log: Path | None) -> Iterator[tu
 
 @click.command()
 @click.argument("page", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--only", multiple=True, type=click.Choice([*BUGS]), metavar="BUG", help="This bug; give it again for more."
+)
 @click.option("--seeds", default=20, show_default=True, type=click.IntRange(1, 1000), help="Seeds a bug, from 1.")
 @click.option("--cases", default=1000, show_default=True, type=click.IntRange(1, 10**7), help="Runs a seed, at most.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="Hunts at once.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="A line a hunt; what it has is done.")
-def main(page: Path, seeds: int, cases: int, jobs: int, log: Path | None) -> None:
-    """Hunt every bug of the zoo, and write what came of it into PAGE."""
-    hunts: dict[str, list[Hunted]] = {bug: [] for bug in BUGS}
-    for bug, seed, found in hunt_all(seeds, cases, jobs, log):
+def main(page: Path, only: Sequence[str], seeds: int, cases: int, jobs: int, log: Path | None) -> None:
+    """Hunt bugs of the zoo, all of them by default, and write what came of it into PAGE, whose other rows stay."""
+    bugs = only or tuple(BUGS)
+    hunts: dict[str, list[Hunted]] = {bug: [] for bug in bugs}
+    for bug, seed, found in hunt_all(bugs, seeds, cases, jobs, log):
         hunts[bug].append(found)
         known = "" if found.caught else ", which it is not known to break"
         click.echo(f"{bug}, seed {seed}: {found.clause} after {found.cases} cases{known}")
-    rows = [f"`{bug}` | {row_of(found)}" for bug, found in hunts.items() if found]
+    rows = {bug: row_of(found) for bug, found in hunts.items() if found}
     page.write_text(written(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
 
 

@@ -128,7 +128,11 @@ BUGS = (
     Bug(
         "orphaned-unacked-after-leader-change",
         DeliveredToNobody,
-        (*LIMBO, Clause.COMMIT_IS_MONOTONE),  # what a reset had made as new, and never comes: as if it did not stick
+        (
+            *LIMBO,
+            Clause.COMMIT_IS_MONOTONE,  # what a reset had made as new, and never comes: as if it did not stick
+            Clause.NO_RETURN,  # a reset that may have settled it had no answer; it does not come, and then it does
+        ),
         "RabbitMQ #15473",
     ),
 )

@@ -51,8 +51,10 @@ def test_every_known_bug_is_in_the_zoo_or_it_is_said_why_not() -> None:
 
 
 def test_rows_take_the_place_of_those_that_were_there() -> None:
-    text = f"above\n{BEGIN}\nold\n{END}\nbelow\n"
-    assert written(text, ["a | b"]).splitlines()[-3:] == ["| a | b |", END, "below"]
+    bugs = list(BUGS)
+    text = f"above\n{BEGIN}\n| `{bugs[0]}` | old |\n| `{bugs[2]}` | old |\n| `no-bug` | old |\n{END}\nbelow\n"
+    rows = [f"| `{bugs[0]}` | old |", f"| `{bugs[1]}` | new |", f"| `{bugs[2]}` | new |"]
+    assert written(text, {bugs[2]: "new", bugs[1]: "new"}).splitlines()[-5:] == [*rows, END, "below"]
 
 
 def test_the_command_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
