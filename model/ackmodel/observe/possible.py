@@ -324,10 +324,11 @@ def _forgotten(world: World) -> World:
 
 def _undone_resets(world: World) -> tuple[World, ...]:
     """Return what a world may be too if a fault has undone a reset, in part or whole: settled or not, in hand or not,
-    nothing is certain. Recovery may read it again, and put it to effect later."""
+    nothing is certain, but that a delivery since the reset is not known without it. Recovery may read the reset again,
+    and put it to effect later."""
     if not world.shaky:
         return ()
     undone = evolve(world, changes=world.changes | world.shaky, most=world.most_if_undone)
     unsettled = evolve(undone, settled=Settled.NO, by=None, least=0, sure=0)
     back = (_brought_back(unsettled, lease) for lease in world.older)
-    return (_forgotten(unsettled), *back, evolve(undone, settled=Settled.DURABLE, by=None))
+    return (_forgotten(unsettled), *back, evolve(_forgotten(undone), settled=Settled.DURABLE, by=None))

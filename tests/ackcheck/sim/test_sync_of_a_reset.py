@@ -62,6 +62,16 @@ def test_a_store_may_be_opened_again_on_a_disk_that_has_given_up(level: Level, s
     assert len({seen.receipt for seen in run.given}) == len(run.given)
 
 
+def test_a_delivery_since_a_reset_that_is_lost_may_be_expired_and_settled_as_before() -> None:
+    """Its receipt is of a generation that the store knows nothing of, and the ack of before the reset counts again."""
+    handed_out: list[Step] = [("pop", {"count": 1}), ALL]
+    run = begin(ReferenceSetup((Level.DISK,)))
+    replay(run, [*reset_whose_sync("lies", *handed_out)[:-1], ("ack", {"which": -1}), ("survey", {})])
+    told = [line.text for line in run.history.lines]
+    assert any(text.endswith("is answered EXPIRED") for text in told)
+    assert "operation 3 is answered OK" not in told  # the reset
+
+
 class _AnswersAtAFailedSync(Flusher):
     def sync_failed(self, now: float) -> None:
         core = cast("Core", self.host)
