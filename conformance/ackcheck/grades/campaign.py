@@ -419,6 +419,7 @@ def hurt_while_held(campaign: Campaign, stalls: Stalls, hurt: Callable[[Session,
                 tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
                 Disk(Path(folder), stalls.filesystem, size=stalls.size) as disk,
                 campaign.case(disk.directory) as session,
+                disk.well_at_the_end(),  # a finding may come while the target waits for a flush
             ):
                 session.open(more=MANY)  # so that some are still handed out and acked when a sync is held
                 for _ in campaign.rounds_of(session, min(stalls.a_case, stalls.wanted - start), ("burst",)):

@@ -150,6 +150,7 @@ def run_disk_grade(  # noqa: PLR0913 - an argument an option
             tempfile.TemporaryDirectory(prefix="ackcheck-") as folder,
             Disk(Path(folder), name, size=_size(name, disk_bytes)) as disk,
             campaign.case(disk.directory, segment_bytes=LONG_SEGMENT if prelude == "writes" else None) as session,
+            disk.well_at_the_end(),  # a finding may come while the target waits for a flush
         ):
             session.ran[f"case on {name}"] += 1
             session.note("disk", f"carries {name}, mounted with {','.join(disk.filesystem.options)}")

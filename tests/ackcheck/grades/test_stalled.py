@@ -6,18 +6,21 @@ from typing import cast
 
 import pytest
 
-from ackcheck.disk import Cut
+from ackcheck.disk import Cut, Disk
 from ackcheck.disk.available import missing
 from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import Job
-from ackcheck.grades import campaign, process, run_power_grade, run_process_grade
-from ackcheck.grades.stalled import lost_by
+from ackcheck.grades import campaign, process, run_disk_grade, run_power_grade, run_process_grade
+from ackcheck.grades.disk import PRELUDES
+from ackcheck.grades.session import Session
+from ackcheck.grades.stalled import hold, lost_by
 from ackcheck.hits import Fault
 from ackcheck.rig import RigError
 from ackcheck.rig.exchange import Killed
 from ackcheck.subject import Subject
 from ackmodel import Clause, Level
+from ackmodel.observe.broken import Broken
 
 HERE = Path(__file__).parent
 
@@ -48,6 +51,29 @@ def test_what_the_kernel_was_given_is_kept() -> None:
     report = killed_while_held("toys.py:Toy")
     assert report.finding is None
     assert report.hits.seen(Fault.STALLED_SYNC) == report.ran["SIGKILL while syncs are held"] == 1
+
+
+def _finds_while_held(session: Session, disk: Disk) -> tuple[int, int]:
+    assert hold(session, disk)[1]
+    raise Broken(Clause.NO_LIMBO, "a finding while the target waits for a flush")
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+@pytest.mark.parametrize("grade", ["process", "disk"])
+def test_what_is_found_while_a_sync_is_held_ends_the_target_all_the_same(
+    grade: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that waits for a flush outlives its SIGKILL for as long as that is held."""
+    if grade == "process":
+        monkeypatch.setattr("ackcheck.grades.stalled.hold", _finds_while_held)
+        report = killed_while_held("toys.py:Toy")
+    else:
+        monkeypatch.setattr("ackcheck.grades.disk.hold", _finds_while_held)
+        monkeypatch.setattr("ackcheck.grades.disk.kill_while_held", lambda _session, _disk: None)
+        at = PRELUDES.index("held")
+        report = run_disk_grade(f"{HERE / 'toys.py:Toy'}", Level.DISK, seed=at, rounds=1, filesystem="ext4")
+    assert report.cases == 1
 
 
 @pytest.mark.machine
