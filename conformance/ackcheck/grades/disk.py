@@ -36,7 +36,7 @@ from ackcheck.grades.campaign import (
     no_progress,
 )
 from ackcheck.grades.giving_up import believe_syncs, doubt_syncs
-from ackcheck.grades.reached import REFUSED
+from ackcheck.grades.reached import CHANGED, REFUSED
 from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
@@ -252,6 +252,7 @@ class _Round:
                 self.session.note("disk", f"hears of no change ({error.strerror}), and loses its power a while later")
                 self.session.run(AfterDelay(HELD))
                 return
+            self.session.traffic.reached.should({CHANGED})
             waiting = threading.Thread(target=self._arm_at, args=(changes, after), daemon=True)
             waiting.start()
             self.session.run(AfterDelay(HELD))
@@ -260,7 +261,7 @@ class _Round:
     def _arm_at(self, changes: Changes, after: int) -> None:
         if changes.come(HELD):
             self.disk.arm(Fault(on="flush", do="cut", after=after))
-            self.session.ran["cut after a change"] += 1
+            self.session.traffic.reached.came_to(CHANGED)
 
     def _ask_while_held(self) -> None:
         """Have the flushes held until the power is cut, and a barrier asked for: whoever says OK meanwhile is wrong.

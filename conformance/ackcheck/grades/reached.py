@@ -35,14 +35,18 @@ ORDERS: Final = (FIRST_POPS, CROWD, BESIDE_A_RESET, REOPENED, LESS)
 HELD: Final = "syncs are held"
 FULL: Final = "the disk is full"
 REFUSED: Final = "the disk refuses writes, or a flush"
+CHANGED: Final = "a file is made, opened, renamed or removed, and the power goes soon after"
 
 WINDOWS: Final = (HELD, FULL, REFUSED)
 """What a fault opens, and a stop of the target or of the fault closes."""
 
+MOMENTS: Final = (CHANGED,)
+"""What is waited for before a fault."""
+
 
 def never_reached(states: Mapping[str, int]) -> list[str]:
     """Return the states that should have been reached, and never were."""
-    return [state for state in (*ORDERS, *WINDOWS) if states.get(state) == 0]
+    return [state for state in (*ORDERS, *WINDOWS, *MOMENTS) if states.get(state) == 0]
 
 
 @define

@@ -231,11 +231,13 @@ def _not_ended_by(world: World, ops: frozenset[int]) -> frozenset[Lease]:
 
 @possible_after.register
 def _(event: events.MadeDurable, world: World, claim: Claim) -> tuple[World, ...]:
-    """Make durable what settled it: an ack, or a dead letter that the ack met (clause reply-never-false)."""
+    """Make durable what settled it: an ack, or a dead letter that the ack met (clause reply-never-false). A reset whose
+    outcome is open may have taken it back since: of that nothing is said."""
     if world.settled is Settled.NO and (world.dead or world.exhausted(claim, event.at)):
         dead = _dead(world, claim)
         return (evolve(dead, loose=False, sure=dead.least),)
-    return (world,) if world.settled is Settled.DURABLE else ()
+    taken_back = world.settled is Settled.NO and world.shaky
+    return (world,) if world.settled is Settled.DURABLE or taken_back else ()
 
 
 @possible_after.register

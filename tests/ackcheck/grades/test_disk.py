@@ -19,8 +19,8 @@ from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.causes import Causes
 from ackcheck.grades.disk import _Round
 from ackcheck.grades.giving_up import believe_syncs
+from ackcheck.grades.reached import CHANGED, REFUSED, Reached, never_reached
 from ackcheck.grades.reached import HELD as HELD_SYNCS
-from ackcheck.grades.reached import REFUSED, Reached, never_reached
 from ackcheck.grades.rounds import MANY
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
@@ -170,7 +170,7 @@ def test_power_is_cut_by_one_of_the_next_flushes_once_a_file_is_opened(tmp_path:
         patched.setattr(seen, "run", run)
         seen.round("at a change")._work()
     assert seen.done[1:] == ["cut on flush"]
-    assert seen.ran["cut after a change"] == 1
+    assert seen.traffic.reached.states[CHANGED] == 1
 
 
 def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_after_the_cut() -> None:

@@ -72,6 +72,18 @@ def test_a_delivery_since_a_reset_that_is_lost_may_be_expired_and_settled_as_bef
     assert "operation 3 is answered OK" not in told  # the reset
 
 
+def test_a_reset_that_recovery_reads_and_puts_to_effect_later_takes_back_what_was_acked_meanwhile() -> None:
+    """And a barrier after that says nothing of the ack, which was answered SETTLED by the ack before the reset."""
+    before: list[Step] = [("pop", {"count": 2, "queue": 1}), ("pop", {"count": 4, "queue": 1}), ALL]
+    lost: list[Step] = [("ack_many", {"which": -2, "count": 2}), ("reset", {"queue": 1, "offset": 4}), ALL]
+    meanwhile: list[Step] = [("lose_power", {"fate": 0}), ("ack", {"which": 5}), ALL]
+    handed_out: list[Step] = [("pop", {"count": 2, "queue": 1}), ("finish_writes", {}), ("crash", {"fate": 0})]
+    run = begin(ReferenceSetup((Level.DISK,), fastpath=True, logs=2))
+    replay(run, [*before, *lost, *meanwhile, *handed_out, ("flush", {}), ("survey", {})])
+    told = [line.text for line in run.history.lines]
+    assert {"operation 5 is answered SETTLED", "operation 5 is durable", "operation 7 is answered OK"} < {*told}
+
+
 class _AnswersAtAFailedSync(Flusher):
     def sync_failed(self, now: float) -> None:
         core = cast("Core", self.host)
