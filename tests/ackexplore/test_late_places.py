@@ -8,6 +8,7 @@ from ackexplore.graph.engine import explore_graph
 from ackexplore.system import Acknowledging
 from ackexplore.table.engine import Search, explore_table
 from ackmodel import RULES, Config, moves
+from table_search import to_the_end
 
 MOST_STATES = 300_000
 """Where a configuration without a rule has more, the search ends where the first clause falls."""
@@ -130,11 +131,7 @@ def test_states_of_several_words_are_the_same() -> None:
     config = Config(messages=3, logs=2)
     graph = explore_graph(config, Options(symmetric=True))
     search = Search(config, Options(threads=2, symmetric=True), word_bits=14)
-    search.start()
-    while search.advance():
-        pass
-    result = search.result(complete=True)
-    search.close()
+    result = to_the_end(search)
     assert search.layout.words > 1
     assert (result.states, result.edges, result.unreduced) == (graph.states, graph.edges, graph.unreduced)
 

@@ -9,6 +9,7 @@ from ackexplore import NotSymmetric, Options, explore
 from ackexplore.graph.engine import explore_graph
 from ackexplore.table.engine import Search, explore_table
 from ackmodel import RULES, BadConfig, Clause, Config, State, broadcast_steps, local_steps, moves
+from table_search import to_the_end
 
 CONFIGS = [
     Config(messages=2, uncommitted=True),
@@ -101,11 +102,7 @@ def test_states_of_several_words_are_sorted_alike() -> None:
     graph = explore_graph(config, Options(symmetric=True))
     for word_bits in (11, 14):
         search = Search(config, Options(threads=2, symmetric=True), word_bits=word_bits)
-        search.start()
-        while search.advance():
-            pass
-        result = search.result(complete=True)
-        search.close()
+        result = to_the_end(search)
         assert search.layout.words > 1
         assert (result.states, result.edges, result.unreduced) == (graph.states, graph.edges, graph.unreduced)
 

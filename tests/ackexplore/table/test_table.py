@@ -17,6 +17,7 @@ from ackexplore.table.layout import Layout
 from ackexplore.table.quotients import Quotients
 from ackexplore.table.visited import Visited
 from ackmodel import RULES, Clause, Config, moves
+from table_search import to_the_end
 
 SOUND = [
     Config(),
@@ -117,11 +118,7 @@ def test_states_of_several_words_are_the_same_states(word_bits: int) -> None:
     for config in (Config(messages=2), TWO_AT_ONCE[0]):
         graph = explore_graph(config)
         search = Search(config, Options(threads=2), word_bits=word_bits)
-        search.start()
-        while search.advance():
-            pass
-        result = search.result(complete=True)
-        search.close()
+        result = to_the_end(search)
         assert search.layout.words > 1
         assert (result.states, result.edges, result.depth) == (graph.states, graph.edges, graph.depth)
         assert (result.hits, result.violations) == (graph.hits, graph.violations)
@@ -138,11 +135,7 @@ def test_more_shards_hold_the_same_states(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("ackexplore.table.engine.MANY_STATES", 1_000)
     config = Config(messages=2, power_losses=1)
     search = Search(config, Options(threads=2))
-    search.start()
-    while search.advance():
-        pass
-    result = search.result(complete=True)
-    search.close()
+    result = to_the_end(search)
     assert search.visited.shards == 256
     assert (result.states, result.edges, result.depth) == (31549, 105798, 29)
 
