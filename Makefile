@@ -61,7 +61,7 @@ docs: $(STAMP) ## build the site of the specification into build/site, and check
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'zensical>=0.0.73'
 	$(BIN)/python specs/site/build.py
 
-look: $(STAMP) ## after `make docs`: look at each page in Chromium, wide and narrow, light and dark, and ask axe-core (ARGS="--pages 'zh/*'"); minutes
+look: $(STAMP) ## after `make docs`: look at each page in Chromium, wide and narrow, light and dark, and ask axe-core (ARGS="--shard 3/8"); minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'axe-playwright-python>=0.1.4' 'playwright>=1.50'
 	$(BIN)/python specs/site/look.py $(ARGS)
 

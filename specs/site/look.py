@@ -2,6 +2,7 @@
 
     make look                          after `make docs`: minutes, and exit code 1 where something is wrong
     python specs/site/look.py --pages 'clauses/*' --pictures build/looked
+    make look ARGS="--shard 3/8"       the third of eight parts, for a machine that is slow
 
 Of each page it is asked whether its scripts complain, whether anything that it loads is missing or comes from
 elsewhere, whether it is wider than the window, and whether axe-core finds a serious fault for those who cannot see it
@@ -68,6 +69,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description="Looks at every page of the built site in Chromium.")
     options.add_argument("--site", type=Path, default=SITE, help="the folder of the site")
     options.add_argument("--pages", default="*", help="only pages whose name fits, as `clauses/*`")
+    options.add_argument("--shard", default="1/1", metavar="K/N", type=shard, help="only the Kth of N parts of them")
     options.add_argument("--pictures", type=Path, help="a folder for a picture of each")
     chosen = options.parse_args()
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
@@ -75,9 +77,9 @@ def main() -> int:
         print("not looked at: no Chromium here; Debian has it: apt install chromium", file=sys.stderr)
         return 2
     names = [path.relative_to(chosen.site).as_posix() for path in sorted(chosen.site.rglob("*.html"))]
-    names = [name for name in names if fnmatch(name, chosen.pages)]
+    names = [name for name in names if fnmatch(name, chosen.pages)][chosen.shard]
     if not names:
-        print(f"not looked at: no page in {chosen.site}; build it: make docs", file=sys.stderr)
+        print(f"not looked at: no such page in {chosen.site}; build it: make docs", file=sys.stderr)
         return 2
     looked = Looked()
     with served(chosen.site) as address, browser(chromium) as started:
@@ -86,6 +88,18 @@ def main() -> int:
         search(started, address, looked)
     print(f"{looked.pages} views of {len(names)} pages, {len(looked.wrong)} faults")
     return 1 if looked.wrong else 0
+
+
+def shard(text: str) -> slice:
+    """Return which pages are in a part, as K/N: every Nth, from the Kth on, so that no part has all the long ones.
+
+    >>> sorted(part for k in (1, 2, 3) for part in range(10)[shard(f"{k}/3")]) == list(range(10))
+    True
+    """
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part: give K/N, with K from 1 to N, as 3/8")
+    return slice(int(part) - 1, None, int(parts))
 
 
 @contextmanager

@@ -45,6 +45,10 @@ def test_out_of_range_and_too_large_are_refused(tmp_path: Path) -> None:
     assert not Path(out).exists()
 
 
+def test_the_runner_has_a_hundred_lines_as_the_specification_says() -> None:
+    assert len(RUNNER.read_text(encoding="utf-8").splitlines()) <= 100
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_a_runner_in_node_keeps_a_right_store_and_refuses_a_wrong_one(tmp_path: Path) -> None:
     out = tmp_path / "vectors.json"
