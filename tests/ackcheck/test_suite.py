@@ -18,7 +18,7 @@ from ackcheck.subject import Subject
 from ackcheck.suite import LEVELS, Plan, command_again, efforts, grades, never_ran, run_suite
 from ackcheck.verdict import ModeReport, Verdict
 from acklab.fuzz import grade as fuzzing
-from acklab.fuzz.runner import AtherisMissing
+from acklab.fuzz.missing import AtherisMissing
 from acklab.reference.simulated import LOGS, SEVERAL
 from acklab.soak.grade import NO_THREADS
 from ackmodel import Clause, CommitPolicy, Level

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from acklab.fuzz.missing import AtherisMissing
+
 TELL_EVERY = 256
 """Inputs after which what was seen is written: libFuzzer ends the process without a word to Python."""
 
@@ -19,7 +21,10 @@ TELL_EVERY = 256
 @click.option("--told", type=click.Path(dir_okay=False, path_type=Path), help="Write what was seen, as JSON.")
 def main(seed: int, seconds: int, told: Path | None) -> None:
     """Fuzz the recovery of the reference store. Exit code 0: nothing broke; 77, libFuzzer's: something did."""
-    import atheris
+    try:
+        import atheris
+    except ModuleNotFoundError as error:
+        raise click.UsageError(str(AtherisMissing())) from error
 
     with atheris.instrument_imports(include=["ackstore"]):
         from acklab.fuzz import mutate, runner

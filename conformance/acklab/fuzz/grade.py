@@ -7,7 +7,8 @@ import time
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.grade import Grade, Job
 from ackcheck.needs import NEEDS
-from acklab.fuzz.runner import AtherisMissing, run_atheris
+from acklab.fuzz.missing import AtherisMissing
+from acklab.fuzz.runner import run_atheris
 from ackmodel import Clause
 
 NO_FORMAT = "only the files of the reference store are known"

@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 
 from acklab.fuzz.check import Misread, check
+from acklab.fuzz.missing import AtherisMissing
 from acklab.fuzz.mutate import Files, described, directory_from
 
 LONGEST = 96
@@ -25,13 +26,6 @@ LONGEST = 96
 
 GRACE = 60.0
 """Seconds that the process of its own may take beyond the time that it was given: to start, and for its last input."""
-
-
-class AtherisMissing(RuntimeError):
-    """Atheris is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__("needs atheris, which is not installed: pip install 'ackcheck[fuzz]'")
 
 
 Check = Callable[[Files], str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -11,11 +12,14 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from click.testing import CliRunner
 
 from acklab.fuzz import runner
+from acklab.fuzz.__main__ import main as fuzzing
 from acklab.fuzz.check import Misread, ReadOnly, check, files_of, header_of, logs_of, stated_by
+from acklab.fuzz.missing import AtherisMissing
 from acklab.fuzz.mutate import CHANGES, Choices, Files, directory_from, records_in, seeds, signed
-from acklab.fuzz.runner import AtherisMissing, run_atheris, run_random
+from acklab.fuzz.runner import run_atheris, run_random
 from ackstore import Config, Core, LogDamaged, OffsetsAheadOfLog, OffsetsDamaged, recover
 from ackstore.core import offsets, replay
 from ackstore.format import recovery
@@ -183,6 +187,10 @@ def test_without_atheris_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AtherisMissing, match=r"pip install 'ackcheck\[fuzz\]'"):
         run_atheris(seed=1, seconds=1)
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    refused = CliRunner().invoke(fuzzing, ["--seconds", "1"])
+    assert refused.exit_code == 2
+    assert "pip install 'ackcheck[fuzz]'" in refused.stderr
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed (extra fuzz)")
