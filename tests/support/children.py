@@ -1,4 +1,4 @@
-"""What a forked child of this process comes to.
+"""What a forked child of this process comes to, and what workers of every kind are asked to do.
 
 >>> said_in_child(lambda: 1 + 1)
 'returned 2'
@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from ackstore import Store, StoreError
 
 
 def said_in_child(call: Callable[[], Any]) -> str:
@@ -28,3 +31,17 @@ def said_in_child(call: Callable[[], Any]) -> str:
         said = pipe.read().decode()
     os.waitpid(child, 0)
     return said
+
+
+def opened(path: Path) -> str:
+    """Open the store there, and close it: what came of it."""
+    try:
+        with Store(path):
+            return "opened"
+    except StoreError as error:
+        return type(error).__name__
+
+
+def itself(given: Any) -> Any:
+    """Give back what was sent."""
+    return given

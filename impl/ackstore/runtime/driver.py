@@ -54,7 +54,6 @@ LINES = 100
 AHEAD = 1.0
 """Seconds that the store's clock may be ahead of the system's, or of what is noted of it."""
 
-
 Opens = Callable[[FileReader, float], tuple[Engine, tuple[Any, ...]]]
 """Takes up what a directory holds, at a time: the engine, and the fast path of each of its logs; none where it is
 barred."""
@@ -140,10 +139,10 @@ class Driver(DriverFields):
         self._timer.start()
 
     def leave_behind(self) -> None:
-        """Do nothing any more: this is a child of the process that opened the store. No lock is taken, since a thread
-        that there is no more may have had it."""
+        """Do nothing any more: this is a forked child. No lock is taken: a thread that it lacks may have had it."""
         self.paths = ()
         self.broken = refusals.left_behind(self.path, self._opened_by)
+        self._waiting.tell_all(Reply.UNKNOWN)  # one that goes on with a call, by a signal handler, waits in vain
         self._directory_lock.forget()
 
     @property
@@ -167,7 +166,9 @@ class Driver(DriverFields):
         submitted = self.lock.run(seconds, self._submit_in_time, request, until, on_durable)
         if not submitted:
             return self._busy(request)
-        return submitted if isinstance(submitted, Answer) else self._wait(*submitted, until)
+        answer = submitted if isinstance(submitted, Answer) else self._wait(*submitted, until)
+        self._check_process()  # a signal handler may have forked meanwhile, and returned in both
+        return answer
 
     def _submit_in_time(
         self, request: Request, until: float, on_durable: Callable[[], None] | None

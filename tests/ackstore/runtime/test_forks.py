@@ -14,7 +14,8 @@ import pytest
 
 from ackstore import Config, Reply, Store, StoreForked
 from ackstore.core.core import Core
-from children import said_in_child
+from ackstore.runtime.waiting import Waiter
+from children import itself, opened, said_in_child
 from locked import locked_elsewhere
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -132,6 +133,56 @@ def test_a_child_that_goes_on_with_the_opening_of_a_store_does_not_get_it(tmp_pa
         assert pipe.read().decode().startswith("StoreForked: ")
     os.wait()
     assert store.close() is Reply.OK
+
+
+@pytest.mark.parametrize(
+    ("mode", "place", "name"), [("async", Core, "submit"), ("sync", Core, "submit"), ("sync", Waiter, "wait")]
+)
+def test_a_child_of_the_midst_of_a_call_is_not_given_what_its_parent_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Any, place: Any, name: str
+) -> None:
+    """A signal handler forks, and returns in both. The child waits for no answer that can only come to its parent."""
+    reading, writing = os.pipe()
+    parent, children, real = os.getpid(), list[int](), getattr(place, name)
+    store = Store(tmp_path, Config(mode=mode, op_timeout=10_000.0))
+    store.publish("q", 2)
+
+    def divides(*given: Any) -> Any:
+        if not children and (child := os.fork()):
+            children.append(child)
+        return real(*given)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, divides)
+            try:
+                told = repr([each.offset for each in store.pop("q", 2)])
+            except StoreForked:
+                told = "StoreForked"
+    finally:
+        if os.getpid() != parent:
+            os.write(writing, told.encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert [told, pipe.read().decode()] == ["[0, 1]", "StoreForked"]
+    os.waitpid(children[0], 0)
+    assert store.close() is Reply.OK
+
+
+@pytest.mark.parametrize("start", ["fork", "forkserver", "spawn"])
+def test_workers_however_they_are_started(tmp_path: Path, start: str) -> None:
+    """They are sent receipts, never the store, and do not get its directory while it is open."""
+    with Store(tmp_path) as store, multiprocessing.get_context(start).Pool(1) as pool:
+        store.publish("q", 1)
+        (delivery,) = store.pop("q")
+        assert pool.apply(opened, (tmp_path,)) == "DirectoryInUse"
+        assert pool.apply(itself, (delivery,)) == delivery
+        with pytest.raises(TypeError, match="cannot be sent to another process"):
+            pool.apply(itself, (store,))
+        assert store.ack(delivery.receipt) is Reply.OK
+        assert store.close() is Reply.OK
+        assert pool.apply(opened, (tmp_path,)) == "opened"
 
 
 _shared: list[Store] = []
