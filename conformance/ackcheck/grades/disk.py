@@ -9,23 +9,21 @@ Images that hold the same where anything was read are judged once. From one of t
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from attrs import frozen
 
-from ackcheck.disk import BadFault, Cut, Disk, Fault, Folder, Image, ImageNotMounted
+from ackcheck.disk import Cut, Disk, Folder, Image, ImageNotMounted
 from ackcheck.disk.available import missing
-from ackcheck.disk.blocks import BLOCK
 from ackcheck.disk.filesystem import named
 from ackcheck.disk.kept import keep
 from ackcheck.findings import GradeReport
 from ackcheck.grade import ON_FILES, REPLY_TIMEOUT, Grade, Job
+from ackcheck.grades.before_cut import PRELUDES, BeforeCut, Prelude
 from ackcheck.grades.campaign import (
     Campaign,
     Progress,
@@ -35,23 +33,17 @@ from ackcheck.grades.campaign import (
     judged_on_files,
     no_progress,
 )
-from ackcheck.grades.giving_up import believe_syncs, doubt_syncs
-from ackcheck.grades.reached import CHANGED, REFUSED
-from ackcheck.grades.rounds import FAILING, LONG_SEGMENT, LONGEST, MANY, REQUESTS
+from ackcheck.grades.rounds import LONG_SEGMENT, MANY
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
-from ackcheck.grades.stalled import HELD, hold, kill_while_held, lost_by
+from ackcheck.grades.stalled import ask_while_held, kill_while_held, lost_by
 from ackcheck.grades.unusable import opens_at_its_first_pop
-from ackcheck.grades.workload import Call
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
-from ackcheck.rig.errors import FileSystemDead, TargetDied
-from ackcheck.rig.killpoint import AfterDelay, AfterReplies, choose_kill
-from ackcheck.rig.replaced import Changes
-from ackcheck.rig.witness import unwritten
+from ackcheck.rig.errors import FileSystemDead
 from ackmodel import CommitPolicy, Level
-from ackmodel.observe.events import PowerLost, Reply
+from ackmodel.observe.events import PowerLost
 
 FILESYSTEMS: Final = ("ext4", "xfs", "btrfs", "ext4-writeback", "ext4-journal")
 """In turn, case by case; where one is missing, ext4 takes its turn."""
@@ -59,45 +51,8 @@ FILESYSTEMS: Final = ("ext4", "xfs", "btrfs", "ext4-writeback", "ext4-journal")
 IMAGES: Final = 12
 """Images of one cut, at most; all of them where there are no more."""
 
-FLUSHES: Final = 30
-"""Flushes, at most, before the one at which the power is cut."""
-
-SLOW: Final = 0.3
-"""How often the flushes are slow where nothing else is done to the disk."""
-
-LATENCY: Final = 0.05
-"""Seconds that a slow flush takes."""
-
-GROWING: Final = 64
-"""Blocks behind those of a file that it is likely to grow into."""
-
-SLICES: Final = 5
-WAITING: Final = 6 * BLOCK
-"""Bytes that wait to be written when the writes are refused, if it does not take too long."""
-
-WANTED: Final = 30
-"""Writes that are to be refused, and how many times `FAILING` is given to it, at most: on a busy machine a target makes
-few in that time, and what it writes afterwards, into the same blocks, heals them."""
-
 SPENT: Final = "seconds spent on crash images"
 """The name of a figure of the report: mounting them, opening the target on them, and asking it for all it has."""
-
-GIVING_UP: Final = 5.0
-"""Seconds for which a barrier is waited for whose sync the disk holds: a store that gives a sync up after a time may
-have another to give up before it answers."""
-
-SOON: Final = 3
-"""Flushes, at most, between a change of a file and the cut."""
-
-Prelude = Literal["nothing", "held", "writes", "a flush", "at a flush", "at a change"]
-
-PRELUDES: Final[tuple[Prelude, ...]] = tuple(
-    prelude for last in ("held", "a flush", "at a flush", "nothing") for prelude in ("at a change", "writes", last)
-)
-"""What is done to the disk before the cut, in turn. The power is cut by one of the next flushes after a file was made,
-opened, renamed or removed; the writes of the target's files are refused for a while; its flushes are held while the
-process is killed, and again, with a barrier asked for, until the power is cut; one flush is refused; the power is cut
-by a flush itself; nothing, or its flushes are slow. Three in a row have the first two of these among them."""
 
 
 def run_disk_grade(  # noqa: PLR0913 - an argument an option
@@ -176,7 +131,7 @@ def _size(filesystem: str, wanted: int | None) -> int | None:
 
 def _in_turn(number: int, prelude: Prelude) -> str:
     name = FILESYSTEMS[number % len(FILESYSTEMS)]
-    blind = prelude == "writes" and name == "btrfs"  # which does not tell where its files lie
+    blind = name == "btrfs" and prelude in ("writes", "full")  # it does not tell where files lie, nor when it has room
     return FILESYSTEMS[0] if blind or missing(name) else name
 
 
@@ -195,165 +150,16 @@ class _Round:
         """Work, hurt the disk, cut its power, judge the images, and go on from one of them."""
         begin_round(self.session)
         self.session.traffic.causes.disk_fails()
-        if self.prelude != "writes":  # which does so itself, with long files
-            self._fill()
+        BeforeCut(self.session, self.disk, self.prelude).run()
         if self.prelude == "held":
             kill_while_held(self.session, self.disk)
-            self._ask_while_held()
-        elif self.prelude in ("writes", "a flush"):
-            self._refuse()
-        else:
-            self._work()
+            ask_while_held(self.session, self.disk)
         cut = self._cut()
         good = self._judge(cut)
         cut.adopt(self.session.random.choice(good))
         self.session.note("disk", "is mounted again, from one of the images")
         self.session.open(PowerLost())
         self.session.survey()
-
-    def _fill(self) -> None:
-        """Have some of the store's files filled while no flush ends, then let them end, and ask for a barrier.
-
-        What comes from here to the cut may be next to nothing, by seed. And a store that forgets the sync of a full
-        file has one to forget only where that is not synced yet: on a slow machine each record is, before the next.
-        """
-        self.session.run(AfterReplies(REQUESTS // 2))
-        self.disk.disarm(self._hold())
-        self.session.flush()
-        self.session.look()
-
-    def _work(self) -> None:
-        random = self.session.random
-        if self.prelude == "at a flush":
-            self.session.run(AfterReplies(REQUESTS // 2))
-            at = random.randrange(FLUSHES)
-            self.session.note("disk", f"loses its power at the flush after {at} more, if it comes to that")
-            self.disk.arm(Fault(on="flush", do="cut", after=at))
-            self.session.run(AfterDelay(HELD))
-        elif self.prelude == "at a change":
-            self._cut_after_a_change()
-        else:
-            if random.random() < SLOW:
-                self.session.note("disk", f"takes {LATENCY:g} s for each flush")
-                self.disk.arm(Fault(on="flush", do="slow", seconds=LATENCY))
-            self.session.run(choose_kill(random, requests=REQUESTS, longest=LONGEST))
-
-    def _cut_after_a_change(self) -> None:
-        """Have the power cut by one of the next flushes once a file was made, opened, renamed or removed."""
-        after = self.session.random.randrange(SOON)
-        self.session.run(AfterReplies(REQUESTS // 2))
-        self.session.note(
-            "disk", f"loses its power {after} flushes after the next change of a file, if it comes to that"
-        )
-        with contextlib.ExitStack() as stack:
-            try:
-                changes = stack.enter_context(Changes(self.disk.directory))
-            except OSError as error:  # others have all that the kernel gives
-                self.session.note("disk", f"hears of no change ({error.strerror}), and loses its power a while later")
-                self.session.run(AfterDelay(HELD))
-                return
-            self.session.traffic.reached.should({CHANGED})
-            waiting = threading.Thread(target=self._arm_at, args=(changes, after), daemon=True)
-            waiting.start()
-            self.session.run(AfterDelay(HELD))
-            waiting.join()
-
-    def _arm_at(self, changes: Changes, after: int) -> None:
-        if changes.come(HELD):
-            self.disk.arm(Fault(on="flush", do="cut", after=after))
-            self.session.traffic.reached.came_to(CHANGED)
-
-    def _ask_while_held(self) -> None:
-        """Have the flushes held until the power is cut, and a barrier asked for: whoever says OK meanwhile is wrong.
-
-        A store that gives up a sync after a time, and takes it for one that has ended well, is seen through so.
-        """
-        session, traffic = self.session, self.session.traffic
-        traffic.forgiving = True
-        try:
-            hold(session, self.disk)
-            began = session.now
-            if session.promises.barrier != "none":
-                traffic.ask(Call("flush", "flush"))
-            while traffic.under_way and session.now < began + GIVING_UP:
-                traffic.take(session.child.poll(HELD))
-        except TargetDied:
-            self._has_ended("at a sync that did not end")
-
-    def _refuse(self) -> None:
-        """Refuse writes or a flush while the target works; then the disk is well, and a barrier is asked for."""
-        session = self.session
-        session.run(AfterReplies(REQUESTS // 2))
-        session.publish(MANY // 2)  # else all may be acked before a write is refused
-        session.flush()
-        session.look()
-        refusing = self._refusing()  # while the disk holds something, the kernel may not tell where files lie
-        holding = self._hold() if self.prelude == "writes" else None
-        doubt_syncs(session, self.disk.filesystem.name)
-        fault = self.disk.arm(refusing)
-        session.note("disk", f"refuses {self.prelude} from here on")
-        session.traffic.forgiving = True
-        session.traffic.reached.opens(REFUSED)
-        if holding is not None:
-            self.disk.disarm(holding)
-        hits = 0
-        try:
-            for _ in range(SLICES if self.prelude == "writes" else 1):
-                session.run(AfterDelay(FAILING))
-                hits = self.disk.hits(fault)
-                if hits >= WANTED:
-                    break
-            self.disk.disarm()
-            session.traffic.reached.closes(hit=hits > 0)
-            session.note("disk", f"is well again; it has refused {hits}")
-            session.ran[f"refused {self.prelude}"] += hits
-            if self.disk.has_given_up():
-                believe_syncs(session, gave_up=True)
-                return
-            session.run(AfterReplies(REQUESTS // 2))
-            session.traffic.settle()
-            believe_syncs(session, gave_up=self.disk.has_given_up())
-            barrier = session.flush()
-            if hits:
-                session.panel.each(lambda oracle: oracle.sync_ended("failed"))
-                if barrier is Reply.OK:
-                    session.panel.each(lambda oracle: oracle.sync_ended("ok"))
-        except TargetDied:
-            self._has_ended("at a failed sync")
-            believe_syncs(session, gave_up=self.disk.has_given_up())
-
-    def _has_ended(self, when: str) -> None:
-        self.session.note("store", "ended its process")
-        self.session.ran[f"the target ended {when}"] += 1
-
-    def _hold(self) -> int:
-        """Hold the flushes until some blocks wait to be written, or for a while; return by which fault.
-
-        A store that answers meanwhile fills whole blocks, all of which the sync after that has to write. Where only one
-        is refused, and what comes next goes into it too, it is written again as a whole, and that mends what a wrong
-        store has lost.
-        """
-        self.session.note("disk", "holds every flush")
-        holding = self.disk.arm(Fault(on="flush", do="stall"))
-        before = -1
-        for _ in range(SLICES):
-            self.session.run(AfterDelay(HELD))
-            waiting = unwritten(self.disk.directory)
-            if waiting is None or waiting >= WAITING or waiting == before:
-                break
-            before = waiting
-        return holding
-
-    def _refusing(self) -> Fault:
-        """Return which writes are refused: those of the target's files, where the file system says where they lie."""
-        after = self.session.random.randrange(6)
-        if self.prelude == "a flush":
-            return Fault(on="flush", do="eio", after=after, times=1)
-        try:
-            near = tuple((first, count + GROWING) for first, count in self.disk.blocks_of())
-        except BadFault:
-            return Fault(on="write", do="eio", after=after, times=1)
-        return Fault(on="write", do="eio", blocks=near)
 
     def _cut(self) -> Cut:
         session = self.session

@@ -57,6 +57,9 @@ OPENING = 0.3
 FAILING = 0.3
 """Seconds that calls are made on a disk whose syncs fail."""
 
+HELD = 0.3
+"""Seconds for which calls are made once a flush is held."""
+
 MANY = 100
 """Messages in each queue for that: enough records that some of them need a block of their own."""
 

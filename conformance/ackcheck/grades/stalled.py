@@ -17,18 +17,21 @@ from typing import Final
 
 from ackcheck.disk import Cut, Disk, Fault
 from ackcheck.grades.reached import HELD as HELD_SYNCS
-from ackcheck.grades.rounds import MANY, REQUESTS
+from ackcheck.grades.rounds import HELD, MANY, REQUESTS
 from ackcheck.grades.session import Session
+from ackcheck.grades.workload import Call
 from ackcheck.hits import Fault as Hurt
+from ackcheck.rig.errors import TargetDied
 from ackcheck.rig.exchange import Killed
 from ackcheck.rig.killpoint import AfterDelay, AfterReplies
 from ackmodel.observe.events import PowerLost, ProcessCrashed
 
-HELD: Final = 0.3
-"""Seconds for which calls are made once a flush is held."""
-
 SLICES: Final = 8
 """For how many times as long a flush is waited for: stores that sync in the background do it every second or so."""
+
+GIVING_UP: Final = 5.0
+"""Seconds for which a barrier is waited for whose sync the disk holds: a store that gives a sync up after a time may
+have another to give up before it answers."""
 
 STALLS_A_CASE: Final = 5
 """Such faults on one disk."""
@@ -54,6 +57,25 @@ def kill_while_held(session: Session, disk: Disk) -> None:
     session.ran[CALLED[kill_while_held]] += bool(held)
     session.open(ProcessCrashed())
     session.survey()
+
+
+def ask_while_held(session: Session, disk: Disk) -> None:
+    """Have the flushes held until the power is cut, and a barrier asked for: whoever says OK meanwhile is wrong.
+
+    A store that gives up a sync after a time, and takes it for one that has ended well, is seen through so.
+    """
+    traffic = session.traffic
+    traffic.forgiving = True
+    try:
+        hold(session, disk)
+        began = session.now
+        if session.promises.barrier != "none":
+            traffic.ask(Call("flush", "flush"))
+        while traffic.under_way and session.now < began + GIVING_UP:
+            traffic.take(session.child.poll(HELD))
+    except TargetDied:
+        session.note("store", "ended its process")
+        session.ran["the target ended at a sync that did not end"] += 1
 
 
 def cut_while_held(session: Session, disk: Disk) -> None:

@@ -35,10 +35,13 @@ class Mirrored(Toy):
     def write(self, *records: dict[str, Any]) -> None:
         if self.broken:
             raise OSError("a sync has failed; open me again")
-        logs = (self.file, self.mirror)
+        logs, lines = (self.file, self.mirror), b"".join(json.dumps(record).encode() + b"\n" for record in records)
+        self.broken = True  # where a disk is full one of them may have a part of it
         for log in logs:
-            os.write(log, b"".join(json.dumps(record).encode() + b"\n" for record in records))
-        failed = []
+            left = lines
+            while left:
+                left = left[os.write(log, left) :]
+        self.broken, failed = False, []
         for log in logs:
             try:
                 os.fsync(log)
@@ -47,6 +50,14 @@ class Mirrored(Toy):
         self.broken = bool(failed)
         if len(failed) == len(logs):
             raise failed[0]
+
+
+class GoesOnBehindAPart(Toy):
+    """Believes that a write is whole or was refused: a full disk takes a part of it, and the next lies behind that."""
+
+    def write(self, *records: dict[str, Any]) -> None:
+        os.write(self.file, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+        os.fsync(self.file)
 
 
 class RaisesAtTheSecondOpen(Toy):

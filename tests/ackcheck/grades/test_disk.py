@@ -1,5 +1,6 @@
 """The disk grade keeps a right store on every image, and sees what one outcome a cut would seldom show."""
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -14,18 +15,20 @@ from ackcheck.disk import Disk
 from ackcheck.disk import Fault as DiskFault
 from ackcheck.disk.available import missing
 from ackcheck.findings import GradeReport
-from ackcheck.grades import disk, run_disk_grade
+from ackcheck.grades import run_disk_grade
+from ackcheck.grades.before_cut import PRELUDES, WAITING, BeforeCut, Prelude
 from ackcheck.grades.campaign import Campaign
 from ackcheck.grades.causes import Causes
 from ackcheck.grades.disk import _Round
 from ackcheck.grades.giving_up import believe_syncs
-from ackcheck.grades.reached import CHANGED, REFUSED, Reached, never_reached
+from ackcheck.grades.reached import CHANGED, FULL, REFUSED, Reached, never_reached
 from ackcheck.grades.reached import HELD as HELD_SYNCS
-from ackcheck.grades.rounds import MANY
+from ackcheck.grades.rounds import HELD, MANY
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
-from ackcheck.grades.stalled import HELD, hold
+from ackcheck.grades.stalled import GIVING_UP, ask_while_held, hold
 from ackcheck.grades.workload import Call
+from ackcheck.history import History
 from ackcheck.hits import Fault
 from ackcheck.rig.errors import TargetDied
 from ackcheck.rig.exchange import Killed
@@ -37,7 +40,7 @@ TOYS = Path(__file__).with_name("toys.py")
 
 def graded(
     name: str,
-    prelude: disk.Prelude,
+    prelude: Prelude,
     filesystem: str = "ext4",
     *,
     images: int = 4,
@@ -48,7 +51,7 @@ def graded(
     return run_disk_grade(
         f"{TOYS}:{name}",
         Level.DISK,
-        seed=disk.PRELUDES.index(prelude) + again * len(disk.PRELUDES),
+        seed=PRELUDES.index(prelude) + again * len(PRELUDES),
         rounds=1,
         filesystem=filesystem,
         images=images,
@@ -65,7 +68,7 @@ def disk_grade() -> None:
 @pytest.mark.machine
 @pytest.mark.usefixtures("disk_grade")
 @pytest.mark.parametrize(("prelude", "filesystem"), [("at a flush", "ext4"), ("held", "xfs"), ("nothing", "btrfs")])
-def test_right_store_is_kept_on_every_image(prelude: disk.Prelude, filesystem: str) -> None:
+def test_right_store_is_kept_on_every_image(prelude: Prelude, filesystem: str) -> None:
     if reason := missing(filesystem):
         pytest.skip(reason)
     report = graded("Toy", prelude, filesystem)
@@ -89,7 +92,7 @@ def test_a_store_that_cannot_use_an_image_that_it_has_opened_is_caught() -> None
 @pytest.mark.machine
 @pytest.mark.usefixtures("disk_grade")
 @pytest.mark.parametrize(("name", "prelude"), [("NeverSyncs", "nothing"), ("SyncsAgain", "writes")])
-def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: disk.Prelude, tmp_path: Path) -> None:
+def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: Prelude, tmp_path: Path) -> None:
     report = graded(name, prelude, evidence=tmp_path / "findings")
     for again in range(1, 6):  # a record that is refused alone is mended by the next one in its block
         if report.finding is None:
@@ -103,6 +106,31 @@ def test_wrong_store_is_seen_through_and_the_image_is_kept(name: str, prelude: d
     command = ["--mount", str(images[0]), "--", "sh", "-c", f"cp -r . {tmp_path / 'copied'}; exit 7"]
     assert CliRunner().invoke(disk_command, command).exit_code == 7
     assert (tmp_path / "copied").is_dir()
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("disk_grade")
+@pytest.mark.parametrize(
+    ("name", "filesystem", "kept"), [("toys.py:Toy", "xfs", True), ("files.py:GoesOnBehindAPart", "ext4", False)]
+)
+def test_what_a_full_disk_takes_a_part_of_is_no_record(name: str, filesystem: str, kept: bool) -> None:
+    if reason := missing(filesystem):
+        pytest.skip(reason)
+    target, at = f"{TOYS.with_name(name)}", PRELUDES.index("full")
+    report = run_disk_grade(target, Level.DISK, seed=at, rounds=1, filesystem=filesystem, images=4)
+    assert report.ran["refused while the disk was full"] > 0
+    assert not never_reached(report.in_play)
+    if not kept:
+        assert report.finding is not None
+        assert report.finding.clause in (Clause.SURVIVES_POWER_LOSS, Clause.SURVIVES_PROCESS_CRASH)
+    assert (report.finding is None) == kept
+
+
+def test_that_the_disk_is_full_was_reached_only_where_something_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ackcheck.grades.before_cut.full", lambda _: contextlib.nullcontext())
+    seen = Recorded()
+    seen.before("full")._fill_the_file_system()
+    assert never_reached(seen.traffic.reached.states) == [FULL]
 
 
 @pytest.mark.machine
@@ -128,10 +156,10 @@ def test_what_is_answered_after_a_refused_flush_is_doubted_where_the_file_system
         seen.append(session.panel.strictest.doubtful)
         believe_syncs(session, gave_up=gave_up)
 
-    monkeypatch.setattr(disk, "believe_syncs", believe)
+    monkeypatch.setattr("ackcheck.grades.before_cut.believe_syncs", believe)
     target = f"{TOYS.with_name('files.py')}:Mirrored"
     report = run_disk_grade(
-        target, Level.DISK, seed=disk.PRELUDES.index("a flush"), rounds=1, filesystem=filesystem, images=1
+        target, Level.DISK, seed=PRELUDES.index("a flush"), rounds=1, filesystem=filesystem, images=1
     )
     assert report.finding is None, str(report.finding)
     assert seen == [doubted]
@@ -144,13 +172,13 @@ def test_machine_that_cannot_have_a_disk_judges_nothing_and_says_why(monkeypatch
 
 
 def test_three_cases_in_a_row_have_refused_writes_and_a_cut_after_a_change_among_them() -> None:
-    twice = disk.PRELUDES * 2
-    assert all({"writes", "at a change"} < {*twice[start : start + 3]} for start in range(len(disk.PRELUDES)))
+    twice = PRELUDES * 2
+    assert all({"writes", "at a change"} < {*twice[start : start + 3]} for start in range(len(PRELUDES)))
 
 
 def test_where_the_kernel_tells_of_no_change_the_power_is_cut_all_the_same() -> None:
     seen = Recorded()  # whose directory is not there
-    seen.round("at a change")._work()
+    seen.before("at a change")._work()
     assert seen.done[0] == seen.done[-1] == "calls"
     assert "hears of no change (No such file or directory)" in seen.done[2]
     assert not seen.ran
@@ -168,7 +196,7 @@ def test_power_is_cut_by_one_of_the_next_flushes_once_a_file_is_opened(tmp_path:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(seen, "run", run)
-        seen.round("at a change")._work()
+        seen.before("at a change")._work()
     assert seen.done[1:] == ["cut on flush"]
     assert seen.traffic.reached.states[CHANGED] == 1
 
@@ -211,7 +239,9 @@ class Recorded:
             settle=lambda: None,
             causes=Causes(),
             reached=Reached(),
+            history=History(),
         )
+        self.mountpoint = Path("/nowhere")
         self.child = SimpleNamespace(poll=self.poll)
         self.promises = SimpleNamespace(barrier="durable")
         self.directory = Path("/nowhere")
@@ -255,23 +285,26 @@ class Recorded:
     def hits(self, _number: int) -> int:
         return self.hit
 
-    def round(self, prelude: disk.Prelude) -> _Round:
-        return _Round(cast(Campaign, None), cast(Session, self), cast(Disk, self), prelude, cast(Spares, None), 1)
+    def ask_while_held(self) -> None:
+        ask_while_held(cast(Session, self), cast(Disk, self))
+
+    def before(self, prelude: Prelude) -> BeforeCut:
+        return BeforeCut(cast(Session, self), cast(Disk, self), prelude)
 
 
 def test_files_are_filled_while_no_flush_ends_and_a_barrier_is_asked_for_when_they_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ackcheck.grades.disk.unwritten", lambda _: disk.WAITING)
+    monkeypatch.setattr("ackcheck.grades.before_cut.unwritten", lambda _: WAITING)
     seen = Recorded()
-    seen.round("nothing")._fill()
+    seen.before("nothing")._fill()
     assert seen.done == ["calls", "holds every flush", "stall on flush", "calls", "disarm 7", "flush", "look"]
 
 
-@pytest.mark.parametrize(("polls", "waited"), [(3, 3), (1000, disk.GIVING_UP / HELD)])
+@pytest.mark.parametrize(("polls", "waited"), [(3, 3), (1000, GIVING_UP / HELD)])
 def test_barrier_is_waited_for_while_flushes_are_held_but_not_for_ever(polls: int, waited: float) -> None:
     seen = Recorded(polls)
-    seen.round("held")._ask_while_held()
+    seen.ask_while_held()
     assert seen.done[-1] == "flush"
     assert "disarm 7" not in seen.done
     assert seen.traffic.forgiving
@@ -280,14 +313,14 @@ def test_barrier_is_waited_for_while_flushes_are_held_but_not_for_ever(polls: in
 
 def test_store_that_ends_at_a_sync_that_does_not_end_is_judged_by_what_it_has_left() -> None:
     seen = Recorded(3, dies=True)
-    seen.round("held")._ask_while_held()
+    seen.ask_while_held()
     assert seen.ran["the target ended at a sync that did not end"] == 1
 
 
 @pytest.mark.parametrize(("refused", "never"), [(0, [REFUSED]), (1, [])])
 def test_that_the_disk_refuses_was_reached_only_where_it_has_refused_something(refused: int, never: list[str]) -> None:
     seen = Recorded(hit=refused)
-    seen.round("a flush")._refuse()
+    seen.before("a flush")._refuse()
     assert never_reached(seen.traffic.reached.states) == never
 
 

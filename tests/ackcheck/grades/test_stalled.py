@@ -12,7 +12,7 @@ from ackcheck.disk.filesystem import named
 from ackcheck.findings import GradeReport
 from ackcheck.grade import Job
 from ackcheck.grades import campaign, process, run_disk_grade, run_power_grade, run_process_grade
-from ackcheck.grades.disk import PRELUDES
+from ackcheck.grades.before_cut import PRELUDES
 from ackcheck.grades.session import Session
 from ackcheck.grades.stalled import hold, lost_by
 from ackcheck.hits import Fault
@@ -65,11 +65,10 @@ def test_what_is_found_while_a_sync_is_held_ends_the_target_all_the_same(
     grade: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that waits for a flush outlives its SIGKILL for as long as that is held."""
+    monkeypatch.setattr("ackcheck.grades.stalled.hold", _finds_while_held)
     if grade == "process":
-        monkeypatch.setattr("ackcheck.grades.stalled.hold", _finds_while_held)
         report = killed_while_held("toys.py:Toy")
     else:
-        monkeypatch.setattr("ackcheck.grades.disk.hold", _finds_while_held)
         monkeypatch.setattr("ackcheck.grades.disk.kill_while_held", lambda _session, _disk: None)
         at = PRELUDES.index("held")
         report = run_disk_grade(f"{HERE / 'toys.py:Toy'}", Level.DISK, seed=at, rounds=1, filesystem="ext4")

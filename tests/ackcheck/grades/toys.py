@@ -57,9 +57,11 @@ class Toy:
 
     def write(self, *records: dict[str, Any]) -> None:
         if self.broken:
-            raise OSError("a sync has failed; open me again")
-        os.write(self.file, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+            raise OSError("a write or a sync has failed; open me again")
+        left = b"".join(json.dumps(record).encode() + b"\n" for record in records)
         try:
+            while left:  # a full disk takes a part of it, and refuses the next
+                left = left[os.write(self.file, left) :]
             os.fsync(self.file)
         except OSError:
             self.broken = True

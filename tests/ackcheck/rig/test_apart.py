@@ -9,7 +9,7 @@ import pytest
 
 from ackcheck.disk.available import missing
 from ackcheck.grades import run_damage_grade, run_disk_grade, run_power_grade, run_process_grade
-from ackcheck.grades.disk import PRELUDES
+from ackcheck.grades.before_cut import PRELUDES
 from ackcheck.hits import Fault
 from ackcheck.rig.apart import Apart, WithServer
 from ackcheck.rig.errors import TargetDied, TargetHung
