@@ -91,13 +91,18 @@ class Space:
         current = self.log.current
         return taken_up(self.log.closed) + (taken_up([current]) if current else 0)
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether less may be unflushed than where there is room: that has to end some time."""
+        return self.log.most_bytes < self.most_bytes
+
     # When
 
     def due(self) -> float | None:
         """Return the earliest time at which `tick` has something to do; None for never."""
         if self.asking:
             return None
-        if self.flusher.short or (self.compaction.ended and self.size >= BEGIN):
+        if self.flusher.short or self.holds_back or (self.compaction.ended and self.size >= BEGIN):
             return self.next_at
         current = self.log.current
         if current is None or self.without:
@@ -194,6 +199,8 @@ class Space:
         """Hear that something could not be written. If it was for want of room the reserve is for this."""
         if errno not in NO_ROOM or (self.size < BEGIN and not self.there):
             return
+        if not self.need:
+            self.look(now)  # else nothing seems to be missing before the first look
         self.flusher.short = True
         self.flusher.hurry = True
         self.compaction.next_at = now

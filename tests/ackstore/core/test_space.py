@@ -289,3 +289,21 @@ def test_a_reserve_that_cannot_be_removed_frees_nothing(parts: Parts) -> None:
     space.ran_out(ENOSPC, 3.0)
     parts.end(Failed(EIO), 5.0)
     assert (space.reserved, space.free, parts.flusher.short, parts.flusher.retry_at) == (0, 11, True, None)
+
+
+def test_what_ran_out_before_the_first_look_is_looked_at_again_until_clients_are_not_held_back(parts: Parts) -> None:
+    """A write failed before anybody had looked, what was flushed meanwhile found nothing missing, and the log was then
+    compacted: for ever after nothing at all might be unflushed, and every call was BUSY."""
+    space = parts.space
+    space.ran_out(ENOSPC, 4.0)
+    assert space.need == NEED
+    space.flushed()
+    assert parts.flusher.short
+    assert parts.log.most_bytes == 0
+    parts.flusher.short = False
+    parts.log.closed[0].size = BLOCK  # a round of compaction
+    assert space.due() == 4.0
+    space.tick(4.0)
+    assert not space.holds_back
+    assert space.due() is None
+    assert parts.log.most_bytes == UNFLUSHED
