@@ -22,18 +22,17 @@ from typing import Final
 
 from ackcheck.disk.errors import BadFault
 
-MOST: Final = 1 << 30
-"""Bytes that are filled at most: nobody's own disk."""
-
 STEP: Final = 16 << 20
 BLOCK: Final = 4096
 NAME: Final = "filler"
 
 
 @contextlib.contextmanager
-def full(mountpoint: Path, *, most: int = MOST) -> Iterator[None]:
-    """Take all the room of a file system, and give it back at the end. Raises `BadFault` where that is too much,
-    `OSError`."""
+def full(mountpoint: Path, *, most: int) -> Iterator[None]:
+    """Take all the room of a file system, and give it back at the end.
+
+    `most` are the bytes of its disk: whoever has more free is somebody else's. Raises `BadFault` for that, `OSError`.
+    """
     found = os.statvfs(mountpoint)
     if (free := found.f_bfree * found.f_frsize) > most:
         raise BadFault(

@@ -204,7 +204,7 @@ class BeforeCut:
     def _work_while_full(self) -> None:
         session, lines = self.session, self.session.traffic.history.lines
         before = len(lines)
-        with full(self.disk.mountpoint):
+        with full(self.disk.mountpoint, most=self.disk.drive.size):
             session.note("disk", "has no block free from here on: writes are refused")
             session.traffic.reached.opens(FULL)
             session.run(AfterDelay(FAILING))

@@ -45,7 +45,7 @@ def test_writes_are_refused_until_there_is_room_again(name: str, tmp_path: Path)
     with Disk(tmp_path, name) as disk:
         assert written(disk.directory / "before") == MANY
         (disk.directory / "log").touch()  # for a new file XFS has no room either
-        with full(disk.mountpoint):
+        with full(disk.mountpoint, most=disk.drive.size):
             assert written(disk.directory / "log") < MANY
         assert written(disk.directory / "log") == MANY
         _, cut = disk.cut()
@@ -58,11 +58,11 @@ def test_writes_are_refused_until_there_is_room_again(name: str, tmp_path: Path)
 @pytest.mark.usefixtures("disk_grade")
 def test_nothing_is_left_and_nothing_is_followed(tmp_path: Path) -> None:
     with Disk(tmp_path, "ext4") as disk:
-        with pytest.raises(RuntimeError), full(disk.mountpoint):
+        with pytest.raises(RuntimeError), full(disk.mountpoint, most=disk.drive.size):
             raise RuntimeError
         assert not (disk.mountpoint / NAME).exists()
         (disk.mountpoint / NAME).symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(FileExistsError), full(disk.mountpoint):
+        with pytest.raises(FileExistsError), full(disk.mountpoint, most=disk.drive.size):
             pass
         assert not (tmp_path / "elsewhere").exists()
 

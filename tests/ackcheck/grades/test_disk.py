@@ -117,7 +117,9 @@ def test_what_a_full_disk_takes_a_part_of_is_no_record(name: str, filesystem: st
     if reason := missing(filesystem):
         pytest.skip(reason)
     target, at = f"{TOYS.with_name(name)}", PRELUDES.index("full")
-    report = run_disk_grade(target, Level.DISK, seed=at, rounds=1, filesystem=filesystem, images=4)
+    report = run_disk_grade(
+        target, Level.DISK, seed=at, rounds=1, filesystem=filesystem, images=4, disk_bytes=1536 << 20
+    )
     assert report.ran["refused while the disk was full"] > 0
     assert not never_reached(report.in_play)
     if not kept:
@@ -127,7 +129,7 @@ def test_what_a_full_disk_takes_a_part_of_is_no_record(name: str, filesystem: st
 
 
 def test_that_the_disk_is_full_was_reached_only_where_something_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ackcheck.grades.before_cut.full", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr("ackcheck.grades.before_cut.full", lambda _, most: contextlib.nullcontext(most))
     seen = Recorded()
     seen.before("full")._fill_the_file_system()
     assert never_reached(seen.traffic.reached.states) == [FULL]
@@ -241,7 +243,7 @@ class Recorded:
             reached=Reached(),
             history=History(),
         )
-        self.mountpoint = Path("/nowhere")
+        self.mountpoint, self.drive = Path("/nowhere"), SimpleNamespace(size=0)
         self.child = SimpleNamespace(poll=self.poll)
         self.promises = SimpleNamespace(barrier="durable")
         self.directory = Path("/nowhere")
