@@ -22,23 +22,20 @@ from typing import Any, Final
 from attrs import field, frozen, mutable
 
 from ackcheck.sim.disk import Disk, SyncBegun
+from acklab.fuzz.check import ReadOnly
 from ackmodel import Config as Model
 from ackmodel import Level
 from ackstore.core.core import Core
 from ackstore.core.effects import (
     DONE,
     Answer,
-    Create,
     Durable,
     Effect,
     Failed,
-    Rename,
     Reserve,
     Result,
     Sync,
     SyncDir,
-    Unlink,
-    Write,
 )
 from ackstore.fields.classes import RecordFields
 from ackstore.format.records import ACK, CHECKPOINT
@@ -47,6 +44,7 @@ from ackstore.words.config import Config
 from ackstore.words.identity import Delivery, QueueId, parse_receipt
 from ackstore.words.replies import Reply
 from ackstore.words.requests import Ack, Pop, Publish
+from performing import perform_on
 from shown import Shown
 
 QUEUE: Final = QueueId.parse("q")
@@ -58,21 +56,6 @@ LONG: Final = 1e9
 Choice = tuple[Any, ...]
 """Something that can be done: its name, and which or how."""
 FAULTS: Final = ("process_crashes", "power_losses", "sync_failures", "write_failures")
-
-
-@frozen
-class _Image:
-    """A directory as recovery reads it."""
-
-    files: Mapping[str, bytes]
-
-    def names(self) -> list[str]:
-        """Return the names of the files."""
-        return list(self.files)
-
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a file."""
-        return self.files[name]
 
 
 @frozen
@@ -228,7 +211,7 @@ class Surroundings:
             self.disk.end_sync(each.begun, ok=result is DONE)
         elif result is DONE:
             try:
-                _perform(self.disk, each.effect)
+                perform_on(self.disk, each.effect)
             except OSError as error:  # as a real directory would answer
                 result = Failed(error.errno or errno.EIO)
         self.core.complete(each.io, result, self.now)
@@ -272,7 +255,7 @@ class Surroundings:
 
     def _images(self) -> tuple[Recovered, Recovered]:
         kept = {name: file.durable for name, file in self.disk.durable_entries.items()}
-        return recover(self.core.config, self.disk), recover(self.core.config, _Image(kept))
+        return recover(self.core.config, self.disk), recover(self.core.config, ReadOnly(kept))
 
     def _phase(self) -> str:
         if self.asked:
@@ -312,18 +295,6 @@ class Surroundings:
             (offsets.step, offsets.dirty_since is None, log.busy, log.stuck, log.condemned),
             (len(self.disk.changes), dirty, bool(self.receipt), tuple(self.left.values())),
         )
-
-
-def _perform(disk: Disk, effect: Effect) -> None:
-    match effect:
-        case Create(file):
-            disk.create(file)
-        case Write(file, at, data):
-            disk.write(file, at, data)
-        case Rename(source, target):
-            disk.rename(source, target)
-        case Unlink(file):
-            disk.unlink(file)
 
 
 def _records(recovered: Recovered) -> dict[str, int]:

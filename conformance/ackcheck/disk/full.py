@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ackcheck.disk.blocks import BLOCK
 from ackcheck.disk.errors import BadFault
 
 STEP: Final = 16 << 20
-BLOCK: Final = 4096
 NAME: Final = "filler"
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from ackcheck.disk import BadFault, Disk
 from ackcheck.disk.available import missing
-from ackcheck.disk.full import BLOCK, NAME, full
+from ackcheck.disk.blocks import BLOCK
+from ackcheck.disk.full import NAME, full
 
 MANY = 64 * BLOCK
 
