@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ackstore import Store, StoreError
 
@@ -24,13 +24,24 @@ def said_in_child(call: Callable[[], Any]) -> str:
             said = f"returned {call()!r}"
         except BaseException as error:
             said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
-        os.kill(os.getpid(), signal.SIGKILL)  # nothing that the test runner would do at its end is done twice
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read().decode()
+        end_saying(said, writing)
+    said = heard(reading, writing)
     os.waitpid(child, 0)
     return said
+
+
+def end_saying(said: str, writing: int) -> NoReturn:
+    """End this process, a child, with nothing done that the test runner would do at its end, and twice so."""
+    os.write(writing, said.encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("a process outlived its SIGKILL")
+
+
+def heard(reading: int, writing: int) -> str:
+    """Return what the other side of a pipe has said until it ended."""
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        return pipe.read().decode()
 
 
 def opened(path: Path) -> str:

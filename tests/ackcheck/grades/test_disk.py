@@ -203,6 +203,13 @@ def test_power_is_cut_by_one_of_the_next_flushes_once_a_file_is_opened(tmp_path:
     assert seen.traffic.reached.states[CHANGED] == 1
 
 
+def test_that_a_file_was_changed_was_reached_only_where_one_was(tmp_path: Path) -> None:
+    seen = Recorded()
+    seen.directory = tmp_path
+    seen.before("at a change")._work()
+    assert never_reached(seen.traffic.reached.states) == [CHANGED]
+
+
 def test_what_was_answered_while_the_disk_failed_is_forgiven_though_it_is_read_after_the_cut() -> None:
     forgiven: list[bool] = []
     session: Any = SimpleNamespace(

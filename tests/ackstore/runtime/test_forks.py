@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ import pytest
 from ackstore import Config, Reply, Store, StoreForked
 from ackstore.core.core import Core
 from ackstore.runtime.waiting import Waiter
-from children import itself, opened, said_in_child
+from children import end_saying, heard, itself, opened, said_in_child
 from locked import locked_elsewhere
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -126,11 +125,8 @@ def test_a_child_that_goes_on_with_the_opening_of_a_store_does_not_get_it(tmp_pa
         raise
     finally:
         if os.getpid() != parent:
-            os.write(writing, told.encode())
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        assert pipe.read().decode().startswith("StoreForked: ")
+            end_saying(told, writing)
+    assert heard(reading, writing).startswith("StoreForked: ")
     os.wait()
     assert store.close() is Reply.OK
 
@@ -161,11 +157,8 @@ def test_a_child_of_the_midst_of_a_call_is_not_given_what_its_parent_is(
                 told = "StoreForked"
     finally:
         if os.getpid() != parent:
-            os.write(writing, told.encode())
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        assert [told, pipe.read().decode()] == ["[0, 1]", "StoreForked"]
+            end_saying(told, writing)
+    assert [told, heard(reading, writing)] == ["[0, 1]", "StoreForked"]
     os.waitpid(children[0], 0)
     assert store.close() is Reply.OK
 
