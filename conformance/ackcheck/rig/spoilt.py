@@ -132,9 +132,14 @@ def damage(
         after = {other: held for other, held in now.items() if other != name}
         if done.data is not None:
             after[name] = done.data
-        if done.data != now[name] and any(after.values()) and after != older and state_of(after) not in earlier:
+        if done.data != now[name] and could_be_seen(after, {state_of(older), *earlier}):
             return done
     return None
+
+
+def could_be_seen(after: Mapping[str, bytes], earlier: Collection[State]) -> bool:
+    """Tell whether a store could see that a file was damaged: the directory is neither empty nor as it was before."""
+    return any(after.values()) and state_of(after) not in earlier
 
 
 def _spoilt(data: bytes, older: bytes | None, kind: Kind, random: Random) -> bytes | None:

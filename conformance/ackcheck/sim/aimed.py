@@ -13,8 +13,8 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from ackcheck.rig.spoilt import KINDS
 from ackcheck.sim.aims import LYING, MIDDLE, PURPOSES, RESET_SYNC
-from ackcheck.sim.damage import KINDS
 from ackcheck.sim.devices import LONG, QUEUES, SHORT
 from ackcheck.sim.simulation import Simulation
 

@@ -15,6 +15,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from ackcheck.history import History
 from ackcheck.panel import Panel
+from ackcheck.rig.spoilt import State
 from ackcheck.sim.aims import MIDDLE, RESET_SYNC, Aim, Aims
 from ackcheck.sim.disk import Disk, SyncBegun
 from ackcheck.sim.last_records import LastRecords
@@ -111,6 +112,8 @@ class Devices:
     """Whether a sync of a log has succeeded since the store was opened."""
     _replaced: set[str] = Factory(set)
     """The files that are replaced as a whole."""
+    _opened: set[State] = Factory(set)
+    """What the directory was like each time that it was opened: damage that leaves it so again no store could see."""
     _in_vain: int = 0
     """How often in a row timers have run that brought nothing."""
     _full: Outcome = OK

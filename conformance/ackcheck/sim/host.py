@@ -9,6 +9,8 @@ from __future__ import annotations
 from attrs import Factory, define, evolve
 
 from ackcheck.panel import Panel
+from ackcheck.rig.spoilt import state_of
+from ackcheck.sim.damage import contents
 from ackcheck.sim.devices import MESSAGES, QUEUES, Asked, Devices
 from ackcheck.sim.disk import Disk
 from ackcheck.sim.target import BecameDurable, Ended, Io
@@ -290,6 +292,7 @@ class Host(Devices):
         self._open_or_broken(event)
 
     def _open_or_broken(self, event: ProcessCrashed | PowerLost | Restarted) -> None:
+        self._opened.add(state_of(contents(self.disk)))
         try:
             self._open()
         except Exception as error:  # whatever it is: it cannot be opened

@@ -26,8 +26,9 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
 from attrs import Factory, define
 
+from ackcheck.rig.spoilt import Kind
 from ackcheck.sim.aims import FOR_EVER, ONE_MESSAGE, Aim, How
-from ackcheck.sim.damage import Kind, contents, harm
+from ackcheck.sim.damage import contents, harm
 from ackcheck.sim.devices import LONG, MOST_MESSAGES, OK, QUEUES, SHORT
 from ackcheck.sim.disk import Disk, File
 from ackcheck.sim.host import Host
@@ -359,7 +360,9 @@ class Simulation(Host, Surveyor):
             return
         self.disk.lose_power(lambda parts: parts)  # the machine is shut down, so everything is written back
         whole = copy.deepcopy(self.disk)
-        hurt = harm(self.disk, kind, which=which, at=at, older=self._older, replaced=self._replaced)
+        hurt = harm(
+            self.disk, kind, which=which, at=at, older=self._older, replaced=self._replaced, earlier=self._opened
+        )
         self._older = contents(whole)
         if hurt is None:
             self._restart(Restarted())

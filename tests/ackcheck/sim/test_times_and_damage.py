@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from ackcheck.rig.spoilt import KINDS
 from ackcheck.sim.campaign import undamaged
-from ackcheck.sim.damage import KINDS
 from ackcheck.sim.devices import QUEUES
 from ackcheck.sim.disk import Disk
 from ackcheck.sim.machine import WORN
@@ -130,6 +130,23 @@ def test_damage_is_refused_by_name_or_does_no_harm(kind: str, which: int) -> Non
     assert run.broken is None
     if kind in ("bit", "sector"):
         assert any("refuses: " in line.text for line in run.history.lines)
+
+
+NO_ROOM: Step = ("fail_write", {"written": 0})
+FORGOTTEN: Step = ("lose_power", {"fate": 0})
+
+
+AGAIN: list[Step] = [*ACKED, ALL, ("restart", {})]
+
+
+@pytest.mark.parametrize(("before", "which"), [([], 0), (AGAIN, 1)], ids=["empty", "as it was"])
+def test_a_file_is_not_lost_where_nobody_could_see_it(before: list[Step], which: int) -> None:  # seeds 520080, 480181
+    lost: Step = ("damage", {"kind": "lost", "which": which, "at": 0})
+    run = replay(begun(), [*before, ALL, ("pop", {"count": 1}), FORGOTTEN, NO_ROOM])
+    assert len([name for name in run.disk.names() if name.startswith("log")]) == which + 1
+    replay(run, [lost, ALL, ("pop", {"count": 1}), ALL])
+    assert run.broken is None
+    assert not any(f"log-0000000{which + 1}.seg is damaged: " in line.text for line in run.history.lines)
 
 
 class SkipsWhatIsDamaged(Reference):
