@@ -15,9 +15,9 @@ from ackcheck.grade import Grade
 from ackcheck.grades.campaign import Target
 from ackcheck.grades.damage import DAMAGE, run_damage_grade
 from ackcheck.grades.disk import DISK, run_disk_grade
+from ackcheck.grades.draining import QueueNeverEmpty
 from ackcheck.grades.power import POWER, run_power_grade
 from ackcheck.grades.process import PROCESS, run_process_grade
-from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.sim.grade import SIM
 
 OWN: tuple[Grade, ...] = (SIM, PROCESS, POWER, DISK, DAMAGE)

@@ -13,7 +13,7 @@ UNKNOWN
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import Factory, frozen
@@ -65,6 +65,11 @@ class Shown:
     def anything(self) -> bool:
         """Whether there is something to judge by."""
         return bool(self.offsets or self.outstanding) or self.space is not None
+
+    def rests(self, settled: Collection[str], end: int) -> bool:
+        """Whether nothing is outstanding, and the offsets of the queues that are settled are at their end."""
+        offsets = [self.offsets[queue] for queue in settled if queue in self.offsets]
+        return not any(self.outstanding.values()) and all(seen.committed == seen.persisted == end for seen in offsets)
 
 
 def reply_of(result: Any, op: str) -> Reply:

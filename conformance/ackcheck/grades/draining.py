@@ -10,6 +10,8 @@ first pop took would be due again before the last.
 3.0
 >>> pace.hidden(since=9.0)      # another queue: nothing is known of it yet
 0.25
+>>> pace.longer(), pace.hidden(since=9.0)   # it was not long enough to ack it all
+(True, 0.5)
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Final
 from attrs import define
 
 from ackcheck.grades.workload import SHORT
+from ackcheck.rig.errors import RigError
 
 POPS: Final = 6
 """Pops that it may take until a queue is empty."""
@@ -35,6 +38,20 @@ RECORDED: Final = 32
 
 TOO_SLOW: Final = "messages keep coming: the target is too slow, or hands them out too early"
 """Why a queue is not empty in the end."""
+
+
+DRAINING: Final = 30.0
+"""Seconds after which a queue that still is not empty never will be."""
+
+
+class QueueNeverEmpty(RigError):
+    """A queue could not be popped empty, so nothing can be said of what did not come."""
+
+
+def never_empty_after(seconds: float, queue: str) -> None:
+    """Raise `QueueNeverEmpty` where a queue was popped for so long that it never will be."""
+    if seconds > DRAINING:
+        raise QueueNeverEmpty(f"{queue} was popped for {DRAINING:g} s, and {TOO_SLOW}")
 
 
 def at_once(wanted: float, hidden: float, messages: int) -> int:
@@ -60,6 +77,13 @@ class Pace:
         if since != self._since:
             self._since, self._slowest = since, 0.0
         return min(max(self.shortest, POPS * self._slowest), LONGEST)
+
+    def longer(self) -> bool:
+        """Hide what is popped from now on for twice as long, at least; False where that would be too long."""
+        if 2 * self.shortest > LONGEST / 2:
+            return False
+        self.shortest *= 2
+        return True
 
     def took(self, seconds: float) -> None:
         """Note how long a pop took."""

@@ -243,6 +243,10 @@ class Surveyor:
             )
         return DeadLetters(dead, complete=True)
 
+    def hide_longer(self) -> bool:
+        """Say that it is hidden for far longer than acks take."""
+        return False
+
     def ack_all(self, receipts: Sequence[str]) -> None:
         """Ack these, and wait for the answers."""
         self._answered(self._ack(list(receipts)))

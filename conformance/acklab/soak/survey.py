@@ -141,6 +141,10 @@ class Survey:
         none_forgotten = store.stats(count=False).queues[queue].dead == len(listed)
         return DeadLetters(listed, complete=flushed and none_forgotten)
 
+    def hide_longer(self) -> bool:
+        """Say that it is hidden for far longer than acks take."""
+        return False
+
     def ack_all(self, receipts: Sequence[str]) -> None:
         """Ack these, a batch at a time, and wait for the answers."""
         common = self.common

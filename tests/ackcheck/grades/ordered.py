@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,14 @@ class KeepsAll(Toy):
 
     def stats(self) -> dict[str, object]:
         return {**super().stats(), "space": 4_000}
+
+
+class KeepsAllAndIsSlow(KeepsAll):
+    """Takes longer to come to an ack than what is popped to be acked is hidden for at first."""
+
+    def ack_many(self, receipts: Sequence[str]) -> list[str]:
+        time.sleep(0.6)
+        return [self.ack(receipt) for receipt in receipts]
 
 
 class Roomy(Toy):

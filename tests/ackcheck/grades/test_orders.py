@@ -115,7 +115,14 @@ def test_less_is_published_than_before_and_then_all_of_it(toy: str, clauses: set
     assert campaign.report.in_play[LESS] == 1
 
 
-@pytest.mark.parametrize(("toy", "clauses", "times"), [("KeepsAll", {Clause.SPACE_IS_BOUNDED}, 1), ("Roomy", set(), 0)])
+@pytest.mark.parametrize(
+    ("toy", "clauses", "times"),
+    [
+        ("KeepsAll", {Clause.SPACE_IS_BOUNDED}, 1),
+        ("KeepsAllAndIsSlow", {Clause.SPACE_IS_BOUNDED}, 1),
+        ("Roomy", set(), 0),
+    ],
+)
 def test_what_is_settled_takes_up_no_more_room_than_the_store_says(
     toy: str, clauses: set[Clause], times: int, tmp_path: Path
 ) -> None:

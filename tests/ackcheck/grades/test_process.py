@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ackcheck.findings import GradeReport
-from ackcheck.grades import process, run_process_grade, session, workload
+from ackcheck.grades import draining, process, run_process_grade, session, workload
 from ackcheck.grades.campaign import Campaign
+from ackcheck.grades.draining import QueueNeverEmpty
 from ackcheck.grades.rounds import RESTARTS
-from ackcheck.grades.session import QueueNeverEmpty
 from ackcheck.panel import Panel
 from ackcheck.rig import Child, ProtocolError, TargetDied, TargetError, TargetHung, TargetNotStarted
 from ackcheck.rig.errors import NotForked
@@ -320,7 +320,7 @@ def test_a_program_that_is_not_there_is_named() -> None:
 
 
 def test_a_queue_that_is_never_empty_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "DRAINING", 0.5)
+    monkeypatch.setattr(draining, "DRAINING", 0.5)
     with pytest.raises(QueueNeverEmpty, match="messages keep coming"):
         judge("Slow", rounds=1)
 
