@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -36,6 +37,27 @@ MOST_SHORTENED = 8
 
 AT_ONCE = 1_000
 """Runs that Hypothesis makes in one go. It remembers every choice of all of them, some 50 KB a run."""
+
+
+SELDOM = 50_000
+"""New objects after which Python looks for garbage while runs are made. It looks after 700, a tenth of the time that a
+run takes, and finds little: values of frozen classes hold no rings."""
+
+
+@contextmanager
+def garbage_sought_seldom() -> Iterator[None]:
+    """Have Python look for garbage as seldom as that.
+
+    >>> with garbage_sought_seldom():
+    ...     gc.get_threshold()[0]
+    50000
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(SELDOM, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def goes(cases: int) -> list[tuple[int, int]]:
@@ -115,7 +137,7 @@ def run_go(
         """As `Machine`, with one rule more."""
 
     machine = WithSeveralLogs if setup.logs > 1 else Machine
-    with suppress(Broken):
+    with suppress(Broken), garbage_sought_seldom():
         with_seed(f"{seed}/{begun}" if begun else seed)(machine)
         run_state_machine_as_test(machine, settings=_settings(cases))
     report.seconds = time.monotonic() - started
