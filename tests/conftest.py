@@ -28,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(NamesAtOnce(terminal))
 
 
+@pytest.fixture
+def children_unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what a test starts measured by nobody, where others measure the same: it takes half of the time."""
+    monkeypatch.delenv(MEASURED_TOO, raising=False)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Have a test marked `no_cover` measured by nobody, nor what it starts; in a worker of xdist two measure."""

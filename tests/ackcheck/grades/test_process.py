@@ -198,6 +198,7 @@ def test_a_store_may_be_a_little_late() -> None:
     assert judge("ReturnsLate", rounds=1).finding is None
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("toy", "clause"),
     [

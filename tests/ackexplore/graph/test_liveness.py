@@ -187,6 +187,7 @@ PUT_OFF = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("action", "stops"), PUT_OFF.items())
 def test_what_is_put_off_for_ever_stops_something(action: str, stops: set[str]) -> None:
     config = Config(deliveries=2, sync_failures=1)

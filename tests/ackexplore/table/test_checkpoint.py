@@ -40,6 +40,7 @@ def same(one: Result, other: Result) -> None:
     assert [*map(len, one.counterexamples.values())] == [*map(len, other.counterexamples.values())]
 
 
+@pytest.mark.no_cover
 def test_after_a_kill_it_goes_on_to_the_same_counts(tmp_path: Path, whole: Result) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], env=environment)
@@ -54,6 +55,7 @@ def test_after_a_kill_it_goes_on_to_the_same_counts(tmp_path: Path, whole: Resul
     same(explore(CONFIG, Options(engine="auto", checkpoint=tmp_path, resume=True)), whole)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("levels", [2, 17])
 def test_from_any_level_it_ends_in_the_same_counts(tmp_path: Path, whole: Result, levels: int) -> None:
     search = Search(CONFIG, Options(threads=1))

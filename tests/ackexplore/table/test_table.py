@@ -74,6 +74,7 @@ def same(config: Config, options: Options = DEFAULTS) -> None:
             state = step.after
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("config", SOUND + WHOLE)
 def test_both_engines_agree_where_every_clause_holds(config: Config) -> None:
     same(config)
@@ -85,6 +86,7 @@ def test_both_engines_agree_where_a_rule_is_off(config: Config) -> None:
     same(config)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("config", TWO_AT_ONCE)
 def test_both_engines_stop_at_the_same_level(config: Config) -> None:
     for clause in explore_graph(config).violations:

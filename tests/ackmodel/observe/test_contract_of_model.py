@@ -58,6 +58,7 @@ def settings_of(config: Config) -> set[tuple[str, object]]:
     }
 
 
+@pytest.mark.no_cover
 def test_whatever_the_configuration_the_contract_allows_what_a_correct_store_does() -> None:
     tally = Tally()
     settings: Counter[tuple[str, object]] = Counter()
@@ -106,6 +107,7 @@ OBSERVABLE: dict[str, set[Clause]] = {
 """Rules that can be seen from outside, and what may fall without them beside `Rule.breaks`, which names the cause."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", OBSERVABLE)
 def test_without_a_rule_that_can_be_seen_some_walk_breaks_the_contract(name: str) -> None:
     rule = rule_named(name)

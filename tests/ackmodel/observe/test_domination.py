@@ -144,6 +144,7 @@ LEVELS = st.sampled_from(Level)
 LIMITS = st.sampled_from([None, 2])
 
 
+@pytest.mark.no_cover
 @given(seed=st.integers(0, 2**32), level=LEVELS, limit=LIMITS)
 def test_what_is_allowed_is_the_same_without_them(seed: int, level: Level, limit: int | None) -> None:
     """After every history, each next event is allowed by the worlds kept if and only if one of all the worlds does."""
@@ -191,6 +192,7 @@ def changed(world: World, random: Random, now: float) -> World:
     return world
 
 
+@pytest.mark.no_cover
 @given(seed=st.integers(0, 2**32), level=LEVELS, limit=LIMITS)
 def test_whatever_happens_a_world_that_dominates_goes_on_to_dominate(
     seed: int, level: Level, limit: int | None
@@ -215,6 +217,7 @@ def test_whatever_happens_a_world_that_dominates_goes_on_to_dominate(
             history.took_place(event)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("limit", [None, 3])
 @pytest.mark.parametrize("seed", range(3))

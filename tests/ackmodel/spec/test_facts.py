@@ -88,6 +88,7 @@ def test_everything_has_every_step_but_those_of_other_file_systems() -> None:
     assert STEPS["sync_lies"].impossible(Config(sync_failures=1, sync_error="late")) is None
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("config", POORER, ids=lambda config: ",".join(sorted(config.without)) or "rules kept")
 def test_what_is_said_to_be_impossible_is(config: Config) -> None:
     for state in reached(config, most=2000):
