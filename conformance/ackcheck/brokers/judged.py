@@ -34,6 +34,8 @@ class Judged:
     verdict: Verdict
     pinned: bool = True
     """Whether something is expected of it."""
+    failed: str = ""
+    """Why the run came to no verdict: the broker, or the machine, failed by itself."""
 
     @property
     def tried(self) -> dict[Fault, int]:
@@ -82,6 +84,8 @@ class Judged:
     @property
     def reasons(self) -> list[str]:
         """Why nothing could be said, of the whole or of one fault."""
+        if self.failed:
+            return [self.failed]
         reports = self.verdict.reports
         told = [report.not_judged for report in reports if report.not_judged]
         if not told and not any(self.seen.values()):
@@ -129,7 +133,7 @@ class Judged:
             "repaired": self.repaired,
             "surprises": self.surprises,
             "not_judged": self.reasons,
-            "failed": "",
+            "failed": self.failed,
             "told": str(self),
             **origin(self.command(), [self.grade]),
             "verdict": self.verdict.as_json(),
@@ -137,6 +141,9 @@ class Judged:
 
     def __str__(self) -> str:
         """Return it in a line, for people."""
+        run = f"{self.broker.name} {self.configuration.name}, {self.grade}"
+        if self.failed:
+            return f"{run}, seed {self.seed}: failed: {self.failed}"
         came, told = self.came, []
         for fault in (fault for fault in Fault if fault in self.tried or fault in came):
             outcomes = ", ".join(f"{outcome} {times}x" for outcome, times in came.get(fault, {}).items())
@@ -144,4 +151,4 @@ class Judged:
             told.append(f"{fault.value} {self.seen[fault]} of {self.tried.get(fault, 0)}: {outcomes or kept}")
         repaired = [f"repaired {self.repaired}x before it opened"] if self.repaired else []
         parts = [*told, *repaired, *(f"not judged: {reason}" for reason in self.reasons)]
-        return f"{self.broker.name} {self.configuration.name}, {self.grade}: {'; '.join(parts)}"
+        return f"{run}: {'; '.join(parts)}"

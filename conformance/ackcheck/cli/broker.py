@@ -44,8 +44,10 @@ from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES
 from ackcheck.levels import FLOORS
 from ackcheck.rig.errors import RigError
+from ackcheck.signs import clean
 from ackcheck.subject import Subject
 from ackcheck.suite import LEVELS, SEEDS, BadRequest, Plan, efforts, run_suite
+from ackcheck.verdict import Verdict
 
 
 @frozen
@@ -216,14 +218,9 @@ class _Runs:
 
     def make(self, run: Run) -> None:
         """Make one run in this process."""
-        try:
-            one = _judged(run, self.effort, pinned=not self.changes)
-        except EnvironmentFailed as error:
-            _say(self.console, f"{run.name}, seed {run.seed}: failed: {error.message}")
-            self.codes.add(ENVIRONMENT)
-            return
+        one = _judged(run, self.effort, pinned=not self.changes)
         surprises = self.surprises(one)
-        self.codes.add(BROKEN if surprises else NOT_JUDGED if one.reasons else 0)
+        self.codes.add(ENVIRONMENT if one.failed else BROKEN if surprises else NOT_JUDGED if one.reasons else 0)
         self.tell({"version": _version(run.broker), **one.as_json(), "surprises": surprises})
 
     def tell(self, told: dict[str, Any]) -> None:
@@ -321,8 +318,9 @@ def _judged(run: Run, effort: Effort, *, pinned: bool) -> Judged:
         try:
             verdict = run_suite(subject, plan)
         except RigError as error:
-            why = [f"{configuration.name}, {grade}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
-            raise EnvironmentFailed("\n".join(why)) from error
+            why = clean("\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]))
+            nothing = Verdict(broker.name, ())
+            return Judged(broker, configuration, grade, run.seed, effort.profile, nothing, pinned, failed=why)
     judged = Judged(broker, configuration, grade, run.seed, effort.profile, verdict, pinned)
     for report in verdict.reports:  # the suite's own command names a socket that is gone
         report.findings = [_with_command(judged, finding) for finding in report.findings]

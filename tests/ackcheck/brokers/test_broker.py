@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from ackcheck.brokers.beside import Made, Wanted
 from ackcheck.brokers.place import SETTINGS, SOCKET, Place, placed
 from ackcheck.brokers.profile import Profile, read_profile
+from ackcheck.brokers.table import made, read_runs, rows_of
 from ackcheck.cli import broker as module
 from ackcheck.cli.broker import broker
 from ackcheck.effects import Effect
@@ -19,6 +20,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.hits import Fault, Hit, Hits
 from ackcheck.rig import Child
 from ackcheck.rig.apart import Apart
+from ackcheck.rig.errors import RigError
 from ackcheck.suite import LEVELS
 from ackcheck.verdict import ModeReport, Verdict
 from ackmodel import Clause, Level
@@ -175,6 +177,26 @@ def test_runs_beside_each_other_are_told_recorded_and_weighed_as_one_by_one(
     assert "\n    power, restart: lost, which is new\n" in ran.output
     assert "redis always, power, seed 5: the machine failed" in ran.output
     assert len(json.loads(told.read_text())) == len((tmp_path / "redis.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_run_that_fails_by_itself_is_recorded_too_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_findings(monkeypatch)
+
+    def run_suite(subject: Any, plan: Any) -> Verdict:
+        raise RigError("the machine is too busy")
+
+    monkeypatch.setattr(module, "run_suite", run_suite)
+    words = ("beanstalkd", "--configuration", "f0", "--faults", "power", "--seed", "4", "--record", str(tmp_path))
+    ran = called(*words)
+    assert ran.exit_code == 3
+    assert "beanstalkd f0, power, seed 4: failed: RigError: the machine is too busy" in ran.output
+    assert "was expected" not in ran.output
+    [row] = rows_of(read_runs([tmp_path / "beanstalkd.jsonl"]))
+    assert row.as_expected == "not run"
+    assert set(row.cells) == {"-"}
+    assert "1 run failed by itself and says nothing" in made([row])
 
 
 def test_a_case_is_repeated_and_its_breaks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
