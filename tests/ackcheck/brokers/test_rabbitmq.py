@@ -24,6 +24,10 @@ class AMQPConnectionError(Exception):
     """The server is gone."""
 
 
+class ConnectionClosedByBroker(AMQPConnectionError):
+    """The server has closed the connection, and said so."""
+
+
 class NackError(Exception):
     """The queue has refused a publish."""
 
@@ -35,11 +39,14 @@ class Server:
         self.ready: list[tuple[str, bytes]] = []
         self.gone, self.confirms, self.over, self.refuses, self.leads = False, True, False, 0, True
         self.declared: list[dict[str, str]] = []
+        self.leaving: Exception | None = None
 
     def channel(self) -> "Channel":
         return Channel(self)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        if self.leaving is not None:
+            raise self.leaving
 
     def process_data_events(self, time_limit: float) -> None:
         assert time_limit == 0
@@ -112,6 +119,7 @@ def queues(server: Server, settings: dict[str, str], monkeypatch: pytest.MonkeyP
     errors = SimpleNamespace(
         AMQPConnectionError=AMQPConnectionError,
         ChannelClosed=ChannelClosed,
+        ConnectionClosedByBroker=ConnectionClosedByBroker,
         ChannelWrongStateError=ChannelClosed,
         NackError=NackError,
     )
@@ -192,6 +200,15 @@ def test_a_new_quorum_queue_rests_once_and_is_open_once_its_leader_answers(
     server.leads = False
     with pytest.raises(ChannelClosed):
         queues.open(Path())
+
+
+def test_a_close_that_meets_the_end_of_a_channel_is_a_close(queues: Any, server: Server) -> None:
+    server.leaving = ConnectionClosedByBroker(503, "COMMAND_INVALID - unimplemented method")
+    assert queues.close() == "UNKNOWN"
+    queues.open(Path())
+    server.leaving = AMQPConnectionError()  # it is gone, and has not said so
+    with pytest.raises(AMQPConnectionError):
+        queues.close()
 
 
 @pytest.mark.parametrize("ask", [lambda it: it.pop("q", 1, 2.0), lambda it: it.ack("q|0|1"), lambda it: it.close()])
