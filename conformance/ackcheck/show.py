@@ -82,11 +82,11 @@ def timeline(lines: Iterable[Line], *, narrow: bool = False) -> Table:
     return table
 
 
-def finding_view(finding: Finding, *, test: bool = True) -> RenderableType:
-    """Return a finding: what broke, the shortest history, and the test that shows it again."""
-    title = (
-        f"[bold red]{finding.clause.value}[/] is broken  (grade {finding.grade}, seed {finding.seed}{_case(finding)})"
-    )
+def finding_view(finding: Finding, *, test: bool = True, by: str = "") -> RenderableType:
+    """Return a finding: what broke, the shortest history, and the test that shows it again. `by` says how it was found,
+    where no seed led to it."""
+    how = by or f"grade {finding.grade}, seed {finding.seed}{_case(finding)}"
+    title = f"[bold red]{finding.clause.value}[/] is broken  ({how})"
     head = Panel(escape(finding.why), title=title, title_align="left", border_style="red")
     parts: list[RenderableType] = [head, *_refutes(finding), Timeline(finding.lines)]
     if test and finding.test:

@@ -26,12 +26,13 @@ def save_option() -> Callable[[Decorated], Decorated]:
     )
 
 
-def program_name(finding: Finding, number: int) -> str:
-    """Return what the file of a finding is called."""
-    return f"test_{finding.clause.value.replace('-', '_')}_seed{finding.seed}_{number}.py"
+def program_name(finding: Finding, number: int, *, pinned: bool = False) -> str:
+    """Return what the file of a finding is called; no seed led to one that is pinned."""
+    how = "pinned" if pinned else f"seed{finding.seed}"
+    return f"test_{finding.clause.value.replace('-', '_')}_{how}_{number}.py"
 
 
-def save_programs(folder: Path | None, findings: Sequence[Finding]) -> None:
+def save_programs(folder: Path | None, findings: Sequence[Finding], *, pinned: bool = False) -> None:
     """Write the programs of findings to a folder, over no file that is there; raises `EnvironmentFailed`."""
     if folder is None:
         return
@@ -40,7 +41,7 @@ def save_programs(folder: Path | None, findings: Sequence[Finding]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for number, finding in enumerate(findings, 1):
             if finding.test:
-                with (folder / program_name(finding, number)).open("x", encoding="utf-8") as file:
+                with (folder / program_name(finding, number, pinned=pinned)).open("x", encoding="utf-8") as file:
                     file.write(finding.test.rstrip() + "\n")
                 saved += 1
     except FileExistsError as error:

@@ -2,6 +2,7 @@
 
     ackcheck bugs
     ackcheck bugs flush-timeout-treated-as-stored
+    ackcheck bugs retry-fsync-after-eio-reports-success --clause flush-rewrites
 
 >>> import json
 >>> from click.testing import CliRunner
@@ -12,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -26,10 +27,13 @@ from ackcheck.cli._cluster import cluster_options, crew_of
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
 from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
+from ackcheck.cli._together import refuse
 from ackcheck.reports.sheet import sheet_of_bugs
 from ackcheck.show import finding_view
 from acklab.zoo import BUGS, UnknownBug, bug_named
-from acklab.zoo.hunt import MOST_CASES, Catch, Hunt, catch_of
+from acklab.zoo.bug import Bug
+from acklab.zoo.hunt import MOST_CASES, Catch, Hunt, NotPinned, catch_of, played
+from ackmodel import Clause, UnknownClause, clause_named
 
 
 @click.command(cls=Remembered)
@@ -38,16 +42,24 @@ from acklab.zoo.hunt import MOST_CASES, Catch, Hunt, catch_of
 @click.option(
     "--cases", default=MOST_CASES, show_default=True, type=click.IntRange(1, 10**7), help="Runs a bug, at most."
 )
+@click.option(
+    "--clause",
+    metavar="CLAUSE",
+    help="Do not hunt: play the pinned run in which the bug NAME breaks this clause first.",
+)
 @cluster_options
 @save_option()
 @json_option("what caught each bug, and in how many cases and seconds,")
 @report_options(*FORMS)
 @click.pass_context
-def bugs(
+def bugs(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
+    /,
+    *,
     names: tuple[str, ...],
     seed: int | None,
     cases: int,
+    clause: str | None,
     cluster: str | None,
     local: int | None,
     save: Path | None,
@@ -57,34 +69,59 @@ def bugs(
 
     With NAMEs, only those, and with the history that shows each. Exit code 1 if a bug is not caught.
     """
+    if clause is not None:
+        refuse(ctx, ("seed", "cases", "cluster", "local"), "--clause", "a pinned run is always the same, leave it out")
     try:
         chosen_bugs = [bug_named(name) for name in names] or list(BUGS.values())
     except UnknownBug as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
-    seed = chosen(seed)
     console = console_beside(json_to)
-    catches: list[Catch] = []
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    hunts = [Hunt(bug.name, seed, cases) for bug in chosen_bugs]
-    with crew_of(cluster, local) as crew, Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-        crew.begin(hunts)
-        for bug, hunt in zip(chosen_bugs, hunts, strict=True):
-            progress.update(task, description=f"hunting {bug.name} ({len(catches)} of {len(chosen_bugs)} done)")
-            catches.append(catch_of(bug, crew.report(hunt, lambda _: None)))
+    if clause is None:
+        seed = chosen(seed)
+        catches = _hunted(chosen_bugs, seed, cases, cluster, local)
+    else:
+        catches = _played(chosen_bugs if names else (), clause)
     for catch in catches if names else ():
         console.print(catch.bug.mechanism, style="italic")
         if catch.finding:
-            console.print(finding_view(catch.finding))
+            console.print(finding_view(catch.finding, by="a pinned run" if catch.pinned else ""))
     console.print(catches_table(catches))
-    save_programs(save, [catch.finding for catch in catches if catch.finding])
-    console.print(f"seed {seed}")
+    save_programs(save, [catch.finding for catch in catches if catch.finding], pinned=clause is not None)
+    if seed is not None:
+        console.print(f"seed {seed}")
     told = [catch.as_json() for catch in catches]
     if json_to:
         write_json(json_to, told)
     write_reports(ctx, sheet_of_bugs(told, typed(ctx, seed)))
     if not all(catch.caught for catch in catches):
         ctx.exit(BROKEN)
+
+
+def _hunted(bugs: Sequence[Bug], seed: int, cases: int, cluster: str | None, local: int | None) -> list[Catch]:
+    """Hunt bugs, showing the progress."""
+    catches: list[Catch] = []
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    hunts = [Hunt(bug.name, seed, cases) for bug in bugs]
+    with crew_of(cluster, local) as crew, Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        crew.begin(hunts)
+        for bug, hunt in zip(bugs, hunts, strict=True):
+            progress.update(task, description=f"hunting {bug.name} ({len(catches)} of {len(bugs)} done)")
+            catches.append(catch_of(bug, crew.report(hunt, lambda _: None)))
+    return catches
+
+
+def _played(bugs: Sequence[Bug], name: str) -> list[Catch]:
+    """Play the pinned run of each bug that breaks a clause."""
+    if not bugs:
+        raise click.UsageError(
+            "--clause plays the pinned run of a bug: name the bug too (`ackcheck spec CLAUSE` says which)"
+        )
+    try:
+        clause: Clause = clause_named(name)
+        return [played(bug, clause) for bug in bugs]
+    except (UnknownClause, NotPinned) as error:
+        raise click.BadParameter(str(error), param_hint="--clause") from error
 
 
 def catches_table(catches: Iterable[Catch]) -> Table:

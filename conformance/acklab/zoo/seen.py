@@ -355,7 +355,7 @@ BY_HAND = (
     Seen(
         "retry-fsync-after-eio-reports-success",
         Clause.FLUSH_REWRITES,
-        [*ACKED, *FAILED_BARRIER, ("wait", {"seconds": 5.0}), ("finish_all", {}), *POWER_LOSS],
+        [*ACKED, *FAILED_BARRIER, ("wait", {"seconds": 1.0}), ("finish_all", {}), *POWER_LOSS],
     ),
     Seen("answers-twice", Clause.REPLY_EXACTLY_ONCE, [*POP, ("ack", {"which": 0}), ("finish_writes", {})]),
     Seen(

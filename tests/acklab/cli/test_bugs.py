@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from acklab.cli.bugs import bugs
@@ -43,3 +44,39 @@ def test_an_unknown_bug_is_a_usage_error_with_a_hint() -> None:
     ran = CliRunner().invoke(bugs, ["old-segment-not-synced-on-rotation"])
     assert ran.exit_code == 2
     assert "did you mean" in ran.stderr
+
+
+RETRIED = "retry-fsync-after-eio-reports-success"
+
+
+def test_a_pinned_run_is_played_and_is_the_same_without_any_seed() -> None:
+    ran = CliRunner().invoke(bugs, [RETRIED, "--clause", "flush-rewrites", "--json", "-"])
+    assert ran.exit_code == 0
+    [row] = json.loads(ran.stdout)
+    assert (row["clause"], row["caught"], row["cases"], row["seed"]) == ("flush-rewrites", True, 1, None)
+    shown = CliRunner().invoke(bugs, [RETRIED, "--clause", "flush-rewrites"]).stdout
+    assert "a pinned run" in shown
+    assert "seed" not in shown
+
+
+def test_a_pinned_run_can_be_saved_as_a_test(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(bugs, [RETRIED, "--clause", "flush-rewrites", "--save", str(tmp_path)])
+    assert ran.exit_code == 0
+    [saved] = tmp_path.iterdir()
+    assert saved.name == "test_flush_rewrites_pinned_1.py"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mend"),
+    [
+        ([RETRIED, "--clause", "no-limbo"], "it has one of: survives-power-loss, flush-rewrites"),
+        ([RETRIED, "--clause", "no-limb"], "did you mean 'no-limbo'"),
+        (["--clause", "flush-rewrites"], "name the bug too"),
+        ([RETRIED, "--clause", "flush-rewrites", "--seed", "1"], "leave it out"),
+        ([RETRIED, "--clause", "flush-rewrites", "--cases", "9"], "leave it out"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_with_the_mend(arguments: list[str], mend: str) -> None:
+    ran = CliRunner().invoke(bugs, arguments)
+    assert ran.exit_code == 2
+    assert mend in ran.stderr
