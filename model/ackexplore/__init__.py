@@ -17,7 +17,7 @@ Now ship a store that calls fsync again after an error, and believes the answer:
 2 write_checkpoint | cached / dirty
 3 begin_sync | flushing / dirty
 4 sync_fails | suspect / phantom
-5 rewrite_checkpoint | cached / phantom
+5 retry_checkpoint | cached / phantom
 6 begin_sync | flushing / phantom
 7 sync_ok | flushed / phantom
 

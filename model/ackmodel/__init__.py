@@ -66,7 +66,7 @@ from .spec.steps import Broadcast, Step
 from .spec.system import Move, State, broadcast_steps, local_steps, moves
 from .spec.vacuity import at_stake
 
-VERSION = "3"
+VERSION = "4"
 """The version of the model: it changes whenever a configuration gets other states or steps."""
 
 __all__ = [

@@ -216,7 +216,7 @@ Rewrite(p, kind) ==
   LET m == messages[p] IN
   /\ Keeps("retry-after-failure")
   /\ m[kind].stage = "suspect"
-  /\ Local("rewrite_" \o kind, p, shared, [m EXCEPT ![kind] = Rewritten(@)])
+  /\ Local("retry_" \o kind, p, shared, [m EXCEPT ![kind] = Rewritten(@)])
 
 (* --------------------------------- Syncing ------------------------------- *)
 

@@ -41,7 +41,7 @@ from ackexplore.graph.progress import ProgressFinding
 from ackexplore.needed import unbreakable
 from ackexplore.reports.exports import itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
-from ackexplore.reports.show import findings_view, progress_view, result_view
+from ackexplore.reports.show import findings_view, progress_view, result_view, scope_view
 from ackexplore.reports.walk import TooLarge, walk_page
 from ackexplore.trace import Trace
 from ackmodel import (
@@ -400,7 +400,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     result, findings = searched(config, options, liveness=liveness, cluster=cluster, local=local)
     if json_to != "-":
         console = Console()
-        for part in (*result_view(result), *progress_view(findings)):
+        for part in (*result_view(result), *progress_view(findings), *scope_view(result)):
             console.print(part)
         if not any(settings[name] for name in FAULTS | EVENTS):
             Console(stderr=True).print(f"[dim]{NO_FAULTS}[/dim]")

@@ -5,7 +5,7 @@
 >>> caught.caught, caught.finding.clause in caught.bug.breaks
 (True, True)
 >>> played(bug_named("retry-fsync-after-eio-reports-success"), Clause.FLUSH_REWRITES).finding.why
-"orders/billing/0[0]: handed out again at 1061.0, though its ack was made durable before the power was lost"
+'orders/billing/0[0]: handed out again at 1061.0, though its ack was made durable before the power was lost'
 """
 
 from __future__ import annotations

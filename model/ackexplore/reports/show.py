@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from attrs import fields
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
@@ -30,9 +31,12 @@ from ackexplore.graph.progress import ProgressFinding
 from ackexplore.needed import RuleFinding
 from ackexplore.result import Progress, Result
 from ackexplore.trace import Change, Trace, TraceStep
-from ackmodel import Clause
+from ackmodel import Budget, Clause
 from ackmodel.spec.invariants import STATE, STEP
 from ackmodel.spec.vacuity import AT_STAKE
+
+OF_THE_BUDGET = "in the budget"
+"""How the reason ends why a step never happens, where more of something in the budget would mend it."""
 
 
 def progress_line(progress: Progress) -> str:
@@ -96,20 +100,9 @@ def counts_line(result: Result) -> str:
 def result_view(result: Result) -> Iterator[RenderableType]:
     """Yield what is to be shown of a result, in order."""
     yield Text(counts_line(result))
-    ruled_out = never_possible(result.config)
-    never = [action for action in result.unhit if action not in ruled_out]
-    if never:
-        yield Text(f"never happened, though the settings allow it: {', '.join(never)}", style="yellow")
-    if ruled_out:
-        yield Text("not looked at: " + "; ".join(dict.fromkeys(ruled_out.values())), style="dim")
-    idle = result.never_at_stake
-    if idle:
-        yield Text("never at stake, and so not judged: " + ", ".join(clause.value for clause in idle), style="dim")
     if result.holds:
-        yield Text(
-            f"every clause that was at stake holds in every state: {len(AT_STAKE) - len(idle)} of {len(AT_STAKE)}",
-            style="green",
-        )
+        judged = len(AT_STAKE) - len(result.never_at_stake)
+        yield Text(f"every clause that was at stake holds in every state: {judged} of {len(AT_STAKE)}", style="green")
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     table.add_column("broken clause", style="bold red", no_wrap=True)
@@ -123,6 +116,32 @@ def result_view(result: Result) -> Iterator[RenderableType]:
     if result.counterexample is not None:
         yield Text("the shortest counterexample:")
         yield trace_table(result.counterexample)
+
+
+def scope_view(result: Result) -> Iterator[RenderableType]:
+    """Yield what the result does not speak of, each thing once: it comes after the result.
+
+    >>> from ackexplore import explore
+    >>> from ackmodel import Config
+    >>> *_, budget, settings = scope_view(explore(Config(power_losses=1, sync_failures=1)))
+    >>> str(budget)
+    'not in the budget: process crashes, sync timeouts, write failures, renewals, releases, restarts, resets'
+    >>> str(settings).startswith("nor in these settings: one delivery only; no dead letters")
+    True
+    """
+    ruled_out = never_possible(result.config)
+    never = [action for action in result.unhit if action not in ruled_out]
+    if never:
+        yield Text(f"never happened, though the settings allow it: {', '.join(never)}", style="yellow")
+    if result.never_at_stake:
+        idle = ", ".join(clause.value for clause in result.never_at_stake)
+        yield Text(f"never at stake, and so not judged: {idle}", style="dim")
+    budget = result.config.initial()[0].budget
+    none_of = [each.name.replace("_", " ") for each in fields(Budget) if not getattr(budget, each.name)]
+    if none_of:
+        yield Text(f"not in the budget: {', '.join(none_of)}", style="dim")
+    if settings := [why for why in dict.fromkeys(ruled_out.values()) if not why.endswith(OF_THE_BUDGET)]:
+        yield Text(f"nor in these settings: {'; '.join(settings)}", style="dim")
 
 
 def progress_view(findings: Sequence[ProgressFinding]) -> Iterator[RenderableType]:

@@ -1,6 +1,7 @@
 """`ackcheck explore`: its exit codes, its JSON, and that it says how to mend what it refuses."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -245,3 +246,21 @@ def test_without_a_counterexample_none_is_written(tmp_path: Path) -> None:
     assert ran.exit_code == 0
     assert "there is no counterexample to write" in ran.stderr
     assert not (tmp_path / "page.html").exists()
+
+
+def test_the_result_comes_first_and_then_in_a_few_lines_what_was_not_looked_at() -> None:
+    for arguments in (("--power-losses", "1"), ("--sync-failures", "1", "--without", "rewrite-after-failure")):
+        lines = run(*arguments).stdout.splitlines()
+        assert re.match(r"\d+ states, ", lines[0])
+        assert re.search("holds in every state|broken clause", lines[1])
+        [budget] = [number for number, line in enumerate(lines) if line.startswith("not in the budget: ")]
+        assert len(lines) - budget <= 5
+        told = " ".join(lines[budget:])
+        assert told.count("sync timeout") == told.count("process crash") == 1
+
+
+def test_no_step_is_named_after_the_rewrite_that_a_switched_off_rule_leaves_out() -> None:
+    ran = run("--sync-failures", "1", "--without", "rewrite-after-failure", "--json", "-")
+    told = json.loads(ran.stdout)["counterexamples"]["flush-is-real"]["steps"]
+    assert [step["action"] for step in told][3:5] == ["sync_fails", "retry_checkpoint"]
+    assert "rewrite" not in json.dumps(told)

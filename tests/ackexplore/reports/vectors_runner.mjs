@@ -18,8 +18,8 @@ class Store {
   pop(m) { Object.assign(m, { phase: "popping", delivery: m.delivery + 1, checkpoint: "pending" }); }
   write_checkpoint(m) { this.write(m, "checkpoint"); }
   write_ack(m) { this.write(m, "ack"); }
-  rewrite_checkpoint(m) { this.write(m, "checkpoint"); }
-  rewrite_ack(m) { this.write(m, "ack"); }
+  retry_checkpoint(m) { this.write(m, "checkpoint"); }
+  retry_ack(m) { this.write(m, "ack"); }
   deliver(m) { m.phase = "delivered"; }
   ask_ack(m) { Object.assign(m, { phase: "acking", ack: "pending" }); }
   answer_ack(m) { m.phase = "settled"; }

@@ -36,7 +36,7 @@ def test_a_sync_does_not_cover_what_was_written_after_it_began() -> None:
 def test_a_rewrite_makes_a_phantom_dirty_and_leaves_the_disk_alone() -> None:
     for truth, expected in ((Truth.PHANTOM, Truth.DIRTY), (Truth.DIRTY, Truth.DIRTY), (Truth.DISK, Truth.DISK)):
         message = Message(index=0, ack=Record(Stage.SUSPECT, truth))
-        [(_, (found,))] = after(Config(), (Shared(), (message,)), "rewrite_ack")
+        [(_, (found,))] = after(Config(), (Shared(), (message,)), "retry_ack")
         assert found.ack == Record(Stage.CACHED, expected)
 
 

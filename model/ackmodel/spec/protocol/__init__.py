@@ -20,7 +20,7 @@ from .delivering import buried, bury, deliver, pop, write_checkpoint
 from .merging import hand_over, merge
 from .renewing import answer_release, answer_renewal, write_renewal
 from .restarting import close, recover
-from .rewriting import rewrite_ack, rewrite_checkpoint, rewrite_earlier, rewrite_renewal
+from .rewriting import retry_ack, retry_checkpoint, retry_earlier, retry_renewal
 from .syncing import begin_sync
 
 LOCAL: tuple[LocalRule, ...] = (
@@ -39,10 +39,10 @@ LOCAL: tuple[LocalRule, ...] = (
     merge,
     hand_over,
     refuse,
-    rewrite_checkpoint,
-    rewrite_earlier,
-    rewrite_ack,
-    rewrite_renewal,
+    retry_checkpoint,
+    retry_earlier,
+    retry_ack,
+    retry_renewal,
     commit,
     retire,
 )

@@ -1,5 +1,8 @@
 """Writing again what a failed sync may have lost (clause flush-rewrites).
 
+The steps are retries: a record is made ready for another sync. That it is *written* again for that is the rule
+`rewrite-after-failure`; without it the step is taken all the same, and writes nothing.
+
 >>> rewritten(Config(), Record(Stage.SUSPECT, Truth.PHANTOM))
 Record(stage=<Stage.CACHED: 'cached'>, truth=<Truth.DIRTY: 'dirty'>)
 """
@@ -19,31 +22,31 @@ from ..steps import Step
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="checkpoint")
-def rewrite_checkpoint(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """Write the checkpoint again, if a failed sync may have lost it (clause flush-rewrites)."""
+def retry_checkpoint(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """Ready the checkpoint for another sync, if a failed one may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.checkpoint):
-        yield Step("rewrite_checkpoint", shared, evolve(message, checkpoint=rewritten(config, message.checkpoint)))
+        yield Step("retry_checkpoint", shared, evolve(message, checkpoint=rewritten(config, message.checkpoint)))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.MANY_DELIVERIES,), record="earlier")
-def rewrite_earlier(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """Write an earlier checkpoint again, if a failed sync may have lost it (clause flush-rewrites)."""
+def retry_earlier(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """Ready an earlier checkpoint for another sync, if a failed one may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.earlier):
-        yield Step("rewrite_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
+        yield Step("retry_earlier", shared, evolve(message, earlier=rewritten(config, message.earlier)))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(), record="ack")
-def rewrite_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """Write the ack again, if a failed sync may have lost it (clause flush-rewrites)."""
+def retry_ack(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """Ready the ack for another sync, if a failed one may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.ack):
-        yield Step("rewrite_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
+        yield Step("retry_ack", shared, evolve(message, ack=rewritten(config, message.ack)))
 
 
 @step(by=By.STORE, kind=Kind.WORK, fair=True, needs=(needs.CHANGES,), record="renewal")
-def rewrite_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
-    """Write the renewal, or the release, again, if a failed sync may have lost it (clause flush-rewrites)."""
+def retry_renewal(config: Config, shared: Shared, message: Message) -> Iterator[Step]:
+    """Ready the renewal, or the release, for another sync, if a failed one may have lost it (clause flush-rewrites)."""
     if suspected(config, shared, message.renewal):
-        yield Step("rewrite_renewal", shared, evolve(message, renewal=rewritten(config, message.renewal)))
+        yield Step("retry_renewal", shared, evolve(message, renewal=rewritten(config, message.renewal)))
 
 
 def suspected(config: Config, shared: Shared, record: Record) -> bool:
