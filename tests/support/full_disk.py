@@ -97,7 +97,7 @@ class FixedDisk:
         self._measure()
 
     def _measure(self) -> None:
-        reserved = {name: size for name, size in self.sizes.items() if name == "reserve"}
+        reserved = {name: size for name, size in self.sizes.items() if name.startswith("reserve")}
         self.sizes = {name: len(self.disk.read(name)) for name in self.disk.names()}
         self.sizes.update({name: size for name, size in reserved.items() if name in self.sizes})
 

@@ -80,6 +80,8 @@ class Compaction:
         self.phase: Phase = "idle"
         self.next_at = 0.0
         """Not before this."""
+        self.pressed = False
+        """Another log on this disk is short of room: what this one need not keep is in its way."""
         self.victims: list[Segment] = []
         self.at_once = REMOVALS
         """How many of them are removed in one tick."""
@@ -110,7 +112,12 @@ class Compaction:
             return self.next_at
         if self.phase != "idle":
             return None
-        return self.next_at if self.flusher.short or self._much() else None
+        return self.next_at if self.short or self._much() else None
+
+    @property
+    def short(self) -> bool:
+        """Whether a round begins as soon as it makes room."""
+        return self.flusher.short or self.pressed
 
     def _much(self) -> bool:
         """Return whether there is so much that it may be worth a round."""
@@ -147,7 +154,7 @@ class Compaction:
 
     def begin(self, now: float) -> None:
         """Begin a round, if it is worth it."""
-        if not (self._gains_room() if self.flusher.short else self._is_worth_it()):
+        if not (self._gains_room() if self.short else self._is_worth_it()):
             self.next_at = now + self.config.offset_interval
             return
         log = self.log
@@ -156,7 +163,7 @@ class Compaction:
         if not log.last:  # there are only segments without a record, of earlier opens
             self.phase = "remove"
             return
-        if self.flusher.short:
+        if self.short:
             self.sealed = log.seal()
         self.phase = "copy"
         self.to_copy = list(self.queues.values())

@@ -131,7 +131,9 @@ class Sharded(CoreFields):
     def tick(self, now: float) -> None:
         """Do as `Core.tick`."""
         self.now = now
+        pressed = any(core.flusher.short for core in self.cores)
         for core in self.cores:
+            core.compaction.pressed = pressed
             core.tick(now)
         self.collect()
 

@@ -11,7 +11,7 @@ from ackstore import Config, Core, Reply
 from ackstore.core.effects import Create, Failed, Reserve, Unlink, Write
 from ackstore.core.sharded import open_engine
 from ackstore.core.space import BEGIN, Space
-from ackstore.words.requests import Ack, AckMany, Pop
+from ackstore.words.requests import Ack, AckMany, Pop, Publish
 from full_disk import FixedDisk, Life
 
 NO_ROOM = Failed(28)
@@ -51,6 +51,42 @@ def test_it_goes_on_however_often_the_log_fills_the_disk(seed: int) -> None:
     assert one.floor == one.end
     assert not one.stats.short
     assert one.crashes > 5
+
+
+def test_a_log_makes_room_for_another_that_is_short_of_it() -> None:
+    """One has room in reserve, nothing in hand, and fills the disk with what is settled; what was left to the other did
+    not suffice to settle what it has in hand: all of it was BUSY, for ever."""
+    disk = FixedDisk(1000 << 10)
+    config = Config(logs=2, compact_above=None, segment_bytes=64 << 20, max_unflushed_bytes=20_000, retry_jitter=0.0)
+    one = Life(config, disk, random.Random(1))
+    one.work()
+
+    def value_of(request: Pop | AckMany) -> Any:
+        answer = one.ask(request)
+        one.wait(0.6)
+        return answer and answer.value
+
+    for queue in ("a", "b"):
+        one.ask(Publish(queue, 10**6))
+    full, short = (core for queue in ("a", "b") for core in one.core.cores if f"{queue}/default/0" in core.queues)
+
+    def settle_some() -> None:
+        value_of(AckMany([each.receipt for each in value_of(Pop("a", 100, 1e6))]))
+
+    while not full.space.reserved:
+        settle_some()
+    hands: list[str] = []
+    while not short.flusher.short:
+        hands += [each.receipt for each in value_of(Pop("b", 100, 1e6))]
+    for _ in range(250):
+        if short.flusher.refuses():
+            break
+        settle_some()
+    assert disk.written > 700 << 10
+    one.wait(60.0)
+    assert {*value_of(AckMany(hands[:4000])), *value_of(AckMany(hands[4000:]))} == {Reply.OK}
+    one.wait(60.0)
+    assert not short.flusher.short
 
 
 class WithoutRoom(Core):
