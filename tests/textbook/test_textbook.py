@@ -17,6 +17,8 @@ from ackcheck.rig.serve import load_factory
 from ackcheck.target import Target
 from ackmodel import Level
 
+pytestmark = pytest.mark.usefixtures("children_unmeasured")
+
 IDS = [store.name for store in CATALOGUE]
 
 

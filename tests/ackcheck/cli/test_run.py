@@ -12,6 +12,8 @@ from ackcheck.rig import RigError
 from ackcheck.suite import efforts
 from ackmodel import Clause
 
+pytestmark = pytest.mark.usefixtures("children_unmeasured")
+
 TOYS = Path(__file__).parents[1] / "grades" / "toys.py"
 TARGETS = """
 from acklab.reference.stepped import Reference
