@@ -100,16 +100,25 @@ def test_a_change_and_an_older_copy_are_told_apart(
     assert check(tmp_path, "brokerspec").changed == ()
 
 
-def test_a_copy_of_another_version_is_behind_and_is_brought_up_to_date(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (ackmodel.VERSION, f"no state and no step: both are version {ackmodel.VERSION}"),
+        ("0", f"it is of model 0, .* version {ackmodel.VERSION}"),
+    ],
+)
+def test_a_copy_of_another_version_is_behind_and_is_brought_up_to_date(model: str, told: str, tmp_path: Path) -> None:
     place = vendor(tmp_path, "brokerspec")
     older = (place / "spec" / "rules.py").read_text(encoding="utf-8") + "# older\n"
     (place / "spec" / "rules.py").write_text(older, encoding="utf-8")
     record = json.loads((place / "VENDORED.json").read_text(encoding="utf-8"))
     record["files"]["spec/rules.py"] = hashlib.sha256(older.encode()).hexdigest()
-    (place / "VENDORED.json").write_text(json.dumps(record), encoding="utf-8")
+    (place / "VENDORED.json").write_text(json.dumps({**record, "model": model}), encoding="utf-8")
     seen = check(tmp_path, "brokerspec")
     assert (seen.changed, seen.behind) == ((), True)
-    assert CliRunner().invoke(command, [str(tmp_path), "--check"]).exit_code == 1
+    ran = CliRunner().invoke(command, [str(tmp_path), "--check"])
+    assert ran.exit_code == 1
+    assert re.search(f"behind: .*{told}. Vendor it again", ran.stdout)
     assert CliRunner().invoke(command, [str(tmp_path)]).exit_code == 0
     assert CliRunner().invoke(command, [str(tmp_path), "--check"]).exit_code == 0
 

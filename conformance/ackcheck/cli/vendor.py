@@ -47,9 +47,15 @@ def _told(seen: vendoring.Seen, name: str) -> bool:
     """Say what has become of a copy; return whether it is as this version would write it."""
     for path in seen.changed:
         click.echo(f"changed: {path}")
-    if seen.behind:
+    if seen.behind and seen.model == VERSION:
         click.echo(
-            f"behind: it is of model {seen.model}, ackcheck {seen.ackcheck}; the model here has version {VERSION}"
+            f"behind: since ackcheck {seen.ackcheck} the text of the model has changed, but no state and no step: both "
+            f"are version {VERSION}. Vendor it again"
+        )
+    elif seen.behind:
+        click.echo(
+            f"behind: it is of model {seen.model}, ackcheck {seen.ackcheck}; the model here has version {VERSION}. "
+            "Vendor it again"
         )
     if not seen.changed and not seen.behind:
         click.echo(f"{name} is version {seen.model} of the model, unchanged")
