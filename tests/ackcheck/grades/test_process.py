@@ -231,8 +231,8 @@ def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypat
             break
     else:
         pytest.fail("it was never caught")
-    # What a close forgot may have been seen to be settled, too; an ack may come where the renewed deadline is not yet; one
-    # that came too late, and was answered OK, is settled as far as anybody knows, and the offset stays before it.
+    # What a close forgot may have been seen to be settled, too; an ack may come where the renewed deadline is not yet;
+    # one that came too late, and was answered OK, is settled as far as anybody knows, and the offset stays before it.
     also = {
         "ForgetsAtClose": Clause.NO_RETURN,
         "RenewsNothing": Clause.RECEIPT_IS_EXACT,
