@@ -16,9 +16,10 @@ first pop took would be due again before the last.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Final
 
-from attrs import define
+from attrs import Factory, define
 
 from ackcheck.grades.workload import SHORT
 from ackcheck.rig.errors import RigError
@@ -41,17 +42,12 @@ TOO_SLOW: Final = "messages keep coming: the target is too slow, or hands them o
 
 
 DRAINING: Final = 30.0
-"""Seconds after which a queue that still is not empty never will be."""
+"""Seconds after which a queue that still is not empty never will be: from the first pop, or, where something has not
+come that must, from the last pop in which a message came for the first time."""
 
 
 class QueueNeverEmpty(RigError):
-    """A queue could not be popped empty, so nothing can be said of what did not come."""
-
-
-def never_empty_after(seconds: float, queue: str) -> None:
-    """Raise `QueueNeverEmpty` where a queue was popped for so long that it never will be."""
-    if seconds > DRAINING:
-        raise QueueNeverEmpty(f"{queue} was popped for {DRAINING:g} s, and {TOO_SLOW}")
+    """A queue could not be popped empty, so nothing can be said of what must have come and did not."""
 
 
 def at_once(wanted: float, hidden: float, messages: int) -> int:
@@ -66,16 +62,19 @@ def at_once(wanted: float, hidden: float, messages: int) -> int:
 
 @define
 class Pace:
-    """How slow the pops of one queue are, which is popped since a moment."""
+    """How slow the pops of one queue are, which is popped since a moment, and what has come of it."""
 
     shortest: float = SHORT
     _since: float = 0.0
     _slowest: float = 0.0
+    _came: set[int] = Factory(set)
+    _grew: float = 0.0
+    """When a message came for the first time since then."""
 
     def hidden(self, since: float) -> float:
         """Return for how many seconds the next pop is to hide what it takes; the queue is popped since then."""
         if since != self._since:
-            self._since, self._slowest = since, 0.0
+            self._since, self._slowest, self._came, self._grew = since, 0.0, set(), since
         return min(max(self.shortest, POPS * self._slowest), LONGEST)
 
     def longer(self) -> bool:
@@ -88,3 +87,24 @@ class Pace:
     def took(self, seconds: float) -> None:
         """Note how long a pop took."""
         self._slowest = max(self._slowest, seconds)
+
+    def is_endless(self, now: float, given: Collection[int], misses: Callable[[Collection[int]], bool]) -> bool:
+        """Tell, of a pop that gave these, whether the queue never will be empty, though nothing is missing: what came
+        first is due again before the last. Raise `QueueNeverEmpty` where something is, and nothing new comes.
+
+        >>> pace = Pace()
+        >>> pace.hidden(since=7.0)
+        0.25
+        >>> [pace.is_endless(now, [0, 1], lambda came: 2 not in came) for now in (20.0, 50.0)]
+        [False, False]
+        >>> pace.is_endless(51.0, [1, 2], lambda came: 2 not in came)
+        True
+        """
+        if not self._came.issuperset(given):
+            self._came.update(given)
+            self._grew = now
+        if not given or now - self._since <= DRAINING:
+            return False
+        if misses(self._came) and now - self._grew > DRAINING:
+            raise QueueNeverEmpty(f"after {now - self._since:.0f} s of pops {TOO_SLOW}")
+        return not misses(self._came)

@@ -16,7 +16,7 @@ from attrs import Factory, define, evolve, field
 
 from ackcheck.grades.answers import Offered, Shown, offered_by, reply_of
 from ackcheck.grades.copied import copied
-from ackcheck.grades.draining import BATCH, RECORDED, Pace, at_once, never_empty_after
+from ackcheck.grades.draining import BATCH, RECORDED, Pace, at_once
 from ackcheck.grades.repairing import start_repaired
 from ackcheck.grades.traffic import Traffic
 from ackcheck.grades.waiting import STOPS
@@ -383,12 +383,13 @@ class Session:
         self.ask(self.traffic.work.pop(queue, count, hidden))
         self._pace.took(self.now - asked)
         given = [offset for _, offset in list(self.traffic.where.values())[before:]]
-        never_empty_after(self.now - began, queue)
         refused, slack = self.traffic.refused, self.traffic.slack
-        if not given:
-            self.traffic.history.add("client", f"{queue} is empty, at {asked:.3f} s", about=[queue])
+        endless = self._pace.is_endless(self.now, given, lambda came: self.panel.misses(queue, came, asked - slack))
+        if endless or not given:
+            what = "cannot be popped empty, and nothing is missing," if endless else "is empty,"
+            self.traffic.history.add("client", f"{queue} {what} at {asked:.3f} s", about=[queue])
         late = (long_due if refused else due) >= began
-        return Popping(given, refused, asked=asked - slack, due=due - slack, late=late)
+        return Popping(given, refused, asked=asked - slack, due=due - slack, late=late, endless=endless)
 
     def give_time(self) -> None:
         """Let the store have a moment."""

@@ -41,7 +41,8 @@ class Popping:
     """One pop of a queue, or several at once: the messages that came, or the reply that refused them.
 
     `asked` is when the last one was asked for. `due`, no later, is the time as of which a store is held to what must
-    have come by then. `late` says that it has had all the time that it may take.
+    have come by then. `late` says that it has had all the time that it may take. `endless` says that the queue cannot
+    be popped empty, as what came is due again before the rest has come: nothing follows from what did not come then.
     """
 
     offsets: Collection[int]
@@ -49,6 +50,7 @@ class Popping:
     asked: float
     due: float
     late: bool
+    endless: bool = False
 
 
 @frozen
@@ -176,6 +178,8 @@ def drain(harness: Surveyed, queue: str) -> None:
     while True:
         popping = harness.pop_some(queue, began)
         came.update(popping.offsets)
+        if popping.endless:
+            return
         if popping.offsets:
             continue
         dead = None if popping.refused else harness.dead_letters(queue, popping)

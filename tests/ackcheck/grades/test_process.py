@@ -325,10 +325,31 @@ def test_a_program_that_is_not_there_is_named() -> None:
         run_process_grade(["/no/such/store", "{dir}"], Level.DISK, rounds=1)
 
 
-def test_a_queue_that_is_never_empty_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def surveyed(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Survey one queue of a target whose messages are never hidden for long enough; return the history's last lines."""
     monkeypatch.setattr(draining, "DRAINING", 0.5)
+    monkeypatch.setattr(draining, "LONGEST", workload.SHORT)
+    monkeypatch.setattr(session, "QUEUES", workload.QUEUES[:1])
+    campaign = Campaign(target, Level.DISK, "process", 1)
+    with campaign.case(directory) as slow:
+        slow.open()
+        slow.survey()
+        told = " ".join(line.text for line in slow.traffic.history.of(None))
+    assert campaign.report.findings == []
+    return told
+
+
+def test_a_queue_that_is_never_empty_while_something_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(QueueNeverEmpty, match="messages keep coming"):
-        judge("Slow", rounds=1)
+        surveyed(f"{TOYS.with_name('slow.py')}:KeepsOne", tmp_path, monkeypatch)
+
+
+def test_a_queue_that_is_never_empty_is_judged_by_what_came_where_nothing_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "cannot be popped empty, and nothing is missing" in surveyed(f"{TOYS}:Slow", tmp_path, monkeypatch)
 
 
 def test_a_target_whose_pops_take_longer_than_they_hide_is_popped_empty_all_the_same(
