@@ -105,6 +105,7 @@ class Pace:
             self._grew = now
         if not given or now - self._since <= DRAINING:
             return False
-        if misses(self._came) and now - self._grew > DRAINING:
+        missing = misses(self._came)
+        if missing and now - self._grew > DRAINING:
             raise QueueNeverEmpty(f"after {now - self._since:.0f} s of pops {TOO_SLOW}")
-        return not misses(self._came)
+        return not missing

@@ -128,7 +128,8 @@ def damage(
     names = sorted(name for name, data in now.items() if data and (kind in ("bit", "sector") or name in stays))
     random.shuffle(names)
     for name in names:
-        done = Damage(kind, name, _spoilt(now[name], older.get(name), kind, random))
+        at = random.randrange(8 * len(now[name]))
+        done = Damage(kind, name, spoilt(now[name], older.get(name), kind, at))
         after = {other: held for other, held in now.items() if other != name}
         if done.data is not None:
             after[name] = done.data
@@ -142,14 +143,21 @@ def could_be_seen(after: Mapping[str, bytes], earlier: Collection[State]) -> boo
     return any(after.values()) and state_of(after) not in earlier
 
 
-def _spoilt(data: bytes, older: bytes | None, kind: Kind, random: Random) -> bytes | None:
+def spoilt(data: bytes, older: bytes | None, kind: Kind, at: int, sector: int = SECTOR) -> bytes | None:
+    """Return what a file holds that is damaged like that; None: it is gone. `at` says where: a bit, or a byte of the
+    sector, however large it is.
+
+    >>> spoilt(b"abc", None, "bit", at=8), spoilt(b"abcdef", None, "sector", at=3, sector=2)
+    (b'acc', b'ab\\x00\\x00ef')
+    """
     match kind:
         case "lost":
             return None
         case "stale":
             return data if older is None else older
         case "bit":
-            place = random.randrange(len(data))
-            return data[:place] + bytes([data[place] ^ 1 << random.randrange(8)]) + data[place + 1 :]
-    begin = random.randrange(len(data)) // SECTOR * SECTOR
-    return data[:begin] + bytes(len(data[begin : begin + SECTOR])) + data[begin + SECTOR :]
+            place = (at // 8) % len(data)
+            return data[:place] + bytes([data[place] ^ 1 << at % 8]) + data[place + 1 :]
+    begin = (at % len(data)) // sector * sector
+    zeros = bytes(len(data[begin : begin + sector]))
+    return data[:begin] + zeros + data[begin + len(zeros) :]

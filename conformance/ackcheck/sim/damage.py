@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ackcheck.rig.spoilt import Kind, State, could_be_seen, state_of
+from ackcheck.rig.spoilt import Kind, State, could_be_seen, spoilt, state_of
 from ackcheck.sim.disk import Disk, File
 
 SECTOR = 64
@@ -57,7 +57,7 @@ def harm(
     names = [name for name, data in whole.items() if data and (kind in ("bit", "sector") or name not in replaced)]
     first = which % len(names) if names else 0
     for name in names[first:] + names[:first]:
-        data = _spoilt(whole[name], older.get(name), kind, at)
+        data = spoilt(whole[name], older.get(name), kind, at, SECTOR)
         after = {other: held for other, held in whole.items() if other != name}
         if data is not None:
             after[name] = data
@@ -65,20 +65,6 @@ def harm(
             _put(disk, name, data)
             return name
     return None
-
-
-def _spoilt(data: bytes, older: bytes | None, kind: Kind, at: int) -> bytes | None:
-    match kind:
-        case "lost":
-            return None
-        case "stale":
-            return data if older is None else older
-        case "bit":
-            place = (at // 8) % len(data)
-            return data[:place] + bytes([data[place] ^ 1 << at % 8]) + data[place + 1 :]
-    begin = (at % len(data)) // SECTOR * SECTOR
-    lost = data[begin : begin + SECTOR]
-    return data[:begin] + bytes(len(lost)) + data[begin + len(lost) :]
 
 
 def _put(disk: Disk, name: str, data: bytes | None) -> None:
