@@ -35,7 +35,7 @@ from ackmodel import Config
 
 Found: TypeAlias = tuple[Result, list[ProgressFinding]]
 
-NOT_IN_PARTS = ("rules", "resume", "liveness", "graphml", "dot", "walk", "serve")
+NOT_IN_PARTS = ("rules", "resume", "liveness", "graphml", "dot", "walk", "serve", "interactive")
 """Options for which all states must be in one place."""
 
 

@@ -28,6 +28,7 @@ from ackcheck.cli._output import BROKEN, check_folder, file_only, writable, writ
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
 from ackcheck.cli._serve import LOOPBACK, server_for
 from ackcheck.cli._together import given, refuse, refuse_others
+from ackcheck.cli._walking import walk_here
 from ackcheck.reports.sheet import sheet_of_exploration
 from ackexplore import (
     MissingExtra,
@@ -159,7 +160,7 @@ EXPORTS = {
 }
 
 
-INSTEAD = {"rules": ("json_to",), "serve": ("port", "without")}
+INSTEAD = {"rules": ("json_to",), "serve": ("port", "without"), "interactive": ("without",)}
 """What does something else than explore, and the options that say something beside it, apart from the model's."""
 
 MODEL = frozenset(field.name for field in fields(Config)) - {"without"}
@@ -180,6 +181,17 @@ def _check_together(ctx: click.Context) -> None:
             "--symmetric merges states, and --liveness, --graphml, --dot and --walk need each by itself: "
             "leave one of them out"
         )
+
+
+def _check_checkpoint(checkpoint: Path | None, *, resume: bool, engine: str) -> None:
+    """Refuse to go on from nowhere, and a folder or an engine that keeps no checkpoint."""
+    if checkpoint is None:
+        if resume:
+            raise click.UsageError("--resume needs --checkpoint DIR: where is it to go on from?")
+        return
+    check_folder("--checkpoint", checkpoint)
+    if engine == "graph":
+        raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
 
 
 def _export_options(command: Any) -> Any:
@@ -333,6 +345,7 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.option("--liveness", is_flag=True, help="Judge also what must happen in the end.")
 @click.option("--serve", is_flag=True, help="Serve the page to walk in, for this machine only, until Ctrl-C.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), metavar="N", help="The port for --serve; 0 for any.")
+@click.option("--interactive", is_flag=True, help="Walk in this terminal: choose each next step; ? there for help.")
 @_export_options
 @click.option(
     "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
@@ -357,6 +370,7 @@ def explore(  # noqa: PLR0913 - an argument an option
     liveness: bool,
     serve: bool,
     port: int,
+    interactive: bool,
     json_to: str | None,
     **settings: Any,
 ) -> None:
@@ -371,12 +385,7 @@ def explore(  # noqa: PLR0913 - an argument an option
         exports = set(EXPORTS)
         _show_rules(ctx, config_of({k: v for k, v in settings.items() if k not in exports}, without), json_to)
         return
-    if resume and checkpoint is None:
-        raise click.UsageError("--resume needs --checkpoint DIR: where is it to go on from?")
-    if checkpoint is not None:
-        check_folder("--checkpoint", checkpoint)
-    if checkpoint is not None and engine == "graph":
-        raise click.UsageError("the graph engine keeps no checkpoint: use --engine table")
+    _check_checkpoint(checkpoint, resume=resume, engine=engine)
     places = {name: settings.pop(name) for name in EXPORTS}
     if places["graphml"] or places["dot"] or places["walk"]:
         if engine == "table" or checkpoint is not None:
@@ -385,6 +394,9 @@ def explore(  # noqa: PLR0913 - an argument an option
     if liveness and checkpoint is not None:
         raise click.UsageError("--liveness looks at all states in one go: leave --checkpoint out")
     config = config_of(settings, without)
+    if interactive:
+        walk_here(config, typed(ctx))
+        return
     if serve:
         _serve(config, typed(ctx), port)
         return

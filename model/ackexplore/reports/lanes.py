@@ -18,7 +18,7 @@ from ackexplore.interning import Interned, successors
 from ackexplore.reports.exports import graph_of
 from ackexplore.result import Result
 from ackexplore.values import GHOSTS, wording
-from ackmodel import Record, State, Truth, at_stake
+from ackmodel import Config, Record, State, Truth, at_stake
 
 RECORDS = ("checkpoint", "earlier", "ack", "renewal")
 CACHE, DISK = (Truth.DIRTY, Truth.PHANTOM), (Truth.DISK,)
@@ -39,7 +39,7 @@ def states_and_moves(result: Result) -> tuple[list[dict[str, Any]], list[list[li
             [[model.actions[a], who, numbers[after], _names(model, breaks)] for a, who, after, breaks in moves]
         )
     states = [
-        _state(result, space.state(number), _names(model, model.broken_state(code)))
+        in_lanes(result.config, space.state(number), _names(model, model.broken_state(code)))
         for number, code in enumerate(space.codes)
     ]
     return states, edges
@@ -49,10 +49,10 @@ def _names(model: Interned, mask: int) -> list[str]:
     return [clause.value for clause in model.clauses_in(mask)]
 
 
-def _state(result: Result, state: State, broken: list[str]) -> dict[str, Any]:
+def in_lanes(config: Config, state: State, broken: list[str]) -> dict[str, Any]:
     """Return one state by lanes, and which clauses are broken or at stake in it."""
     shared, messages = state
-    stake = dict.fromkeys(clause.value for message in messages for clause in at_stake(result.config, shared, message))
+    stake = dict.fromkeys(clause.value for message in messages for clause in at_stake(config, shared, message))
     return {
         "store": [*_beliefs(shared, ""), *(line for each in messages for line in _beliefs(each, _of(each, messages)))],
         "cache": list(_bytes_in(state, CACHE)),

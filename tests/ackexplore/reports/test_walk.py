@@ -11,6 +11,7 @@ import pytest
 from ackexplore import Options, Result, explore
 from ackexplore.reports import walk
 from ackexplore.reports.walk import TooLarge, walk_page, walkable
+from ackexplore.reports.walking import Walk
 from ackmodel import Config
 
 BROKEN = Config(sync_failures=1, rules={"rewrite-after-failure": False})
@@ -60,15 +61,8 @@ def test_what_is_too_large_is_refused_with_a_mend(result: Result, monkeypatch: p
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium")
 def test_in_a_browser_the_way_in_the_address_is_walked(result: Result, tmp_path: Path) -> None:
-    trace = result.counterexamples[
-        next(clause for clause in result.counterexamples if clause.value == "flush-rewrites")
-    ]
-    edges = walkable(result)["edges"]
-    way, state = [], 0
-    for step in trace.steps:  # by action: in this model there is one move of each name at a time
-        index = next(number for number, move in enumerate(edges[state]) if move[0] == step.action)
-        way.append(str(index))
-        state = edges[state][index][2]
+    led = Walk.of(BROKEN).led()  # the terminal's walk: its way is one on the page, too
+    assert led is not None
     page = tmp_path / "walk.html"
     page.write_text(walk_page(result, "a test"), encoding="utf-8")
     assert CHROMIUM is not None
@@ -81,7 +75,7 @@ def test_in_a_browser_the_way_in_the_address_is_walked(result: Result, tmp_path:
         f"--user-data-dir={tmp_path / 'profile'}",
     ]
     ran = subprocess.run(
-        [*words, "--virtual-time-budget=2000", "--dump-dom", f"{page.as_uri()}#{'.'.join(way)}"],
+        [*words, "--virtual-time-budget=2000", "--dump-dom", f"{page.as_uri()}#{led.way}"],
         capture_output=True,
         text=True,
         check=False,
@@ -91,7 +85,7 @@ def test_in_a_browser_the_way_in_the_address_is_walked(result: Result, tmp_path:
         pytest.skip(f"{CHROMIUM} does not run here")
     seen = ran.stdout
     shown = seen[seen.index("<tbody") : seen.index("</tbody>")]
-    assert shown.count("<tr") == 1 + len(trace)
+    assert shown.count("<tr") == 1 + len(led.taken)
     assert "sync fails" in shown
     assert '<p class="broken"><b>flush-is-real</b>' in seen
     assert "checkpoint (phantom)" in shown
