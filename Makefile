@@ -37,7 +37,7 @@ test: lint ## lint, types, and every test, with line and branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 hunt: $(STAMP) ## raise in a store at random moments, from the handler of SIGALRM (ARGS="--seed 1 --count 2000")
-	$(BIN)/python -m tests.hunts.interrupts $(ARGS)
+	PYTHONPATH=tests/support $(BIN)/python -m tests.hunts.interrupts $(ARGS)
 
 textbook: $(STAMP) ## judge small stores, right and wrong, that are not ours (ARGS="--seeds 5"); ten minutes a seed
 	$(BIN)/python -m tests.textbook $(ARGS)

@@ -29,7 +29,8 @@ from ackstore.format.filenames import FileNames, check_logs, names_of
 from ackstore.format.offsetfile import decode_offsets
 from ackstore.format.records import ACK, CHECKPOINT, DEAD, RENEW, RESET, STATE, Scan, decode_record, scan
 from ackstore.format.recovery import Laid, Recovered, lay_out, recover
-from ackstore.runtime.files import LOCK, FileReader
+from ackstore.runtime.directory_lock import LOCK
+from ackstore.runtime.files import FileReader
 from ackstore.words.config import Config
 from ackstore.words.errors import DirectoryError, LogError, NoStore
 from ackstore.words.identity import QueueId
@@ -119,7 +120,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     directory = Path(path).absolute()
     reader = FileReader(directory)
     try:
-        names = reader.names()
+        names = os.listdir(directory)
         kept = sum((directory / name).lstat().st_size for name in names if name.startswith("reserve"))
     except OSError as error:
         raise NoStore(f"{directory} cannot be looked at ({error.strerror}): give the directory of a store") from error

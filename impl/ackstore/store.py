@@ -16,6 +16,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar, NoReturn, Self, cast
@@ -32,13 +35,18 @@ from ackstore.runtime import snapshots
 from ackstore.runtime.driver import Driver
 from ackstore.runtime.files import Disk, FileReader
 from ackstore.runtime.lock import OwnedLock
+from ackstore.runtime.pools import GRACE
 from ackstore.words.config import Config
+from ackstore.words.errors import StoreClosed
 from ackstore.words.identity import Delivery, QueueId
 from ackstore.words.replies import DeadLetter, Reply
 from ackstore.words.requests import Ack, AckMany, Degrade, Flush, Pop, Publish, Release, Renew, Reset
 from ackstore.words.stats import Stats
 
 log = logging.getLogger("ackstore")
+
+CLOSING = 10.0
+"""Seconds that a store has for what is not FLUSHED when it is closed, unless it is told otherwise."""
 
 
 class Store:
@@ -79,7 +87,8 @@ class Store:
         self._left = False
         """Its threads are told to end, and the directory is given back."""
         self._closing = OwnedLock()
-        self._driver = self.driver_class(Path(path).absolute(), config, disk, opens, clock)
+        self._driver = self.driver_class(Path(path).absolute(), config)
+        self._driver.start(disk, opens, clock)
 
     @property
     def path(self) -> Path:
@@ -230,14 +239,22 @@ class Store:
             return reply
         found: list[snapshots.Opened] = []
         try:
-            if driver.lock.run(driver.config.op_timeout, snapshots.open_all, self.path, found) is False:
+            if driver.lock.run(driver.config.op_timeout, self._open_all, found) is False:
                 raise driver.stalled()
             snapshots.write(found, target, driver.clock())
         finally:
             snapshots.close(found)
         return reply
 
-    def close(self, timeout: float = 10.0) -> Reply:
+    def _open_all(self, found: list[snapshots.Opened]) -> None:
+        """Open the files for a copy, as long as they are this store's: nobody else has the directory meanwhile. (The
+        lock is held.)"""
+        self._driver.check()
+        if self._driver.core.closing is not None:
+            raise StoreClosed("the store is closed: open it again")
+        snapshots.open_all(self.path, found)
+
+    def close(self, timeout: float = CLOSING) -> Reply:
         """Refuse new operations, make everything durable, and let go of the directory.
 
         OK when all was FLUSHED and the offsets written; UNKNOWN when that took longer than
@@ -272,8 +289,25 @@ class Store:
             text = "%s: closing was answered %s: what was not FLUSHED by then survives a crash of the process only"
             log.warning(text, self.path, reply.name, extra={**self._driver.fields("unclean"), "reply": reply.name})
 
+    def __del__(self) -> None:
+        """Close a store that nobody has any more, as where an exception comes in the last moment of opening it. Else
+        its directory would be in use for as long as the process lives. Waits no longer than for a moment."""
+        driver: Driver | None = getattr(self, "_driver", None)
+        if driver is None or not driver.started or self._left or driver.left_behind or sys.is_finalizing():
+            return
+        leaving = threading.Thread(target=_leave, args=(driver,), name="ackstore-unclosed", daemon=True)
+        leaving.start()
+        leaving.join(GRACE)
+        warnings.warn(f"the store at {driver.path} was not closed", ResourceWarning, stacklevel=1, source=self)
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"the store at {self.path} cannot be sent to another process: send receipts, and have the process that "
             "opened it ack them"
         )
+
+
+def _leave(driver: Driver) -> None:
+    """Close what is behind a store."""
+    driver.drain(CLOSING)
+    driver.let_go()

@@ -47,7 +47,9 @@ class TestDirectories:
         Store(tmp_path).close()
 
     def test_in_use_by_another_process(self, tmp_path: Path) -> None:
-        code = f"import ackstore, sys; ackstore.open({str(tmp_path)!r}); print('open', flush=True); sys.stdin.read()"
+        code = (
+            f"import ackstore, sys; s = ackstore.open({str(tmp_path)!r}); print('open', flush=True); sys.stdin.read()"
+        )
         with subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,

@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 
 from ackstore import Store, StoreError
 
+NOBODY = 65534
+"""The user, and the group, that no file belongs to."""
+
 
 def said_in_child(call: Callable[[], Any]) -> str:
     """What a call comes to in a forked child."""
@@ -56,3 +59,11 @@ def opened(path: Path) -> str:
 def itself(given: Any) -> Any:
     """Give back what was sent."""
     return given
+
+
+def as_another_user() -> None:
+    """Have this process, a child, be a user who may do nothing special; as it is where it is no other."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)

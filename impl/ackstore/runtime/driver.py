@@ -31,10 +31,10 @@ from ackstore.core.operations import check_timeout
 from ackstore.fastpath.clock import wall_clock
 from ackstore.fields.classes import DriverFields
 from ackstore.runtime import forks, lock, pools, refusals
-from ackstore.runtime.files import DirectoryLock, Disk, FileReader, RealDisk, WritesBy, perform, prepare
+from ackstore.runtime.directory_lock import DirectoryLock
+from ackstore.runtime.files import Disk, FileReader, RealDisk, perform, prepare, writes_to
 from ackstore.runtime.lock import StoreLock
 from ackstore.runtime.logs import Watch, stall_notice
-from ackstore.runtime.pools import Pools
 from ackstore.runtime.sight import Beside, Sight
 from ackstore.runtime.threads import Bell, join
 from ackstore.runtime.waiting import MAY_BE_DURABLE, Waiter, Waiting, unsubmitted, wait_until
@@ -65,27 +65,27 @@ class Driver(DriverFields):
     core: Engine
     lock: StoreLock
 
-    def __init__(
-        self,
-        path: Path,
-        config: Config,
-        disk: Disk | None,
-        opens: Opens,
-        clock: Callable[[], float] | None,
-    ) -> None:
+    def __init__(self, path: Path, config: Config) -> None:
         self.path = path
         self._opened_by = os.getpid()
         self.config = config
+        self.started = False
+
+    def start(self, disk: Disk | None, opens: Opens, clock: Callable[[], float] | None) -> None:
+        """Take the directory, and begin. Whoever made this has it by now, and can end it whatever comes in between."""
         prepare(self.path)
         self._directory_lock = DirectoryLock(self.path)
         try:
             self._take_up(disk, opens, clock)
             self._make_ready()
         except BaseException:
+            if hasattr(self, "disk"):
+                self.disk.close()
             self._directory_lock.release()
             raise
         try:
             self._start()
+            self.started = True
         except BaseException as error:
             self._refuse_all(error)
             self.let_go()
@@ -98,8 +98,7 @@ class Driver(DriverFields):
         """When the next open is to be told how late it is, by a clock that is ahead of the system's."""
         self.core, self.paths = opens(FileReader(self.path), self.clock())
         self.disk = disk or RealDisk(self.path, drop_flushed=self.config.drop_flushed)
-        real = self.disk if isinstance(self.disk, RealDisk) and self.disk.writes_at_once() else None
-        self.writes = real or WritesBy(self.disk)
+        self.writes = writes_to(self.disk)
 
     def _make_ready(self) -> None:
         """Make all that it works with; no thread runs yet."""
@@ -122,7 +121,7 @@ class Driver(DriverFields):
         self._looks_at = -math.inf
         """When the timer looks again by itself, by the store's clock."""
         self._offset_files = frozenset(core.log.names.offsets_tmp for core in cores)
-        self._pools = Pools(
+        self._pools = pools.Pools(
             self._disk_work, pools=self.core.pools, flush_threads=self.config.flush_threads, died=self.break_off
         )
         self._timer = threading.Thread(target=self._time, name="ackstore-timer", daemon=True)
@@ -162,7 +161,7 @@ class Driver(DriverFields):
         """Have a request answered, in time; by BUSY where nobody could be let in."""
         seconds = self.config.op_timeout if timeout is None else check_timeout(timeout)
         until = time.monotonic() + seconds
-        self._check()
+        self.check()
         submitted = self.lock.run(seconds, self._submit_in_time, request, until, on_durable)
         if not submitted:
             return self._busy(request)
@@ -174,7 +173,7 @@ class Driver(DriverFields):
         self, request: Request, until: float, on_durable: Callable[[], None] | None
     ) -> tuple[int, Waiter] | Answer:
         """Submit a request: its answer, or its operation and what waits for the answer. (The lock is held.)"""
-        self._check()
+        self.check()
         if on_durable is not None and self._callbacks_left() >= self.config.max_callbacks:
             return self._busy(request)
         op, answer = self._submit(request, max(until - time.monotonic(), 0.001), on_durable)
@@ -213,7 +212,8 @@ class Driver(DriverFields):
         self.break_off(error)
         return self._refusal()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise what a call of a store does that is broken, or left to its parent."""
         if self.broken is not None:
             raise self._refusal() from self.broken
 

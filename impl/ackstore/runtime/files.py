@@ -14,7 +14,6 @@ b'abc'
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import threading
@@ -38,11 +37,10 @@ from ackstore.core.effects import (
 )
 from ackstore.fields.classes import DiskFields, FileFields
 from ackstore.format.filenames import log_in
-from ackstore.runtime import forks
+from ackstore.runtime.descriptors import Descriptor, opened
 from ackstore.runtime.pwrite import LOW, SHORT, short_pwrite
 from ackstore.runtime.reserve import reserve
 from ackstore.words.errors import (
-    DirectoryInUse,
     DirectoryIsAFile,
     DirectoryNameInvalid,
     DirectoryNotWritable,
@@ -50,8 +48,6 @@ from ackstore.words.errors import (
     LogUnreadable,
     shown,
 )
-
-LOCK = "lock"
 
 DROPPED_AT_ONCE = 1 << 20
 """Bytes that a file's syncs have covered before the page cache is told so. To be told is not free: the kernel has every
@@ -75,10 +71,11 @@ class OpenFile(FileFields):
     """A file that this store writes. Its descriptor stays open until what it wrote is synced: an
     error of the write-back is reported to descriptors that were open then."""
 
-    __slots__ = ("dropped", "failed")
+    __slots__ = ("descriptor", "dropped", "failed")
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.descriptor = descriptor
+        self.fd = int(descriptor)
         self.failed = False
         """Some sync of it did."""
         self.dirty = False
@@ -102,7 +99,13 @@ class RealDisk(DiskFields):
 
     def __init__(self, path: Path, *, drop_flushed: bool = False) -> None:
         self._drop_flushed = drop_flushed
-        self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._directory: int = opened(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise DirectoryNotWritable(
+                f"{path} cannot be opened ({error.strerror}): nothing was changed. See to the limit on open files, and "
+                "to the disk"
+            ) from error
         self.files: dict[str, OpenFile] = {}
         self._whole: set[str] = set()
         """Files that were closed, all of which a sync had covered by then: another has nothing left to do."""
@@ -137,17 +140,17 @@ class RealDisk(DiskFields):
         """Close every descriptor; those being synced close when their sync returns."""
         for file in list(self.files):
             self._leave(file)
-        directory, self._directory = self._directory, -1
-        if directory >= 0:
-            os.close(directory)
+        directory, self._directory = self._directory, -1  # a number that is closed may be another file's by then
+        if isinstance(directory, Descriptor):
+            directory.close()
 
     def _create(self, file: str) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
-            fd = os.open(file, flags, FILE_MODE, dir_fd=self._directory)
+            made = opened(file, flags, FILE_MODE, self._directory)
         except FileExistsError:  # what a crash has left, or a link: its name goes, and what it leads to stays as it is
             os.unlink(file, dir_fd=self._directory)
-            fd = os.open(file, flags, FILE_MODE, dir_fd=self._directory)
+            made = opened(file, flags, FILE_MODE, self._directory)
         self._leave(file)
         with self._lock:
             # Only the newest file of a log is written: the others go once they are synced.
@@ -156,7 +159,7 @@ class RealDisk(DiskFields):
                 if log_in(other) == log:
                     self.files[other].leaving = True
                     self._close_if_idle(other)
-            self.files[file] = OpenFile(fd)
+            self.files[file] = OpenFile(made)
 
     def _rename(self, effect: Rename) -> None:
         here = self._directory
@@ -233,7 +236,7 @@ class RealDisk(DiskFields):
                 if self.files.get(name) is file:
                     self._close_if_idle(name)
                 elif not file.syncs:
-                    os.close(file.fd)
+                    file.descriptor.close()
 
     def _close_if_idle(self, name: str) -> None:
         file = self.files[name]
@@ -241,7 +244,7 @@ class RealDisk(DiskFields):
             del self.files[name]
             if not file.failed:
                 self._whole.add(name)
-            os.close(file.fd)
+            file.descriptor.close()
 
     def _leave(self, name: str) -> None:
         """Take it that the file has lost its name: what it holds does not matter any more."""
@@ -249,7 +252,7 @@ class RealDisk(DiskFields):
             self._whole.discard(name)
             file = self.files.pop(name, None)
             if file is not None and not file.syncs:
-                os.close(file.fd)
+                file.descriptor.close()
 
 
 @frozen
@@ -261,6 +264,11 @@ class WritesBy:
     def write(self, file: str, at: int, data: bytes) -> Result:
         """Write all of `data` at byte `at` of a file."""
         return perform(self.disk, Write(file, at, data))
+
+
+def writes_to(disk: Disk) -> RealDisk | WritesBy:
+    """Return what writes at once to a disk of any kind."""
+    return disk if isinstance(disk, RealDisk) and disk.writes_at_once() else WritesBy(disk)
 
 
 def perform(disk: Disk, effect: Effect) -> Result:
@@ -278,32 +286,42 @@ class FileReader:
         self.path = path
 
     def names(self) -> list[str]:
-        """Return every file name."""
-        return os.listdir(self.path)
+        """Return every file name; `LogUnreadable` if the system cannot tell."""
+        try:
+            return os.listdir(self.path)
+        except OSError as error:
+            raise LogUnreadable(
+                f"the names of the files in {self.path} cannot be read ({error.strerror}): nothing was changed. "
+                "See to the disk"
+            ) from error
 
     def read(self, name: str) -> bytes:
         """Return all bytes of a file; `LogUnreadable` if the system cannot read it."""
         try:
-            with os.fdopen(self.open(name), "rb") as file:
+            with self.open(name) as descriptor, open(descriptor, "rb", closefd=False) as file:
                 return file.read()
+        except PermissionError as error:
+            raise LogUnreadable(
+                f"{self.path / name} cannot be read ({error.strerror}): nothing was changed. Give this user the right "
+                "to (it may belong to another: see `ls -l`, and `chown`)"
+            ) from error
         except OSError as error:
             raise LogUnreadable(
                 f"{self.path / name} cannot be read ({error.strerror}): nothing was changed. "
                 "See to the disk and the file's permissions, or restore the directory from a copy"
             ) from error
 
-    def open(self, name: str) -> int:
+    def open(self, name: str) -> Descriptor:
         """Return a descriptor to read a file by; raise `FileIsALink`, or what the system says."""
         try:
-            fd = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            found = opened(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise a_link(self.path / name) from error
             raise
-        mode = os.fstat(fd).st_mode
+        mode = os.fstat(found).st_mode
         if stat.S_ISREG(mode):
-            return fd
-        os.close(fd)
+            return found
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
         raise a_link(self.path / name)
@@ -329,6 +347,11 @@ def prepare(path: Path) -> None:
     try:
         missing = [each for each in (path, *path.parents) if not each.exists()]
         is_file = path.exists() and not path.is_dir()
+    except PermissionError as error:
+        raise DirectoryNotWritable(
+            f"{path} cannot be reached ({error.strerror}): give this user the right to enter the directories above it "
+            "(`chmod +x`), or give another path"
+        ) from error
     except OSError as error:
         raise DirectoryNameInvalid(
             f"{shown(str(path))} can name no directory ({error.strerror}): give another path"
@@ -338,11 +361,7 @@ def prepare(path: Path) -> None:
     try:
         for each in reversed(missing):
             each.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-            parent = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(parent)
-            finally:
-                os.close(parent)
+            sync_directory(each.parent)
     except NotADirectoryError as error:
         raise DirectoryIsAFile(
             f"{path} cannot be a directory: {error.filename} is a file. Give another path"
@@ -354,71 +373,7 @@ def prepare(path: Path) -> None:
         ) from error
 
 
-def last_written(path: Path) -> float:
-    """Return when the latest of a store's files was written, in wall time; 0.0 where there are none."""
-    with os.scandir(path) as found:
-        own = [each for each in found if log_in(each.name) or each.name.startswith(("offsets", LOCK))]
-        return max((each.stat(follow_symlinks=False).st_mtime for each in own), default=0.0)
-
-
-class DirectoryLock:
-    """Keeps a second store, of this process or another, out of a directory.
-
-    The system drops the lock with the process, however it ends: no stale lock is left behind. Nor is one when nobody
-    has this object any more, because an exception has come into the opening of the store.
-    """
-
-    _fd = -1
-
-    def __init__(self, path: Path) -> None:
-        forks.watch(self, os.getpid())  # a child of any moment lets go of it
-        try:
-            self._fd = os.open(
-                path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE
-            )
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise a_link(path / LOCK) from error
-            raise DirectoryNotWritable(
-                f"{path} cannot be written ({error.strerror}): give this user the right to, or give another path"
-            ) from error
-        try:
-            self._take(path)
-            self.last_written = last_written(path)
-            """When a store last wrote here, by the clock that the system had then."""
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
-        except BaseException:
-            self.forget()
-            raise
-
-    def _take(self, path: Path) -> None:
-        found = os.fstat(self._fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:  # it is emptied once it is ours, by whatever name
-            raise a_link(path / LOCK)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
-            raise DirectoryInUse(
-                f"{path} is in use by process {holder or 'unknown'}: close that store first, or give another path"
-            ) from error
-
-    def note(self, now: float) -> None:
-        """Have the next open know that the store's clock has shown this: for one that is ahead of the system's."""
-        os.utime(self._fd, (now, now))
-
-    def forget(self) -> None:
-        """Keep nobody out any longer, in a forked child: its parent goes on holding the lock."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    __del__ = leave_behind = forget
-
-    def release(self) -> None:
-        """Let others in. Unlocked before it is closed: a forked child may hold the file too."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            fcntl.flock(fd, fcntl.LOCK_UN)
-            os.close(fd)
+def sync_directory(path: Path) -> None:
+    """Make the entries of a directory durable."""
+    with opened(path, os.O_RDONLY | os.O_DIRECTORY) as directory:
+        os.fsync(directory)

@@ -16,17 +16,21 @@ import errno
 import os
 import stat
 
+from ackstore.runtime.descriptors import Descriptor, opened
+
 LEAST = 4096
 """No less is tried."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_OURS = (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES)
+"""No file is there, or it is a link, or of another user."""
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def reserve(directory: int, name: str, size: int) -> int:
     """Have file `name` of the directory take up `size` bytes, if that is at most half of what would be free without it.
     Returns how many could be had: fewer than `size` where the file was left as it was."""
-    fd = _opened(directory, name)
+    fd = _own(directory, name)
     try:
         had = os.fstat(fd).st_size
         most = min(size, max(_free(fd, had) // 2, had))
@@ -36,23 +40,22 @@ def reserve(directory: int, name: str, size: int) -> int:
     finally:
         if not os.fstat(fd).st_size:
             os.unlink(name, dir_fd=directory)
-        os.close(fd)
+        fd.close()
 
 
-def _opened(directory: int, name: str) -> int:
+def _own(directory: int, name: str) -> Descriptor:
     """Open the file, of this store alone: what else has that name loses it."""
     try:
-        fd = os.open(name, _FLAGS, dir_fd=directory)
-        found = os.fstat(fd)
-        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-            return fd
-        os.close(fd)
+        found = opened(name, _FLAGS, within=directory)
+        about = os.fstat(found)
+        if stat.S_ISREG(about.st_mode) and about.st_nlink == 1:
+            return found
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+        if error.errno not in _NOT_OURS:
             raise
     if name in os.listdir(directory):
         os.unlink(name, dir_fd=directory)
-    return os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
+    return opened(name, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600, directory)
 
 
 def _free(fd: int, had: int) -> int:

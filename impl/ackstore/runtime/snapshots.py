@@ -28,16 +28,17 @@ import errno
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import frozen
 
 from ackstore.format.filenames import FileNames, names_of
-from ackstore.runtime.files import FILE_MODE, FileReader, check_name, prepare
-from ackstore.words.errors import DirectoryNotEmpty, DirectoryNotWritable, LogUnreadable, shown
+from ackstore.format.recovery import MOST_SEGMENTS
+from ackstore.runtime.descriptors import Descriptor, opened
+from ackstore.runtime.files import DIRECTORY_MODE, FILE_MODE, FileReader, check_name, prepare, sync_directory
+from ackstore.words.errors import DirectoryNotEmpty, DirectoryNotWritable, LogUnreadable, NumbersExhausted, shown
 
 PIECE = 1 << 20
 """Bytes that are copied at a time."""
@@ -54,7 +55,7 @@ class Opened:
     """A file as it was at the instant: its name, a descriptor to read it by, and how long it was."""
 
     name: str
-    fd: int
+    descriptor: Descriptor
     size: int
 
 
@@ -62,14 +63,16 @@ def open_all(path: Path, found: list[Opened]) -> None:
     """Open all that counts of a store's directory; `found` gets it, to be closed whatever comes of it. (The store's
     lock is held.)"""
     reader = FileReader(path)
+    listed = {name: names for name in reader.names() if (names := names_of(name))}
+    # The offset file may be replaced right now: it is there all the time, but the system need not list it.
+    offsets = {names.offsets for names in listed.values()}
     try:
-        for name in reader.names():
-            if names_of(name) is not None:
-                try:
-                    fd = reader.open(name)
-                except FileNotFoundError:  # compaction was about to remove it, and nothing in it counts
-                    continue
-                found.append(Opened(name, fd, os.fstat(fd).st_size))
+        for name in sorted(listed.keys() | offsets):
+            try:
+                descriptor = reader.open(name)
+            except FileNotFoundError:  # compaction was about to remove it, and nothing in it counts
+                continue
+            found.append(Opened(name, descriptor, os.fstat(descriptor).st_size))
     except OSError as error:
         raise LogUnreadable(
             f"the files of {path} cannot be opened ({error.strerror}): nothing was copied. See to the limit on open "
@@ -78,22 +81,23 @@ def open_all(path: Path, found: list[Opened]) -> None:
 
 
 def close(found: list[Opened]) -> None:
-    """Let go of the files."""
+    """Let go of the files now."""
     for file in found:
-        os.close(file.fd)
+        file.descriptor.close()
 
 
 def write(found: list[Opened], target: Path, now: float) -> None:
     """Copy what was opened to a new directory, and make it durable; `now` is what the store's clock shows."""
     try:
         _check(target)
+        jumps = _jumps(found)
         prepare(target.parent)
         with _made_aside(target) as partial:
             for file in found:
                 _copy(file, partial / file.name, now)
-            for names, number in _jumps(found):
-                os.close(_create(partial / names.segment(number)))
-            _sync(partial)
+            for names, number in jumps:
+                _create(partial / names.segment(number)).close()
+            sync_directory(partial)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise _is_there(target) from error
@@ -105,13 +109,20 @@ def write(found: list[Opened], target: Path, now: float) -> None:
 
 @contextmanager
 def _made_aside(target: Path) -> Iterator[Path]:
-    """Give a new directory beside `target`, which becomes that in the end; whatever goes wrong, nothing is left."""
-    there = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=PARTIAL, dir=target.parent))
+    """Give a new directory beside `target`, which becomes that in the end; whatever goes wrong, and whenever, nothing
+    is left."""
+    there = target.with_name(f"{target.name}.{secrets.token_hex(8)}{PARTIAL}")  # nobody else has this name
+    renamed = False
     try:
+        there.mkdir(DIRECTORY_MODE)
         yield there
-        there = there.rename(target)
-        _sync(target.parent)
+        renamed = True
+        there.rename(target)
+        sync_directory(target.parent)
     except BaseException:
+        if renamed and not there.exists():
+            with suppress(OSError):
+                target.rename(there)  # so that it goes as it came: at once
         shutil.rmtree(there, ignore_errors=True)
         raise
 
@@ -143,29 +154,42 @@ def _jumps(found: list[Opened]) -> list[tuple[FileNames, int]]:
         number = names.number_of(file.name) if names else None
         if names and number is not None:
             highest[names] = max(highest.get(names, 0), number)
+    last = max(highest.values(), default=0)
+    if last > MOST_SEGMENTS - FAR - 1:
+        raise NumbersExhausted(
+            f"segment {last} is there, and a copy would go on beyond what numbers an open: nothing was copied. Close "
+            "the store, and copy its directory"
+        )
     # Not by a seed: it is there to differ from what any other copy has.
     return [(names, number + 1 + secrets.randbelow(FAR)) for names, number in highest.items()]
 
 
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+def _create(path: Path) -> Descriptor:
+    return opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
 
 
 def _copy(file: Opened, to: Path, now: float) -> None:
-    fd = _create(to)
-    try:
+    with _create(to) as copy:
         at = 0
-        while at < file.size and (data := os.pread(file.fd, min(PIECE, file.size - at), at)):
-            at += os.write(fd, data)
-        os.utime(fd, (now, now))  # where the copy's clock begins (see *Clocks*)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        while at < file.size:
+            data = _read(file, at)
+            while data:
+                written = os.write(copy, data)
+                at += written
+                data = data[written:]
+        os.utime(copy, (now, now))  # where the copy's clock begins (see *Clocks*)
+        os.fsync(copy)
 
 
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _read(file: Opened, at: int) -> bytes:
+    """Return a piece of what was there at the instant."""
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        data = os.pread(file.descriptor, min(PIECE, file.size - at), at)
+        why = "it is shorter than it was"
+    except OSError as error:
+        data, why = b"", str(error.strerror)
+    if not data:
+        raise LogUnreadable(
+            f"{file.name} cannot be read from byte {at} on ({why}): nothing was copied. See to the disk"
+        )
+    return data

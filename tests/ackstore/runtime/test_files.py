@@ -17,6 +17,7 @@ import pytest
 from ackstore import Config, ConfigInvalid, Store
 from ackstore.core.effects import DONE, Create, Failed, Rename, Reserve, Result, Sync, SyncDir, Unlink, Write
 from ackstore.runtime import files, pwrite
+from ackstore.runtime.descriptors import opened
 from ackstore.runtime.files import DROPPED_AT_ONCE, FileReader, RealDisk
 
 
@@ -126,8 +127,7 @@ class TestDisk:
     def test_a_short_write_that_fails_says_why(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "a").write_bytes(b"")
         disk = RealDisk(tmp_path)
-        fd = os.open(tmp_path / "a", os.O_RDONLY)
-        disk.files["a"] = files.OpenFile(fd)
+        disk.files["a"] = files.OpenFile(opened(tmp_path / "a", os.O_RDONLY))
         assert disk.perform(Write("a", 0, b"0123456789")) == Failed(errno.EBADF)
         disk.close()
 

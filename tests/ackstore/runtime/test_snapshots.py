@@ -16,11 +16,14 @@ from ackstore import (
     DirectoryError,
     DirectoryNotEmpty,
     DirectoryNotWritable,
+    LogUnreadable,
+    NumbersExhausted,
     Reply,
     Store,
     StoreClosed,
 )
-from ackstore.runtime import snapshots
+from ackstore.runtime import files, snapshots
+from ackstore.runtime.files import FileReader
 
 SMALL = Config(segment_bytes=2000, compact_above=8000, flush_interval=0.01, offset_interval=0.01)
 
@@ -148,7 +151,7 @@ def test_of_two_at_a_time_to_one_place_one_is_whole_and_the_other_refused(
 
 
 def test_one_that_could_not_be_made_durable_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sync = snapshots._sync
+    sync = files.sync_directory
 
     def fails(directory: Path) -> None:
         if directory == tmp_path:
@@ -157,8 +160,93 @@ def test_one_that_could_not_be_made_durable_is_not_there(tmp_path: Path, monkeyp
 
     with Store(tmp_path / "store") as store:
         popped(store, "q", 1)
-        monkeypatch.setattr(snapshots, "_sync", fails)
+        monkeypatch.setattr(snapshots, "sync_directory", fails)
         with pytest.raises(DirectoryNotWritable, match="nothing is there"):
+            store.snapshot(tmp_path / "copy")
+    assert {each.name for each in tmp_path.iterdir()} == {"store"}
+
+
+def test_one_that_is_taken_back_goes_at_once_as_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash in the midst of removing it must not leave a part under its name."""
+    removed: list[str] = []
+
+    def fails(_directory: Path) -> None:
+        if (tmp_path / "copy").exists():
+            raise OSError(5, "Input/output error")
+
+    with Store(tmp_path / "store") as store:
+        popped(store, "q", 1)
+        monkeypatch.setattr(snapshots, "sync_directory", fails)
+        monkeypatch.setattr(shutil, "rmtree", lambda path, **_: removed.append(Path(path).name))
+        with pytest.raises(DirectoryNotWritable):
+            store.snapshot(tmp_path / "copy")
+    (left,) = (each.name for each in tmp_path.iterdir() if each.name != "store")
+    assert removed == [left]
+    assert left.endswith(".partial")
+
+
+def test_one_that_is_closed_before_its_files_are_opened_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another store may have the directory by then, and write to it."""
+    store = Store(tmp_path / "store")
+    popped(store, "q", 1)
+    flush = store.flush
+
+    def flushes(timeout: float | None = None) -> Reply:
+        reply = flush(timeout)
+        assert store.close() is Reply.OK
+        return reply
+
+    monkeypatch.setattr(store, "flush", flushes)
+    with pytest.raises(StoreClosed):
+        store.snapshot(tmp_path / "copy")
+    assert {each.name for each in tmp_path.iterdir()} == {"store"}
+
+
+def test_the_offset_file_is_in_it_though_it_is_replaced_while_the_names_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system need not list a file that is renamed meanwhile."""
+    with Store(tmp_path / "store", SMALL) as store:
+        (delivery,) = popped(store, "q", 1)
+        store.ack(delivery.receipt)
+        store.close()
+    names = FileReader.names
+    with Store(tmp_path / "store", SMALL) as store:
+        monkeypatch.setattr(FileReader, "names", lambda reader: [each for each in names(reader) if each != "offsets"])
+        assert store.snapshot(tmp_path / "copy") is Reply.OK
+        monkeypatch.undo()
+        assert (tmp_path / "store" / "offsets").exists()
+    assert (tmp_path / "copy" / "offsets").exists()
+
+
+@pytest.mark.parametrize("found", [b"", OSError(5, "Input/output error")], ids=["shorter", "unreadable"])
+def test_what_cannot_be_read_is_named_and_nothing_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Any
+) -> None:
+    def reads(_fd: int, _size: int, _at: int) -> bytes:
+        if isinstance(found, OSError):
+            raise found
+        return bytes(found)
+
+    with Store(tmp_path / "store") as store:
+        popped(store, "q", 1)
+        store.flush()
+        monkeypatch.setattr(os, "pread", reads)
+        with pytest.raises(LogUnreadable, match="seg cannot be read from byte 0 on"):
+            store.snapshot(tmp_path / "copy")
+        monkeypatch.undo()
+    assert {each.name for each in tmp_path.iterdir()} == {"store"}
+
+
+def test_a_copy_that_could_not_be_opened_is_not_made(tmp_path: Path) -> None:
+    """Its numbers would be beyond those that an open can have."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / f"log-{2**40 - 2**20}.seg").touch()
+    with Store(tmp_path / "store") as store:
+        popped(store, "q", 1)
+        with pytest.raises(NumbersExhausted, match="Close the store, and copy its directory"):
             store.snapshot(tmp_path / "copy")
     assert {each.name for each in tmp_path.iterdir()} == {"store"}
 
