@@ -83,7 +83,9 @@ def test_calls_are_beside_a_reset_of_their_queue(toy: str, tmp_path: Path) -> No
             one.random.seed(number)
             assert orders.calls_beside_a_reset(one)
             one.survey()
-    assert found(campaign) == (set() if toy == "Extended" else {Clause.NO_LIMBO})
+    # A message that the late ack hides may have come since the reset, or not: on a busy machine it has not.
+    wrong = ({Clause.NO_LIMBO}, {Clause.COMMIT_IS_MONOTONE})
+    assert found(campaign) in ((set(),) if toy == "Extended" else wrong)
     assert campaign.report.in_play[BESIDE_A_RESET] >= 1
 
 
