@@ -88,16 +88,18 @@ class Pace:
         """Note how long a pop took."""
         self._slowest = max(self._slowest, seconds)
 
-    def is_endless(self, now: float, given: Collection[int], misses: Callable[[Collection[int]], bool]) -> bool:
+    def is_endless(
+        self, queue: str, now: float, given: Collection[int], misses: Callable[[Collection[int]], bool]
+    ) -> bool:
         """Tell, of a pop that gave these, whether the queue never will be empty, though nothing is missing: what came
         first is due again before the last. Raise `QueueNeverEmpty` where something is, and nothing new comes.
 
         >>> pace = Pace()
         >>> pace.hidden(since=7.0)
         0.25
-        >>> [pace.is_endless(now, [0, 1], lambda came: 2 not in came) for now in (20.0, 50.0)]
+        >>> [pace.is_endless("orders", now, [0, 1], lambda came: 2 not in came) for now in (20.0, 50.0)]
         [False, False]
-        >>> pace.is_endless(51.0, [1, 2], lambda came: 2 not in came)
+        >>> pace.is_endless("orders", 51.0, [1, 2], lambda came: 2 not in came)
         True
         """
         if not self._came.issuperset(given):
@@ -107,5 +109,5 @@ class Pace:
             return False
         missing = misses(self._came)
         if missing and now - self._grew > DRAINING:
-            raise QueueNeverEmpty(f"after {now - self._since:.0f} s of pops {TOO_SLOW}")
+            raise QueueNeverEmpty(f"{queue}: after {now - self._since:.0f} s of pops {TOO_SLOW}")
         return not missing

@@ -384,7 +384,9 @@ class Session:
         self._pace.took(self.now - asked)
         given = [offset for _, offset in list(self.traffic.where.values())[before:]]
         refused, slack = self.traffic.refused, self.traffic.slack
-        endless = self._pace.is_endless(self.now, given, lambda came: self.panel.misses(queue, came, asked - slack))
+        endless = self._pace.is_endless(
+            queue, self.now, given, lambda came: self.panel.misses(queue, came, asked - slack)
+        )
         if endless or not given:
             what = "cannot be popped empty, and nothing is missing," if endless else "is empty,"
             self.traffic.history.add("client", f"{queue} {what} at {asked:.3f} s", about=[queue])
