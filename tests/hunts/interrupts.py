@@ -153,7 +153,7 @@ class Client:
         self.store = None
         gc.collect()
         until = time.monotonic() + HANGS / 2
-        while left := [*map(str, threading.enumerate()[1:]), *open_below(self.path)]:
+        while left := [str(each) for each in threading.enumerate()[1:] if each.is_alive()] + open_below(self.path):
             if time.monotonic() > until:
                 raise AssertionError(f"of a closed store there is still: {', '.join(left)}")
             time.sleep(0.001)

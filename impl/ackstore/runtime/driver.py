@@ -410,8 +410,7 @@ class Driver(DriverFields):
     def let_go(self) -> None:
         """Leave the directory to others, as soon as nothing of this store is written any more."""
         self.lock.run(MOMENT, self._watch, closing=True)
-        goes_on = self._stop()
-        if goes_on:
+        if goes_on := self._stop():
             log.error("%s stays locked: %s is still going on", self.path, goes_on, extra=self.fields("locked"))
             threading.Thread(target=self._let_go_later, name="ackstore-leaving", daemon=True).start()
 
@@ -437,6 +436,7 @@ class Driver(DriverFields):
         for queue in self.core.queues.values():
             queue.let_go_of_acks()
         self.disk.close()
+        refusals.forget_frames(self.broken)
         return True
 
     def fields(self, event: str) -> dict[str, object]:

@@ -10,7 +10,9 @@ the store at acks has been in a write for 2.0 seconds, and nothing was done: see
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from traceback import walk_tb
 
 from ackstore.words.errors import StoreBroken, StoreClosed, StoreForked, StoreStalled
 
@@ -38,3 +40,12 @@ def stalled(path: Path, seconds: float) -> StoreStalled:
         f"the store at {path} has been in a write for {seconds} seconds, and nothing was done: see to the disk, and "
         "try again"
     )
+
+
+def forget_frames(broken: BaseException | None) -> None:
+    """Let go of what the frames of a store's own functions hold, where it broke: an open file, for as long as anybody
+    has the exception. Those of its callers keep theirs, for whoever looks into it."""
+    for frame, _line in walk_tb(broken.__traceback__ if broken else None):
+        if str(frame.f_globals.get("__name__")).startswith("ackstore."):
+            with suppress(RuntimeError):  # it is still running
+                frame.clear()

@@ -51,7 +51,7 @@ class Workers(Generic[Job]):
         """Jobs that are not done."""
         self._threads: list[threading.Thread] = []
         self._at_work: dict[int, Job] = {}
-        self._stopped = self._stopping = False
+        self._stopped = False
 
     def put(self, job: Job) -> None:
         """Have a job done."""
@@ -74,10 +74,7 @@ class Workers(Generic[Job]):
         seconds, and return the jobs still at work. Can be called again."""
         self._stopped = not drain
         until = time.monotonic() + timeout
-        if not self._stopping:
-            self._stopping = True
-            for _ in self._threads:
-                self._jobs.put(None)
+        self._jobs.put(None)
         for thread in self._threads:
             if thread is not threading.current_thread():
                 join(thread, until - time.monotonic())
@@ -93,6 +90,7 @@ class Workers(Generic[Job]):
                     del self._at_work[me]
                 with self._lock:
                     self.outstanding -= 1
+            self._jobs.put(None)  # to the next: also to one that nobody has noted, as an exception came into its start
         except BaseException as error:
             # The thread's top: whatever it was, the store must hear that nobody syncs any more.
             self._at_work.pop(me, None)
