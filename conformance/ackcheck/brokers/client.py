@@ -31,7 +31,11 @@ from typing import Any, ClassVar, TypeVar
 T = TypeVar("T")
 
 PAUSE = 0.01
-"""Seconds between two tries to connect to a server that is starting."""
+"""Seconds between two tries to connect to a server that is starting, at first."""
+
+SHARE = 0.1
+"""Of the time that it has been starting for, what the next try waits: on a busy machine, where a start takes minutes,
+trying all the time would take more of the processor than the server gets."""
 
 
 class Client(ABC):
@@ -48,14 +52,15 @@ class Client(ABC):
 
     def connected(self, connect: Callable[[], T], *not_yet: type[Exception]) -> T:
         """Return what connects, once the server is ready; until then it raises that it is gone, or one of `not_yet`."""
-        until = time.monotonic() + self.waiting
+        began = time.monotonic()
         while True:
             try:
                 connection = connect()
             except (*self.gone, *not_yet):
-                if time.monotonic() > until:
+                waited = time.monotonic() - began
+                if waited > self.waiting:
                     raise
-                time.sleep(PAUSE)
+                time.sleep(max(PAUSE, SHARE * waited))
             else:
                 self.lost = False
                 return connection

@@ -89,6 +89,8 @@ class Session:
 
     def rollback(self) -> None:
         self.close()
+        if self.over:
+            raise Lost
 
     def commit(self) -> None:
         if self.over:
@@ -125,6 +127,17 @@ def test_a_delivery_is_a_transaction_and_an_ack_its_commit(deleted: Any) -> None
     assert deleted.ack(second["receipt"]) == "EXPIRED"
     [again] = deleted.pop("q", 64, 10.0)
     assert (again["offset"], again["attempt"], deleted.ack(again["receipt"])) == (1, 2, "OK")
+
+
+def test_a_delivery_whose_time_is_over_is_taken_back_and_its_session_serves_again(deleted: Any) -> None:
+    first, second = deleted.pop("q", 64, 0.0)
+    sessions = [deleted.held[one["receipt"]][0] for one in (first, second)]
+    sessions[1].over = True  # the server was quicker
+    assert deleted.ack(first["receipt"]) == "EXPIRED"
+    again = deleted.pop("q", 64, 10.0)
+    assert sorted(one["offset"] for one in again) == [0, 1]
+    assert [deleted.held[one["receipt"]][0] for one in again].count(sessions[0]) == 1
+    assert deleted.ack(second["receipt"]) == "EXPIRED"
 
 
 def test_an_ack_that_is_lost_with_the_server_is_no_answer_nor_is_one_after_it(deleted: Any, client: Client) -> None:

@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from ackcheck.target import Delivery
 
 PUSHING = 0.1
 """Seconds for which a pop waits for the next message to be pushed."""
+
+ON_ITS_WAY = 0.01
+"""Seconds for which it is waited for what was pushed before the server read that no more is wanted."""
 
 RESPONSE, ERROR, MESSAGE = 0, 1, 2
 HEARTBEAT = b"_heartbeat_"
@@ -44,6 +48,16 @@ def frame_of(data: bytes) -> tuple[int, bytes, int] | None:
         return None
     size, kind = struct.unpack_from(">II", data)
     return (kind, data[8 : 4 + size], 4 + size) if len(data) >= 4 + size else None
+
+
+def framed(kind: int, data: bytes) -> bytes:
+    """Return a frame as it was sent."""
+    return struct.pack(">II", 4 + len(data), kind) + data
+
+
+def key_of(message: bytes) -> str:
+    """Return the key by which the server knows a message."""
+    return message[10:26].decode()
 
 
 class Connection:
@@ -80,10 +94,13 @@ class Connection:
             self.incoming += part
 
     def answer(self) -> str:
-        """Return the answer to a command."""
-        found = self.frame(10.0)
+        """Return the answer to a command. What is pushed before it is kept."""
+        pushed = b""
+        while (found := self.frame(10.0)) is not None and found[0] == MESSAGE:
+            pushed += framed(*found)
         if found is None:
             raise ConnectionError("no answer within 10 s")
+        self.incoming = pushed + self.incoming
         return found[1].decode()
 
 
@@ -97,6 +114,8 @@ class Topics(WithoutBarrier):
         self.held: dict[str, tuple[str, str]] = {}
         """By its receipt, the queue and the newest delivery (the server's message id) of each message in hand."""
         self.settled: set[str] = set()
+        self.handed_out: Counter[str] = Counter()
+        """By its key, how often each message was. The server counts too, and after a SIGKILL from the beginning."""
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server is ready."""
@@ -122,6 +141,7 @@ class Topics(WithoutBarrier):
         """Have messages pushed, and take no more once there are enough, or none comes."""
         with self.lock, self.asking():
             connection, given = self._connected(queue), []
+            self._give_back_late(connection)
             connection.command(f"RDY {count}")
             while (found := connection.frame(PUSHING)) is not None:
                 if found[0] == MESSAGE:
@@ -129,16 +149,28 @@ class Topics(WithoutBarrier):
                     if len(given) == count:
                         break
             connection.command("RDY 0")
-            while (found := connection.frame(0.01)) is not None:
-                if found[0] == MESSAGE:  # it was on its way: it is given back at once
-                    connection.command(f"REQ {found[1][10:26].decode()} 0")
+            self._give_back_late(connection, ON_ITS_WAY)
             return given
 
-    def _given(self, queue: str, message: bytes, invisible: float) -> Delivery:
-        attempt, key, number = struct.unpack_from(">H", message, 8)[0], message[10:26].decode(), int(message[26:])
-        receipt = f"{queue}|{number}|{key}|{attempt}"
+    def _give_back_late(self, connection: Connection, seconds: float = 0.0) -> None:
+        """Give back what was pushed and is wanted no more."""
+        while (found := connection.frame(seconds)) is not None:
+            if found[0] == MESSAGE:
+                key = key_of(found[1])
+                self._forget(key)
+                connection.command(f"REQ {key} 0")
+
+    def _forget(self, key: str) -> None:
+        """Forget the deliveries of a message that has come again: FIN would settle the new one, which has the same
+        key."""
         for older in [one for one, (_, held) in self.held.items() if held == key]:
-            del self.held[older]  # its time is over: FIN would settle the new delivery, which has the same key
+            del self.held[older]
+
+    def _given(self, queue: str, message: bytes, invisible: float) -> Delivery:
+        attempt, key, number = struct.unpack_from(">H", message, 8)[0], key_of(message), int(message[26:])
+        self._forget(key)
+        self.handed_out[key] += 1
+        receipt = f"{queue}|{number}|{key}|{self.handed_out[key]}"
         self.held[receipt] = queue, key
         return Delivery(receipt=receipt, offset=number, attempt=attempt, deadline=time.time() + invisible)
 
@@ -150,16 +182,24 @@ class Topics(WithoutBarrier):
                 return "INVALID"
             if receipt not in self.held:
                 return "SETTLED" if receipt in self.settled else "EXPIRED"
-            queue, key = self.held.pop(receipt)
+            queue, key = self.held[receipt]
             connection = self._connected(queue)
+            self._give_back_late(connection)
+            if self.held.pop(receipt, None) is None:
+                return "EXPIRED"  # the message had come again
             connection.command(f"FIN {key}")
             connection.command(f"FIN {NOBODY}")
-            over = connection.answer()
-            if NOBODY not in over:
-                connection.answer()
+            if not self._is_done(connection, key):
                 return "EXPIRED"
             self.settled.add(receipt)
             return "OK"
+
+    def _is_done(self, connection: Connection, key: str) -> bool:
+        """Tell whether a FIN was done; read its answers up to the one of the FIN that comes after it."""
+        done = True
+        while f"FIN {NOBODY}" not in (told := connection.answer()):
+            done = done and f"FIN {key}" not in told
+        return done
 
     def close(self) -> str:
         """Leave: the suite ends the server, which writes what is in flight when it is asked to end."""

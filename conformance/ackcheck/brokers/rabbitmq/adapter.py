@@ -57,7 +57,9 @@ def parted(receipt: str) -> tuple[str, str, str] | None:
 class Queues(WithoutBarrier):
     """A target (`ackcheck.target.Target`); one connection, used by one thread at a time."""
 
-    waiting = 180.0  # a runtime and its database start
+    waiting = (
+        600.0  # a runtime and its database start: five seconds of a processor, of which a busy machine gives little
+    )
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -7,7 +7,7 @@ out=$1
 trial=$(mktemp -d)
 server='' adapter=''
 # shellcheck disable=SC2086 # none of them, no word
-trap 'kill -9 $server $adapter 2>/dev/null; rm -rf "$trial"' EXIT
+trap 'kill -9 $server $adapter 2>/dev/null || true; rm -rf "$trial"' EXIT
 trap 'exit 1' INT TERM HUP
 mkdir "$trial/data" "$trial/run"
 

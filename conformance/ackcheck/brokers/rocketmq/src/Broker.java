@@ -50,7 +50,7 @@ final class Broker {
   /** The most messages that a pop may ask for. */
   private static final int MOST = 32;
 
-  private static final long TIMEOUT = 20_000;
+  private static final long TIMEOUT = 60_000;
   private static final long STARTING = 120_000;
 
   /** Bytes of a message that has the broker flush at its next beat: with ASYNC_FLUSH it does so from 4 pages on. */
