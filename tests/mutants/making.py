@@ -1,4 +1,4 @@
-"""Mutants of the store's core: what they are, and how one is put in the place of the function that it changes.
+"""Mutants of the store: what they are, and how one is put in the place of the function that it changes.
 
 Mutmut makes them. What the import of a module does, and functions with decorators, are not mutated.
 
@@ -23,7 +23,7 @@ import attrs
 
 ROOT = Path(__file__).parents[2]
 
-MODULES = (
+CORE = (
     "core.receipts",
     "core.acks",
     "core.pops",
@@ -38,6 +38,8 @@ MODULES = (
     "core.abandoned",
     "core.log",
     "core.segment",
+    "core.record",
+    "core.timers",
     "format.filenames",
     "core.offsets",
     "format.offsetfile",
@@ -65,9 +67,39 @@ MODULES = (
     "words.totals",
     "words.histogram",
     "words.config",
+    "words.errors",
 )
-"""The core of the store: what has no threads or files in it, and decides everything. (`effects`, `replies`, `errors`
-and `stats` only have values in them, and `spreading` only a function with a decorator: nothing to mutate.)"""
+"""The core of the store: what has no threads or files in it, and decides everything. (`effects`, `replies` and `stats`
+only have values in them, `parts` and `engine` only protocols, and `placement` only a function with a decorator: nothing
+to mutate.)"""
+
+AROUND = (
+    "fastpath.clock",
+    "runtime.descriptors",
+    "runtime.directory_lock",
+    "runtime.driver",
+    "runtime.files",
+    "runtime.forks",
+    "runtime.lock",
+    "runtime.logs",
+    "runtime.memory",
+    "runtime.pools",
+    "runtime.pwrite",
+    "runtime.refusals",
+    "runtime.reserve",
+    "runtime.sight",
+    "runtime.snapshots",
+    "runtime.threads",
+    "runtime.waiting",
+    "store",
+    "aio",
+    "inspection",
+    "cli",
+    "metrics",
+)
+"""What is around it: threads, files and clocks, and what clients call."""
+
+MODULES = (*CORE, *AROUND)
 
 SEPARATOR = "ǁ"
 
@@ -145,7 +177,7 @@ def _texts_of(code: str) -> dict[str, str]:
     """Return the body of every function in generated code, without comments."""
     texts = {}
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name:
             texts[node.name] = "\n".join(ast.unparse(node).splitlines()[1:])
             texts[node.name] = ast.unparse(node.args) + "\n" + texts[node.name]
     return texts

@@ -7,9 +7,11 @@ are run until one fails.
 
 - **Which test goes first** is a matter of hours: the one that takes the least for what it may be expected to find. So
   tests that have killed mutants of this function go first, and apart from that the quickest.
-- **A test that hangs** kills. A limit on processor time sees it, so that a busy machine does not; and a far higher one
-  on time by the clock, for what waits for ever.
+- **A test that hangs** kills. A limit on processor time sees it, so that a busy machine does not. What waits for ever
+  takes none: `tests.mutants.hanging` sees that nothing of it wants to run. A far higher limit on time by the clock is
+  there for whatever is left.
 - **A test with threads** may fail because the machine is slow. Such tests go last, and have to fail twice.
+- **A mutant can do anything to files**, so each is tried in a folder and a session of its own, which end with it.
 - Hypothesis draws the same examples each time, and does not shorten what fails.
 """
 
@@ -20,6 +22,7 @@ import json
 import mmap
 import os
 import resource
+import select
 import shutil
 import signal
 import sys
@@ -27,7 +30,8 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from types import FrameType
@@ -35,13 +39,14 @@ from zlib import crc32
 
 import attrs
 import pytest
+from tests.mutants.hanging import LOOK, Hanging
 from tests.mutants.making import ROOT, Mutant, put_in, target_of
 
 MOST_SECONDS, MORE_SECONDS = 5.0, 5.0
 """Processor time after which a test that took nearly nothing hangs, and this many times what it took besides (which was
 measured while every call was noted, and so is many times what it takes)."""
 
-MOST_WAITING, MORE_WAITING = 60.0, 20.0
+MOST_WAITING, MORE_WAITING = 300.0, 100.0
 """The same by the clock."""
 
 MOST_MEMORY = 4 << 30
@@ -60,6 +65,22 @@ class Seen:
     threads: bool
     calls: list[tuple[str, str]]
     """File and qualified name of every function of the store that it calls."""
+
+
+@attrs.frozen
+class Running:
+    """A mutant that is being tried, in a child."""
+
+    pid: int
+    mutant: Mutant
+    job: int
+    names: Sequence[str]
+    """The tests that it is tried with."""
+    untried: int
+    scratch: str
+    """A folder of its own."""
+    began: float = attrs.field(factory=time.monotonic)
+    hanging: Hanging = attrs.field(factory=Hanging)
 
 
 class Trial:
@@ -103,7 +124,7 @@ class Trial:
                 callers[place].append(name)
         gc.collect()
         gc.freeze()  # so that the children's collector does not copy every page
-        running: dict[int, tuple[Mutant, int, list[str], int, float, str]] = {}
+        running: dict[int, Running] = {}
         waiting = list(reversed(self.mutants))
         free = list(range(self.jobs))
         while waiting or running:
@@ -118,21 +139,42 @@ class Trial:
                     self.note(mutant, "no test calls it", "", untried, 0.0)
                     continue
                 job, scratch = free.pop(), tempfile.mkdtemp(prefix="mutant-")
+                self._at(job, 0)
                 pid = os.fork()
                 if not pid:
-                    os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
+                    _go_apart(scratch)
                     self._try(mutant, job, [items[name] for name in names], seen)
-                running[pid] = mutant, job, names, untried, time.monotonic(), scratch
-            if running:
-                pid, status = os.wait()
-                mutant, job, names, untried, began, scratch = running.pop(pid)
-                free.append(job)
-                shutil.rmtree(scratch, ignore_errors=True)
-                outcome, test = _outcome(status), names[self._running(job)]
-                if outcome in ("killed", "timeout"):
-                    self.killers[mutant.function][test] += 1
-                self.note(mutant, outcome, test, untried if outcome == "survived" else 0, time.monotonic() - began)
+                running[pid] = Running(pid, mutant, job, names, untried, scratch)
+            for pid, outcome in self._ended(running.values(), seen):
+                tried = running.pop(pid)
+                free.append(tried.job)
+                self._end(tried, outcome)
         return True
+
+    def _ended(self, running: Iterable[Running], seen: Mapping[str, Seen]) -> list[tuple[int, str]]:
+        """Wait for a moment; return which children have ended by then, and what came of them. Those that hang do."""
+        by_file = {os.pidfd_open(one.pid): one for one in running}
+        ended, _, _ = select.select([*by_file], [], [], LOOK)
+        found = [(by_file[file].pid, _outcome(os.waitpid(by_file[file].pid, 0)[1])) for file in ended]
+        for file, one in by_file.items():
+            os.close(file)
+            test = self._running(one.job)
+            if not ended and one.hanging.hangs(one.pid, test, seen[one.names[test]].seconds):
+                os.kill(one.pid, signal.SIGKILL)
+                os.waitpid(one.pid, 0)
+                found.append((one.pid, "timeout"))
+        return found
+
+    def _end(self, one: Running, outcome: str) -> None:
+        """Take note of what came of a mutant, and see that nothing of it is left."""
+        with suppress(ProcessLookupError):
+            os.killpg(one.pid, signal.SIGKILL)  # what its tests have started
+        shutil.rmtree(one.scratch, ignore_errors=True)
+        test = one.names[self._running(one.job)]
+        if outcome in ("killed", "timeout"):
+            self.killers[one.mutant.function][test] += 1
+        untried = one.untried if outcome == "survived" else 0
+        self.note(one.mutant, outcome, test, untried, time.monotonic() - one.began)
 
     def _in_order(self, mutant: Mutant, names: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
         killers = self.killers[mutant.function]
@@ -147,12 +189,16 @@ class Trial:
             state = crc32(file.read_bytes(), state)
         known = json.loads(self.seen.read_text(encoding="utf-8")) if self.seen.exists() else {}
         if known.get("state") != state:
+            scratch = tempfile.mkdtemp(prefix="mutants-")
             pid = os.fork()
             if not pid:
+                _go_apart(scratch)
                 known = {"state": state, "tests": {name: attrs.astuple(one) for name, one in self._looked(items)}}
                 self.seen.write_text(json.dumps(known), encoding="utf-8")
                 os._exit(0)
-            if os.waitpid(pid, 0)[1]:
+            status = os.waitpid(pid, 0)[1]
+            shutil.rmtree(scratch, ignore_errors=True)
+            if status:
                 raise pytest.UsageError("a test fails without any mutant")
             known = json.loads(self.seen.read_text(encoding="utf-8"))
         return {
@@ -191,6 +237,9 @@ class Trial:
     def _running(self, job: int) -> int:
         return int.from_bytes(self.at[4 * job : 4 * job + 4], "little")
 
+    def _at(self, job: int, number: int) -> None:
+        self.at[4 * job : 4 * job + 4] = number.to_bytes(4, "little")
+
     def _try(self, mutant: Mutant, job: int, items: Sequence[pytest.Item], seen: Mapping[str, Seen]) -> None:
         """Put the mutant in, and run the tests until one fails."""
         quiet = os.open(os.devnull, os.O_WRONLY)
@@ -200,7 +249,7 @@ class Trial:
         if not put_in(mutant):
             os._exit(SKIPPED)
         for number, item in enumerate(items):
-            self.at[4 * job : 4 * job + 4] = number.to_bytes(4, "little")
+            self._at(job, number)
             one = seen[item.nodeid]
             for _ in range(2 if one.threads else 1):
                 self.failed = ""
@@ -214,6 +263,14 @@ class Trial:
             if self.failed:
                 os._exit(KILLED)
         os._exit(0)
+
+
+def _go_apart(scratch: str) -> None:
+    """Have this child and what it starts be told from others, and its files made in a folder of its own."""
+    os.setsid()
+    Path(scratch).chmod(0o755)  # some tests look at it as another user
+    os.chdir(scratch)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.tempdir = scratch
 
 
 def _limit(seconds: float) -> None:
