@@ -1,6 +1,7 @@
 """The store for asyncio: the same answers, and nothing that leaks when a coroutine is cancelled."""
 
 import asyncio
+import inspect
 import threading
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,110 @@ def test_its_calls_are_those_of_the_store(tmp_path: Path) -> None:
             assert await store.restore() is Reply.OK
             assert not (await store.stats()).forced
             assert await store.snapshot(tmp_path / "copy") is Reply.OK
+
+    asyncio.run(main())
+
+
+CALLS = "publish pop try_pop ack_many renew release reset dead flush snapshot degrade restore stats close".split()
+"""All but `ack`, whose callback it wraps."""
+
+
+class Asked:
+    """Stands for a store: notes what it is asked, as its own signature takes it, and answers with something new."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any], object]] = []
+        self.threads: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def asked(*given: Any, **named: Any) -> object:
+            found = inspect.signature(getattr(Store, name)).bind(None, *given, **named)
+            found.apply_defaults()
+            del found.arguments["self"]
+            answer = object()
+            self.calls.append((name, found.arguments, answer))
+            self.threads.append(threading.current_thread().name)
+            return answer
+
+        return asked
+
+
+@pytest.fixture
+def asked() -> tuple[Asked, aio.Store]:
+    found = Asked()
+    store: Any = found
+    return found, aio.Store(store)
+
+
+@pytest.mark.parametrize("name", [*CALLS, "ack"])
+@pytest.mark.parametrize("much", [True, False], ids=["all of them", "those that must be"])
+def test_each_call_hands_on_what_it_is_given_and_back_what_it_gets(
+    asked: tuple[Asked, aio.Store], name: str, much: bool
+) -> None:
+    """And where it is not given something, it means what the store itself does."""
+    found, store = asked
+    takes = list(inspect.signature(getattr(Store, name)).parameters.values())[1:]
+    given: dict[str, Any] = {each.name: object() for each in takes if much or each.default is each.empty}
+    if "receipts" in given:
+        given["receipts"] = [object()]
+    heard = given.pop("on_durable", None)
+
+    async def main() -> object:
+        return await getattr(store, name)(**given)
+
+    answer = asyncio.run(main())
+    meant = {each.name: given.get(each.name, each.default) for each in takes}
+    ((called, got, gave),) = found.calls
+    assert (called, got) == (name, meant)
+    assert answer is (None if name == "publish" else gave)
+    assert heard is None or much
+    assert found.threads[0].startswith("ackstore-aio-close" if name == "close" else "ackstore-aio_")
+
+
+def test_it_does_as_many_calls_at_a_time_as_it_is_told(tmp_path: Path) -> None:
+    """And closing waits for none of them."""
+
+    async def main() -> None:
+        store = await aio.Store.open(tmp_path, Config(max_attempts=7), threads=2)
+        assert store.store.config.max_attempts == 7
+        at_work, go_on = threading.Semaphore(0), threading.Event()
+
+        def hangs() -> Reply:
+            at_work.release()
+            go_on.wait()
+            return Reply.OK
+
+        calls = [asyncio.create_task(store._call(hangs)) for _ in range(3)]
+        for _ in range(2):
+            await asyncio.to_thread(at_work.acquire)
+        assert await store.close() is Reply.OK
+        assert not at_work.acquire(blocking=False)  # the third waits for its turn
+        go_on.set()
+        assert await asyncio.gather(*calls) == [Reply.OK] * 3
+
+    asyncio.run(main())
+
+
+def test_what_was_cancelled_before_it_began_is_not_done(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await aio.Store.open(tmp_path, threads=1) as store:
+            await store.publish("q", 2)
+            at_work, go_on = threading.Event(), threading.Event()
+
+            def hangs() -> None:
+                at_work.set()
+                go_on.wait()
+
+            first = asyncio.create_task(store._call(hangs))
+            await asyncio.to_thread(at_work.wait)
+            second = asyncio.create_task(store.pop("q"))
+            await asyncio.sleep(0)  # it is handed in
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            go_on.set()
+            await first
+            assert [(each.offset, each.attempt) for each in await store.pop("q", 2)] == [(0, 1), (1, 1)]
 
     asyncio.run(main())
 
