@@ -38,7 +38,8 @@ def test_its_calls_are_those_of_the_store(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-CALLS = "publish pop try_pop ack_many renew release reset dead flush snapshot degrade restore stats close".split()
+CALLS = ["publish", "pop", "try_pop", "ack_many", "renew", "release", "reset", "dead"]
+CALLS += ["flush", "snapshot", "degrade", "restore", "stats", "close"]
 """All but `ack`, whose callback it wraps."""
 
 
