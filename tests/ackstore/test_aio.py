@@ -156,7 +156,9 @@ def test_a_durable_callback_runs_in_the_loop_that_asked(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_durable_callback_that_comes_after_the_loop_is_nobodys(tmp_path: Path) -> None:
+def test_a_durable_callback_that_comes_after_the_loop_is_nobodys(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> aio.Store:
         store = await aio.Store.open(tmp_path, Config(flush_interval=3600.0))
         await store.publish("q", 1)
@@ -168,6 +170,7 @@ def test_a_durable_callback_that_comes_after_the_loop_is_nobodys(tmp_path: Path)
     assert store.flush() is Reply.OK
     assert store.close() is Reply.OK
     assert store.stats().callbacks == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def cancelled(tmp_path: Path, call: str, *given: Any) -> list[tuple[int, int]]:

@@ -195,3 +195,45 @@ def test_what_could_be_saved(
     assert log.could_be_saved is not None
     assert log.could_be_saved.startswith(saved)
     assert (found.problem, len(log.queues), len(log.segments)) == (log.problem, queues, segments)
+
+
+HELP = """\
+usage: ackstore inspect [-h] [--json] [--queues N] DIR
+
+Show segments, records and queues, what of them is proved to have been synced, and where the store would not open, what
+could be saved. Exit codes: 0 it would open, 1 it would not, 2 there is no store, 3 that could not be found out or
+shown.
+
+positional arguments:
+  DIR         the directory of a store, open or closed
+
+options:
+  -h, --help  show this help message and exit
+  --json      as JSON, with every queue
+  --queues N  how many queues to list (default: 50)
+"""
+
+
+def test_its_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "122")
+    monkeypatch.setenv("NO_COLOR", "1")
+    for arguments, text in (
+        (["inspect", "--help"], HELP),
+        (["--help"], "usage: ackstore [-h] COMMAND ...\n\nLook after the directory of a store.\n"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        out = capsys.readouterr().out
+        assert out.split()[: len(text.split())] == text.split()
+    assert "inspect show what a directory holds, without changing it" in " ".join(out.split())
+
+
+def test_what_is_no_number_of_queues(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = lived(tmp_path / "store")
+    for number in ("-1", "x", "", "1" * 10, "1.0"):
+        with pytest.raises(SystemExit) as ended:
+            main(["inspect", str(path), f"--queues={number}"])
+        assert ended.value.code == 2
+        assert f"{number!r} is no number of queues: give an integer from 0" in capsys.readouterr().err
+    assert shown(path, capsys, "--queues", "9" * 9) == (0, CLOSED.format(path=path))

@@ -178,7 +178,7 @@ def _texts_of(code: str) -> dict[str, str]:
     texts = {}
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name:
-            texts[node.name] = "\n".join(ast.unparse(node).splitlines()[1:])
+            texts[node.name] = "\n".join(ast.unparse(node).splitlines()[1 + len(node.decorator_list) :])
             texts[node.name] = ast.unparse(node.args) + "\n" + texts[node.name]
     return texts
 

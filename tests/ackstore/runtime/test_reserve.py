@@ -57,6 +57,7 @@ def size_of(path: Path) -> int | None:
         (0, 0, 1, 0, None),
         (8192, 4, 12288, 12288, 12288),  # what it has itself would be free without it
         (8192, 4, 12289, 12288, 8192),
+        (8193, 4, 12289, 12288, 8193),  # in whole bytes
         (8192, 1, 8192, 8192, 8192),  # more than half already: it stays
         (8192, 1, 8193, 8192, 8192),
         (8192, 1, 4000, 4000, 4000),  # and gets smaller whenever it may
