@@ -44,8 +44,8 @@ class Client(ABC):
     gone: tuple[type[Exception], ...] = (OSError,)
     """What the client's library raises once the server is gone."""
 
-    waiting: ClassVar[float] = 10.0
-    """Seconds to wait for a server that is starting."""
+    waiting: ClassVar[float] = 90.0
+    """Seconds to wait for a server that is starting; one that ends is not waited for."""
 
     lost = True
     """Whether the server was lost, and not connected to since."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ackcheck.brokers.client import SHARE
 from ackcheck.brokers.place import Place
 from ackcheck.brokers.profile import HERE, BadProfile, names, profile_of, read_profile
 from ackcheck.hits import Fault
@@ -81,6 +82,14 @@ def test_a_configuration_may_promise_something_else_and_name_what_cannot_reach_i
     assert (first.promises.loss_window, second.promises.loss_window) == (2.0, 0.0)
     assert first.promises.barrier == "none"
     assert first.missed([Fault.FAILED_SYNC, Fault.POWER_LOSS], {}) == [Fault.POWER_LOSS]
+
+
+def test_what_an_adapter_says_after_it_has_waited_is_heard() -> None:
+    for name in names():
+        profile = read_profile(name)
+        adapter = profile.target_for(Place(Path("/run/x")))
+        waiting = load_factory(adapter)().waiting if isinstance(adapter, str) else 60.0
+        assert profile.reply_timeout > (1 + SHARE) * waiting, name
 
 
 def test_what_is_missing_is_named_with_what_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ SET_END = "INSERT INTO ends VALUES (%s, %s) ON CONFLICT (queue) DO UPDATE SET nu
 class Database(Client):
     """A client of one database; each thread has a connection of its own."""
 
-    waiting = 55.0  # at first it makes its cluster
+    waiting = 150.0  # at first it makes its cluster
 
     def __init__(self) -> None:
         self.mine = threading.local()

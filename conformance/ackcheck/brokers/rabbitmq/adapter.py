@@ -57,9 +57,8 @@ def parted(receipt: str) -> tuple[str, str, str] | None:
 class Queues(WithoutBarrier):
     """A target (`ackcheck.target.Target`); one connection, used by one thread at a time."""
 
-    waiting = (
-        600.0  # a runtime and its database start: five seconds of a processor, of which a busy machine gives little
-    )
+    # A runtime and its database start: five seconds of a processor, which a busy machine has not got.
+    waiting = 600.0
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
