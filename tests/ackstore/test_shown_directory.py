@@ -217,6 +217,7 @@ options:
 def test_its_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "122")
     monkeypatch.setenv("NO_COLOR", "1")
+    out = ""
     for arguments, text in (
         (["inspect", "--help"], HELP),
         (["--help"], "usage: ackstore [-h] COMMAND ...\n\nLook after the directory of a store.\n"),

@@ -42,10 +42,11 @@ def test_it_is_closed_once_and_its_number_is_another_s_by_then(tmp_path: Path, h
 
 def test_it_is_opened_as_it_is_asked_for_and_is_not_inherited(tmp_path: Path) -> None:
     with opened(tmp_path, os.O_RDONLY | os.O_DIRECTORY) as directory:
-        for name, given in (("private", (0o600,)), ("group", (0o640,)), ("nobody", ())):
-            with opened(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, *given, within=directory) as file:
+        given: dict[str, int]
+        for name, given in (("private", {"mode": 0o600}), ("group", {"mode": 0o640}), ("nobody", {})):
+            with opened(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, within=directory, **given) as file:
                 assert not os.get_inheritable(file)
-                assert stat.S_IMODE(os.fstat(file).st_mode) == sum(given)
+                assert stat.S_IMODE(os.fstat(file).st_mode) == given.get("mode", 0)
                 assert os.write(file, b"abc") == 3
             assert (tmp_path / name).stat().st_size == 3
         with pytest.raises(FileNotFoundError):
