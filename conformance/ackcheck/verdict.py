@@ -16,7 +16,7 @@ from attrs import frozen
 
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.levels import FLOORS, Floor, LevelVerdict, Status, judged
-from ackcheck.needs import JUDGED_BY, NEEDS
+from ackcheck.needs import NEEDS, would_judge
 from ackmodel import Clause, Level
 
 
@@ -155,7 +155,8 @@ class Verdict:
             )
         if times:
             return ClauseVerdict(clause, "kept", times)
-        return ClauseVerdict(clause, "not-judged", 0, f"never at stake; what would judge it: {JUDGED_BY[clause]}")
+        ran = {report.grade for report in self.reports if report.cases}
+        return ClauseVerdict(clause, "not-judged", 0, f"never at stake; {would_judge(clause, ran)}")
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as `ackcheck run --json` writes it."""

@@ -158,11 +158,15 @@ class Result:
 
 
 class Unfinished(RuntimeError):
-    """The exploration ended before everything was explored; `result` is what was found up to there."""
+    """The exploration ended before everything was explored; `result` is what was found up to there.
 
-    def __init__(self, message: str, result: Result) -> None:
+    Its message is the `fact`, and what `explore` can do about it; a caller that offers less says that instead.
+    """
+
+    def __init__(self, fact: str, mend: str, result: Result) -> None:
+        self.fact = fact
         self.result = result
-        super().__init__(message)
+        super().__init__(f"{fact}: {mend}")
 
 
 class TooManyStates(Unfinished):
@@ -173,8 +177,8 @@ class TooManyStates(Unfinished):
         advice = "allow more with max_states (--max-states)"
         if result.engine == "graph":
             advice += ", use the table engine (--engine table), which takes millions"
-        message = f"more than {limit:,} states at depth {result.depth}: {advice}"
-        super().__init__(f"{message}, or take fewer messages, deliveries or faults", result)
+        fact = f"more than {limit:,} states at depth {result.depth}"
+        super().__init__(fact, f"{advice}, or take fewer messages, deliveries or faults", result)
 
 
 class TooMuchMemory(Unfinished):
@@ -184,8 +188,8 @@ class TooMuchMemory(Unfinished):
         each = needed / max(1, result.states)
         super().__init__(
             f"{result.states:,} states at depth {result.depth} take {needed / 2**30:.2f} GiB, {each:.0f} bytes each, "
-            f"but only {limit / 2**30:.2f} GiB may be taken: allow more with memory (--memory), "
-            "or take fewer messages, deliveries or faults",
+            f"but only {limit / 2**30:.2f} GiB may be taken",
+            "allow more with memory (--memory), or take fewer messages, deliveries or faults",
             result,
         )
 
@@ -212,7 +216,8 @@ class WontFit(Unfinished):
         )
         super().__init__(
             f"not begun: estimated from fewer messages, this has {estimate}, but only {limit / 2**30:.2f} GiB may be "
-            "taken: allow more with memory (--memory), take fewer messages, deliveries or faults, or walk at random",
+            "taken",
+            "allow more with memory (--memory), take fewer messages, deliveries or faults, or walk at random",
             nothing,
         )
 

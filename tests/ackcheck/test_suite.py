@@ -126,6 +126,13 @@ def test_of_each_clause_it_is_said_what_would_judge_it() -> None:
     assert told.why == "never at stake; what would judge it: showing `outstanding` in `stats`"
 
 
+def test_where_a_grade_ran_that_could_have_judged_it_that_is_said_too() -> None:
+    power, other = GradeReport("power", 1, cases=1), GradeReport("disk", 1, not_judged="needs root")
+    told = verdict_of(power, other).clauses()
+    assert told[Clause.FLUSH_DEGRADES].why.startswith("never at stake; though power ran; what would judge it: a grade")
+    assert told[Clause.REPLY_AFTER_STAGE].why.startswith("never at stake; what would judge it: the simulated grade")
+
+
 def test_a_finding_on_files_says_how_to_repeat_its_case() -> None:
     plan = Plan((Level.PAGE_CACHE,), ("process",), efforts("standard"), seed=4, case=1, stop_at_first=True)
     toy = f"{Path(__file__).parent / 'grades' / 'toys.py'}:WritesNothing"

@@ -56,8 +56,10 @@ def progress_shown() -> Iterator[Watcher]:
         yield show
 
 
-def searched(config: Config, options: Options, *, liveness: bool, cluster: str | None, local: int | None) -> Found:
-    """Search, showing the progress; a refusal where that cannot be done, or not to the end."""
+def searched(
+    config: Config, options: Options, *, liveness: bool, cluster: str | None, local: int | None, mend: str = ""
+) -> Found:
+    """Search, showing the progress; a refusal where that cannot be done, or not to the end, with what would mend it."""
     try:
         with progress_shown() as watcher:
             watched = evolve(options, watcher=watcher)
@@ -68,7 +70,8 @@ def searched(config: Config, options: Options, *, liveness: bool, cluster: str |
         raise Refused(str(error)) from error
     except Unfinished as error:
         if error.result.holds:
-            raise Refused(f"{error}. Nothing was broken so far: {counts_line(error.result)}") from error
+            told = f"{error.fact}: {mend}" if mend else str(error)
+            raise Refused(f"{told}. Nothing was broken so far: {counts_line(error.result)}") from error
         return error.result, []
 
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from attrs import evolve
 
 from ackexplore import Options, TooManyStates, explore
-from ackexplore.reports.walk import MOST_STATES, TooLarge, walk_page
+from ackexplore.reports.walk import MOST_STATES, walk_page
 from ackmodel import RULES, BadConfig, Config, UnknownRule
 
 LOOPBACK = "127.0.0.1"
@@ -65,8 +65,8 @@ def page_for(address: str, config: Config, command: str) -> tuple[HTTPStatus, st
         return HTTPStatus.OK, "text/html", walk_page(result, command, served)
     except (BadQuery, BadConfig) as error:
         return HTTPStatus.BAD_REQUEST, "text/plain", str(error)
-    except (TooManyStates, TooLarge) as error:
-        return HTTPStatus.BAD_REQUEST, "text/plain", f"{error}; go back, and ask for fewer messages or faults"
+    except TooManyStates as error:
+        return HTTPStatus.BAD_REQUEST, "text/plain", f"{error.fact}: go back, and ask for fewer messages or faults"
 
 
 def server_for(config: Config, command: str, port: int) -> ThreadingHTTPServer:

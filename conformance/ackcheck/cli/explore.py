@@ -40,7 +40,7 @@ from ackexplore import (
 )
 from ackexplore.graph.progress import ProgressFinding
 from ackexplore.needed import unbreakable
-from ackexplore.reports.exports import itf, write_dot, write_graphml
+from ackexplore.reports.exports import NoGraph, itf, write_dot, write_graphml
 from ackexplore.reports.page import html_page
 from ackexplore.reports.show import findings_view, progress_view, result_view, scope_view
 from ackexplore.reports.walk import TooLarge, walk_page
@@ -129,7 +129,9 @@ def _show_rules(ctx: click.Context, config: Config, json_to: str | None) -> None
         try:
             findings = explore_rules(config)
         except Unfinished as error:
-            raise Refused(f"{error}; --rules needs a smaller model: fewer messages, deliveries or faults") from error
+            raise Refused(
+                f"{error.fact}: --rules needs a smaller model: fewer messages, deliveries or faults"
+            ) from error
         except MissingExtra as error:
             raise Refused(str(error)) from error
     if json_to != "-":
@@ -163,6 +165,12 @@ EXPORTS = {
 INSTEAD = {"rules": ("json_to",), "serve": ("port", "without"), "interactive": ("without",)}
 """What does something else than explore, and the options that say something beside it, apart from the model's."""
 
+WHOLE = (
+    "--graphml, --dot and --walk need the whole graph: allow more with --max-states, or take fewer messages, "
+    "deliveries or faults; --interactive walks in a model of any size"
+)
+"""What is to be done where there are too many states, and the table engine, which makes no graph, cannot help."""
+
 MODEL = frozenset(field.name for field in fields(Config)) - {"without"}
 
 
@@ -174,6 +182,8 @@ def _check_together(ctx: click.Context) -> None:
             refuse_others(ctx, f"--{name}", {name, *beside, *MODEL})
     if given(ctx, ["port"]) and not asked["serve"]:
         raise click.UsageError("--port is for --serve: add it")
+    if asked["walk"]:
+        refuse(ctx, ["clause"], "--walk", "the page needs every state, and --clause ends before")
     if asked["engine"] == "graph":
         refuse(ctx, ["memory"], "--engine graph", "it is the table engine's, which is bounded by it")
     if asked["symmetric"] and (asked["liveness"] or any(asked[name] for name in ("graphml", "dot", "walk"))):
@@ -223,8 +233,8 @@ def _export(result: Result, shown: Trace | None, places: dict[str, str | None], 
 def _walk_page(result: Result, command: str) -> str:
     try:
         return walk_page(result, command)
-    except TooLarge as error:
-        raise Refused(str(error)) from error
+    except (TooLarge, NoGraph) as error:
+        raise Refused(f"no page to walk in: {error}") from error
 
 
 def _serve(config: Config, command: str, port: int) -> None:
@@ -409,7 +419,8 @@ def explore(  # noqa: PLR0913 - an argument an option
         checkpoint=checkpoint,
         resume=resume,
     )
-    result, findings = searched(config, options, liveness=liveness, cluster=cluster, local=local)
+    mend = WHOLE if places["graphml"] or places["dot"] or places["walk"] else ""
+    result, findings = searched(config, options, liveness=liveness, cluster=cluster, local=local, mend=mend)
     if json_to != "-":
         console = Console()
         for part in (*result_view(result), *progress_view(findings), *scope_view(result)):

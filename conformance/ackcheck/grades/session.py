@@ -143,7 +143,8 @@ class Session:
     def note_end(self, lane: str, text: str) -> None:
         """Note that the target is about to be ended, with what it has under way."""
         self.traffic.ended_at = self.now
-        self.note(lane, f"{text}, at {self.now:.3f} s, {self.child.in_flight} calls under way")
+        calls = self.child.in_flight
+        self.note(lane, f"{text}, at {self.now:.3f} s, {calls or 'no'} call{'' if calls == 1 else 's'} under way")
 
     # --- opening, working, and being stopped ------------------------------------------------------------------------
 

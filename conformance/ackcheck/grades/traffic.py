@@ -121,6 +121,7 @@ class Traffic:
     """By the number of the request."""
     _held: HeldBack = Factory(HeldBack)
     _when: str = ""
+    _late: str = ""
     """When the newest answer came, in words."""
     _once: Once = Factory(Once)
     _ops: int = 0
@@ -236,9 +237,8 @@ class Traffic:
 
     def _tell(self, asked: Asked, exchange: Exchange, at: float) -> None:
         read = at - CLOCKS
-        self._when = (
-            f"at {read:.3f} s" if read <= self.ended_at else "before that: it was read from its pipe afterwards"
-        )
+        late = "" if read <= self.ended_at else "before that: it was read from its pipe afterwards"
+        self._when, self._late = late or f"at {read:.3f} s", late and f", {late}"
         oldest = min((one.at for one in self._under_way.values()), default=asked.at)
         self.causes.answered(self.panel, f"{asked},", exchange.result, took=at - min(oldest, asked.at))
         if exchange.error is not None:
@@ -294,7 +294,7 @@ class Traffic:
         if not self.forgiving:
             exchange.value()
         self.ran["calls that raised"] += 1
-        self.history.add("client", f"operation {asked.op} raised {exchange.error}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} raised {exchange.error}{self._late}", about=asked.about)
         match asked.call.op:
             case "pop":
                 self._not_popped(asked, Reply.UNKNOWN)
@@ -332,8 +332,8 @@ class Traffic:
             self.slack = max(self.slack, at - sent)
             self._hidden(call, at)
         numbers = [(seen.receipt, key[1], one["attempt"]) for seen, key, one in zip(given, keys, answered, strict=True)]
-        what = self._names.given(call.queue, numbers)
-        self.history.add("client", f"operation {op} gives {what} of {call.queue}, until {until:.3f} s", about=keys)
+        what = f"{self._names.given(call.queue, numbers)} of {call.queue}, until {until:.3f} s{self._late}"
+        self.history.add("client", f"operation {op} gives {what}", about=keys)
         self.where.update((seen.receipt, key) for seen, key in zip(given, keys, strict=True))
         self.consumers.given(call.consumer, zip(keys, names_given, strict=True), until)
         self.work.popped(call.queue, given)
@@ -354,7 +354,7 @@ class Traffic:
         """Note that a pop handed nothing out, as far as is known."""
         self.refused = reply
         self.ran["pops refused"] += 1
-        self.history.add("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} is answered {reply.value}{self._late}", about=asked.about)
         if reply is Reply.UNKNOWN:
             self._unanswered(asked)
         else:
@@ -414,7 +414,7 @@ class Traffic:
 
     def _flushed(self, asked: Asked, reply: Reply) -> None:
         self.barrier = reply
-        self.history.add("client", f"operation {asked.op} is answered {reply.value}", about=asked.about)
+        self.history.add("client", f"operation {asked.op} is answered {reply.value}{self._late}", about=asked.about)
         self.panel.each(lambda oracle: oracle.barrier_answered(asked.op, reply))
 
     def _saw(self, shown: Shown) -> None:

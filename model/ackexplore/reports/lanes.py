@@ -15,7 +15,7 @@ from typing import Any
 from attrs import asdict, has
 
 from ackexplore.interning import Interned, successors
-from ackexplore.reports.exports import graph_of
+from ackexplore.reports.exports import NoGraph, graph_of
 from ackexplore.result import Result
 from ackexplore.values import GHOSTS, wording
 from ackmodel import Config, Record, State, Truth, at_stake
@@ -27,9 +27,13 @@ CACHE, DISK = (Truth.DIRTY, Truth.PHANTOM), (Truth.DISK,)
 def states_and_moves(result: Result) -> tuple[list[dict[str, Any]], list[list[list[Any]]]]:
     """Return the states by number, and of each the moves: action, message or None, state after, clauses broken by it.
 
-    Raises `NoGraph`.
+    Raises `NoGraph`, also where the search ended early: what comes after some states is not known then.
     """
     _, space = graph_of(result)
+    if not result.complete:
+        raise NoGraph(
+            "the search ended early, so the graph is not whole: allow more states, and name no clause to end at"
+        )
     model = space.model
     numbers = {code: number for number, code in enumerate(space.codes)}
     edges: list[list[list[Any]]] = []

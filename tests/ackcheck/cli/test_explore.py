@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from ackcheck.cli import main
 from ackcheck.cli.explore import FAULTS
-from ackexplore import explore_rule, explore_rules
+from ackexplore import TooManyStates, explore_rule, explore_rules
+from ackexplore import explore as explore_model
 from ackexplore.graph.progress import check_progress, fairness_of
 from ackmodel import RULES, Config
 
@@ -103,6 +104,11 @@ def test_broken_is_one_and_the_counterexample_is_shown() -> None:
         (["--memory", "0"], "write 500M or 8G"),
         (["--messages", "3", "--engine", "table", "--memory", "100K"], "--memory"),
         (["--messages", "2", "--max-states", "100"], "more than 100 states"),
+        (
+            ["--messages", "2", "--max-states", "100", "--dot", "it.dot"],
+            "need the whole graph: allow more with --max-st",
+        ),
+        (["--walk", "it.html", "--clause", "any"], "the page needs every state, and --clause ends before"),
         (["--json", "no/such/folder/out.json"], "no/such/folder"),
     ],
 )
@@ -117,6 +123,26 @@ def test_broken_before_the_limit_is_still_broken() -> None:
     ran = run("--messages", "2", "--without", "commit-after-flush", "--max-states", "500")
     assert ran.exit_code == 1
     assert "commit-is-safe" in ran.stdout
+
+
+def test_a_page_to_walk_in_is_of_every_state_or_is_not_written(tmp_path: Path) -> None:
+    page = tmp_path / "walk.html"
+    ran = run("--messages", "2", "--without", "commit-after-flush", "--max-states", "500", "--walk", str(page))
+    assert ran.exit_code == 2
+    assert "no page to walk in: the search ended early" in ran.stderr
+    assert "commit-is-safe" in ran.stdout  # what was found is told all the same
+    assert not page.exists()
+
+
+def test_a_model_too_large_for_rules_is_told_only_what_helps_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(_: Config) -> None:
+        raise TooManyStates(200_000, explore_model(Config()))
+
+    monkeypatch.setattr("ackcheck.cli.explore.explore_rules", too_large)
+    ran = run("--rules", "--messages", "2")
+    assert ran.exit_code == 2
+    assert "more than 200,000 states at depth 12: --rules needs a smaller model" in ran.stderr
+    assert "--engine" not in ran.stderr  # it says nothing beside --rules
 
 
 def test_json_on_standard_output_is_alone_there() -> None:

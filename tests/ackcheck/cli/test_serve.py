@@ -52,6 +52,14 @@ def test_what_is_asked_for_in_the_address_is_checked(path: str, status: HTTPStat
     assert why in text
 
 
+def test_a_model_too_large_for_a_page_is_told_only_what_helps_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ackcheck.cli._serve.MOST_STATES", 100)
+    got, _kind, text = page_for("/?messages=2", Config(), "a test")
+    assert got is HTTPStatus.BAD_REQUEST
+    assert "more than 100 states at depth" in text
+    assert text.endswith(": go back, and ask for fewer messages or faults")
+
+
 def test_a_port_that_is_taken_is_exit_code_2(address: str) -> None:
     result = CliRunner().invoke(explore, ["--serve", "--port", address.rpartition(":")[2]])
     assert result.exit_code == 2

@@ -191,6 +191,13 @@ def test_one_that_does_not_is_not(store: OneMessage) -> None:
     assert caught.value.clause is Clause.QUIESCENCE_IS_ZERO
 
 
+@pytest.mark.parametrize(("calls", "told"), [(0, "no calls"), (1, "1 call"), (16, "16 calls")])
+def test_the_end_of_a_target_says_how_many_calls_were_under_way(store: OneMessage, calls: int, told: str) -> None:
+    store.machine.in_flight = calls
+    store.session.note_end("store", "SIGKILL")
+    assert store.session.traffic.history.lines[-1].text.endswith(f" s, {told} under way")
+
+
 def test_a_failed_sync_that_was_not_seen_leaves_the_power_loss_that_came_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -311,6 +311,17 @@ def test_what_was_read_from_a_dead_target_is_told_as_that(wire: Wire) -> None:
     ]
 
 
+def test_so_are_a_pop_a_barrier_and_a_refusal_that_were_read_from_it(wire: Wire) -> None:
+    asked = [wire.ask(pop(), 0.0), wire.ask(Call("flush", "flush"), 0.1), wire.ask(pop(), 0.15)]
+    wire.traffic.work._popping[QUEUE] = [SHORT, SHORT]
+    wire.traffic.ended_at, wire.now = 0.25, 0.3
+    results = ([delivery("r1")], "UNKNOWN", "BUSY")
+    answered = tuple(wire.answered(one, result, 0.3) for one, result in zip(asked, results, strict=True))
+    wire.traffic.cut_off(Killed(answered=answered, unanswered=()))
+    texts = [line.text for line in wire.traffic.history.lines[-3:]]
+    assert [text.partition(", before")[2] for text in texts] == [" that: it was read from its pipe afterwards"] * 3
+
+
 def test_the_history_names_deliveries_and_not_receipts(wire: Wire) -> None:
     given(wire, "r1", sent=1.0, received=1.01)
     wire.answer(wire.ask(renew("r1"), 1.02), "OK", 1.03)
