@@ -1,11 +1,13 @@
 """What a search in parts costs beside one process: bytes between the parts, speed-up and efficiency.
 
-    python tests/benchmarks/bench_cluster.py [--workers 1 2 4] [--messages 3] [--json FILE]
+    python tests/benchmarks/bench_cluster.py [--parts 2 4 64] [--workers 1 2 4] [--messages 3] [--sync-failures 1]
 
-First the parts alone, in this process: how many states leave the part that found them, in bytes a distinct state, for
-2, 4 and 64 parts. Then workers of a Dask cluster on this machine against one process with one thread: seconds by the
-clock, the speed-up, and the efficiency (speed-up a worker). Compiled loops are warmed up first. A busy machine disturbs
-the clock: the load is printed with the figures. Ends with 1 where the counts differ.
+First the parts alone, in this process: how many states leave the part that found them, in bytes a distinct state. Then
+workers of a Dask cluster on this machine against one process with one thread: seconds by the clock, the speed-up, and
+the efficiency (speed-up a worker). Compiled loops are warmed up first. A busy machine disturbs the clock: the load is
+printed with the figures, and so is the time of the processors, which it disturbs less: of one process with one thread,
+of the worker that needed most, and of the leader, in which the scheduler is. `--json FILE` writes the figures. Ends
+with 1 where the counts differ.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import asdict, define, frozen
 from distributed import Client
 
 from ackexplore import Options
@@ -63,34 +66,58 @@ def weighed(config: Config, parts: int) -> dict[str, Any]:
     }
 
 
-def on_workers(config: Config, workers: int) -> tuple[int, float]:
-    """Explore on so many workers, which have explored something small before; states and seconds."""
+@frozen
+class Took:
+    """What a search took: by the clock, and of the processors, by process; the leader is the last."""
+
+    states: int
+    seconds: float
+    processors: tuple[float, ...]
+
+
+def on_workers(config: Config, workers: int) -> Took:
+    """Explore on so many workers, which have explored something small before."""
     with client_of(None, workers) as client:
         client.wait_for_workers(workers)
         _explored(client, Config())
         return _explored(client, config)
 
 
-def _explored(client: Client, config: Config) -> tuple[int, float]:
-    crew = DaskCrew(client, config, Options())
-    began = time.perf_counter()
-    found = explore_in_parts(crew, Options())
-    crew.close()
-    return found.states, time.perf_counter() - began
+def _explored(client: Client, config: Config) -> Took:
+    began, used = time.perf_counter(), _used(client)
+    with tempfile.TemporaryDirectory(prefix="ackcheck-cluster-") as folder:
+        crew = DaskCrew(client, config, Options())
+        found = explore_in_parts(crew, Options(), Path(folder))
+        crew.close()
+    seconds = time.perf_counter() - began
+    return Took(found.states, seconds, tuple(now - then for now, then in zip(_used(client), used, strict=True)))
+
+
+def _used(client: Client) -> list[float]:
+    return [used for _, used in sorted(client.run(time.process_time).items())] + [time.process_time()]
+
+
+def alone(config: Config, threads: int) -> Took:
+    """Explore in this process."""
+    began, used = time.perf_counter(), time.process_time()
+    states = explore_table(config, Options(threads=threads)).states
+    return Took(states, time.perf_counter() - began, (time.process_time() - used,))
 
 
 def main() -> None:
     """Print every figure, and write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", nargs="*", type=int, default=[1, 2])
+    parser.add_argument("--parts", nargs="*", type=int, default=[2, 4, 64])
     parser.add_argument("--messages", type=int, default=3)
+    parser.add_argument("--sync-failures", type=int, default=0)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    config = Config(messages=asked.messages, power_losses=1)
+    config = Config(messages=asked.messages, power_losses=1, sync_failures=asked.sync_failures)
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}", flush=True)
     told: dict[str, Any] = {"processors": os.cpu_count(), "load": os.getloadavg()[0], "parts": [], "workers": []}
     small = Config(messages=2, power_losses=1)
-    for parts in (2, 4, 64):
+    for parts in asked.parts:
         row = weighed(small, parts)
         told["parts"].append(row)
         print(
@@ -98,17 +125,22 @@ def main() -> None:
             flush=True,
         )
     explore_table(Config(), Options(threads=1))
-    began = time.perf_counter()
-    whole = explore_table(config, Options(threads=1))
-    alone = time.perf_counter() - began
-    print(f"one process, one thread: {whole.states:,} states in {alone:.1f} s", flush=True)
-    wrong = 0
+    whole, wrong = alone(config, 1), 0
+    print(
+        f"one process, one thread: {whole.states:,} states in {whole.seconds:.1f} s, of a processor "
+        f"{whole.processors[0]:.1f} s",
+        flush=True,
+    )
     for workers in asked.workers:
-        states, seconds = on_workers(config, workers)
-        wrong += states != whole.states
-        ratio = alone / seconds
-        told["workers"].append({"workers": workers, "seconds": seconds, "speed_up": ratio, "alone": alone})
-        print(f"{workers} workers: {seconds:.1f} s, speed-up {ratio:.2f}, efficiency {ratio / workers:.2f}", flush=True)
+        took = on_workers(config, workers)
+        wrong += took.states != whole.states
+        ratio, most, leader = whole.seconds / took.seconds, max(took.processors[:-1]), took.processors[-1]
+        told["workers"].append({"workers": workers, "speed_up": ratio, "alone": asdict(whole), **asdict(took)})
+        print(
+            f"{workers} workers: {took.seconds:.1f} s, speed-up {ratio:.2f}, efficiency {ratio / workers:.2f}; of a "
+            f"processor at most {most:.1f} s a worker ({whole.processors[0] / most:.2f}) and {leader:.1f} s the leader",
+            flush=True,
+        )
     if asked.json:
         asked.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
     sys.exit(int(wrong > 0))

@@ -1,8 +1,8 @@
 """One part of the states, in the memory of one worker: those whose hash falls to it.
 
-A part is a search of the table engine that owns only its share. Its successors are not put into its own set of visited
-states, but into an envelope for each part, and it takes what the others put into its own. Whose a state is depends on
-its values alone, not on how many bits each has at the moment, so no state ever moves.
+A part is a search of the table engine that owns only its share. Of the successors it puts its own into its set of
+visited states, the others into an envelope for each part (`ackexplore.cluster.envelopes`), and it takes what the others
+put into its own.
 
 Every part asks the model itself, about the pairs that any part has met, in the same order: so all number the values
 alike, and no tables are sent about.
@@ -10,8 +10,9 @@ alike, and no tables are sent about.
 >>> from ackmodel import Config
 >>> part = Part(Config(), number=0, parts=1)
 >>> names = part.begin()
->>> while part.learn(names) is not None and (envelopes := part.expand()[0])[0].size:
-...     names = part.take(envelopes)[1]
+>>> new = 1
+>>> while new and part.learn(names):
+...     new, names = part.take(part.expand()[0])
 >>> len(part.visited)
 54
 """
@@ -25,26 +26,19 @@ from typing import Any
 import numpy as np
 from attrs import define, field
 
+from ackexplore.cluster.envelopes import Owners, Ownership, by_owner, sort_out, times_of
 from ackexplore.result import Result
 from ackexplore.table.backward import find_predecessor, trace_along
-from ackexplore.table.engine import Search
+from ackexplore.table.engine import Search, sort_states
 from ackexplore.table.found import Found
-from ackexplore.table.kernels import LOW_32, NONE, S32, Bits, Counts, U, field_at, kernel, mix, part_of, scan, shards_of
-from ackexplore.table.layout import Words
+from ackexplore.table.kernels import Bits, scan, shards_of
+from ackexplore.table.layout import Layout, Words
 from ackexplore.table.quotients import Quotients
 from ackexplore.trace import Trace
 
-
-@kernel
-def owners_of(states: Words, fields: Bits, parts: int) -> Counts:
-    """Return whose each state is, by its values."""
-    owners = np.empty(states.shape[0], dtype=np.int64)
-    for index in range(states.shape[0]):
-        h = NONE
-        for number in range(fields.shape[0]):
-            h = mix(h ^ field_at(states, index, fields, number))
-        owners[index] = part_of((h >> S32) & LOW_32, U(parts))
-    return owners
+SENT_STATES = 1 << 20
+"""So many states that were sent are remembered, of each thread; it takes at most a part of the memory, `SENT_SHARE`."""
+SENT_SHARE = 64
 
 
 @define(eq=False)
@@ -54,7 +48,8 @@ class Part(Search):
     number: int = field(kw_only=True)
     parts_in_all: int = field(kw_only=True, alias="parts")
     states_in_all: int = field(init=False, default=0)
-    _out: list[Words] = field(init=False, factory=list)
+    _out: list[tuple[Words, Owners]] = field(init=False, factory=list)
+    _sent: list[Words] = field(init=False, factory=list)
 
     # --- a level ----------------------------------------------------------------------------------------------------
 
@@ -62,9 +57,15 @@ class Part(Search):
         """Begin with the initial state, if it is its own; return the names of the pairs that it shows."""
         self._set_up()
         first = self.layout.pack(np.array([self.pairs.steps.initial()], dtype=np.int64))
-        own = first[owners_of(first, self.layout.table, self.parts_in_all) == self.number]
-        self.visited.fill(own)
-        return self._receive(own)
+        sent = np.zeros_like(first)
+        theirs, _ = sort_out(first[None].copy(), np.ones(1, dtype=np.int64), self._ownership(), sent)
+        first = first[len(theirs) :]
+        self.visited.fill(first)
+        return self._receive(first)
+
+    def _ownership(self) -> Ownership:
+        fields = self.layout.table
+        return Ownership(fields, times_of(len(fields)), self.parts_in_all, self.number)
 
     def learn(self, names: Bits) -> tuple[dict[int, tuple[int, int, bool]], tuple[int, ...]]:
         """Ask the model about pairs that any part has met, and judge the newest level.
@@ -76,24 +77,30 @@ class Part(Search):
         return self.found.places, (*self.pairs.steps.counts, self.pairs.steps.rows.size)
 
     def expand(self) -> tuple[list[Words], Found]:
-        """Return an envelope of successors for each part, its own too, and what was counted in this level."""
+        """Return an envelope of successors for each part, its own an empty one, and what was counted in this level."""
         number, level = len(self.levels) - 1, self.levels[-1]
-        self._out = []
         self._count(self._successors_of(level), number)
         self.levels.pack()
         found, self.found = self.found, Found()
-        out, self._out = self._out, []
-        states = np.concatenate(out) if out else np.empty((0, self.layout.words), dtype=np.uint64)
-        if self.layout.words == 1:
-            states = np.unique(states[:, 0])[:, None]
-        owners = owners_of(states, self.layout.table, self.parts_in_all)
-        return [states[owners == owner] for owner in range(self.parts_in_all)], found
+        none = (np.empty((0, self.layout.words), dtype=np.uint64), np.empty(0, dtype=np.uint16))
+        states, owners = map(np.concatenate, zip(none, *self._out, strict=True))
+        self._out = []
+        return by_owner(states, owners, self.parts_in_all), found
+
+    def _make_buffers(self, room: int) -> None:
+        """Make the buffers for states of this layout; what was sent is forgotten, since it was of another, perhaps."""
+        super()._make_buffers(room)
+        most = self.memory // (SENT_SHARE * self.threads * 8 * self.layout.words)
+        states = min(SENT_STATES, 1 << max(0, most.bit_length() - 1))
+        self._sent = [np.zeros((states, self.layout.words), dtype=np.uint64) for _ in range(self.threads)]
 
     def _insert(self, parts: int) -> None:
-        """Keep what the threads found for the envelopes."""
-        for one in self._buffers[:parts]:
-            for shard in range(len(one.filled)):
-                self._out.append(one.out[shard, : one.filled[shard]].copy())
+        """Put what the threads found and is its own into the set of visited states; the rest is to be sent."""
+        ownership = self._ownership()
+        self._out += self.each(
+            lambda one, thread: sort_out(one.out, one.filled, ownership, self._sent[thread]), self._buffers[:parts]
+        )
+        super()._insert(parts)
 
     def take(self, envelopes: Sequence[Words]) -> tuple[int, Bits]:
         """Take the envelopes for this part; return how many states are new, and the pairs that they show."""
@@ -115,7 +122,11 @@ class Part(Search):
 
     def _receive(self, level: Words) -> Bits:
         """Make these states the newest level; return the names of the pairs that the model was not asked about."""
-        level = level[np.argsort(level[:, 0], kind="stable")]
+        sort_states(level)
+        return self._keep(level)
+
+    def _keep(self, level: Words) -> Bits:
+        """Make these states the newest level, in this order."""
         self.levels.append(level)
         missing = self._look_over(level, self.parts(len(level)))
         if missing is None:
@@ -127,12 +138,13 @@ class Part(Search):
     # --- where a worker was lost ------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Save the newest level, by its values: what a part that takes its place goes on from."""
+        """Save the newest level, and the bits of each field: what a part that takes its place goes on from."""
         folder.mkdir(parents=True, exist_ok=True)
-        number, values = len(self.levels) - 1, self.layout.unpack(self.levels[-1])
+        number = len(self.levels) - 1
         beside = folder / f"level-{number}-part-{self.number}.new"
         with beside.open("wb") as out:
-            np.save(out, values)
+            np.save(out, self.layout.widths)
+            np.save(out, self.levels[-1])
         beside.replace(folder / f"level-{number}-part-{self.number}.npy")
 
     def restore(self, folder: Path, names: Sequence[Bits], levels: int) -> Bits:
@@ -149,11 +161,14 @@ class Part(Search):
         self._set_up()
         missing = np.empty(0, dtype=np.uint64)
         for number in range(levels):
-            values = np.load(folder / f"level-{number}-part-{self.number}.npy", allow_pickle=False)
-            level = self.layout.pack(values)
+            with (folder / f"level-{number}-part-{self.number}.npy").open("rb") as saved:
+                widths = np.load(saved, allow_pickle=False)
+                level = np.load(saved, allow_pickle=False)
+            packed_by = Layout(widths=tuple(widths.tolist()), word_bits=self.word_bits)
+            level = packed_by.repack(level, self.layout)
             self.visited.fill(level)
             self.found = Found()
-            missing = self._receive(level)
+            missing = self._keep(level)  # not sorted anew: where a clause fell in it is known by its place
         return missing
 
     # --- what was found ---------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def memory_here() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def _sort(states: Words) -> None:
+def sort_states(states: Words) -> None:
     """Sort states in place, by their first word: equal shared parts come together, and so do equal successors."""
     if states.shape[1] == 1:
         states.sort(axis=0)
@@ -168,7 +168,7 @@ class Search:
         """Take a new level: sort it, and ask the model about its pairs, unless that can wait; then judge its states."""
         self.levels.append(level)
         parts = self.parts(len(level))
-        self.each(lambda part, _: _sort(level[slice(*part)]), parts)
+        self.each(lambda part, _: sort_states(level[slice(*part)]), parts)
         missing = self._look_over(level, parts)
         if missing is None:
             self.pairs.fill_for(level, self.layout)
