@@ -31,8 +31,8 @@ def core(logs: int = 1) -> Any:
 
 def told(watch: Watch, *, closing: bool = False) -> list[Any]:
     """What a look tells, without what is the same in each; asked for first whether there is something."""
-    changed = watch.changed(closing=closing)
-    found = watch.look(closing=closing)
+    changed = watch.changed(closing=True) if closing else watch.changed()
+    found = watch.look(closing=True) if closing else watch.look()
     assert changed is bool(found)
     assert not watch.changed(closing=closing)  # it is told once
     assert watch.look(closing=closing) == []
@@ -52,6 +52,7 @@ def fields(event: str, **others: Any) -> dict[str, Any]:
 
 def test_of_a_store_that_is_well_nothing_is_told() -> None:
     watch = Watch(core(), "dir")
+    assert due(watch) is None
     assert (told(watch), told(watch, closing=True), due(watch)) == ([], [], None)
 
 
@@ -167,13 +168,14 @@ def test_what_recovery_found(cut: int, level: int) -> None:
     )
 
 
-def test_of_several_logs_each_line_says_which() -> None:
-    watch = Watch(found := core(logs=3), "dir")
+@pytest.mark.parametrize("logs", [2, 3])
+def test_of_several_logs_each_line_says_which(logs: int) -> None:
+    watch = Watch(found := core(logs), "dir")
     found.log.write_failures = 1
     assert watch.look() == [
         Notice(
             WARNING,
-            "dir: log 2 of 3: a write failed",
+            f"dir: log 2 of {logs}: a write failed",
             {"event": "write-failed", "store": "dir", "write_failures": 1, "log": 2},
         )
     ]
@@ -204,10 +206,10 @@ def test_a_line_of_json() -> None:
     except ValueError:
         error = sys.exc_info()
     record = logging.LogRecord("ackstore", WARNING, "", 0, "%s of %s", ("one", "two"), error)
-    record.created, record.__dict__["store"] = 1_000_000_000.0625, {1}
+    record.created, record.__dict__["store"] = 1_000_000_000.96875, {1}
     plain, _, rest = JsonFormatter().format(record).partition(', "error": "Traceback')
     assert plain == (
-        '{"time": "2001-09-09T01:46:40.062Z", "level": "WARNING", "logger": "ackstore", "message": "one of two", '
+        '{"time": "2001-09-09T01:46:40.968Z", "level": "WARNING", "logger": "ackstore", "message": "one of two", '
         '"store": "{1}"'
     )
     assert rest.endswith('ValueError: why"}')

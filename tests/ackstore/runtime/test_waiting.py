@@ -11,7 +11,7 @@ import pytest
 from ackstore.core.effects import Answer
 from ackstore.runtime.waiting import Waiter, Waiting, unsubmitted, wait_until
 from ackstore.words.replies import Reply
-from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish
+from ackstore.words.requests import Ack, AckMany, Close, Flush, Pop, Publish, Request
 
 
 class Clock:
@@ -77,10 +77,11 @@ def test_an_answer_is_given_once_and_to_whom_it_belongs() -> None:
 
 def test_all_are_told_that_there_is_no_answer() -> None:
     waiting = Waiting()
-    found = [waiting.add(1, Flush()), waiting.add(2, AckMany(["a", "b"])), waiting.add(3, Pop("q", 1, 1.0))]
+    requests: list[Request] = [Flush(), AckMany(["a", "b"]), Pop("q", 1, 1.0)]
+    found = [waiting.add(op, request) for op, request in enumerate(requests)]
     waiting.tell_all(Reply.UNKNOWN)
     assert [waiter.wait(0.0) for waiter in found] == [True] * 3
-    assert [waiter.answer for waiter in found] == [unsubmitted(waiter.request, Reply.UNKNOWN) for waiter in found]
+    assert [waiter.answer for waiter in found] == [unsubmitted(request, Reply.UNKNOWN) for request in requests]
     assert waiting.by_op == {}
 
 

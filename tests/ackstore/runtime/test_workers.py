@@ -85,6 +85,35 @@ class TestWorkers:
         assert [str(error) for error in told] == ["why"]
         assert workers.stop(LONG) == []
 
+    def test_one_that_could_not_be_started_is_started_for_the_next_job(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fails(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        done: list[int] = []
+        workers = Workers(done.append, limit=1, died=print)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fails)
+            with pytest.raises(RuntimeError, match="new thread"):
+                workers.put(1)
+        workers.put(2)
+        assert workers.stop(LONG, drain=True) == []
+        assert done == [1, 2]
+
+    def test_what_ends_a_thread_that_has_no_job_is_told_too(self) -> None:
+        class Broken:
+            def put(self, _job: object) -> None:
+                pass
+
+            def get(self) -> None:
+                raise MemoryError("why")
+
+        told: list[str] = []
+        workers: Workers[int] = Workers(print, limit=1, died=lambda error: told.append(str(error)))
+        workers._jobs = Broken()  # type: ignore[assignment]
+        workers.put(1)
+        assert workers.stop(LONG) == []
+        assert told == ["why"]
+
     def test_a_job_can_stop_them_and_does_not_wait_for_itself(self) -> None:
         left: list[list[str]] = []
         workers: Workers[str] = Workers(lambda _job: left.append(workers.stop(LONG)), limit=1, died=print)
@@ -184,6 +213,21 @@ class TestPools:
         go_on.set()
         monkeypatch.undo()
         assert pools.stop() == []
+
+    def test_a_callback_that_hangs_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pools_module, "GRACE", 0.05)
+        pools = Pools(print, pools=1, flush_threads=1, died=print)
+        begun, go_on = threading.Event(), threading.Event()
+
+        def hangs() -> None:
+            begun.set()
+            go_on.wait()
+
+        pools.call_back(hangs)
+        begun.wait()
+        assert pools.stop() == []
+        assert pools.callbacks == 1
+        go_on.set()
 
     def test_callbacks_and_lines_are_counted_and_brought_to_their_end(self) -> None:
         pools = Pools(print, pools=1, flush_threads=1, died=print)
