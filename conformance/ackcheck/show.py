@@ -36,6 +36,12 @@ REPETITION = (
 )
 """What a repeated case on real files has in common with the one that broke."""
 
+LEGEND = (
+    "In these histories q[3..5]#2 is the second delivery of the messages 3 to 5 of queue q, as the target counts them, "
+    "and a new step begins where the target was stopped."
+)
+"""What the signs of a history on real files mean."""
+
 NEEDED_FOR = {"dead": "`dead`, and a limit of attempts"}
 """What a target needs for what cannot be judged of it, where that is more than one method."""
 
@@ -205,6 +211,8 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print a verdict: what broke first, then the tables, then the levels."""
     for finding in verdict.findings:
         console.print(finding_view(finding), crop=False)
+    if any(finding.case is not None for finding in verdict.findings):
+        console.print(LEGEND, markup=False, highlight=False)
     console.print(clause_table(verdict))
     for method in verdict.lacks:
         what, clauses = NEEDS[method]

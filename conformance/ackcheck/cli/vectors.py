@@ -18,12 +18,12 @@ from typing import Any
 import click
 
 from ackcheck.cli._exploring import Refused
-from ackcheck.cli._output import file_only
+from ackcheck.cli._output import EnvironmentFailed, file_only
 from ackcheck.cli._reports import write_text
 from ackcheck.cli._together import refuse, refuse_others
 from ackcheck.cli.explore import config_of, model_options
 from ackcheck.grade import REPLY_TIMEOUT
-from ackcheck.rig.player import Player
+from ackcheck.rig.player import Player, PlayerFailed
 from ackexplore import Options, TooManyStates
 from ackexplore import explore as explore_model
 from ackexplore.reports.played import BadVectors, coverage_of, difference, read_vectors, steps_of
@@ -84,12 +84,15 @@ def _play(path: Path, command: tuple[str, ...], reply_timeout: float) -> int:
     except BadVectors as error:
         raise click.UsageError(str(error)) from error
     began = time.monotonic()
-    with Player(command, reply_timeout) as player:
-        for tour in range(len(told["tours"])):
-            wrong = difference(told, tour, player.play(tour, steps_of(told, tour)))
-            if wrong is not None:
-                click.echo(wrong)
-                return BROKEN
+    try:
+        with Player(command, reply_timeout) as player:
+            for tour in range(len(told["tours"])):
+                wrong = difference(told, tour, player.play(tour, steps_of(told, tour)))
+                if wrong is not None:
+                    click.echo(wrong)
+                    return BROKEN
+    except PlayerFailed as error:
+        raise EnvironmentFailed(str(error)) from error
     rate = len(told["tours"]) / max(time.monotonic() - began, 1e-9)
     click.echo(f"{len(told['tours']):,} tours played, {rate:,.0f} a second: {covered}, and no difference")
     return 0

@@ -13,7 +13,7 @@ from ackcheck.sim.campaign import goes, run_go
 from ackcheck.subject import Subject, target_code
 from ackmodel import CommitPolicy, Level
 
-NO_STEPS = "the target does its own I/O: it has no `take` (see ackcheck.sim.target.SteppedTarget)"
+NO_STEPS = "the target does its own I/O: it has no `take` (`ackcheck new stepped DIR` writes a target that has)"
 
 
 @frozen

@@ -18,7 +18,7 @@ from ackcheck.cli._programs import save_programs
 from ackcheck.findings import Finding, GradeReport
 from ackcheck.history import Line
 from ackcheck.promises import promises_of
-from ackcheck.show import finding_view, print_verdict, ran_table
+from ackcheck.show import LEGEND, finding_view, print_verdict, ran_table
 from ackcheck.verdict import ModeReport, Verdict
 from ackexplore.needed import RuleFinding
 from ackexplore.reports.show import findings_view
@@ -174,7 +174,9 @@ def test_the_line_that_runs_a_case_again_is_one_line() -> None:
     with console.capture() as capture:
         report = GradeReport("power", 4, cases=1, findings=[finding])
         print_verdict(console, Verdict("a store", (ModeReport((Level.DISK,), (report,)),)))
-    assert f"    {again}" in [line.rstrip() for line in capture.get().splitlines()]
+    said = capture.get()
+    assert f"    {again}" in [line.rstrip() for line in said.splitlines()]
+    assert " ".join(said.split()).count(LEGEND) == 1  # and what the signs of a history mean, once
 
 
 def test_the_shell_completes_commands_options_and_values() -> None:

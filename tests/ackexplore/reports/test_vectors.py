@@ -93,6 +93,7 @@ def test_a_program_that_answers_something_else_is_told_what_was_wanted(tmp_path:
     ran = CliRunner().invoke(main, ["vectors", str(out), "--", sys.executable, "-c", program])
     assert ran.exit_code == (1 if why == "it has " else 3)
     assert why in ran.output
+    assert "no verdict" not in ran.output  # it is no failure of the suite's own
 
 
 def test_a_file_without_vectors_is_refused_with_the_mend(tmp_path: Path) -> None:
