@@ -206,10 +206,10 @@ def test_a_line_of_json() -> None:
     except ValueError:
         error = sys.exc_info()
     record = logging.LogRecord("ackstore", WARNING, "", 0, "%s of %s", ("one", "two"), error)
-    record.created, record.__dict__["store"] = 1_000_000_000.96875, {1}
+    record.created, record.__dict__["store"] = 1_000_000_001.96875, {1}
     plain, _, rest = JsonFormatter().format(record).partition(', "error": "Traceback')
     assert plain == (
-        '{"time": "2001-09-09T01:46:40.968Z", "level": "WARNING", "logger": "ackstore", "message": "one of two", '
+        '{"time": "2001-09-09T01:46:41.968Z", "level": "WARNING", "logger": "ackstore", "message": "one of two", '
         '"store": "{1}"'
     )
     assert rest.endswith('ValueError: why"}')

@@ -214,6 +214,24 @@ class TestPools:
         monkeypatch.undo()
         assert pools.stop() == []
 
+    @pytest.mark.parametrize("effect", [Sync("a"), Unlink("b"), None])
+    def test_whatever_ends_one_of_its_threads_is_told(self, effect: Effect | None) -> None:
+        told: list[str] = []
+        heard = threading.Event()
+
+        def died(error: BaseException) -> None:
+            told.append(str(error))
+            heard.set()
+
+        def raises(*_given: object) -> None:
+            raise ValueError("why")
+
+        pools = Pools(raises, pools=1, flush_threads=1, died=died)
+        pools.perform(1, effect) if effect else pools.tell(raises)
+        assert heard.wait(LONG)
+        assert told == ["why"]
+        assert pools.stop() == []
+
     def test_a_callback_that_hangs_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pools_module, "GRACE", 0.05)
         pools = Pools(print, pools=1, flush_threads=1, died=print)
@@ -253,6 +271,7 @@ class TestPools:
 class TestLock:
     def test_one_thread_has_it_and_nobody_twice(self) -> None:
         lock = OwnedLock()
+        assert (lock.owned(), lock.inside) == (False, False)
         found: list[object] = []
 
         def inside() -> str:
@@ -294,7 +313,7 @@ class TestLock:
 
         def others() -> None:
             seen.append((lock.run(0.009, print), lock.stalled()))  # not long enough to say so
-            seen.append((lock.run(0.02, print), lock.stalled()))
+            seen.append((lock.run(0.01, print), lock.stalled()))
             now[0] += 3.0
             seen.append((lock.run(0.01, print), lock.stalled()))
 
@@ -303,11 +322,11 @@ class TestLock:
             assert lock.run(1.0, print) is False  # who has it does not find that it hangs
 
         lock.run(LONG, holds)
-        assert seen == [(False, 0.0), (False, pytest.approx(0.02)), (False, pytest.approx(3.02))]
-        assert told == [("stalled", 0.02)]
+        assert seen == [(False, 0.0), (False, pytest.approx(0.01)), (False, pytest.approx(3.01))]
+        assert told == [("stalled", 0.01)]
         now[0] += 4.0
         assert lock.run(LONG, lambda: "done") == "done"
-        assert told[1:] == [("resumed", pytest.approx(7.02))]
+        assert told[1:] == [("resumed", pytest.approx(7.01))]
         assert lock.stalled() == 0.0
         lock.run(LONG, print)
         assert len(told) == 2
@@ -331,6 +350,12 @@ class TestRefusals:
             (StoreBroken, broken),
         ]
 
+    def test_one_that_nobody_could_be_let_into_says_for_how_long(self) -> None:
+        assert str(refusals.stalled(Path("acks"), 2.5)) == (
+            "the store at acks has been in a write for 2.5 seconds, and nothing was done: see to the disk, and try "
+            "again"
+        )
+
     def test_a_store_s_own_frames_hold_nothing_any_more_and_its_callers_do(self) -> None:
         class Held:
             pass
@@ -347,6 +372,8 @@ class TestRefusals:
 
         with pytest.raises(ValueError) as caught:  # noqa: PT011 - of this test's own
             function("ackstore.runtime.driver")(lambda: function("ackstored")(raises))
+        space = {"__name__": "ackstore.runtime.driver", "forget": refusals.forget_frames}
+        exec("try:\n    raise ValueError\nexcept ValueError as error:\n    forget(error)\n", space)  # it is running
         refusals.forget_frames(None)
         refusals.forget_frames(ValueError())
         refusals.forget_frames(caught.value)
