@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -238,3 +239,42 @@ def test_what_is_no_number_of_queues(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert ended.value.code == 2
         assert f"{number!r} is no number of queues: give an integer from 0" in capsys.readouterr().err
     assert shown(path, capsys, "--queues", "9" * 9) == (0, CLOSED.format(path=path))
+
+
+def test_a_segment_of_which_nothing_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = lived(tmp_path / "store")
+    nothing_counts(path)
+    code, text = shown(path, capsys)
+    assert code == 1
+    (line,) = (line for line in text.splitlines() if line.startswith("  log-00000001.seg"))
+    assert line.split() == ["log-00000001.seg", "40", "-", "none", "not", "whole", "from", "byte", "0", "on"]
+    (first, second) = inspect(path).logs[0].segments
+    assert (first.epoch, first.first, first.last, first.records) == (None, 0, 0, 0)
+    assert (second.file, second.bytes, second.kinds) == ("log-00000002.seg", 40, {})
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (BrokenPipeError(), 0, ""),  # who reads it has seen enough
+        (OSError(28, "No space left on device"), 3, "ackstore: what was found cannot be written (No space left on "),
+    ],
+)
+def test_where_nobody_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, error: OSError, code: int,
+    said: str,
+) -> None:  # fmt: skip
+    """And what Python writes there at its end goes nowhere."""
+    path = lived(tmp_path / "store")
+
+    def write(_text: str) -> None:
+        raise error
+
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr("sys.stdout", SimpleNamespace(write=write, flush=print, fileno=out.fileno))
+        assert main(["inspect", str(path)]) == code
+        monkeypatch.undo()
+        assert os.fstat(out.fileno()).st_rdev == os.stat(os.devnull).st_rdev
+        assert os.write(out.fileno(), b"the rest") == 8
+    assert capsys.readouterr().err.startswith(said)
+    assert (tmp_path / "out").read_text() == ""
