@@ -51,6 +51,9 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "Only asked whether it is true, and `None` or an empty string says no as `False` and 0 do": [
         ("*", "self.busy = None"),
+        ("runtime.*.__init__", "self._stopped = None"),
+        ("runtime.logs.Watch.__init__", "self.short = None"),
+        ("runtime.lock.StoreLock.__init__", "self._since = None"),
         ("*", "self.stuck = None"),
         ("*", "self.condemned = None"),
         ("*", "self.unsynced_entry = None"),
@@ -149,7 +152,15 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("*", "zip("),
     ],
     "Only for the type checker": [("*", "cast(")],
-    "Another name of the same encoding": [("*", "code('ASCII')")],
+    "Another name of the same encoding": [("*", "code('ASCII')"), ("*", "encoding='ASCII'"), ("*", "encoding=None")],
+    "Only where another thread comes between two steps": [
+        ("runtime.waiting.Waiting.tell_all", "self.by_op.pop(op)"),
+        ("runtime.threads.Bell.notify", "suppress(None)"),
+    ],
+    "A callback's errors are all caught before they come to it": [
+        ("runtime.pools.Pools.__init__", "Workers(call_back, limit=1, died=None)")
+    ],
+    "Nobody sees the text: only the number is looked at": [("runtime.files.RealDisk.sync", "errno.EBADF, None")],
     "The item of an operation that is no batch is not looked at": [
         ("core.acks.Acks.submit", "(operation, 1"),
         ("core.acks.Acks.submit", "(operation, None"),
@@ -182,6 +193,11 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "There is no value between the two, or none that can come up": [
         ("core.core.Core._stage_of", "1 < record.lsn"),
+        ("runtime.files.RealDisk.write", "at <= LOW"),
+        ("runtime.reserve._free", "<< 60"),
+        ("runtime.reserve._free", "1 << 61"),
+        ("runtime.reserve._grown", "if size < had"),
+        ("runtime.waiting.wait_until", "time.monotonic() <= until"),
         ("core.acks.Acks.settled_before", "parse_receipt(receipt) or"),
         ("core.core.Core.stage", "queue.reset_at < offsets.persisted_lsn"),
         ("core.log.Log.dirty_segments", "if self.current or True"),
@@ -219,6 +235,9 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     "Only asked of segments that this open has created": [("core.segment.old_segment", "segment")],
     "Doing it once more, or for nothing, changes nothing": [
         ("core.core.Core.stats", "log.last >= log.flushed"),
+        ("runtime.threads.Bell.wait", "timeout=+1"),
+        ("runtime.reserve._take_up", "1 << 17"),
+        ("runtime.reserve._take_up", "2 << 16"),
         ("core.core.Core.stats", "log.last > log.flushed or True"),
         ("core.queues.Queue.lift", "floor >= self.floor"),
         ("core.resets.Resets.persisted", "each[1] >= lsn"),
@@ -238,7 +257,10 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("core.states.States.cached", "or record.owner"),
         ("core.states.States.failed", "or record.owner"),
     ],
+    "Opening, which is tried after it, says the same": [("inspection._log", "problem = problem and str(error)")],
     "Recovery does not look at it": [
+        ("inspection._saved", "last=None"),
+        ("inspection._saved", "names=None"),
         ("core.compaction.Compaction.item", "letter.attempts, 1"),
         ("core.replay.Replay.take_checkpoint", "kind == CHECKPOINT or True"),
     ],
