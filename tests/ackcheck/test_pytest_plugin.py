@@ -51,7 +51,7 @@ def run(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run pytest there, with the plugin named, as it may not be installed."""
     fixed = ["-p", "no:ackcheck", "-p", "ackcheck.pytest_plugin", "-p", "no:cacheprovider", "-c", "/dev/null"]
     words = [sys.executable, "-m", "pytest", *fixed, "--rootdir", str(project), "-o", "junit_family=xunit2", *options]
-    return subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=250)
 
 
 @pytest.mark.no_cover

@@ -38,6 +38,7 @@ from acklab.soak.memory import ALLOWED, LONG_ENOUGH, MIB, Samples, descriptors
 from acklab.soak.plaindisk import PlainDisk
 from acklab.soak.settings import LIMIT, LIMIT_BYTES, SPILL, SPILL_BYTES, config_of
 from acklab.soak.survey import Survey, answered
+from acklab.soak.watch import Watch
 from ackmodel import Clause, ContractBroken, Level
 from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
@@ -51,7 +52,6 @@ from ackstore import Reply as StoreReply
 from ackstore.core.core import Core
 from ackstore.core.effects import Answer
 from ackstore.runtime.driver import Driver
-from ackstore.runtime.memory import resident_bytes
 from ackstore.words.requests import Ack, AckMany, Request
 
 THREADS = 24
@@ -172,6 +172,7 @@ class Soak:
     disk: FaultyDisk | PlainDisk = field(init=False)
     clients: list[Client] = field(init=False)
     samples: Samples = field(factory=Samples)
+    watch: Watch = field(factory=lambda: Watch(2 * LOOK_EVERY))
     ran: Counter[str] = field(factory=Counter)
     broken: Broken | None = None
     _fast: Counter[int] = field(factory=Counter)
@@ -248,7 +249,7 @@ class Soak:
                 self.set_faults(NO_FAULTS if self.random.random() < 0.5 else self.random.choice(self.disk.may_have))
                 change = self._passed() + self.random.uniform(0.1, 1.0)
             time.sleep(LOOK_EVERY)
-            self.samples.add(self._passed(), resident_bytes())
+            self.samples.measure(self._passed())
             self.look()
             self.check_hanging()
             self.tell()
@@ -306,18 +307,17 @@ class Soak:
         common = self.common
         common.halt = True
         with common.resting:
-            common.resting.wait_for(lambda: common.at_rest == self.threads or self.broken is not None, HANGS)
-        self.check_hanging()
+            while not common.resting.wait_for(lambda: common.at_rest == self.threads or self.broken, LOOK_EVERY):
+                self.check_hanging()
         if self.broken is not None:
             raise self.broken
 
     def check_hanging(self, most: float | None = None) -> None:
         """Check that no call has been under way for longer than `most` seconds; `HANGS` by default."""
-        now, most = time.monotonic(), HANGS if most is None else most
-        for client in self.clients:
-            since = client.since
-            if since is not None and now - since > most:
-                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{client.doing} has had no answer for {now - since:.0f} s")
+        for number, waited in self.watch.waited(time.monotonic(), [client.since for client in self.clients]):
+            if waited > (HANGS if most is None else most):
+                doing = self.clients[number].doing
+                raise Broken(Clause.REPLY_EXACTLY_ONCE, f"{doing} has had no answer for {waited:.0f} s")
         self.common.oracle.check(Clause.REPLY_EXACTLY_ONCE, None)
 
     def _at_work(self) -> tuple[int, int]:

@@ -26,7 +26,6 @@ from ackmodel import Clause
 from ackmodel.observe import monitors
 from ackmodel.observe.broken import Broken
 from ackstore import Config
-from ackstore.runtime.memory import resident_bytes
 from ackstore.words.stats import Stats
 
 SHARE = 0.2
@@ -157,7 +156,7 @@ class DeadDisk:
             return
         if self.refused_since is None:
             self.refused_since, self.busy_then = time.monotonic(), self._busy()
-        self.samples.add(time.monotonic(), resident_bytes())
+        self.samples.measure(time.monotonic())
 
     def _busy(self) -> int:
         return sum(client.replies["BUSY"] for client in self.soak.clients)

@@ -23,6 +23,9 @@ from statistics import median
 
 from attrs import Factory, define
 
+from ackmodel.observe.remembered import forget_remembered
+from ackstore.runtime.memory import resident_bytes
+
 MIB = 1 << 20
 
 ALLOWED = 8 * MIB
@@ -33,6 +36,9 @@ WARM_UP = 0.25
 
 LONG_ENOUGH = 20.0
 """Seconds of samples below which nothing is said: a process takes that long until it has what it needs."""
+
+FORGETS = 1.0
+"""Seconds after which the oracle forgets again."""
 
 FEWEST = 3
 """Samples after the warm-up below which nothing is said."""
@@ -49,6 +55,15 @@ class Samples:
 
     least: float = LONG_ENOUGH
     taken: list[tuple[float, int]] = Factory(list)
+    _forgot: float = float("-inf")
+
+    def measure(self, at: float) -> None:
+        """Note what is resident now. The oracle, in the same process, first forgets what it has only reckoned, once a
+        second: that grows for minutes on a slow machine, and is not the store's."""
+        if at - self._forgot >= FORGETS:
+            self._forgot = at
+            forget_remembered()
+        self.add(at, resident_bytes())
 
     def add(self, at: float, size: int) -> None:
         """Note one."""

@@ -19,7 +19,6 @@ survives-process-crash: handed out again at 99, though its ack was answered OK
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TypeAlias
 
 from attrs import Factory, define, evolve, field
@@ -44,6 +43,7 @@ from .events import (
     ResetAnswered,
 )
 from .possible import UNAFFECTED, possible_after
+from .remembered import remembered
 from .tested import tested_by
 from .worlds import UNSEEN, Claim, Settled, World
 
@@ -59,13 +59,13 @@ ASKED: dict[type[Answered], str] = {
 }
 
 
-@lru_cache(maxsize=10_000)
+@remembered
 def _worlds_after(event: Event, worlds: frozenset[World], claim: Claim) -> frozenset[World]:
     """Return the worlds that an observation would leave. Many messages are in the same ones, and are observed alike."""
     return undominated(after for now in drifted(worlds) for after in possible_after(event, now, claim))
 
 
-@lru_cache(maxsize=10_000)
+@remembered
 def _certainly_unsettled(worlds: frozenset[World], limit: int | None) -> bool:
     return all(
         world.settled is Settled.NO

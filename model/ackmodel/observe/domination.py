@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from functools import lru_cache, reduce
+from functools import reduce
 
 from attrs import evolve
 
+from .remembered import remembered
 from .worlds import UNHEARD, Change, Lease, Settled, World, drift
 
 MANY = 64
@@ -38,7 +39,7 @@ def undominated_now(worlds: Iterable[World]) -> frozenset[World]:
     return _best_of(worlds, lambda stronger, weaker: _settled_so(stronger, weaker) and _allows_more(stronger, weaker))
 
 
-@lru_cache(maxsize=10_000)
+@remembered
 def drifted(worlds: frozenset[World]) -> frozenset[World]:
     """Return what worlds may have become unobserved. It is asked several times of the same ones: what an observation
     puts to the test, and what it leaves."""

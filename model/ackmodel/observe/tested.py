@@ -15,14 +15,13 @@ of that ack where its return would have been forbidden, and nothing where it was
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from ..spec.clauses import Clause
 from . import events
 from .blame import blame, index_of_promise, last_popped, read_back, was_reset
 from .domination import drifted
 from .events import Event, Reply
 from .possible import possible_after
+from .remembered import remembered
 from .worlds import Claim, Settled, World
 
 CERTAIN = (Reply.OK, Reply.SETTLED, Reply.EXPIRED, Reply.INVALID)
@@ -45,7 +44,7 @@ def tested_by(history: list[Event], event: Event, worlds: frozenset[World], clai
     return ()
 
 
-@lru_cache(maxsize=10_000)
+@remembered
 def forbidden(event: Event, worlds: frozenset[World], claim: Claim) -> bool:
     """Tell whether no world allows an observation."""
     return not any(possible_after(event, now, claim) for now in drifted(worlds))

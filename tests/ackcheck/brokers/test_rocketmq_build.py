@@ -31,7 +31,7 @@ def place(tmp_path: Path) -> Path:
 def test_a_build_that_is_done_says_so_and_leaves_nothing(place: Path) -> None:
     known = {"PATH": f"{place}/bin:{os.environ['PATH']}", "TMPDIR": str(place / "temporary")}
     command = [str(HERE / "rocketmq" / "archive.sh"), str(place / "out")]
-    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (place / "out").iterdir()) == ["adapter.jsa", "server.jsa"]
     assert not list((place / "temporary").iterdir())

@@ -158,7 +158,7 @@ def test_power_cut_at_a_flush_leaves_the_sync_unanswered(tmp_path: Path) -> None
 
             def kill(self) -> str:
                 process.kill()
-                return process.communicate(timeout=60)[0]
+                return process.communicate(timeout=250)[0]
 
         assert disk.drive.was_cut(30)
         process.send_signal(signal.SIGKILL)
@@ -227,6 +227,6 @@ def test_nothing_is_left_whoever_is_killed(victims: str, how: str, tmp_path: Pat
             os.killpg(process.pid, signal.SIGKILL)
         else:
             os.kill(int(pid), signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=250)
     wait_for(lambda: device not in loops())
     wait_for(lambda: not Path("/proc", pid).exists())

@@ -79,7 +79,7 @@ def test_in_a_browser_the_way_in_the_address_is_walked(result: Result, tmp_path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
     if ran.returncode:
         pytest.skip(f"{CHROMIUM} does not run here")
