@@ -74,10 +74,10 @@ wheels: $(STAMP) ## build the wheels, and run one with each Python that is here,
 action: $(STAMP) ## run the steps of action.yml in order, in a clean folder (ARGS="process"); a minute or two
 	$(BIN)/python -m tests.installing.action $(ARGS)
 
-mutants: $(STAMP) ## change the store in small ways, and see that a test fails (ARGS="--sample 20"); hours for all
+mutants: $(STAMP) ## change the store in small ways, and see that a test fails (ARGS="--sample 20" CLUSTER="--local 4"); hours for all
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8'
-	$(BIN)/python -m tests.mutants.run $(ARGS)
-	$(BIN)/python -m tests.mutants.compiled $(ARGS)
+	$(BIN)/python -m tests.mutants.$(if $(CLUSTER),spread $(CLUSTER) run --,run) $(ARGS)
+	$(BIN)/python -m tests.mutants.$(if $(CLUSTER),spread $(CLUSTER) compiled --,compiled) $(ARGS)
 
 twin: $(STAMP) ## set the model beside its twin in TLA+ (needs Java; ARGS="--random 50"); some minutes
 	PYTHONPATH=tests/support $(BIN)/python -m tests.tla.run $(ARGS)

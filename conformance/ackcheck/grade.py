@@ -96,7 +96,7 @@ class Grade:
     rounds: Callable[[int, int], int] | None = None
     heeds: frozenset[str] = frozenset()
     """Which parts of its job it looks at, of those that not every grade does: others are passed over in silence."""
-    shares: Callable[[Job], Iterable[Share]] | None = None
+    shares: Callable[[Job], Iterable[Share[GradeReport]]] | None = None
     """The parts of a job that a crew may run anywhere and in any order; None where all is done on this machine."""
 
 

@@ -143,7 +143,9 @@ def run_suite(
     return evolve(verdict, never_ran=tuple(never_ran(verdict)), cut=run.cut)
 
 
-def _shares(subject: Subject, plan: Plan, modes: Sequence[tuple[tuple[Level, ...], int]]) -> Iterator[Share]:
+def _shares(
+    subject: Subject, plan: Plan, modes: Sequence[tuple[tuple[Level, ...], int]]
+) -> Iterator[Share[GradeReport]]:
     """Yield what of the campaigns can be run anywhere, in their order."""
     for levels, seed in modes:
         for name in plan.faults:

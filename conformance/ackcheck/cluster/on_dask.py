@@ -13,13 +13,13 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from typing import Any
 from uuid import uuid4
 
 from attrs import define, field, frozen
 from distributed import Client, Future, KilledWorker, get_worker
 
-from ackcheck.cluster import ClusterFailed, Share, Watch
-from ackcheck.findings import GradeReport
+from ackcheck.cluster import ClusterFailed, R, Share, Watch
 from ackcheck.rig.errors import RigError
 from ackcheck.subject import NoSuchTarget
 from ackmodel import VERSION
@@ -51,7 +51,7 @@ class Outcome:
 
     worker: str
     versions: Mapping[str, str]
-    report: GradeReport | None = None
+    report: Any = None
     failed: str = ""
 
 
@@ -68,7 +68,7 @@ def versions() -> Mapping[str, str]:
 # --- on a worker ----------------------------------------------------------------------------------------------------
 
 
-def run_share(campaign: str, share: Share) -> Outcome:
+def run_share(campaign: str, share: Share[Any]) -> Outcome:
     """Run a share on this worker, unless the campaign has ended."""
     worker = str(get_worker().address)
 
@@ -102,16 +102,16 @@ class DaskCrew:
 
     client: Client
     campaign: str = field(init=False, factory=lambda: uuid4().hex)
-    waiting: dict[Share, Future] = field(init=False, factory=dict)
+    waiting: dict[Share[Any], Future] = field(init=False, factory=dict)
 
-    def begin(self, shares: Iterable[Share]) -> None:
+    def begin(self, shares: Iterable[Share[Any]]) -> None:
         """Have the workers run these."""
         for number, share in enumerate(shares):
             self.waiting[share] = self.client.submit(
                 run_share, self.campaign, share, pure=False, retries=0, priority=-number
             )
 
-    def report(self, share: Share, watch: Watch) -> GradeReport:
+    def report(self, share: Share[R], watch: Watch) -> R:
         """Return the report of a share; raise what failed on its worker, or `ClusterFailed`."""
         outcome = self._wait(self.waiting.pop(share))
         if outcome.versions != versions():
@@ -121,8 +121,9 @@ class DaskCrew:
             )
         if outcome.report is None:
             raise FailedThere(outcome.worker, outcome.failed)
-        watch(outcome.report.cases)
-        return outcome.report
+        report: R = outcome.report
+        watch(report.cases)
+        return report
 
     def _wait(self, future: Future) -> Outcome:
         since = time.monotonic()
