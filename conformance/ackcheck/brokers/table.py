@@ -204,7 +204,8 @@ def made(rows: Sequence[Row]) -> list[str]:
         f"file systems: {'; '.join(sorted(places))}",
         f"command: `{runs[0]['command']}`, and so for each configuration, grade and seed",
     ]
-    return told + ([f"{_runs(failed)} failed by itself and says nothing"] if failed else [])
+    alone = "failed by itself and says nothing" if len(failed) == 1 else "failed by themselves and say nothing"
+    return told + ([f"{_runs(failed)} {alone}"] if failed else [])
 
 
 def html(runs: Sequence[Mapping[str, Any]]) -> str:

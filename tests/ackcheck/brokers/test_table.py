@@ -58,6 +58,8 @@ def test_a_row_counts_the_runs_in_which_came_what_is_expected() -> None:
     assert rows_of(told)[0].as_expected == "1 of 2"
     assert "| c | disk | 1 of 2 | - |" in markdown(told)
     assert "<td>disk</td><td>1 of 2</td>" in html(told)
+    assert "\n1 run failed by itself and says nothing" in markdown(told)
+    assert "\n2 runs failed by themselves and say nothing" in markdown([*told, broken])
     known = {**run(4, failed_sync=(2, {})), "broker": "beanstalkd", "configuration": "f0", "surprises": []}
     assert rows_of([known])[0].as_expected == "0 of 1"  # a return must come of that
 
