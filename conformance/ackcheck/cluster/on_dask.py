@@ -22,9 +22,9 @@ from distributed import Client, Future, KilledWorker, get_worker
 from ackcheck.cluster import ClusterFailed, R, Share, Watch
 from ackcheck.rig.errors import RigError
 from ackcheck.subject import NoSuchTarget
+from ackexplore.cluster.joining import fetched
 from ackmodel import VERSION
 
-SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_FOR_A_WORKER = 60.0
 
 ENDED: set[str] = set()
@@ -127,22 +127,24 @@ class DaskCrew:
 
     def _wait(self, future: Future) -> Outcome:
         since = time.monotonic()
-        while True:
-            try:
-                outcome: Outcome = future.result(timeout=SECONDS_BETWEEN_LOOKS)
-                return outcome
-            except TimeoutError:
-                if self.client.nthreads():
-                    since = time.monotonic()
-                elif time.monotonic() - since > SECONDS_FOR_A_WORKER:
-                    raise ClusterFailed(
-                        f"the cluster has had no worker for {SECONDS_FOR_A_WORKER:g} seconds: start one (dask worker)"
-                    ) from None
-            except KilledWorker as error:
+
+        def look() -> None:
+            nonlocal since
+            if self.client.nthreads():
+                since = time.monotonic()
+            elif time.monotonic() - since > SECONDS_FOR_A_WORKER:
                 raise ClusterFailed(
-                    f"several workers died of the same share, the last {error.last_worker.address}: see why "
-                    "by running it on one machine, without --cluster and --local"
-                ) from error
+                    f"the cluster has had no worker for {SECONDS_FOR_A_WORKER:g} seconds: start one (dask worker)"
+                )
+
+        try:
+            outcome: Outcome = fetched(self.client, future, look)
+        except KilledWorker as error:
+            raise ClusterFailed(
+                f"several workers died of the same share, the last {error.last_worker.address}: see why "
+                "by running it on one machine, without --cluster and --local"
+            ) from error
+        return outcome
 
     def end(self) -> None:
         """Have the workers leave what nobody waits for any more."""

@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 from distributed import Client, Future
 
 from ackexplore.cluster import ClusterFailed, WorkerLost
-from ackexplore.cluster.joining import client_of
+from ackexplore.cluster.joining import client_of, fetched
 from ackexplore.cluster.levels import explore_in_parts
 from ackexplore.cluster.part import Part
 from ackexplore.options import DEFAULTS, Options
@@ -28,7 +28,6 @@ from ackexplore.table.found import Found
 from ackexplore.table.kernels import Bits
 from ackmodel import Config
 
-SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_FOR_A_WORKER = 60.0
 PARTS: dict[tuple[str, int], Part] = {}
 """The parts in this process, if it is a worker: by search and number."""
@@ -110,23 +109,20 @@ class DaskCrew:
     def _submit(self, part: int, function: Any, *arguments: Any) -> Future:
         return self.client.submit(function, *arguments, workers=[self.workers[part]], pure=False, retries=0)
 
+    def _look(self) -> None:
+        gone = set(self.workers) - set(self._living())
+        if gone:
+            raise WorkerLost(", ".join(sorted(gone)))
+
     def _results(self, futures: list[Future]) -> list[Any]:
         """Return the results as they come; raise `WorkerLost` as soon as a worker that has a part is gone."""
-        results = []
-        for future in futures:
-            while True:
-                try:
-                    results.append(future.result(timeout=SECONDS_BETWEEN_LOOKS))
-                    break
-                except ClusterFailed:
-                    raise
-                except Exception as error:  # of many kinds, by when the worker went
-                    gone = set(self.workers) - set(self._living())
-                    if gone:
-                        raise WorkerLost(", ".join(sorted(gone))) from error
-                    if not isinstance(error, TimeoutError):
-                        raise
-        return results
+        try:
+            return [fetched(self.client, future, self._look) for future in futures]
+        except (ClusterFailed, WorkerLost):
+            raise
+        except Exception:  # of many kinds, by when the worker went
+            self._look()
+            raise
 
     def each(self, method: str, *arguments: Any) -> list[Any]:
         """Have every part do the same, all at once."""

@@ -28,10 +28,12 @@ BUG = "old-segment-not-fsynced-on-rotation"
 
 
 @contextmanager
-def started() -> Iterator[Client]:
-    """Yield a client of two workers in this process; `make cluster` has processes, and kills them."""
+def started(workers: int = 2) -> Iterator[Client]:
+    """Yield a client of workers in this process; `make cluster` has processes, and kills them."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client
@@ -139,17 +141,13 @@ def test_workers_of_other_versions_are_found_out(client: Client, monkeypatch: py
 
 
 def test_a_cluster_without_workers_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Empty:
-        def nthreads(self) -> dict[str, int]:
-            return {}
-
-    class Never:
-        def result(self, timeout: float) -> None:
-            raise TimeoutError
-
     monkeypatch.setattr(on_dask, "SECONDS_FOR_A_WORKER", -1.0)
-    with pytest.raises(ClusterFailed, match="no worker for -1 seconds: start one"):
-        DaskCrew(Empty())._wait(Never())
+    monkeypatch.setattr("ackexplore.cluster.joining.SECONDS_BETWEEN_LOOKS", 0.01)
+    with started(workers=0) as nobody:
+        share, crew = Numbered(1), DaskCrew(nobody)
+        crew.begin([share])
+        with pytest.raises(ClusterFailed, match="no worker for -1 seconds: start one"):
+            crew.report(share, lambda _: None)
 
 
 def test_a_hunt_finds_what_it_finds_here(client: Client) -> None:
