@@ -20,7 +20,7 @@ from ackcheck.cluster import HERE, Crew
 from ackcheck.cluster.on_dask import DaskCrew
 from ackcheck.subject import Subject
 from ackcheck.suite import LEVELS, Plan, run_suite
-from ackexplore.cluster.joining import client_of
+from ackexplore.cluster.joining import client_of, fetched
 
 
 def without_seconds(told: Any) -> Any:
@@ -59,7 +59,7 @@ def main(workers: int, effort: int, seed: int) -> None:
     for kill in (False, True):
         with client_of(None, workers) as client:
             client.wait_for_workers(workers)
-            spread, seconds = judged(plan, DaskCrew(client), client if kill else None)
+            spread, seconds = judged(plan, DaskCrew(client, fetched), client if kill else None)
         wrong += spread != whole
         lost = "one killed" if kill else "nobody killed"
         print(

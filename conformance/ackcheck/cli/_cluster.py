@@ -58,11 +58,11 @@ def crew_of(cluster: str | None, local: int | None) -> Iterator[Crew]:
     if importlib.util.find_spec("distributed") is None:
         raise click.UsageError("a cluster needs Dask: pip install 'ackcheck[cluster]'")
     from ackcheck.cluster.on_dask import DaskCrew
-    from ackexplore.cluster.joining import client_of
+    from ackexplore.cluster.joining import client_of, fetched
 
     try:
         with client_of(cluster, local) as client:
-            crew = DaskCrew(client)
+            crew = DaskCrew(client, fetched)
             try:
                 yield crew
             finally:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import Any
 from uuid import uuid4
@@ -22,7 +22,6 @@ from distributed import Client, Future, KilledWorker, get_worker
 from ackcheck.cluster import ClusterFailed, R, Share, Watch
 from ackcheck.rig.errors import RigError
 from ackcheck.subject import NoSuchTarget
-from ackexplore.cluster.joining import fetched
 from ackmodel import VERSION
 
 SECONDS_FOR_A_WORKER = 60.0
@@ -101,6 +100,8 @@ class DaskCrew:
     """The workers of a cluster. A share that is asked for first is run first, so that one may stop at a finding."""
 
     client: Client
+    fetched: Callable[[Client, Future, Callable[[], None]], Any]
+    """Returns what a task returned, and looks each second; the explorer has it, which this module does not import."""
     campaign: str = field(init=False, factory=lambda: uuid4().hex)
     waiting: dict[Share[Any], Future] = field(init=False, factory=dict)
 
@@ -138,7 +139,7 @@ class DaskCrew:
                 )
 
         try:
-            outcome: Outcome = fetched(self.client, future, look)
+            outcome: Outcome = self.fetched(self.client, future, look)
         except KilledWorker as error:
             raise ClusterFailed(
                 f"several workers died of the same share, the last {error.last_worker.address}: see why "

@@ -15,6 +15,7 @@ pytest.importorskip("distributed", reason="no Dask is installed: the extra `clus
 from distributed import Client, LocalCluster, get_worker
 
 from ackcheck.cluster.on_dask import DaskCrew, FailedThere
+from ackexplore.cluster.joining import fetched
 
 NUMBERS = [str(number) for number in range(1, 13)]
 
@@ -54,10 +55,10 @@ def test_every_mutant_comes_back_once_though_a_worker_is_lost(tmp_path: Path, mo
 
     monkeypatch.setattr(Part, "run", run_until_lost)
     with started() as client:
-        assert list(spread(DaskCrew(client), parts_of(), results)) == [4, 4, 4]
+        assert list(spread(DaskCrew(client, fetched), parts_of(), results)) == [4, 4, 4]
         assert len(client.nthreads()) == 1
         assert sorted(results.read_text(encoding="utf-8").split(), key=int) == NUMBERS
-        assert list(spread(DaskCrew(client), parts_of(known="3\n7\n"), results)) == [3, 4, 3]
+        assert list(spread(DaskCrew(client, fetched), parts_of(known="3\n7\n"), results)) == [3, 4, 3]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_every_mutant_comes_back_once_though_a_worker_is_lost(tmp_path: Path, mo
 )
 def test_what_is_not_tried_is_said(tmp_path: Path, parts: list[Part], why: str) -> None:
     with started() as client, pytest.raises(FailedThere, match=why):
-        list(spread(DaskCrew(client), parts, tmp_path / "results"))
+        list(spread(DaskCrew(client, fetched), parts, tmp_path / "results"))
 
 
 def test_what_is_given_up_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from distributed import Client, LocalCluster, get_worker
 
 from ackcheck.cluster import on_dask
 from ackcheck.cluster.on_dask import DaskCrew, FailedThere
+from ackexplore.cluster.joining import fetched
 
 BUG = "old-segment-not-fsynced-on-rotation"
 
@@ -60,7 +61,7 @@ def verdict(subject: Subject, effort: int, crew: Crew) -> Any:
 def test_the_verdict_is_that_of_one_machine(client: Client) -> None:
     whole = verdict(Subject(), 1, HERE)
     assert whole["runs"][0]["cases"] >= 2
-    assert verdict(Subject(), 1, DaskCrew(client)) == whole
+    assert verdict(Subject(), 1, DaskCrew(client, fetched)) == whole
 
 
 def test_a_lost_worker_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ def test_a_lost_worker_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Go, "run", run_until_lost)
     with started() as mine:
-        assert verdict(Subject(), 1, DaskCrew(mine)) == whole
+        assert verdict(Subject(), 1, DaskCrew(mine, fetched)) == whole
         assert len(mine.nthreads()) == 1
     assert {go.number for go, times in runs.items() if times > 1} >= {1}
 
@@ -107,7 +108,7 @@ def test_what_nobody_waits_for_is_left(client: Client) -> None:
 
     The second is begun last: the workers of this process run one share at a time, and it ends only when it is left.
     """
-    first, second, crew = Numbered(1), Numbered(2), DaskCrew(client)
+    first, second, crew = Numbered(1), Numbered(2), DaskCrew(client, fetched)
     crew.begin([first])
     assert crew.report(first, lambda _: None).seed == 1
     crew.begin([second])
@@ -122,7 +123,7 @@ def test_what_fails_on_a_worker_says_where(client: Client) -> None:
             Subject("nowhere.py:factory").factory()
             raise AssertionError
 
-    share, crew = Nowhere(), DaskCrew(client)
+    share, crew = Nowhere(), DaskCrew(client, fetched)
     crew.begin([share])
     with pytest.raises(
         FailedThere, match=r"on worker inproc://.*no target 'nowhere.py:factory'.*every worker must reach"
@@ -134,7 +135,7 @@ def test_workers_of_other_versions_are_found_out(client: Client, monkeypatch: py
     """What each has is replaced before a worker may begin: its answer is the first."""
     told = iter([{"Python": "3.9"}, {"Python": "3.8"}, {"Python": "3.8"}])
     monkeypatch.setattr(on_dask, "versions", lambda: next(told))
-    share, crew = Numbered(1), DaskCrew(client)
+    share, crew = Numbered(1), DaskCrew(client, fetched)
     crew.begin([share])
     with pytest.raises(ClusterFailed, match=r"has Python 3\.9, and here is Python 3\.8: .*install the same"):
         crew.report(share, lambda _: None)
@@ -144,7 +145,7 @@ def test_a_cluster_without_workers_is_not_waited_for_for_ever(monkeypatch: pytes
     monkeypatch.setattr(on_dask, "SECONDS_FOR_A_WORKER", -1.0)
     monkeypatch.setattr("ackexplore.cluster.joining.SECONDS_BETWEEN_LOOKS", 0.01)
     with started(workers=0) as nobody:
-        share, crew = Numbered(1), DaskCrew(nobody)
+        share, crew = Numbered(1), DaskCrew(nobody, fetched)
         crew.begin([share])
         with pytest.raises(ClusterFailed, match="no worker for -1 seconds: start one"):
             crew.report(share, lambda _: None)
