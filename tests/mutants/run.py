@@ -9,8 +9,9 @@
                                                      # with `cat`, and run again without it: what is there is not tried
 
 The mutants are tried in random order, so that those of a run that did not come to its end are a fair sample. With
-`--most 2` only the first two seconds of the tests of each are tried: most mutants fall to those, and `--again` without
-it tries the others for as long as it takes. Of each survivor the results say how many of its tests were left `untried`.
+`--most 2` only the first tests of each are tried, up to two seconds of processor time (it was taken with every call
+noted, and so is more than they take): most mutants fall to those, and `--again` without it tries the others for as long
+as it takes. Of each survivor the results say how many of its tests were left `untried`.
 `tests/mutants/making.py` makes them and `tests/mutants/trial.py` tries them; specs/mutants.md says what was found.
 """
 
@@ -124,7 +125,7 @@ def choose(modules: Sequence[str], sample: int | None, seed: int, again: Path | 
 @click.option("--seed", default=1, show_default=True, help="Seed of the sample, and of the order.")
 @click.option("--jobs", default=2, show_default=True, help="Mutants tried at once.")
 @click.option("--part", default="1/1", callback=part_of, metavar="K/N", help="The part of one of N machines.")
-@click.option("--most", default=float("inf"), help="Seconds of tests to spend on a mutant; all by default.")
+@click.option("--most", default=float("inf"), help="Processor time of tests to spend on a mutant; all by default.")
 @click.option("--tests", multiple=True, metavar="PATH", help="Only the tests in these files or folders; several times.")
 @click.option("--again", type=click.Path(exists=True, path_type=Path), help="Only what survived in these results.")
 @click.option("--afresh", is_flag=True, help="Forget what an earlier run has written to the results.")

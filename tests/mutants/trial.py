@@ -62,6 +62,9 @@ class Seen:
     """What there is to know of a test."""
 
     seconds: float
+    """By the clock: what a limit on waiting has to allow for."""
+    work: float
+    """Processor time, with that of its processes: what it takes on a machine that is busy with other things, too."""
     threads: bool
     calls: list[tuple[str, str]]
     """File and qualified name of every function of the store that it calls."""
@@ -98,7 +101,7 @@ class Trial:
         self.mutants = mutants
         self.jobs = jobs
         self.most = most
-        """How many seconds of tests to spend on a mutant, by what each took when it was looked at."""
+        """How many seconds of tests to spend on a mutant, by the processor time of each when it was looked at."""
         self.seen = seen
         """Where to keep what the first run of the tests has shown, for the next time."""
         self.killers = defaultdict(Counter, killers)
@@ -132,7 +135,7 @@ class Trial:
                 mutant = waiting.pop()
                 code = target_of(mutant.module, mutant.place).__code__
                 names = self._in_order(mutant, callers[code.co_filename, code.co_qualname], seen)
-                spent = accumulate(seen[name].seconds for name in names)
+                spent = accumulate(seen[name].work for name in names)
                 untried = sum(seconds > self.most for seconds in [*spent][1:])  # one is tried, however long it takes
                 names = names[: len(names) - untried]
                 if not names:
@@ -202,8 +205,8 @@ class Trial:
                 raise pytest.UsageError("a test fails without any mutant")
             known = json.loads(self.seen.read_text(encoding="utf-8"))
         return {
-            name: Seen(seconds, threads, [(*place,) for place in calls])
-            for name, (seconds, threads, calls) in known["tests"].items()
+            name: Seen(seconds, work, threads, [(*place,) for place in calls])
+            for name, (seconds, work, threads, calls) in known["tests"].items()
         }
 
     def _looked(self, items: Mapping[str, pytest.Item]) -> list[tuple[str, Seen]]:
@@ -227,15 +230,15 @@ class Trial:
             threads.clear()
             threading.setprofile(see)
             sys.setprofile(see)
-            began = time.monotonic()
+            began, worked = time.monotonic(), _work()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             sys.setprofile(None)
             threading.setprofile(None)
-            seconds = time.monotonic() - began
+            seconds, work = time.monotonic() - began, _work() - worked
             lines = os.pread(journal, os.fstat(journal).st_size, 0).splitlines()
             os.ftruncate(journal, 0)
             called |= {(*json.loads(line),) for line in lines}
-            looked.append((name, Seen(seconds, len(threads) > 1, sorted(called))))
+            looked.append((name, Seen(seconds, work, len(threads) > 1, sorted(called))))
             if self.failed:
                 sys.stderr.write(f"{self.failed} fails without any mutant\n")
                 os._exit(1)
@@ -280,6 +283,11 @@ def _go_apart(scratch: str) -> None:
     Path(scratch).chmod(0o755)  # some tests look at it as another user
     os.chdir(scratch)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.tempdir = scratch
+
+
+def _work() -> float:
+    """The processor time that this process and those that it has waited for have taken."""
+    return sum(os.times()[:4])
 
 
 def _limit(seconds: float) -> None:
