@@ -215,8 +215,8 @@ def test_tests_name_clauses_themselves_or_by_a_table(tmp_path: Path) -> None:
 # --- the command ----------------------------------------------------------------------------------------------------
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner(env={"COLUMNS": "160"}).invoke(main, ["spec", *arguments])
+def run(*arguments: str, columns: int = 160) -> Result:
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(main, ["spec", *arguments])
 
 
 def test_the_list_has_every_clause_under_its_group() -> None:
@@ -225,6 +225,15 @@ def test_the_list_has_every_clause_under_its_group() -> None:
     assert [clause.value for clause in Clause if clause.value not in ran.stdout] == []
     titles = [text.title for text in clause_texts().values()]
     assert all(ran.stdout.count(f"\n{title}") + ran.stdout.startswith(title) == 1 for title in set(titles))
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(200, 120), (80, 180)])
+def test_the_list_uses_the_width_there_is(columns: int, longest: int) -> None:
+    lines = run(columns=columns).stdout.splitlines()
+    assert len(lines) <= longest
+    assert max(map(len, lines)) <= columns
+    borders = {line for line in lines if line.startswith("┏")}
+    assert len(borders) == 1, "the columns of all groups begin at the same place"
 
 
 def test_one_clause_shows_its_text_and_all_that_ties_to_it() -> None:

@@ -29,6 +29,8 @@ from ackcheck.spec import PAGES, ClauseText, MalformedClauses, MissingClauses, c
 from ackcheck.traceability import Ties, ties_of
 from ackmodel import UnknownClause, clause_named
 
+WIDE = 140  # columns from which what ties to a clause stands on one line, and leaves room for the promise
+
 
 @click.command(epilog=f"Pages: {', '.join(PAGES)}.")
 @click.argument("clause", required=False, metavar="[CLAUSE|PAGE]")
@@ -68,20 +70,23 @@ def _print_all(console: Console, texts: Iterable[ClauseText]) -> None:
     groups: dict[str, list[ClauseText]] = {}
     for text in texts:
         groups.setdefault(text.title, []).append(text)
+    between = ", " if console.width >= WIDE else "\n"
+    counted = {text.clause: _counted(ties_of(text.clause), between) for texts in groups.values() for text in texts}
+    longest = max(len(line) for told in counted.values() for line in told.splitlines())
     for title, group in groups.items():
         table = Table(title=title, title_justify="left", header_style="bold", show_lines=True, expand=True)
-        table.add_column("clause", no_wrap=True)
+        table.add_column("clause", no_wrap=True, min_width=max(len(clause) for clause in counted))
         table.add_column("the promise", ratio=1)
-        table.add_column("what ties to it", no_wrap=True)
+        table.add_column("what ties to it", no_wrap=True, min_width=longest)
         for text in group:
-            table.add_row(text.clause.value, Markdown(text.promise), _counted(ties_of(text.clause)))
+            table.add_row(text.clause.value, Markdown(text.promise), counted[text.clause])
         console.print(table)
 
 
-def _counted(ties: Ties) -> str:
+def _counted(ties: Ties, between: str) -> str:
     counts = {"check": ties.checks, "rule": ties.rules, "bug": ties.seen, "test": ties.tests}
     shown = [f"{len(found)} {name}{'' if len(found) == 1 else 's'}" for name, found in counts.items() if found]
-    return "\n".join(shown)
+    return between.join(shown)
 
 
 def _print_one(console: Console, text: ClauseText, ties: Ties) -> None:
