@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from ackcheck.cli._completing import files
 from ackcheck.signs import clean
 
 BROKEN, ENVIRONMENT, NOT_JUDGED = 1, 3, 4
@@ -112,7 +113,14 @@ def write_json(where: str, value: object) -> None:
 
 def json_option(what: str) -> Callable[[Decorated], Decorated]:
     """Return the option `--json FILE|-`."""
-    return click.option("--json", "json_to", metavar="FILE|-", callback=writable, help=f"Write {what} as JSON.")
+    return click.option(
+        "--json",
+        "json_to",
+        metavar="FILE|-",
+        callback=writable,
+        shell_complete=files,
+        help=f"Write {what} as JSON.",
+    )
 
 
 def seed_option() -> Callable[[Decorated], Decorated]:

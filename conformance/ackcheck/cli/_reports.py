@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from ackcheck.cli._completing import files
 from ackcheck.cli._output import Decorated, EnvironmentFailed, file_only
 from ackcheck.reports.ctrf import ctrf
 from ackcheck.reports.junit import junit
@@ -64,9 +65,15 @@ def report_options(*names: str) -> Callable[[Decorated], Decorated]:
 
     def add(command: Decorated) -> Decorated:
         for name in reversed(names):
-            command = click.option(f"--{name}", metavar="FILE", callback=note, expose_value=False, help=HELP[name])(
-                command
+            option = click.option(
+                f"--{name}",
+                metavar="FILE",
+                callback=note,
+                expose_value=False,
+                shell_complete=files,
+                help=HELP[name],
             )
+            command = option(command)
         return command
 
     return add

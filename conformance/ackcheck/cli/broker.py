@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 from attrs import Factory, define, evolve, frozen
+from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from ackcheck.brokers.beside import Wanted, beside
@@ -27,6 +28,7 @@ from ackcheck.brokers.judged import Judged
 from ackcheck.brokers.place import Place, placed
 from ackcheck.brokers.profile import BadProfile, Profile, names, read_profile
 from ackcheck.brokers.table import run_of
+from ackcheck.cli._completing import by_commas, one_of
 from ackcheck.cli._output import (
     BROKEN,
     ENVIRONMENT,
@@ -61,12 +63,28 @@ class Effort:
     """Where a folder is written for each finding; None: nowhere."""
 
 
+def _configurations_named(ctx: click.Context, _option: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the configurations of the broker that was named, or of all."""
+    named = ctx.params.get("name") or next((word for word in ctx.args if word in names()), None)  # not yet parsed
+    found = {one.name for known in _profiles(named) for one in known.configurations}
+    return [CompletionItem(name) for name in sorted(found) if name.startswith(begun)]
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=one_of(names))
 @click.option("--build", is_flag=True, help="Only fetch and build what is not a package, into build/brokers.")
-@click.option("--configuration", "only", help="Run this one only; by default all that the profile has.")
+@click.option(
+    "--configuration",
+    "only",
+    shell_complete=_configurations_named,
+    help="Run this one only; by default all that the profile has.",
+)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another setting; then nothing is expected.")
-@click.option("--faults", help="Grades, by commas; by default those of the broker's profile.")
+@click.option(
+    "--faults",
+    shell_complete=by_commas(lambda: dict.fromkeys(grade for one in _profiles(None) for grade in one.faults)),
+    help="Grades, by commas; by default those of the broker's profile.",
+)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
 @click.option("--runs", type=click.IntRange(1), default=1, help="So many runs, with seeds in a row.")
 @click.option(

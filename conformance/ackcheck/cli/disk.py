@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from ackcheck.cli._completing import files, one_of
 from ackcheck.cli._output import writable
 from ackcheck.cli._together import refuse
 from ackcheck.disk.available import missing
@@ -38,18 +39,20 @@ ENVIRONMENT = 3
     metavar="IMAGE",
     help="Mount the image.gz of a finding, and run COMMAND (else a shell) in the target's directory.",
 )
-@click.argument("command", nargs=-1, metavar="[-- COMMAND]")
+@click.argument("command", nargs=-1, metavar="[-- COMMAND]", shell_complete=files)
 @click.option(
     "--filesystem",
     "names",
     multiple=True,
     metavar="NAME",
+    shell_complete=one_of(lambda: VARIANTS),
     help=f"On this one only; may be given several times. Of: {', '.join(VARIANTS)}.",
 )
 @click.option(
     "--json",
     "json_file",
     metavar="FILE",
+    shell_complete=files,
     callback=writable,
     help="Write the profile as JSON too; - for the standard output.",
 )

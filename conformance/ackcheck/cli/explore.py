@@ -23,6 +23,7 @@ import click
 from attrs import fields
 from rich.console import Console
 
+from ackcheck.cli._completing import files, one_of, or_any, without_option
 from ackcheck.cli._exploring import Refused, check_cluster, progress_shown, searched
 from ackcheck.cli._output import BROKEN, check_folder, file_only, writable, write_json
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
@@ -206,7 +207,7 @@ def _check_checkpoint(checkpoint: Path | None, *, resume: bool, engine: str) -> 
 
 def _export_options(command: Any) -> Any:
     for name, text in reversed(EXPORTS.items()):
-        option = click.option(f"--{name}", metavar="FILE", callback=file_only, help=text)
+        option = click.option(f"--{name}", metavar="FILE", callback=file_only, shell_complete=files, help=text)
         command = option(command)
     return command
 
@@ -322,8 +323,10 @@ def _number(name: str, default: int, text: str) -> Any:
     type=click.Choice([policy.value for policy in CommitPolicy]),
     help="What the offset waits for: a flushed ack, or a flushed checkpoint that can redeliver.",
 )
-@click.option("--without", multiple=True, metavar="RULE", help="Switch a rule of the protocol off; may be repeated.")
-@click.option("--clause", metavar="CLAUSE", help="End when this clause, or `any`, first falls.")
+@without_option()
+@click.option(
+    "--clause", metavar="CLAUSE", shell_complete=one_of(or_any), help="End when this clause, or `any`, first falls."
+)
 @click.option("--rules", "rules", is_flag=True, help="Switch each rule off in turn, and show that something falls.")
 @click.option(
     "--engine",
@@ -358,7 +361,12 @@ def _number(name: str, default: int, text: str) -> Any:
 @click.option("--interactive", is_flag=True, help="Walk in this terminal: choose each next step; ? there for help.")
 @_export_options
 @click.option(
-    "--json", "json_to", metavar="FILE", callback=writable, help="Write the result as JSON; - is the standard output."
+    "--json",
+    "json_to",
+    metavar="FILE",
+    callback=writable,
+    shell_complete=files,
+    help="Write the result as JSON; - is the standard output.",
 )
 @report_options(*FORMS)
 @click.pass_context

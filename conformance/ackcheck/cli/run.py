@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import fields_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ackcheck.cli._cluster import check_spread, cluster_options, crew_of
+from ackcheck.cli._completing import by_commas, files, one_of
 from ackcheck.cli._expected import ledger_in, print_expected
 from ackcheck.cli._output import (
     BROKEN,
@@ -225,10 +227,14 @@ def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | 
 
 
 @click.command(cls=Remembered)
-@click.argument("target", nargs=-1, metavar="[TARGET]")
+@click.argument("target", nargs=-1, metavar="[TARGET]", shell_complete=files)
 @click.option("--level", "level", type=click.Choice([level.value for level in LEVELS]), help="Judge this level only.")
 @click.option(
-    "--faults", "faults", callback=_grades, help="Grades, by commas: sim, process, power, and others; by default all."
+    "--faults",
+    "faults",
+    callback=_grades,
+    shell_complete=by_commas(grades),
+    help="Grades, by commas: sim, process, power, and others; by default all.",
 )
 @click.option("--case", type=click.IntRange(1), help="Repeat this case only, of a grade on real files.")
 @click.option("--round", "only_round", type=click.IntRange(0), help="And of it this round only; 0 is what ends a case.")
@@ -266,6 +272,7 @@ def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | 
     "stated",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=one_of(lambda: [f"{name}=" for name in fields_dict(Promises)]),
     help="The same of one promise, as grace=6; also several times.",
 )
 @click.option(
@@ -288,6 +295,7 @@ def _show(console: Console, found: Sequence[Finding], expect: Sequence[Entry] | 
     "--server",
     callback=_command,
     metavar="CMD",
+    shell_complete=files,
     help="Start, kill and restart this server, in whose command {dir} is the directory; TARGET, its adapter, lives on.",
 )
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")

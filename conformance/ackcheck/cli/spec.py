@@ -23,6 +23,7 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
+from ackcheck.cli._completing import clauses, one_of
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, write_json
 from ackcheck.keeping import functions_keeping
 from ackcheck.spec import PAGES, ClauseText, MalformedClauses, MissingClauses, clause_texts, page_text
@@ -33,7 +34,7 @@ WIDE = 140  # columns from which what ties to a clause stands on one line, and l
 
 
 @click.command(epilog=f"Pages: {', '.join(PAGES)}.")
-@click.argument("clause", required=False, metavar="[CLAUSE|PAGE]")
+@click.argument("clause", required=False, metavar="[CLAUSE|PAGE]", shell_complete=one_of(lambda: [*clauses(), *PAGES]))
 @json_option("the clauses, their texts and what ties to them,")
 def spec(clause: str | None, json_to: str | None) -> None:
     """List the clauses, or show the text of one: the promise, why it is there, how it is checked, what ties to it.

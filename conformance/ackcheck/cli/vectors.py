@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from ackcheck.cli._completing import files
 from ackcheck.cli._exploring import Refused
 from ackcheck.cli._output import EnvironmentFailed, file_only
 from ackcheck.cli._reports import write_text
@@ -34,8 +35,8 @@ BROKEN = 1
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.argument("out", callback=file_only)
-@click.argument("command", nargs=-1, metavar="[-- CMD]")
+@click.argument("out", callback=file_only, shell_complete=files)
+@click.argument("command", nargs=-1, metavar="[-- CMD]", shell_complete=files)
 @model_options
 @click.option(
     "--longest", default=60, show_default=True, metavar="N", type=click.IntRange(1, 10_000), help="Steps of a tour."

@@ -17,6 +17,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from ackcheck.cli._completing import files, without_option
 from ackcheck.cli._output import BROKEN, chosen, console_beside, file_only, json_option, seed_option, write_json
 from ackcheck.cli._reports import Remembered, typed, write_text
 from ackcheck.cli.explore import config_of, model_options
@@ -28,12 +29,21 @@ from ackexplore.reports.show import trace_table
 
 @click.command(cls=Remembered)
 @model_options
-@click.option("--without", multiple=True, metavar="RULE", help="Switch a rule of the protocol off; may be repeated.")
+@without_option()
 @click.option("--walks", "count", default=1_000, show_default=True, metavar="N", type=click.IntRange(1), help="Walks.")
 @click.option("--steps", default=200, show_default=True, metavar="N", type=click.IntRange(1), help="Steps of a walk.")
 @seed_option()
-@click.option("--itf", "itf_to", metavar="FILE", callback=file_only, help="Write the trace as ITF (Apalache, Quint).")
-@click.option("--html", "html_to", metavar="FILE", callback=file_only, help="Write the trace as one page.")
+@click.option(
+    "--itf",
+    "itf_to",
+    metavar="FILE",
+    callback=file_only,
+    shell_complete=files,
+    help="Write the trace as ITF (Apalache, Quint).",
+)
+@click.option(
+    "--html", "html_to", metavar="FILE", callback=file_only, shell_complete=files, help="Write the trace as one page."
+)
 @json_option("what was found")
 @click.pass_context
 def walks(

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ackcheck.cli._completing import files
 from ackcheck.cli._output import EnvironmentFailed, console_beside, json_option, writable, write_json
 from acklab.bench.measure import ThreadFailed
 from acklab.bench.peers import PeerMissing, need
@@ -69,7 +70,14 @@ def _picture(ctx: click.Context, option: click.Parameter, where: str | None) -> 
     callback=_place,
     help="Folder on the disk to measure; by default the one for temporary files.",
 )
-@click.option("--plot", "plot_to", metavar="FILE", callback=_picture, help="Draw the figures (.png, .svg, .pdf).")
+@click.option(
+    "--plot",
+    "plot_to",
+    metavar="FILE",
+    callback=_picture,
+    shell_complete=files,
+    help="Draw the figures (.png, .svg, .pdf).",
+)
 @json_option("the figures, and their ratios,")
 def bench(seconds: float, rounds: int, records: int, directory: Path, plot_to: str | None, json_to: str | None) -> None:
     """Measure the reference store in each mode, a bare loop of writes, and SQLite, LMDB and persist-queue.

@@ -24,6 +24,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ackcheck.cli._cluster import cluster_options, crew_of
+from ackcheck.cli._completing import clauses, one_of
 from ackcheck.cli._output import BROKEN, chosen, console_beside, json_option, seed_option, write_json
 from ackcheck.cli._programs import save_option, save_programs
 from ackcheck.cli._reports import FORMS, Remembered, report_options, typed, write_reports
@@ -37,7 +38,7 @@ from ackmodel import Clause, UnknownClause, clause_named
 
 
 @click.command(cls=Remembered)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=one_of(lambda: BUGS))
 @seed_option()
 @click.option(
     "--cases", default=MOST_CASES, show_default=True, type=click.IntRange(1, 10**7), help="Runs a bug, at most."
@@ -45,6 +46,7 @@ from ackmodel import Clause, UnknownClause, clause_named
 @click.option(
     "--clause",
     metavar="CLAUSE",
+    shell_complete=one_of(clauses),
     help="Do not hunt: play the pinned run in which the bug NAME breaks this clause first.",
 )
 @cluster_options

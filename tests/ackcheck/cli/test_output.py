@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -177,16 +176,6 @@ def test_the_line_that_runs_a_case_again_is_one_line() -> None:
     said = capture.get()
     assert f"    {again}" in [line.rstrip() for line in said.splitlines()]
     assert " ".join(said.split()).count(LEGEND) == 1  # and what the signs of a history mean, once
-
-
-def test_the_shell_completes_commands_options_and_values() -> None:
-    complete = ShellComplete(main, {}, "ackcheck", "_ACKCHECK_COMPLETE")
-    for before, begun, found in (
-        ([], "wa", "walks"),
-        (["run"], "--val", "--validate"),
-        (["trace", "--format"], "n", "nats"),
-    ):
-        assert [each.value for each in complete.get_completions(before, begun)] == [found]
 
 
 def test_programs_are_saved_over_no_file(tmp_path: Path) -> None:
