@@ -61,7 +61,7 @@ class Noted(Trial):
         for row in self.done:
             if row["outcome"] in DEAD:
                 killers[row["name"].partition("#")[0]][row["test"]] += 1
-        super().__init__(left, results.with_suffix(".tests.json"), killers, jobs=jobs, most=most)
+        super().__init__(left, results.with_suffix(".tests.jsonl"), killers, jobs=jobs, most=most)
         self.results = results
         self.began = 0.0
         self.tried = 0

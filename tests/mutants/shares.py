@@ -25,7 +25,7 @@ from ackcheck.rig.errors import RigError
 
 ROOT = Path(__file__).parents[2]
 SECONDS_BETWEEN_LOOKS = 0.5
-SEEN = ROOT / "build" / "mutants-parts.tests.json"
+SEEN = ROOT / "build" / "mutants-parts.tests.jsonl"
 """What the tests were seen to call: found once on each machine, not once a part."""
 SHOWN = 2_000
 """Characters of what a process said that failed."""
@@ -88,7 +88,7 @@ class Part:
             results, said = Path(folder, "results.jsonl"), Path(folder, "said")
             results.write_text(self.known, encoding="utf-8")
             if SEEN.exists():
-                shutil.copy(SEEN, results.with_suffix(".tests.json"))
+                shutil.copy(SEEN, results.with_suffix(".tests.jsonl"))
             with said.open("wb") as out:
                 trying = subprocess.Popen(
                     [*ends_with_us, *self.command(results)], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
@@ -105,8 +105,8 @@ class Part:
                 trying.wait()
             if trying.returncode:
                 raise TrialFailed(said.read_text(encoding="utf-8", errors="replace")[-SHOWN:])
-            if results.with_suffix(".tests.json").exists():
+            if results.with_suffix(".tests.jsonl").exists():
                 SEEN.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(results.with_suffix(".tests.json"), beside := SEEN.with_suffix(f".{os.getpid()}"))
+                shutil.copy(results.with_suffix(".tests.jsonl"), beside := SEEN.with_suffix(f".{os.getpid()}"))
                 beside.replace(SEEN)
             return Lines(tuple(results.read_text(encoding="utf-8").splitlines()[len(self.known.splitlines()) :]))

@@ -30,7 +30,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -186,31 +186,36 @@ class Trial:
     # How the tests are without any mutant
 
     def _look(self, items: Mapping[str, pytest.Item]) -> dict[str, Seen]:
-        """Run every test as it is, in a child; what has been seen of the very same tests and store is used again."""
-        state = crc32("\n".join(items).encode())
-        for file in sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("impl/**/*.py")]):
-            state = crc32(file.read_bytes(), state)
-        known = json.loads(self.seen.read_text(encoding="utf-8")) if self.seen.exists() else {}
-        if known.get("state") != state:
+        """Run every test as it is, in a child. What is known of a test is used again for as long as its file, the store
+        and what tests share have not changed."""
+        states = _states(items)
+        known = self._known(states)
+        if left := {name: item for name, item in items.items() if name not in known}:
+            file = os.open(self.seen, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             scratch = tempfile.mkdtemp(prefix="mutants-")
             pid = os.fork()
             if not pid:
                 _go_apart(scratch)
-                known = {"state": state, "tests": {name: attrs.astuple(one) for name, one in self._looked(items)}}
-                self.seen.write_text(json.dumps(known), encoding="utf-8")
+                for name, one in self._looked(left):
+                    os.write(file, _line(name, states[name], one).encode())  # now: a look that is stopped goes on
                 os._exit(0)
             status = os.waitpid(pid, 0)[1]
+            os.close(file)
             shutil.rmtree(scratch, ignore_errors=True)
             if status:
                 raise pytest.UsageError("a test fails without any mutant")
-            known = json.loads(self.seen.read_text(encoding="utf-8"))
+            known = self._known(states)
+        return {name: known[name] for name in items}
+
+    def _known(self, states: Mapping[str, int]) -> dict[str, Seen]:
+        lines = self.seen.read_text(encoding="utf-8").splitlines() if self.seen.exists() else []
         return {
             name: Seen(seconds, work, threads, [(*place,) for place in calls])
-            for name, (seconds, work, threads, calls) in known["tests"].items()
+            for name, state, (seconds, work, threads, calls) in map(json.loads, lines)
+            if states.get(name) == state
         }
 
-    def _looked(self, items: Mapping[str, pytest.Item]) -> list[tuple[str, Seen]]:
-        looked = []
+    def _looked(self, items: Mapping[str, pytest.Item]) -> Iterator[tuple[str, Seen]]:
         called: set[tuple[str, str]] = set()
         threads: set[int] = set()
         inside = str(ROOT / "impl")
@@ -238,11 +243,10 @@ class Trial:
             lines = os.pread(journal, os.fstat(journal).st_size, 0).splitlines()
             os.ftruncate(journal, 0)
             called |= {(*json.loads(line),) for line in lines}
-            looked.append((name, Seen(seconds, work, len(threads) > 1, sorted(called))))
             if self.failed:
                 sys.stderr.write(f"{self.failed} fails without any mutant\n")
                 os._exit(1)
-        return looked
+            yield name, Seen(seconds, work, len(threads) > 1, sorted(called))
 
     # In a child
 
@@ -275,6 +279,20 @@ class Trial:
             if self.failed:
                 os._exit(KILLED)
         os._exit(0)
+
+
+def _states(items: Mapping[str, pytest.Item]) -> dict[str, int]:
+    """Return a checksum of all that a test is made of, for each."""
+    state = 0
+    for file in sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("impl/**/*.py")]):
+        if not file.name.startswith("test_") and file.parent != Path(__file__).parent:
+            state = crc32(file.read_bytes(), state)
+    files = {path: crc32(path.read_bytes(), state) for path in {item.path for item in items.values()}}
+    return {name: files[item.path] for name, item in items.items()}
+
+
+def _line(name: str, state: int, one: Seen) -> str:
+    return json.dumps((name, state, attrs.astuple(one))) + "\n"
 
 
 def _go_apart(scratch: str) -> None:
