@@ -9,8 +9,8 @@ then prefixes in the order of writing, random subsets and torn blocks, by seed.
 >>> plan = planned(epochs, {1: "log", 2: "offsets"}, seed=1)
 >>> plan.total, plan.complete, [image.kind for image in plan.images][:2]
 (7, True, ['none', 'subset'])
->>> len({image.content for image in plan.images})
-7
+>>> len({image.content for image in plan.images if not image.torn}), len(plan.images)
+(7, 23)
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from ackcheck.disk.blocks import ALL, Choice
 
 FEW: Final = 256
 """Images up to which all of them are planned."""
+
+TORN: Final = 16
+"""Images with a torn block beside all that have whole blocks only."""
 
 METADATA: Final = "the file system's own"
 """The label of a block that lies in no file."""
@@ -46,10 +49,15 @@ class Image:
     choice: Choice = field(hash=False)
     content: Content = field(hash=True, repr=False)
 
+    @property
+    def torn(self) -> bool:
+        """Whether a block of it has some sectors of one version and some of another."""
+        return any(mask != ALL for _, mask in self.choice.blocks.values())
+
 
 @frozen
 class Plan:
-    """The images to be judged, how many there are in all, and whether these are all of them."""
+    """The images to be judged, how many of whole blocks there are in all, and whether these are among them."""
 
     images: tuple[Image, ...]
     total: int
@@ -61,9 +69,10 @@ class Plan:
 def planned(
     epochs: Sequence[Digests], labels: Mapping[int, str], *, seed: int | str, most: int = FEW, torn: bool = True
 ) -> Plan:
-    """Choose the images of a cut: all of them, up to `most` (and `FEW`), or that many by seed.
+    """Choose the images of a cut: all of whole blocks, up to `most` (and `FEW`), or that many by seed.
 
-    `labels` says of a block which file it lies in. `torn`: whether blocks of files may be torn at their sectors.
+    `labels` says of a block which file it lies in. `torn`: whether blocks of files may be torn at their sectors; where
+    all of whole blocks are chosen, `TORN` of those come after them, as far as `most` allows.
     """
     total = 1 + sum(math.prod(len(set(versions)) for versions in epoch.values()) - 1 for epoch in epochs)
     maker = _Maker(epochs, labels)
@@ -76,6 +85,11 @@ def planned(
             break
         equal += image.content in chosen
         chosen.setdefault(image.content, image)
+    if complete and torn:
+        room = min(most, len(chosen) + TORN)
+        for image in itertools.islice(maker.torn(Random(f"torn/{seed}")), TORN * 8):
+            if len(chosen) < room:
+                chosen.setdefault(image.content, image)
     return Plan(tuple(chosen.values()), total, complete, equal)
 
 
@@ -120,6 +134,13 @@ class _Maker:
             number = random.randrange(len(self._epochs))
             kind = random.choice(kinds)
             yield self.image(kind, number, self._by_chance(random, kind, number))
+
+    def torn(self, random: Random) -> Iterator[Image]:
+        """Yield images with a torn block of a file, without end; none where no file was written."""
+        numbers = [number for number, epoch in enumerate(self._epochs) if epoch.keys() & self._labels.keys()]
+        while numbers:
+            number = random.choice(numbers)
+            yield self.image("torn", number, self._by_chance(random, "torn", number))
 
     def _representatives(self) -> Iterator[Image]:
         """Yield, of each epoch, its end, and what differs in the blocks of one file only."""

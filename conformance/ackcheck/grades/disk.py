@@ -190,6 +190,7 @@ class _Round:
             try:
                 with cut.shown(image):
                     ran["images judged"] += 1
+                    ran["images judged with a torn block"] += image.torn
                     good += [image] * self._holds(image, self.spares.take(), folders)
             except (ImageNotMounted, FileSystemDead):
                 ran["images on which no file system works"] += 1

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ackcheck.disk.blocks import ALL, Choice
-from ackcheck.disk.images import FEW, Folder, Image, planned
+from ackcheck.disk.images import FEW, TORN, Folder, Image, planned
 
 
 def epochs_of(*sizes: int) -> list[dict[int, list[str]]]:
@@ -44,6 +44,19 @@ def test_many_are_sampled_by_seed_with_each_file_alone_lost_and_alone_kept_first
     assert set(without.choice.blocks) == set(epochs[1]) - {100, 101}
     assert plan == planned(epochs, labels, seed=7, most=40)
     assert plan != planned(epochs, labels, seed=8, most=40)
+
+
+def test_blocks_of_files_are_torn_beside_all_of_few_too() -> None:
+    epochs, labels = epochs_of(2, 2), {1: "log", 100: "log"}
+    plan = planned(epochs, labels, seed=1)
+    torn = [image for image in plan.images if image.torn]
+    assert (plan.total, plan.complete, len(plan.images) - len(torn)) == (7, True, 7)
+    assert len({image.content for image in torn}) == len(torn) == TORN
+    assert {block for image in torn for block, (_, mask) in image.choice.blocks.items() if mask != ALL} == set(labels)
+    assert all(image.kind == "torn" for image in torn)
+    assert len(planned(epochs, labels, seed=1, most=9).images) == 9
+    assert not any(image.torn for image in planned(epochs, labels, seed=1, torn=False).images)
+    assert not any(image.torn for image in planned(epochs, {}, seed=1).images)
 
 
 def test_only_blocks_of_files_are_torn_and_none_where_that_is_not_wanted() -> None:

@@ -74,6 +74,8 @@ def test_right_store_is_kept_on_every_image(prelude: Prelude, filesystem: str) -
     report = graded("Toy", prelude, filesystem)
     assert report.finding is None
     assert report.ran["images judged"] >= 1
+    assert report.ran["images judged with a torn block"] <= report.ran["images judged"]
+    assert "images judged with a torn block" in report.ran, "it is told where there were none, too"
     assert report.checked[Clause.SURVIVES_POWER_LOSS]
     assert report.hits.seen(Fault.POWER_LOSS) == 1
     assert report.ran["SIGKILL while syncs are held"] == (prelude == "held")
