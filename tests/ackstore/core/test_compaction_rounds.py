@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from ackstore import Reply, recover
-from ackstore.core.compaction import MESSAGE_BYTES, QUEUE_BYTES
+from ackstore.core.compaction import BLOCK, MESSAGE_BYTES, QUEUE_BYTES, taken_up
 from ackstore.core.effects import Create, Failed, Unlink, Write
 from ackstore.core.segment import old_segment
 from ackstore.words.requests import Publish
@@ -61,6 +61,18 @@ def test_a_round_begins_when_it_is_worth_it(drive: Any, size: int, last: int, be
     assert begins or compaction.next_at == store.now + store.config.offset_interval
 
 
+@pytest.mark.parametrize(("blocks", "begins"), [(2, False), (3, True)])
+def test_where_room_is_short_a_round_begins_when_it_makes_some(drive: Any, blocks: int, begins: bool) -> None:
+    """When more goes than it takes, and two blocks besides: an open segment and an offset file may fill one less."""
+    store = idle(drive, 0, 0)
+    core = store.core
+    core.flusher.short = True
+    [segment] = core.log.closed
+    segment.size = (core.compaction.cost() // BLOCK + blocks) * BLOCK - taken_up([core.log.current])
+    core.compaction.begin(store.now)
+    assert core.compaction.phase == ("copy" if begins else "idle")
+
+
 @pytest.mark.parametrize(("above", "due"), [(500, True), (501, False)])
 def test_it_is_asked_for_when_the_segments_have_reached_so_much(drive: Any, above: int, due: bool) -> None:
     compaction = idle(drive, 500, 0).core.compaction
@@ -96,6 +108,16 @@ def test_afterwards_nothing_is_in_a_hurry(drive: Any) -> None:
     assert (store.stats.offset_writes, store.stats.offsets_dirty) == (before, True)
     store.rest(5.0)
     assert (store.stats.offset_writes, store.stats.offsets_dirty) == (before + 1, False)
+
+
+def test_who_keeps_room_sees_that_a_round_has_ended(drive: Any) -> None:
+    compaction = until_phase(busy(drive), "remove").core.compaction
+    compaction.ended = False
+    compaction.at_once = len(compaction.victims) - 1
+    compaction.remove(0.0)
+    assert not compaction.ended
+    compaction.remove(0.0)
+    assert compaction.ended
 
 
 def test_everything_is_counted(drive: Any) -> None:

@@ -173,6 +173,14 @@ def test_who_has_the_directory(tmp_path: Path) -> None:
     DirectoryLock(tmp_path).release()
 
 
+def test_who_has_it_need_not_be_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A disk without room for a process's number keeps nobody out."""
+    monkeypatch.setattr(os, "pwrite", refusing(errno.ENOSPC))
+    lock = DirectoryLock(tmp_path)
+    assert (tmp_path / "lock").read_text() == ""
+    lock.release()
+
+
 def another_name(path: Path) -> None:
     path.touch()
     os.link(path, path.with_name("other"))

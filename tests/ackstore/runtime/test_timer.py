@@ -109,3 +109,9 @@ def test_whoever_leaves_the_store_with_something_due_leaves_a_timer_that_is_awak
             time.sleep(0.01)  # so that it sometimes has nothing to do
         comes(lambda: not store.stats(count=False).offsets_dirty)
     assert not asleep
+
+
+def test_it_has_a_name_that_says_what_it_is(tmp_path: Path) -> None:
+    before = {*threading.enumerate()}
+    with Store(tmp_path / "store"):
+        assert "ackstore-timer" in {thread.name for thread in {*threading.enumerate()} - before}
