@@ -27,7 +27,7 @@ from ackcheck.brokers.expectation import Configuration
 from ackcheck.brokers.judged import Judged
 from ackcheck.brokers.place import Place, placed
 from ackcheck.brokers.profile import BadProfile, Profile, names, read_profile
-from ackcheck.brokers.table import run_of
+from ackcheck.brokers.table import html, run_of
 from ackcheck.cli._completing import by_commas, one_of
 from ackcheck.cli._output import (
     BROKEN,
@@ -41,10 +41,12 @@ from ackcheck.cli._output import (
     seed_option,
     write_json,
 )
+from ackcheck.cli._reports import Remembered, asked, report_options, typed, write_reports, write_text
 from ackcheck.cli._together import given, refuse, refuse_others
 from ackcheck.findings import Finding
 from ackcheck.grade import PROFILES
 from ackcheck.levels import FLOORS
+from ackcheck.reports.sheet import sheet_of_brokers
 from ackcheck.rig.errors import RigError
 from ackcheck.signs import clean
 from ackcheck.subject import Subject
@@ -70,7 +72,7 @@ def _configurations_named(ctx: click.Context, _option: click.Parameter, begun: s
     return [CompletionItem(name) for name in sorted(found) if name.startswith(begun)]
 
 
-@click.command()
+@click.command(cls=Remembered)
 @click.argument("name", required=False, shell_complete=one_of(names))
 @click.option("--build", is_flag=True, help="Only fetch and build what is not a package, into build/brokers.")
 @click.option(
@@ -110,6 +112,7 @@ def _configurations_named(ctx: click.Context, _option: click.Parameter, begun: s
 )
 @seed_option()
 @json_option("the verdicts")
+@report_options("junit", "ctrf", "markdown", "html")
 @click.pass_context
 def broker(  # noqa: PLR0913 - an argument an option
     ctx: click.Context,
@@ -167,6 +170,9 @@ def broker(  # noqa: PLR0913 - an argument an option
         console.print(f"broken in {runs_made.broken} of {len(wanted)} runs of the case", highlight=False)
     if json_to:
         write_json(json_to, runs_made.told)
+    write_reports(ctx, sheet_of_brokers(runs_made.told, typed(ctx, seed)))
+    if "html" in asked(ctx):
+        write_text(asked(ctx)["html"], html(runs_made.told))
     if code := runs_made.exit_code or (NOT_JUDGED if missing and not runs_made.told else 0):
         ctx.exit(code)
 

@@ -1,4 +1,4 @@
-"""The one form that the results of `run`, `bugs` and `explore` take before they become JUnit, CTRF or Markdown.
+"""The one form that results (of `run`, `broker`, `bugs`, `explore`) take before they become JUnit, CTRF or Markdown.
 
 A sheet has a case for each thing that passes or fails by itself, with an id that stays the same from run to run:
 
@@ -10,13 +10,14 @@ A sheet has a case for each thing that passes or fails by itself, with an id tha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 from attrs import Factory, frozen
 
-from ackcheck.reports.record import FindingRecord, Record
+from ackcheck.reports.record import FindingRecord, Record, record_of
 from ackcheck.spec import clause_texts
 from ackmodel import Clause
 
@@ -135,6 +136,37 @@ def sheet_of_bugs(catches: Sequence[Mapping[str, Any]], command: str) -> Sheet:
     title = f"the bug zoo: {len(cases) - missed} of {len(cases)} caught"
     seconds = sum(case.seconds for case in cases)
     return Sheet("ackcheck bugs", title, "broken" if missed else "kept", tuple(cases), {"command": command}, seconds)
+
+
+def sheet_of_brokers(runs: Sequence[Mapping[str, Any]], command: str) -> Sheet:
+    """Return the sheet of `ackcheck broker --json`: a row a run, passed where all came as expected of that broker.
+
+    A run is called by its broker, configuration and grade, and has a number where there are several of these.
+    """
+    names = [f"{run['broker']}.{run['configuration']}.{run['grade']}" for run in runs]
+    many, count, cases = Counter(names), Counter[str](), []
+    for name, run in zip(names, runs, strict=True):
+        count[name] += 1
+        record = record_of({**run, **run["verdict"]})
+        status, why = _of_broker(run)
+        told = "\n\n".join(f"{finding.clause}: {finding_text(finding)}" for finding in record.findings)
+        seconds = sum(one.seconds for one in record.runs)
+        id_ = f"broker.{name}" + (f".{count[name]}" if many[name] > 1 else "")
+        details = "\n\n".join(filter(None, [f"again: {run['command']}", told]))
+        cases.append(Case(id_, status, run["told"], why, details, seconds, id_.partition(".")[2]))
+    new, judged = (sum(case.status == status for case in cases) for status in ("failed", "passed"))
+    title = f"brokers: {judged} of {len(cases)} runs came as expected"
+    outcome = "broken" if new else "kept" if cases and judged == len(cases) else "not-judged"
+    return Sheet("ackcheck broker", title, outcome, tuple(cases), {"command": command}, sum(c.seconds for c in cases))
+
+
+def _of_broker(run: Mapping[str, Any]) -> tuple[Status, str]:
+    """Return how a run of a broker ended, and why; one that failed by itself is no run that was passed over."""
+    if run["failed"]:
+        return "failed", f"came to no verdict: {run['failed']}"
+    if run["surprises"]:
+        return "failed", "; ".join(run["surprises"])
+    return ("skipped", "; ".join(run["not_judged"])) if run["not_judged"] else ("passed", "")
 
 
 def sheet_of_exploration(

@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner, Result
@@ -91,6 +92,59 @@ def test_what_must_come_and_does_not_is_new_too(monkeypatch: pytest.MonkeyPatch)
     ran = called("beanstalkd", "--configuration", "f0", "--faults", "power", "--seed", "1")
     assert "power, failed sync: returned was expected, and did not come" in ran.output
     assert ran.exit_code == 1
+
+
+def test_every_run_is_a_row_of_the_reports_and_fails_where_something_is_new(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    places = {name: tmp_path / name for name in ("junit", "ctrf", "markdown", "html")}
+    options = [word for name, place in places.items() for word in (f"--{name}", str(place))]
+    words = ("redis", "--configuration", "always", "--faults", "power", "--seed", "1", "--runs", "2")
+    with_findings(monkeypatch, REFUSED, LOST_ACK)
+    assert called(*words, *options).exit_code == 1
+    rows = {row.get("name"): row for row in ET.parse(places["junit"]).iter("testcase")}
+    assert list(rows) == ["redis.always.power.1", "redis.always.power.2"]
+    failure = rows["redis.always.power.2"].find("failure")
+    assert failure is not None
+    assert "power, power loss: returned, which is new" in str(failure.get("message"))
+    assert "again: ackcheck broker redis --configuration always --faults power --profile quick --seed 2" in str(
+        failure.text
+    )
+    assert json.loads(places["ctrf"].read_text())["results"]["summary"]["failed"] == 2
+    assert "brokers: 0 of 2 runs came as expected" in places["markdown"].read_text()
+    assert "Real brokers under faults" in places["html"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("found", "not_judged", "code", "kind"), [([REFUSED], "", 0, None), ([], "needs root", 4, "skipped")]
+)
+def test_a_run_that_came_as_expected_passes_and_one_that_was_not_judged_is_skipped(
+    found: list[Finding],
+    not_judged: str,
+    code: int,
+    kind: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    with_findings(monkeypatch, *found, not_judged=not_judged)
+    words = ("redis", "--configuration", "always", "--faults", "power", "--seed", "1", "--junit", str(tmp_path / "r"))
+    assert called(*words).exit_code == code
+    [row] = ET.parse(tmp_path / "r").iter("testcase")
+    assert row.get("name") == "redis.always.power"
+    assert [child.tag for child in row] == ([kind] if kind else [])
+
+
+def test_a_run_without_a_verdict_has_failed_in_the_reports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with_findings(monkeypatch)
+
+    def run_suite(subject: Any, plan: Any) -> Verdict:
+        raise RigError("the broker does not start")
+
+    monkeypatch.setattr(module, "run_suite", run_suite)
+    words = ("redis", "--configuration", "always", "--faults", "power", "--seed", "1", "--junit", str(tmp_path / "r"))
+    assert called(*words).exit_code == 3
+    [failure] = ET.parse(tmp_path / "r").iter("failure")
+    assert failure.get("message") == "came to no verdict: RigError: the broker does not start"
 
 
 def test_a_broken_promise_is_told_from_what_was_never_promised(monkeypatch: pytest.MonkeyPatch) -> None:
