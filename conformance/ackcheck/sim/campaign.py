@@ -22,6 +22,7 @@ from ackcheck.findings import Finding, GradeReport
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen
 from ackcheck.sim.aims import all_aims
+from ackcheck.sim.choices import FROM_THE_SEED_ALONE
 from ackcheck.sim.machine import AckStoreMachine, SeveralLogsMachine
 from ackcheck.sim.narrow import NarrowWindows, all_windows
 from ackcheck.sim.setup import SimSetup
@@ -139,7 +140,7 @@ def run_go(
     machine = WithSeveralLogs if setup.logs > 1 else Machine
     with suppress(Broken), garbage_sought_seldom():
         with_seed(f"{seed}/{begun}" if begun else seed)(machine)
-        run_state_machine_as_test(machine, settings=_settings(cases))
+        run_state_machine_as_test(machine, settings=campaign_settings(cases))
     report.seconds = time.monotonic() - started
     return report
 
@@ -160,13 +161,14 @@ def _count(report: GradeReport, run: Simulation, setup: SimSetup) -> None:
     report.lacks.update(method for method in NEEDS if not run.can(method))
 
 
-def _settings(cases: int) -> settings:
+def campaign_settings(cases: int) -> settings:
     """Generate only: the script is shortened by replaying it, which is much quicker than drawing it anew."""
     return settings(
         max_examples=cases,
         stateful_step_count=STEPS_A_RUN,
         deadline=None,
         database=None,
+        backend=FROM_THE_SEED_ALONE,
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
         print_blob=False,

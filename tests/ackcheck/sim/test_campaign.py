@@ -54,6 +54,54 @@ def test_what_a_campaign_draws_is_the_same_whatever_else_is_imported(
     assert arguments_of_all_rules() == before
 
 
+RULES_THAT_RAN = """
+import {also}
+from hypothesis import seed, settings
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from ackcheck.sim.campaign import campaign_settings
+
+RAN = []
+
+@seed(11)
+class Machine(RuleBasedStateMachine):
+    @rule()
+    def one(self):
+        RAN.append(1)
+
+    @rule()
+    def two(self):
+        RAN.append(2)
+
+    @rule()
+    def three(self):
+        RAN.append(3)
+
+    @rule()
+    def four(self):
+        RAN.append(4)
+
+run_state_machine_as_test(Machine, settings=campaign_settings(300))
+print(RAN)
+"""
+
+
+def test_a_campaign_has_the_same_rules_in_any_program_and_writes_nothing_beside_it(tmp_path: Path) -> None:
+    """A worker, a test runner and the command line have other modules loaded; a seed says the same to each of them."""
+    (tmp_path / "numbers_of_mine.py").write_text(f"NUMBERS = {[*range(101, 255)]}\n", encoding="utf-8")
+    first, second = (told(tmp_path, RULES_THAT_RAN.format(also=also)) for also in ("sys", "numbers_of_mine"))
+    assert first == second
+    assert [path.name for path in tmp_path.iterdir()] == ["numbers_of_mine.py"]
+
+
+def told(directory: Path, program: str) -> str:
+    """Return what a program says that runs in that directory."""
+    environment = {**os.environ, "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
+    arguments = [sys.executable, "-c", program]
+    return subprocess.run(
+        arguments, check=True, cwd=directory, env=environment, stdout=subprocess.PIPE, text=True, timeout=250
+    ).stdout
+
+
 def arguments_of_all_rules() -> list[dict[tuple[str, str], object]]:
     """Return what the rules of the machine draw, several times each."""
     drawn: list[dict[tuple[str, str], object]] = []
