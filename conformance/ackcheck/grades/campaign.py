@@ -386,11 +386,13 @@ def close_and_reopen(session: Session) -> None:
 
 
 def restart_and_judge(session: Session, closed: Reply) -> None:
-    """End a store that was closed, and answered so; open it again, and judge what comes."""
+    """End a store that was closed, and answered so; open it again, and judge what comes, else as after a crash."""
     killed, peers = session.end()
     clean = closed is Reply.OK
     if clean:
         session.hit(killed, Fault.CLEAN_RESTART, peers=peers)
+    else:  # what is lost now is put down to a crash, as which it is judged: no clean restart was seen
+        session.fault = Fault.PROCESS_CRASH
     event = Restarted() if clean else ProcessCrashed()
     session.stopped(killed, event)
     session.ran["clean restart"] += clean

@@ -12,11 +12,12 @@ from tests.ackcheck.grades.standing import Standing, opened
 from ackcheck.grades import POWER as POWER_GRADE
 from ackcheck.grades import PROCESS as PROCESS_GRADE
 from ackcheck.grades import campaign, power, process, rounds
-from ackcheck.grades.campaign import Campaign, begin_case, close_and_reopen
+from ackcheck.grades.campaign import Campaign, begin_case, close_and_reopen, restart_and_judge
 from ackcheck.grades.orders import BURSTS, publish_less
 from ackcheck.grades.rounds import BEFORE_THE_END, BEYOND, IDLE, POWER, PROCESS, RESTARTS, Kind, work
 from ackcheck.grades.session import FEW, PATIENCE, Session
 from ackcheck.grades.workload import LONG, QUEUES, WINDOW
+from ackcheck.hits import Fault
 from ackcheck.promises import STRICT
 from ackcheck.rig.fullback import FullBackingRig
 from ackcheck.rig.killpoint import AfterReplies
@@ -245,3 +246,17 @@ def test_calls_are_answered_while_a_sync_fails_and_after_the_disk_works_again(mo
     assert any(what.endswith(" answered") for what in store.done[full:room])
     after = store.done[room:]
     assert after.index("ack answered") < after.index("flush answered")
+
+
+@pytest.mark.parametrize(("answer", "cause"), [(Reply.OK, Fault.CLEAN_RESTART), (Reply.UNKNOWN, Fault.PROCESS_CRASH)])
+def test_what_is_lost_at_a_close_that_was_not_answered_is_put_down_to_a_crash(answer: Reply, cause: Fault) -> None:
+    """RabbitMQ lost messages at such an end, and the table said: clean restart, lost once, in none that was seen."""
+    session: Any = SimpleNamespace(fault=None, ran=Counter(), **dict.fromkeys(["open", "survey", "stopped"], told))
+    session.hit = lambda _killed, fault, **_: setattr(session, "fault", fault)
+    session.end = lambda: setattr(session, "fault", Fault.CLEAN_RESTART) or (None, ())
+    restart_and_judge(session, answer)
+    assert session.fault is cause
+
+
+def told(*_: object, **__: object) -> None:
+    """Do nothing."""
