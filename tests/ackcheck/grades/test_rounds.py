@@ -252,8 +252,15 @@ def test_calls_are_answered_while_a_sync_fails_and_after_the_disk_works_again(mo
 def test_what_is_lost_at_a_close_that_was_not_answered_is_put_down_to_a_crash(answer: Reply, cause: Fault) -> None:
     """RabbitMQ lost messages at such an end, and the table said: clean restart, lost once, in none that was seen."""
     session: Any = SimpleNamespace(fault=None, ran=Counter(), **dict.fromkeys(["open", "survey", "stopped"], told))
-    session.hit = lambda _killed, fault, **_: setattr(session, "fault", fault)
-    session.end = lambda: setattr(session, "fault", Fault.CLEAN_RESTART) or (None, ())
+
+    def hit(_killed: object, fault: Fault, **_: object) -> None:
+        session.fault = fault
+
+    def end() -> tuple[None, tuple[str, ...]]:
+        session.fault = Fault.CLEAN_RESTART
+        return None, ()
+
+    session.hit, session.end = hit, end
     restart_and_judge(session, answer)
     assert session.fault is cause
 
