@@ -95,6 +95,21 @@ def test_each_call_hands_on_what_it_is_given_and_back_what_it_gets(
     assert found.threads[0].startswith("ackstore-aio-close" if name == "close" else "ackstore-aio_")
 
 
+def test_it_opens_in_a_thread_that_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = list[str]()
+
+    def opening(path: Path, config: Config | None) -> Store:
+        names.append(threading.current_thread().name)
+        return Store(path, config)
+
+    async def main() -> None:
+        monkeypatch.setattr("ackstore.store.Store", opening)
+        await (await aio.Store.open(tmp_path)).close()
+
+    asyncio.run(main())
+    assert names == ["ackstore-aio-open_0"]
+
+
 def test_it_does_as_many_calls_at_a_time_as_it_is_told(tmp_path: Path) -> None:
     """And closing waits for none of them."""
 

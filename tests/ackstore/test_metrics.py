@@ -30,6 +30,55 @@ from locked import locked_elsewhere
 SLOW = Config(flush_interval=1000.0, offset_interval=1000.0)
 
 
+HELP = """\
+healthy: 1 while every thread that the store needs is alive
+resident_bytes: Resident memory of the whole process
+epoch: Which open of the store this is
+written_lsn: Log sequence number of the last CACHED record
+flushed_lsn: Log sequence number of the last FLUSHED record
+stalled_seconds: For how long a write has not returned; 0 when none hangs
+stats_age_seconds: Age of all these figures; 0 unless a write hangs
+callbacks: Durable callbacks that have not run to their end
+operations: Operations without an answer
+effects: Writes, syncs and other effects without a result
+pending_records: Records that are not CACHED yet
+unflushed_records: Records that are not FLUSHED yet
+unflushed_bytes: Their bytes, which are kept in memory
+dirty_bytes: What the page cache may hold of the log for the disk
+oldest_unflushed_seconds: Age of the oldest CACHED record not FLUSHED
+offsets_dirty: 1 while a consumer offset is ahead of the offset file
+short: 1 while room on the disk is short, and no new message is handed out
+reserve_bytes: Room that is kept on the disk
+merging: Messages only in the merge buffer, or their ack
+sync_failures_in_a_row: Failed syncs in a row, up to now
+segments: Segments there are
+segment_bytes: Their bytes
+recovered_records: Records that opening the store read back
+recovery_rewritten_records: Of those, written again
+cut_records: Whole records behind a hole in the unproved tail
+cut_bytes: Bytes that recovery cut off
+syncs: Flush cycles that succeeded
+sync_failures: Flush cycles that failed, timeouts included
+sync_timeouts: Flush cycles that timed out
+retries: Flush cycles that began after a failure
+write_failures: Writes and segment creations that failed
+rewritten_records: Records written again
+offset_writes: Times the offset file was replaced
+offset_failures: Attempts to replace it that failed
+merged: Acks that met their checkpoint in the merge buffer
+compactions: Rounds of compaction completed
+removed_segments: Segments removed by them
+mode: 1 for how the store answers now
+flush_seconds: Time from the begin of a flush cycle to its success
+flush_failed_seconds: Time until it failed or was given up
+flush_records: Records that a flush cycle made FLUSHED
+replies: Answers, by kind; a batch, by item
+queue_depth: Messages published that the consumer offset has not passed
+queue_messages: Messages of a queue, by state
+queue_offset: The consumer offset in memory and on disk, and others
+"""
+
+
 def registry_of(store: Store, prefix: str = "ackstore", **settings: Any) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(StoreCollector(store, prefix=prefix, **settings))
@@ -67,6 +116,12 @@ def test_they_are_what_the_store_says(tmp_path: Path) -> None:
         value = registry_of(store, "other").get_sample_value
         assert value("other_recovered_records") == store.stats().recovery.records > 0
         assert value("other_cut_records") == 0.0
+
+
+def test_what_each_says_of_itself(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        found = StoreCollector(store, prefix="of").collect()
+        assert "".join(f"{each.name.removeprefix('of_')}: {each.documentation}\n" for each in found) == HELP
 
 
 def test_of_several_logs_they_are_the_sum(tmp_path: Path) -> None:

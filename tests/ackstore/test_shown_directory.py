@@ -278,3 +278,12 @@ def test_where_nobody_takes_it(
         assert os.write(out.fileno(), b"the rest") == 8
     assert capsys.readouterr().err.startswith(said)
     assert (tmp_path / "out").read_text() == ""
+
+
+def test_what_is_no_text_is_shown_as_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lived(tmp_path / "store-\udcff")
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert main(["inspect", str(path)]) == 0
+        monkeypatch.undo()
+    assert "store-\\udcff" in (tmp_path / "out").read_text(encoding="utf-8")

@@ -8,9 +8,12 @@ import pytest
 from attrs import evolve
 
 from ackstore import Reply, recover
-from ackstore.core.compaction import BLOCK, MESSAGE_BYTES, QUEUE_BYTES, taken_up
+from ackstore.core.compaction import BLOCK, MESSAGE_BYTES, QUEUE_BYTES, in_segments, taken_up
 from ackstore.core.effects import Create, Failed, Unlink, Write
 from ackstore.core.segment import old_segment
+from ackstore.core.states import ITEM_BYTES
+from ackstore.format.payloads import STATE_HEAD
+from ackstore.format.records import RECORD_BYTES
 from ackstore.words.requests import Publish
 from compacting import Q, busy, churn, segments, state, until_phase
 
@@ -59,6 +62,15 @@ def test_a_round_begins_when_it_is_worth_it(drive: Any, size: int, last: int, be
     compaction.begin(store.now)
     assert compaction.phase == ("copy" if begins else "idle")
     assert begins or compaction.next_at == store.now + store.config.offset_interval
+
+
+def test_a_round_takes_what_it_takes_to_say_how_everything_stands(drive: Any) -> None:
+    """Three messages, two to a record and two records to spare; and a line of the offset file."""
+    core = idle(drive, 0, 0, max_batch=2, segment_bytes=4096).core
+    [queue] = core.queues.values()
+    name = len(queue.prefix)
+    size = 3 * (RECORD_BYTES + STATE_HEAD.size + name) + 3 * ITEM_BYTES + name + 8
+    assert core.compaction.cost() == in_segments(size, 3, 4096)
 
 
 @pytest.mark.parametrize(("blocks", "begins"), [(2, False), (3, True)])

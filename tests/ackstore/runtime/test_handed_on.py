@@ -175,6 +175,18 @@ def test_a_directory_that_stays_locked_is_told_and_that_it_is_free_by_now(
     assert next(stops, None) is None
 
 
+def test_what_broke_a_store_is_told_once(tmp_path: Path, lines: list[logging.LogRecord]) -> None:
+    store = Store(tmp_path)
+    error = KeyError("nobody foresaw")
+    store._driver.break_off(error)
+    store._driver.break_off(ValueError("what came of it"))
+    store.close()
+    [found] = [line for line in lines if getattr(line, "event", "") == "broken"]
+    assert (found.levelname, found.getMessage()) == ("CRITICAL", f"the store at {tmp_path} is broken")
+    assert found.exc_info is not None
+    assert found.exc_info[1] is error
+
+
 def test_a_child_names_the_process_that_has_the_store(tmp_path: Path) -> None:
     store = Store(tmp_path)
     driver = store._driver

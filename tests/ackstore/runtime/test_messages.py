@@ -181,6 +181,13 @@ def test_who_has_it_need_not_be_known(monkeypatch: pytest.MonkeyPatch, tmp_path:
     lock.release()
 
 
+def test_a_copy_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    assert said(DirectoryNotEmpty, lambda: snapshots.write([], tmp_path, 0.0)) == (
+        f"{tmp_path} is there already: a snapshot goes to a new directory, or to an empty one. Give another path"
+    )
+
+
 def another_name(path: Path) -> None:
     path.touch()
     os.link(path, path.with_name("other"))

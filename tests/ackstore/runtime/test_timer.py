@@ -115,3 +115,22 @@ def test_it_has_a_name_that_says_what_it_is(tmp_path: Path) -> None:
     before = {*threading.enumerate()}
     with Store(tmp_path / "store"):
         assert "ackstore-timer" in {thread.name for thread in {*threading.enumerate()} - before}
+
+
+def test_the_next_open_is_told_the_time_once_a_second_where_the_clock_is_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "store", clock=lambda: 100.0) as store:
+        driver, told = store._driver, list[float]()
+
+        def ticks() -> list[float]:
+            with monkeypatch.context() as patch:
+                patch.setattr(driver._directory_lock, "note", told.append)
+                patch.setattr(driver, "_note_at", 100.0)
+                for now in (99.9, 100.0, 100.9, 101.0, 101.1):
+                    patch.setattr(driver, "clock", lambda now=now: now)
+                    driver._tick()
+            return told
+
+        assert driver.lock.run(60.0, ticks) == [100.0, 101.0]
+        driver.wake.notify()
