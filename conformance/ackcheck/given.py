@@ -36,8 +36,10 @@ def toml_of(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; raises `Unreadable`."""
     try:
         return tomllib.loads(_text(path, MOST_SETTINGS))
-    except (OSError, ValueError) as error:  # of which those of the decoders are some
-        raise Unreadable(f"{path} cannot be read as TOML: {_why(error)}") from error
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {_why(error)}") from error
+    except ValueError as error:  # of which those of the decoders are some
+        raise Unreadable(f"{path} cannot be read as TOML: {error}") from error
     except RecursionError as error:
         raise Unreadable(f"{path} cannot be read as TOML: it holds lists in lists, too deep to be read") from error
 
@@ -46,8 +48,10 @@ def json_of(path: Path) -> Any:
     """Return what a JSON file holds; raises `Unreadable`."""
     try:
         return json.loads(_text(path, MOST_BYTES))
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{path} cannot be read as JSON: {_why(error)}") from error
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {_why(error)}") from error
+    except ValueError as error:
+        raise Unreadable(f"{path} cannot be read as JSON: {error}") from error
     except RecursionError as error:
         raise Unreadable(f"{path} cannot be read as JSON: it holds lists in lists, too deep to be read") from error
 
@@ -74,5 +78,5 @@ def _text(path: Path, most: int) -> str:
     return found.decode("utf-8")
 
 
-def _why(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -59,7 +59,7 @@ def mounted(image: Path) -> Iterator[Path]:
 
     Raises `BadFault` for what is no image, `ImageNotMounted`, `DiskUnavailable` and `DiskFailed`.
     """
-    filesystem, size = _about(image.with_name(ABOUT))
+    filesystem, size = _about(image)
     with Drive(size) as drive, tempfile.TemporaryDirectory(prefix="ackcheck-image-") as folder:
         _load(image, drive.device, size)
         try:
@@ -72,11 +72,15 @@ def mounted(image: Path) -> Iterator[Path]:
             namespace.unmount(folder, lazily=True)  # whoever still works there keeps it until the end
 
 
-def _about(path: Path) -> tuple[FileSystem, int]:
+def _about(image: Path) -> tuple[FileSystem, int]:
+    path = image.with_name(ABOUT)
     try:
         with path.open("rb") as file:
             about = json.loads(file.read(LONGEST))
         name, size = about["filesystem"], about["bytes"]
+    except FileNotFoundError as error:
+        why = f"there is no {ABOUT} beside {image.name}, to say what that carries: name the {IMAGE} of a finding"
+        raise BadFault(why) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadFault(f"{path} does not say what its image carries ({error}); both come with a finding") from error
     if not isinstance(name, str) or type(size) is not int or not 0 < size <= MOST_BYTES:

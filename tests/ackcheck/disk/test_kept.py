@@ -34,6 +34,9 @@ def test_what_its_description_says_wrongly_is_refused(tmp_path: Path, about: dic
 
 def test_an_image_without_a_description_is_refused(tmp_path: Path) -> None:
     (tmp_path / IMAGE).write_bytes(b"")
+    with pytest.raises(BadFault, match=f"there is no {ABOUT} beside {IMAGE}"), mounted(tmp_path / IMAGE):
+        pass
+    (tmp_path / ABOUT).write_text("{}")
     with pytest.raises(BadFault, match="does not say what its image carries"), mounted(tmp_path / IMAGE):
         pass
 
