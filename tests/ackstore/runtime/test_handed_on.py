@@ -25,6 +25,7 @@ from ackstore.runtime import files, memory, refusals, sight, snapshots
 from ackstore.runtime.driver import Driver
 from ackstore.runtime.files import RealDisk
 from ackstore.runtime.lock import STALLED, StoreLock
+from ackstore.runtime.logs import stall_notice
 from ackstore.runtime.sight import Beside, Sight
 from ackstore.runtime.waiting import Waiting
 from ackstore.words.requests import AckMany, Flush
@@ -185,6 +186,31 @@ def test_what_broke_a_store_is_told_once(tmp_path: Path, lines: list[logging.Log
     assert (found.levelname, found.getMessage()) == ("CRITICAL", f"the store at {tmp_path} is broken")
     assert found.exc_info is not None
     assert found.exc_info[1] is error
+
+
+def test_a_callback_is_kept_for_as_long_as_its_ack_may_become_durable(tmp_path: Path) -> None:
+    """And most answers have none."""
+    with Store(tmp_path) as store:
+        driver = store._driver
+
+        def answers() -> list[int]:
+            driver._callbacks.update(dict.fromkeys((10**6, 10**6 + 1), lambda: None))
+            for op, reply in ((10**6, Reply.BUSY), (10**6 + 1, Reply.OK), (10**6 + 2, Reply.BUSY)):
+                driver._deliver(Answer(op, reply))
+            left = [*driver._callbacks]
+            driver._callbacks.clear()
+            return left
+
+        assert driver.lock.run(60.0, answers) == [10**6 + 1]
+
+
+def test_a_write_that_hangs_is_told_with_the_stores_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path) as store:
+        told: list[Any] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(store._driver._pools, "tell", told.append)
+            store._driver._stalls("stalled", 1.25)
+        assert [tell.__self__ for tell in told] == [stall_notice(str(tmp_path), "stalled", 1.25)]
 
 
 def test_a_child_names_the_process_that_has_the_store(tmp_path: Path) -> None:
