@@ -51,6 +51,7 @@ REASONS: Mapping[str, Sequence[Mark]] = {
     ],
     "Only asked whether it is true, and `None` or an empty string says no as `False` and 0 do": [
         ("*", "self.busy = None"),
+        ("runtime.directory_lock.files_in", "follow_symlinks=None"),
         ("runtime.*.__init__", "self._stopped = None"),
         ("runtime.logs.Watch.__init__", "self.short = None"),
         ("runtime.lock.StoreLock.__init__", "self._since = None"),
@@ -151,6 +152,9 @@ REASONS: Mapping[str, Sequence[Mark]] = {
         ("*", "strict=False"),
         ("*", "zip("),
     ],
+    "It is the default": [("store.Store.__del__", "ResourceWarning, source=self")],
+    "Whatever is not OK is answered UNKNOWN": [("runtime.driver.Driver.drain", "reply = None")],
+    "Every log refuses what is no receipt alike": [("core.sharded.Sharded.log_of", "'XXXX'")],
     "Only for the type checker": [("*", "cast(")],
     "Another name of the same encoding": [("*", "code('ASCII')"), ("*", "encoding='ASCII'"), ("*", "encoding=None")],
     "Only where another thread comes between two steps": [

@@ -5,8 +5,8 @@
 >>> class Nothing:
 ...     def names(self): return []
 >>> path = EnginePath(open_engine(Config(logs=2), Nothing(), now=0.0))
->>> len(path.paths), path.ack("no receipt", 0.0, None) is None     # the long way answers it
-(2, True)
+>>> len(path.paths), path.open, path.ack("no receipt", 0.0, None) is None     # the long way answers it
+(2, True, True)
 """
 
 from __future__ import annotations

@@ -213,6 +213,15 @@ def test_a_write_that_hangs_is_told_with_the_stores_path(tmp_path: Path, monkeyp
         assert [tell.__self__ for tell in told] == [stall_notice(str(tmp_path), "stalled", 1.25)]
 
 
+def test_an_open_that_fails_closes_its_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = list[str]()
+    monkeypatch.setattr(RealDisk, "close", lambda _self: closed.append("closed"))
+    monkeypatch.setattr(Driver, "_make_ready", lambda _self: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        Store(tmp_path)
+    assert closed == ["closed"]
+
+
 def test_a_child_names_the_process_that_has_the_store(tmp_path: Path) -> None:
     store = Store(tmp_path)
     driver = store._driver
