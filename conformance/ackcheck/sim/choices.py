@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 
 FROM_THE_SEED_ALONE = "ackcheck"
-"""The backend of Hypothesis that a campaign names in its settings."""
+"""The backend of Hypothesis that a campaign names in its settings; older versions find it by the name of its class."""
 
 
 class SeedAlone(HypothesisProvider):
@@ -26,4 +26,4 @@ class SeedAlone(HypothesisProvider):
         """Draw none, so that no module is looked at."""
 
 
-AVAILABLE_PROVIDERS[FROM_THE_SEED_ALONE] = SeedAlone
+AVAILABLE_PROVIDERS[FROM_THE_SEED_ALONE] = f"{SeedAlone.__module__}.{SeedAlone.__name__}"
