@@ -129,6 +129,14 @@ def test_a_delivery_is_a_transaction_and_an_ack_its_commit(deleted: Any) -> None
     assert (again["offset"], again["attempt"], deleted.ack(again["receipt"])) == (1, 2, "OK")
 
 
+def test_what_was_settled_is_forgotten_with_the_server(deleted: Any) -> None:
+    """A commit that is answered early may be lost: the message is handed out again, and the old receipt is not its."""
+    [first] = deleted.pop("q", 1, 10.0)
+    assert [deleted.ack(first["receipt"]), deleted.ack(first["receipt"])] == ["OK", "SETTLED"]
+    deleted.open(Path())
+    assert deleted.ack(first["receipt"]) == "EXPIRED"
+
+
 def test_a_delivery_whose_time_is_over_is_taken_back_and_its_session_serves_again(deleted: Any) -> None:
     first, second = deleted.pop("q", 64, 0.0)
     sessions = [deleted.held[one["receipt"]][0] for one in (first, second)]

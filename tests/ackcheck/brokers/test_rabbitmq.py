@@ -150,6 +150,8 @@ def test_an_ack_is_ok_once_and_what_is_not_acked_comes_back_with_its_channel(que
     assert queues.ack(second["receipt"]) == "EXPIRED"
     [again] = queues.pop("q", 64, 2.0)
     assert (again["offset"], again["attempt"], queues.ack(again["receipt"])) == (1, 2, "OK")
+    queues.open(Path())
+    assert queues.ack(first["receipt"]) == "EXPIRED", "an ack may be lost with the server"
 
 
 def test_a_pop_gets_messages_for_two_seconds_only_as_its_channel_lives_for_five(

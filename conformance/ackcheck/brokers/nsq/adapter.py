@@ -119,7 +119,7 @@ class Topics(WithoutBarrier):
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server is ready."""
-        self.connections, self.held = {}, {}
+        self.connections, self.held, self.settled = {}, {}, set()
         self.publisher = self.connected(Connection)
 
     def _connected(self, queue: str) -> Connection:

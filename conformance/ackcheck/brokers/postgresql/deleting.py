@@ -49,6 +49,7 @@ class Deleted(Database):
         """By its receipt, the session that has each delivery, and until when."""
         self.handed_out: Counter[tuple[str, int]] = Counter()
         self.settled: set[str] = set()
+        """The receipts that were acked since the server was opened."""
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
         """Delete what nobody else is deleting, each in a session of its own."""
@@ -120,3 +121,4 @@ class Deleted(Database):
             for session in (*self.idle, *(session for session, _ in self.held.values())):
                 session.close()
             self.idle, self.held = [], {}
+            self.settled.clear()  # a commit that was answered early may be lost with the server

@@ -81,7 +81,7 @@ class Queues(WithoutBarrier):
         settings = json.loads(os.environ[SETTINGS])
         self.kind, self.rest = settings.get("queue", "classic"), float(settings.get("rest", 0))
         self.most = int(settings.get("most", MOST))
-        self.held = {}
+        self.held, self.settled = {}, set()  # an ack may be lost with the server
         self.connection: Any = self.connected(lambda: pika.BlockingConnection(where))
         self.publisher = self._channel()
         self.ask(self.publisher.confirm_delivery)
