@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -142,13 +143,14 @@ class Noted(logging.Handler):
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> list[logging.LogRecord]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
     noted = Noted()
     log = logging.getLogger("ackstore")
     monkeypatch.setattr(log, "handlers", [noted])
-    monkeypatch.setattr(log, "level", logging.INFO)
-    log.manager._clear_cache()  # type: ignore[attr-defined]
-    return noted.lines
+    before = log.level
+    log.setLevel(logging.INFO)
+    yield noted.lines
+    log.setLevel(before)
 
 
 def test_a_directory_that_stays_locked_is_told_and_that_it_is_free_by_now(
