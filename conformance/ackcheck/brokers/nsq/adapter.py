@@ -16,11 +16,11 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ackcheck.brokers.client import WithoutBarrier
+from ackcheck.brokers.in_hand import InHand
 from ackcheck.brokers.place import PORT
 from ackcheck.target import Delivery
 
@@ -111,15 +111,14 @@ class Topics(WithoutBarrier):
         self.lock = threading.Lock()
         self.published: dict[str, int] = {}
         self.connections: dict[str, Connection] = {}
-        self.held: dict[str, tuple[str, str]] = {}
-        """By its receipt, the queue and the newest delivery (the server's message id) of each message in hand."""
-        self.settled: set[str] = set()
-        self.handed_out: Counter[str] = Counter()
-        """By its key, how often each message was. The server counts too, and after a SIGKILL from the beginning."""
+        self.held = InHand[tuple[str, str]]()
+        """The queue, and the server's message id, of the newest delivery of each message. The server counts deliveries
+        too, and after a SIGKILL from the beginning."""
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
         """Connect, once the server is ready."""
-        self.connections, self.held, self.settled = {}, {}, set()
+        self.connections = {}
+        self.held.forget()
         self.publisher = self.connected(Connection)
 
     def _connected(self, queue: str) -> Connection:
@@ -169,9 +168,7 @@ class Topics(WithoutBarrier):
     def _given(self, queue: str, message: bytes, invisible: float) -> Delivery:
         attempt, key, number = struct.unpack_from(">H", message, 8)[0], key_of(message), int(message[26:])
         self._forget(key)
-        self.handed_out[key] += 1
-        receipt = f"{queue}|{number}|{key}|{self.handed_out[key]}"
-        self.held[receipt] = queue, key
+        receipt, _ = self.held.given(f"{queue}|{number}|{key}", (queue, key))
         return Delivery(receipt=receipt, offset=number, attempt=attempt, deadline=time.time() + invisible)
 
     def ack(self, receipt: str) -> str:
@@ -181,7 +178,7 @@ class Topics(WithoutBarrier):
             if receipt.count("|") != 3:
                 return "INVALID"
             if receipt not in self.held:
-                return "SETTLED" if receipt in self.settled else "EXPIRED"
+                return self.held.not_held(receipt)
             queue, key = self.held[receipt]
             connection = self._connected(queue)
             self._give_back_late(connection)
@@ -191,7 +188,7 @@ class Topics(WithoutBarrier):
             connection.command(f"FIN {NOBODY}")
             if not self._is_done(connection, key):
                 return "EXPIRED"
-            self.settled.add(receipt)
+            self.held.settled(receipt)
             return "OK"
 
     def _is_done(self, connection: Connection, key: str) -> bool:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ackcheck.brokers.in_hand import InHand
 from ackcheck.brokers.postgresql.database import Database
 from ackcheck.target import Delivery
 
@@ -45,11 +45,8 @@ class Deleted(Database):
         self.lock = threading.Lock()
         self.idle: list[Any] = []
         """Sessions without a transaction."""
-        self.held: dict[str, tuple[Any, float]] = {}
-        """By its receipt, the session that has each delivery, and until when."""
-        self.handed_out: Counter[tuple[str, int]] = Counter()
-        self.settled: set[str] = set()
-        """The receipts that were acked since the server was opened."""
+        self.held = InHand[tuple[Any, float]]()
+        """The session that has each delivery, and until when."""
 
     def pop(self, queue: str, count: int, invisible: float) -> Sequence[Delivery]:
         """Delete what nobody else is deleting, each in a session of its own."""
@@ -71,10 +68,7 @@ class Deleted(Database):
         return self._connected(options=f"-c idle_in_transaction_session_timeout={most}", autocommit=False)
 
     def _given(self, queue: str, number: int, session: Any, until: float) -> Delivery:
-        self.handed_out[queue, number] += 1
-        attempt = self.handed_out[queue, number]
-        receipt = f"{queue}|{number}|{attempt}"
-        self.held[receipt] = session, until
+        receipt, attempt = self.held.given(f"{queue}|{number}", (session, until))
         return Delivery(receipt=receipt, offset=number, attempt=attempt, deadline=until)
 
     def _take_back_what_is_over(self) -> None:
@@ -99,7 +93,7 @@ class Deleted(Database):
             return "INVALID"
         with self.lock, self.asking():
             if receipt not in self.held:
-                return "SETTLED" if receipt in self.settled else "EXPIRED"
+                return self.held.not_held(receipt)
             if self.held[receipt][1] < time.time():
                 self._take_back(receipt)
                 return "EXPIRED"
@@ -111,7 +105,7 @@ class Deleted(Database):
                 self._ask("SELECT 1")  # which raises where the server is lost: then nobody knows
                 return "EXPIRED"  # the server ends a session while it is idle, so before the commit came
             self.idle.append(session)
-            self.settled.add(receipt)
+            self.held.settled(receipt)
             return "OK"
 
     def _leave(self) -> None:
@@ -120,5 +114,5 @@ class Deleted(Database):
         with self.lock:
             for session in (*self.idle, *(session for session, _ in self.held.values())):
                 session.close()
-            self.idle, self.held = [], {}
-            self.settled.clear()  # a commit that was answered early may be lost with the server
+            self.idle = []
+            self.held.forget()

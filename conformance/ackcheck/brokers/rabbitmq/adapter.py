@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from ackcheck.brokers.client import PAUSE, WithoutBarrier
+from ackcheck.brokers.in_hand import InHand
 from ackcheck.brokers.place import PORT, SETTINGS
 from ackcheck.target import Delivery
 
@@ -66,10 +67,8 @@ class Queues(WithoutBarrier):
         self.confirmed: dict[tuple[str, int], str] = {}
         """By queue and message, the id under which the publish was confirmed."""
         self.ends: Counter[str] = Counter()
-        self.handed_out: Counter[tuple[str, int]] = Counter()
-        self.held: dict[str, tuple[Any, int]] = {}
-        """By its receipt, the channel and the tag of each delivery that was not acked."""
-        self.settled: set[str] = set()
+        self.held = InHand[tuple[Any, int]]()
+        """The channel and the tag of each delivery."""
         self.declared: set[str] = set()
 
     def open(self, directory: Path) -> None:  # noqa: ARG002 - which is the server's
@@ -81,7 +80,7 @@ class Queues(WithoutBarrier):
         settings = json.loads(os.environ[SETTINGS])
         self.kind, self.rest = settings.get("queue", "classic"), float(settings.get("rest", 0))
         self.most = int(settings.get("most", MOST))
-        self.held, self.settled = {}, set()  # an ack may be lost with the server
+        self.held.forget()
         self.connection: Any = self.connected(lambda: pika.BlockingConnection(where))
         self.publisher = self._channel()
         self.ask(self.publisher.confirm_delivery)
@@ -145,10 +144,7 @@ class Queues(WithoutBarrier):
             return given
 
     def _given(self, queue: str, number: int, channel: Any, tag: int, until: float) -> Delivery:
-        self.handed_out[queue, number] += 1
-        attempt = self.handed_out[queue, number]
-        receipt = f"{queue}|{number}|{attempt}"
-        self.held[receipt] = channel, tag
+        receipt, attempt = self.held.given(f"{queue}|{number}", (channel, tag))
         return Delivery(receipt=receipt, offset=number, attempt=attempt, deadline=until)
 
     def ack(self, receipt: str) -> str:
@@ -159,7 +155,7 @@ class Queues(WithoutBarrier):
         with self.lock:
             self.ask(self.connection.process_data_events, time_limit=0)  # it may say that the channel is closed
             if receipt not in self.held:
-                return "SETTLED" if receipt in self.settled else "EXPIRED"
+                return self.held.not_held(receipt)
             channel, tag = self.held.pop(receipt)
             if not channel.is_open:
                 return "EXPIRED"
@@ -168,7 +164,7 @@ class Queues(WithoutBarrier):
                 self.ask(channel.queue_declare, named[0], passive=True)
             except (self.pika.exceptions.ChannelClosed, self.pika.exceptions.ChannelWrongStateError):
                 return "UNKNOWN"  # its time was over before the ack came to the queue, or just after it
-            self.settled.add(receipt)
+            self.held.settled(receipt)
             return "OK"
 
     def close(self) -> str:

@@ -2,7 +2,8 @@
 # server.sh OUT DIR RUN [key=value ...]: a stock broker of the jars in OUT, which keeps what it has in DIR.
 #
 # Any key of BrokerConfig, MessageStoreConfig or NettyServerConfig may be given. Its own settings here make it small, and
-# bind it to the loopback device; its log goes to the standard output, its configuration and all else into RUN.
+# bind it to the loopback device; its log goes to the standard output, its configuration and all else into RUN. Until it
+# has first written its metrics of transactions it asks a clock without a pause: for 3 s, as it comes.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 out=$1 dir=$2 run=$3
@@ -22,6 +23,7 @@ mappedFileSizeTimerLog=1048576
 maxMessageSize=1048576
 messageIndexEnable=false
 flushConsumerOffsetInterval=500
+transactionMetricFlushInterval=500
 CONF
 for setting; do echo "$setting" >>"$run/broker.conf"; done
 
