@@ -81,7 +81,7 @@ final class Broker {
     offsets = directory.resolve("config/consumerOffset.json");
     FileTime before = written();
     long until = System.currentTimeMillis() + STARTING;
-    while (!isUp()) pause(until); // which costs the broker a hundredth of a second each time it is asked
+    while (!isUp()) pause(until);
     while (!directory.toString().isEmpty() && !isWrittenSince(before)) pause(until);
   }
 
@@ -126,19 +126,25 @@ final class Broker {
     return client.getBrokerRuntimeInfo(address, TIMEOUT).getTable().getOrDefault(name, "");
   }
 
-  /** Sends what a topic has not got of its messages, and waits until the broker has nothing left to flush. */
+  /** Sends what a topic has not got of its messages. */
   void fill(String topic, long end) throws Exception {
     create(topic);
     long has = client.getMaxOffset(address, new MessageQueue(topic, NAME, 0), TIMEOUT);
     for (long number = has; number < end; number++) {
       send(topic, Long.toString(number).getBytes(StandardCharsets.UTF_8));
     }
-    if (!isFlushed()) {
-      create(PADDING);
-      send(PADDING, new byte[FIVE_PAGES]);
-    }
+  }
+
+  /**
+   * Has the broker flush what it has got, at its next beat (0.5 s), and waits for that. It is seldom asked: for its answer it
+   * goes through all slots of its timer.
+   */
+  void flush() throws Exception {
+    if (isFlushed()) return;
+    create(PADDING);
+    send(PADDING, new byte[FIVE_PAGES]);
     long until = System.currentTimeMillis() + TIMEOUT;
-    while (!isFlushed() && System.currentTimeMillis() < until) Thread.sleep(20);
+    while (!isFlushed() && System.currentTimeMillis() < until) Thread.sleep(100);
   }
 
   boolean isFlushed() throws Exception {

@@ -23,6 +23,7 @@ final class Target {
   private static final List<String> OFFERS = List.of("release", "renew");
 
   private final Broker broker;
+  private final boolean flushes;
   private final boolean synchronous;
   private final AtomicLong numbers = new AtomicLong();
   private final Map<String, Delivery> deliveries = new ConcurrentHashMap<>(); // by receipt
@@ -30,9 +31,10 @@ final class Target {
   private final Map<String, Long> before = new ConcurrentHashMap<>(); // the same, when the broker was last started
   private final Map<String, Delivery> newest = new ConcurrentHashMap<>(); // by topic and offset
 
-  /** With {@code synchronous} the broker answers an ack only once it is flushed. */
-  Target(Broker broker, boolean synchronous) {
+  /** With {@code flushes} the broker answers a message only once it is flushed, with {@code synchronous} an ack too. */
+  Target(Broker broker, boolean flushes, boolean synchronous) {
     this.broker = broker;
+    this.flushes = flushes;
     this.synchronous = synchronous;
   }
 
@@ -47,6 +49,7 @@ final class Target {
 
   Object publish(String queue, long end) throws Exception {
     broker.fill(topic(queue), end);
+    if (!flushes) broker.flush();
     ends.put(topic(queue), end);
     return null;
   }
