@@ -26,7 +26,7 @@ from ackcheck.grades.failing import circumstances, why_full
 from ackcheck.grades.orders import could_reach, pop_before_the_first_publish
 from ackcheck.grades.rounds import MANY, Kind, kind_of, lengthen, reset
 from ackcheck.grades.session import Session
-from ackcheck.grades.unusable import opens_at_its_first_pop
+from ackcheck.grades.unusable import opens_once_it_is_used
 from ackcheck.hits import Fault, Hit
 from ackcheck.needs import NEEDS
 from ackcheck.panel import Fallen, Panel
@@ -249,7 +249,7 @@ class Campaign:
         report.cases += 1
         session = self._session(directory, segment_bytes)
         try:
-            with _forked(session.child), opens_at_its_first_pop(session):
+            with _forked(session.child), opens_once_it_is_used(session):
                 yield session
         except Broken:
             pass  # told to the report when it happened; no level is left standing

@@ -37,7 +37,7 @@ from ackcheck.grades.rounds import LONG_SEGMENT, MANY
 from ackcheck.grades.session import Session
 from ackcheck.grades.spares import Spares
 from ackcheck.grades.stalled import ask_while_held, kill_while_held, lost_by
-from ackcheck.grades.unusable import opens_at_its_first_pop
+from ackcheck.grades.unusable import opens_once_it_is_used
 from ackcheck.hits import Fault as Hurt
 from ackcheck.promises import Promises
 from ackcheck.rig.child import Child
@@ -208,7 +208,7 @@ class _Round:
 
         `child` is the target's process. Where a finding is kept, `folders` hears of its folder.
         """
-        with self.campaign.judging_a_copy(self.session, child, folders) as twin, opens_at_its_first_pop(twin):
+        with self.campaign.judging_a_copy(self.session, child, folders) as twin, opens_once_it_is_used(twin):
             twin.note("disk", f"is mounted again, from an image ({image.kind})")
             twin.open(PowerLost(), more=0)
             twin.survey()

@@ -82,6 +82,15 @@ class EndsAtTheSecondOpen(RaisesAtTheSecondOpen):
         return super().pop(queue, count, invisible)
 
 
+class EndsWhenItIsTold(RaisesAtTheSecondOpen):
+    """Opens whatever it finds, and ends when it is told what was published."""
+
+    def publish(self, queue: str, end: int) -> None:
+        if self.found:
+            os._exit(3)
+        super().publish(queue, end)
+
+
 class IsKilledAtTheSecondOpen(RaisesAtTheSecondOpen):
     """Is killed at its first pop by somebody else, as by a machine that has no memory left."""
 
