@@ -324,6 +324,7 @@ class Session:
         """Wait until what was hidden for a short time must be back, pop every queue empty, and judge what came."""
         self.until_back()
         survey(self)
+        self.traffic.ages.all_asked_for = True
         self.look()
 
     def settle_everything(self) -> None:

@@ -52,6 +52,8 @@ class Ages:
     """By what took it, in seconds."""
     came_since: bool = False
     """Whether something was handed out since the last stop."""
+    all_asked_for: bool = False
+    """Whether it was asked for all it has since then."""
     _answered: dict[Key, float] = Factory(dict)
     _at_stop: dict[Key, float] = Factory(dict)
     _stop: str = ""
@@ -62,7 +64,7 @@ class Ages:
 
     def stopped(self, event: Stop, at: float) -> None:
         """Note that the store was stopped."""
-        self._stop, self.came_since = STOPS[type(event)], False
+        self._stop, self.came_since, self.all_asked_for = STOPS[type(event)], False, False
         self._at_stop = {key: at - answered for key, answered in self._answered.items()}
 
     def came(self, key: Key) -> None:

@@ -31,7 +31,7 @@ from typing import IO, Any, Self
 
 from attrs import frozen
 
-from ackcheck.rig.child import READ_SECONDS, Child, tail_of, unnamed_file
+from ackcheck.rig.child import ENDED_SECONDS, READ_SECONDS, Child, tail_of, unnamed_file
 from ackcheck.rig.contained import Contained
 from ackcheck.rig.errors import RigFailed, TargetDied, TargetHung
 from ackcheck.rig.exchange import Killed
@@ -243,6 +243,11 @@ class Apart(Child):
 
     def _ended(self) -> bool:
         return super()._ended() or (self._server is not None and self._server.status() is not None)
+
+    def own_end(self) -> TargetDied | None:
+        """Return how the server has ended by itself, or the adapter."""
+        ended = self._server is not None and self._server.status(ENDED_SECONDS) is not None
+        return self._death() if ended else super().own_end()
 
     def _death(self) -> TargetDied:
         if self._server is not None and (status := self._server.status()) is not None:

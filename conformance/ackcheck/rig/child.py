@@ -425,6 +425,10 @@ class Child:
         """Tell whether the process that was started has ended, and at most others of its kind are left."""
         return self._process is not None and self._process.status() is not None
 
+    def own_end(self) -> TargetDied | None:
+        """Return how it has ended by itself, after a moment in which it may; None where it runs."""
+        return self._death() if self._process is not None and self._process.status(ENDED_SECONDS) is not None else None
+
     def _death(self) -> TargetDied:
         assert self._process is not None
         returncode = self._process.status(ENDED_SECONDS)

@@ -91,6 +91,16 @@ class EndsWhenItIsTold(RaisesAtTheSecondOpen):
         super().publish(queue, end)
 
 
+class EndsAsItShowsWhatItHas(RaisesAtTheSecondOpen):
+    """Opens whatever it finds, gives some of it, and ends."""
+
+    def pop(self, queue: str, count: int, invisible: float) -> list[Delivery]:
+        given = Toy.pop(self, queue, count, invisible)
+        if self.found and not given:
+            os._exit(4)
+        return given
+
+
 class IsKilledAtTheSecondOpen(RaisesAtTheSecondOpen):
     """Is killed at its first pop by somebody else, as by a machine that has no memory left."""
 

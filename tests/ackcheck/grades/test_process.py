@@ -250,6 +250,7 @@ def test_each_broken_store_breaks_its_clause(toy: str, clause: Clause, monkeypat
         ("RaisesAtTheSecondOpen", "the log is malformed"),
         ("EndsAtTheSecondOpen", "exited with status 2 with 1 requests unanswered (pop)"),
         ("EndsWhenItIsTold", "exited with status 3 with 1 requests unanswered (publish)"),
+        ("EndsAsItShowsWhatItHas", "exited with status 4 with 1 requests unanswered (pop)"),
     ],
 )
 def test_a_store_that_cannot_use_what_it_has_opened_is_caught(toy: str, why: str) -> None:

@@ -135,6 +135,15 @@ def test_a_server_that_ends_by_itself_has_died(tmp_path: Path) -> None:
     assert (target.pid, target.adapter_pid) == (None, None)
 
 
+def test_a_server_that_ends_as_it_shows_what_it_has_cannot_be_opened(name: str) -> None:
+    """The adapter may say first that it was lost."""
+    toy = f"{TOYS.with_name('files.py')}:EndsAsItShowsWhatItHas"
+    report = run_process_grade(WithServer(adapter(name), server(name, toy)), Level.DISK, seed=1, rounds=1)
+    assert report.finding is not None
+    assert report.finding.clause is Clause.SURVIVES_PROCESS_CRASH
+    assert "exited with status 4" in report.finding.why
+
+
 def test_a_server_that_does_not_end_when_asked_hangs(tmp_path: Path) -> None:
     idle = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     deaf = ["sh", "-c", f"trap '' TERM; echo > {tmp_path}/up; while true; do sleep 0.05; done"]
