@@ -35,7 +35,7 @@ REPLY_TIMEOUT = 120.0
 take half a minute to start, and that one is slow is never told of it."""
 
 FIELDS = ("title", "needs", "version", "server", "setting", "adapter", "faults", "promises", "configuration")
-MORE = ("build", "repair", "disk_mib", "reply_timeout")
+MORE = ("build", "repair", "on_request", "disk_mib", "reply_timeout")
 """What a profile may leave out."""
 
 OF_A_CONFIGURATION = ("name", "settings", "claims", "reason", "expect")
@@ -67,6 +67,8 @@ class Profile:
     """The commands that fetch and build it, run in its folder."""
     repair: tuple[str, ...] = ()
     """What an operator runs on `{dir}` where the server cannot be opened."""
+    on_request: tuple[str, ...] = ()
+    """Grades that are run only where they are asked for, as they take long."""
     disk_mib: int | None = None
     """How large its disks must be at least; None: as the grades have them."""
     reply_timeout: float = REPLY_TIMEOUT
@@ -75,6 +77,11 @@ class Profile:
     def name(self) -> str:
         """Its name: that of its folder."""
         return self.folder.name
+
+    @property
+    def grades(self) -> tuple[str, ...]:
+        """The grades that it may be judged by."""
+        return (*self.faults, *self.on_request)
 
     @property
     def built(self) -> Path:
@@ -138,8 +145,8 @@ def profile_of(stated: Mapping[str, Any], folder: Path) -> Profile:
     where = str(folder)
     _check_fields(stated, FIELDS, MORE, where)
     repair, build = stated.get("repair", ["none"]), stated.get("build", [["none"]])
-    for name in ("version", "server", "setting", "faults"):
-        _check_words(stated[name], f"{where}: {name}")
+    for name in ("version", "server", "setting", "faults", "on_request"):
+        _check_words(stated.get(name, ["none"]), f"{where}: {name}")
     for words in [repair, *build]:
         _check_words(words, f"{where}: repair, and each command of build,")
     if not isinstance(stated["adapter"], str):
@@ -156,6 +163,7 @@ def profile_of(stated: Mapping[str, Any], folder: Path) -> Profile:
         tuple(_configuration(one, stated, where) for one in stated["configuration"]),
         tuple(map(tuple, build)) if "build" in stated else (),
         tuple(repair) if "repair" in stated else (),
+        tuple(stated.get("on_request", ())),
         _number(stated.get("disk_mib"), int, f"{where}: disk_mib"),
         _number(stated.get("reply_timeout"), float, f"{where}: reply_timeout") or REPLY_TIMEOUT,
     )

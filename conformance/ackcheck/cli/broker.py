@@ -84,7 +84,7 @@ def _configurations_named(ctx: click.Context, _option: click.Parameter, begun: s
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another setting; then nothing is expected.")
 @click.option(
     "--faults",
-    shell_complete=by_commas(lambda: dict.fromkeys(grade for one in _profiles(None) for grade in one.faults)),
+    shell_complete=by_commas(lambda: dict.fromkeys(grade for one in _profiles(None) for grade in one.grades)),
     help="Grades, by commas; by default those of the broker's profile.",
 )
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True, help="How much.")
@@ -152,13 +152,14 @@ def broker(  # noqa: PLR0913 - an argument an option
         if build:
             _build(console, known)
             continue
+        configurations, grades = _configurations(known, only, changes), _grades(known, faults)
         if absent := known.missing():
             _say(console, f"{known.name}: not judged: needs {', '.join(absent)}")
             missing = True
             continue
         _say(console, f"{known.name}: {_version(known)}")
-        for configuration in _configurations(known, only, changes):
-            for grade in _grades(known, faults):
+        for configuration in configurations:
+            for grade in grades:
                 _check_case(_plan(grade, effort, seed))
                 seeds = [(seed + number) % SEEDS for number in range(runs)] * repeat
                 wanted += [Run(known, configuration, grade, one) for one in seeds]
@@ -305,8 +306,8 @@ def _configurations(profile: Profile, only: str | None, changes: tuple[str, ...]
 def _grades(profile: Profile, faults: str | None) -> list[str]:
     asked = [grade.strip() for grade in faults.split(",")] if faults else list(profile.faults)
     for grade in asked:
-        if grade not in profile.faults:
-            raise click.BadParameter(f"no grade {grade!r}: write {' or '.join(profile.faults)}", param_hint="--faults")
+        if grade not in profile.grades:
+            raise click.BadParameter(f"no grade {grade!r}: write {' or '.join(profile.grades)}", param_hint="--faults")
     return asked
 
 

@@ -314,3 +314,17 @@ def test_a_real_broker_is_killed_and_keeps_what_it_answered(
                 come |= {one["offset"] for one in target.call("pop", queue="q", count=5, invisible=short)}
             assert come == {1, 2}
             assert target.call("close") == "OK"
+
+
+def test_a_grade_may_be_judged_on_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_findings(monkeypatch)
+    words = ("rocketmq", "--configuration", "sync", "--seed", "1")
+    told = [called(*words, *more).output for more in ((), ("--faults", "disk"), ("--faults", "rain"))]
+    assert [line.partition(":")[0] for line in told[0].splitlines() if line.startswith("rocketmq sync")] == [
+        "rocketmq sync, process",
+        "rocketmq sync, power",
+    ]
+    assert "rocketmq sync, disk: " in told[1]
+    assert "no grade 'rain': write process or power or disk" in told[2]
+    monkeypatch.setattr(Profile, "missing", lambda self: ["java"])
+    assert called(*words, "--faults", "rain").output == told[2]
