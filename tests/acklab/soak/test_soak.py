@@ -36,6 +36,10 @@ def soaked(level: Level, enough: Callable[[GradeReport], bool], **given: Any) ->
     ) or run_soak(level, seconds=PATIENCE[-1], **given)
 
 
+def is_broken(report: GradeReport) -> bool:
+    return report.finding is not None
+
+
 def quick_soak(core: type[Core] = Core, *, level: Level = Level.PAGE_CACHE) -> GradeReport:
     return run_soak(level, seed=1, seconds=3.0, threads=8, core_class=core)
 
@@ -62,7 +66,7 @@ def test_the_reference_store_keeps_its_level(level: Level) -> None:
     ],
 )
 def test_a_broken_store_is_found_with_the_history_of_the_message(name: str, clauses: set[str]) -> None:
-    report = run_soak(Level.PAGE_CACHE, seed=1, core_class=bug_named(name).core, seconds=20.0, threads=8)
+    report = soaked(Level.PAGE_CACHE, is_broken, seed=1, core_class=bug_named(name).core, threads=8)
     assert report.finding is not None
     assert report.finding.clause.value in clauses
     assert report.finding.grade == "soak"
@@ -72,7 +76,7 @@ def test_a_broken_store_is_found_with_the_history_of_the_message(name: str, clau
 def test_what_power_loss_takes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "STOPS", ("power loss",))
     core = bug_named("flushed-watermark-advances-on-fsync-error").core
-    report = run_soak(Level.DISK, seed=1, core_class=core, seconds=20.0, threads=8)
+    report = soaked(Level.DISK, is_broken, seed=1, core_class=core, threads=8)
     assert report.finding is not None
     assert report.finding.clause is Clause.SURVIVES_POWER_LOSS
 
