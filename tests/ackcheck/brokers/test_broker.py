@@ -297,7 +297,12 @@ def test_a_real_broker_is_killed_and_keeps_what_it_answered(
         server = [word.replace("{dir}", str(tmp_path)) for word in known.server_for(settings, place)]
         adapter = Child.python(str(known.target_for(place)), tmp_path)
         with Apart(
-            adapter.command, server=server, directory=tmp_path, environment=adapter.environment, own_network=True
+            adapter.command,
+            server=server,
+            directory=tmp_path,
+            environment=adapter.environment,
+            reply_timeout=known.reply_timeout,
+            own_network=True,
         ) as target:
             target.call("open")
             target.call("publish", queue="q", end=2)
