@@ -29,7 +29,7 @@ def opens_once_it_is_used(session: Session) -> Iterator[None]:
         event = session.panel.since
         if event is None:
             raise
-        death = error if isinstance(error, TargetDied) else session.child.own_end()
+        death = session.child.own_end()
         if not (_ends_when_it_is_asked(session, death) or _refuses_its_first_pop(session, error)):
             raise
         if why_full(session.directory):

@@ -245,9 +245,9 @@ class Apart(Child):
         return super()._ended() or (self._server is not None and self._server.status() is not None)
 
     def own_end(self) -> TargetDied | None:
-        """Return how the server has ended by itself, or the adapter."""
+        """Return how the server has ended by itself: of the store an adapter that ends says nothing."""
         ended = self._server is not None and self._server.status(ENDED_SECONDS) is not None
-        return self._death() if ended else super().own_end()
+        return self._death() if ended else None
 
     def _death(self) -> TargetDied:
         if self._server is not None and (status := self._server.status()) is not None:

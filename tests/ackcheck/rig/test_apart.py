@@ -144,6 +144,16 @@ def test_a_server_that_ends_as_it_shows_what_it_has_cannot_be_opened(name: str) 
     assert "exited with status 4" in report.finding.why
 
 
+def test_an_adapter_that_ends_by_itself_after_a_fault_is_no_finding(name: str) -> None:
+    ends = 'opens += asked["op"] == "open"\n    if opens == 2 and asked["op"] != "open":\n        sys.exit(7)\n'
+    begun = ADAPTER.replace("for line in sys.stdin.buffer:", "opens = 0\nfor line in sys.stdin.buffer:")
+    ending = begun.replace('    under_way.add(asked["id"])', f'    {ends}    under_way.add(asked["id"])')
+    lives_on = ["sh", "-c", '"$@"; sleep 600', "sh", *server(name, "Toy")]  # also without its client
+    target = WithServer([sys.executable, "-c", ending, name], lives_on)
+    with pytest.raises(TargetDied, match="exited with status 7"):
+        run_process_grade(target, Level.DISK, seed=1, rounds=1)
+
+
 def test_a_server_that_does_not_end_when_asked_hangs(tmp_path: Path) -> None:
     idle = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     deaf = ["sh", "-c", f"trap '' TERM; echo > {tmp_path}/up; while true; do sleep 0.05; done"]
