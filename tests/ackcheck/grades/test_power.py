@@ -158,9 +158,13 @@ def test_a_reset_that_is_only_in_memory_is_caught() -> None:
 @pytest.mark.machine
 def test_one_case_is_run_by_itself() -> None:
     assert power.cases(2) == 5  # two failed syncs, as many cases as there are losses, at most, and one of held syncs
-    report = run_power_grade(f"{TOYS}:Toy", Level.DISK, rounds=2, only=2)
-    assert (report.cases, report.ran["full disk"], report.ran["power loss"]) == (1, 1, 0)
-    assert report.ran["file system that gave up"] == 1
+    for _ in range(3):  # whether the file system has given up by then is a matter of how busy the machine is
+        report = run_power_grade(f"{TOYS}:Toy", Level.DISK, rounds=2, only=2)
+        assert (report.cases, report.ran["full disk"], report.ran["power loss"]) == (1, 1, 0)
+        if report.ran["file system that gave up"] == 1:
+            break
+    else:
+        pytest.fail("it never gave up")
 
 
 @on_machine
