@@ -29,7 +29,7 @@ def test_every_profile_is_whole(name: str) -> None:
     adapter = profile.target_for(place)
     if isinstance(adapter, str):
         assert isinstance(load_factory(adapter)(), Target)
-    assert set(profile.faults) <= set(grades())
+    assert set(profile.grades) <= set(grades())
     assert (ROOT / "specs" / "brokers" / f"{name}.md").is_file()
     assert len({one.name for one in profile.configurations}) == len(profile.configurations)
     for one in profile.configurations:
@@ -54,6 +54,7 @@ def test_the_example_of_the_page_is_a_profile() -> None:
     [
         ({"serve": []}, "serve"),
         ({"server": "redis-server"}, "server is 'redis-server': write a list"),
+        ({"on_request": "disk"}, "on_request is 'disk': write a list"),
         ({"build": ["go build"]}, "each command of build, is 'go build': write a list"),
         ({"adapter": []}, "adapter is .*: write a list"),
         ({"disk_mib": -1}, "disk_mib is -1: write a number over 0"),

@@ -2,14 +2,17 @@
 
 import hashlib
 import itertools
+import json
+import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 
+from ackcheck.brokers.place import SETTINGS
 from ackcheck.brokers.profile import HERE
 from ackcheck.rig import Child, TargetError
-from rocketmq_stub import ACK, ACK_BATCH, CHANGE, MAX_OFFSET, POP, SEND, Stub
+from rocketmq_stub import ACK, ACK_BATCH, CHANGE, MAX_OFFSET, POP, RUNTIME_INFO, SEND, Stub
 
 ROOT = HERE.parents[2]
 BUILT = ROOT / "build" / "brokers" / "rocketmq"
@@ -151,6 +154,20 @@ def test_a_broker_that_is_lost_answers_with_an_error(both: tuple[Stub, Child], q
     stub.drops = True
     with pytest.raises(TargetError):
         adapter.call("ack", receipt=first)
+
+
+@pytest.mark.parametrize(("flush", "asks"), [("SYNC_FLUSH", False), ("ASYNC_FLUSH", True)])
+def test_what_is_flushed_is_asked_only_where_no_answer_says_it(flush: str, asks: bool) -> None:
+    """Each time it costs the broker a way through all slots of its timer."""
+    command = [str(HERE / "rocketmq" / "adapter.sh"), str(BUILT)]
+    environment = {**os.environ, SETTINGS: json.dumps({"flushDiskType": flush})}
+    with Stub() as stub:
+        with Child([*command, stub.address], environment=environment, reply_timeout=60.0) as adapter:
+            adapter.call("open", directory="")
+            before = len(stub.asked)
+            adapter.call("publish", queue="q", end=3)
+        assert any(code == RUNTIME_INFO for code, _, _ in stub.asked[before:]) is asks
+        stub.shutdown()
 
 
 def test_there_is_no_barrier(both: tuple[Stub, Child]) -> None:
