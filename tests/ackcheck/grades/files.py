@@ -101,6 +101,17 @@ class EndsAsItShowsWhatItHas(RaisesAtTheSecondOpen):
         return given
 
 
+class EndsOnceItHasShownWhatItHas(RaisesAtTheSecondOpen):
+    """Opens whatever it finds, gives all of it, and ends at the next ack."""
+
+    pop = Toy.pop
+
+    def ack(self, receipt: str) -> str:
+        if self.found:
+            os._exit(5)
+        return super().ack(receipt)
+
+
 class IsKilledAtTheSecondOpen(RaisesAtTheSecondOpen):
     """Is killed at its first pop by somebody else, as by a machine that has no memory left."""
 

@@ -260,9 +260,16 @@ def test_a_store_that_cannot_use_what_it_has_opened_is_caught(toy: str, why: str
     assert why in report.finding.why
 
 
-def test_a_target_that_somebody_else_kills_at_its_first_pop_is_no_finding() -> None:
-    with pytest.raises(TargetDied, match="killed by signal 9"):
-        run_process_grade(f"{FILES}:IsKilledAtTheSecondOpen", Level.DISK, seed=1, rounds=1)
+@pytest.mark.parametrize(
+    ("toy", "why"),
+    [
+        ("IsKilledAtTheSecondOpen", "killed by signal 9"),
+        ("EndsOnceItHasShownWhatItHas", "exited with status 5"),
+    ],
+)
+def test_a_target_that_is_killed_or_ends_when_it_has_shown_all_is_no_finding(toy: str, why: str) -> None:
+    with pytest.raises(TargetDied, match=why):
+        run_process_grade(f"{FILES}:{toy}", Level.DISK, seed=1, rounds=1)
 
 
 def test_a_finding_is_told_by_what_concerns_its_message() -> None:
